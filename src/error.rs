@@ -1,0 +1,267 @@
+//! The one error of this crate: who must act, where it happened, what the broker said, and what to try.
+
+use std::{borrow::Cow, error, fmt};
+
+use http::StatusCode;
+
+use crate::{context::EntropyError, key::KeyError};
+
+mod catalogue;
+
+/// A failure, one word wide.
+///
+/// [`Display`](fmt::Display) says in one line what happened; [`remedy`](Self::remedy) says in one line what to try.
+/// Neither ever holds a secret.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    stage: Stage,
+    message: Cow<'static, str>,
+    remedy: Cow<'static, str>,
+    reply: Option<Reply>,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+struct Reply {
+    status: StatusCode,
+    detail: String,
+}
+
+/// Who must act on an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The program: a setting or an argument is missing or cannot work. Nothing was sent.
+    Config,
+    /// Whoever keeps the keys: a key is missing, unreadable or refused its work.
+    Key,
+    /// The machine: its source of random bytes failed.
+    Entropy,
+    /// The owner of the account or of the consumer key: the broker, or the user at the consent page, said no.
+    Rejected,
+    /// Nobody yet: the broker cannot answer now. Try again later, with a new signature.
+    Unavailable,
+    /// Whoever runs the connection: what came back is not a reply of this protocol.
+    Malformed,
+    /// The owner of the keys: the reply did not prove that the other side knows the shared secret. Do not trust it.
+    Unverified,
+}
+
+/// Where in the protocol an [`Error`] arose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Reading a key or Diffie-Hellman parameters.
+    Key,
+    /// Reading a credential bundle.
+    Bundle,
+    /// Putting a [`Consumer`](crate::Consumer) together.
+    Consumer,
+    /// `POST /oauth/request_token`.
+    RequestToken,
+    /// The user's consent in the browser and the callback from it.
+    Authorize,
+    /// `POST /oauth/access_token`.
+    AccessToken,
+    /// Decrypting the access token's secret.
+    Unlock,
+    /// `POST /oauth/live_session_token`.
+    LiveSessionToken,
+    /// Signing a protected request.
+    Sign,
+    /// `POST /iserver/auth/ssodh/init`.
+    OpenBrokerage,
+    /// `POST /iserver/auth/status`.
+    BrokerageStatus,
+    /// `POST /tickle`.
+    Tickle,
+    /// `POST /logout`.
+    Logout,
+    /// The WebSocket upgrade.
+    WebSocket,
+    /// Sending a request, or receiving the reply to it.
+    Transport,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::Bundle => "credential bundle",
+            Self::Consumer => "consumer",
+            Self::RequestToken => "request token",
+            Self::Authorize => "user authorization",
+            Self::AccessToken => "access token",
+            Self::Unlock => "access token secret",
+            Self::LiveSessionToken => "live session token",
+            Self::Sign => "signature",
+            Self::OpenBrokerage => "brokerage session",
+            Self::BrokerageStatus => "brokerage status",
+            Self::Tickle => "tickle",
+            Self::Logout => "logout",
+            Self::WebSocket => "WebSocket",
+            Self::Transport => "transport",
+        })
+    }
+}
+
+/// The longest part of a reply that an error keeps, in characters.
+const DETAIL_LIMIT: usize = 600;
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, stage: Stage, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            stage,
+            message: message.into(),
+            remedy: Cow::Borrowed(kind.remedy()),
+            reply: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn config(stage: Stage, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Config, stage, message)
+    }
+
+    pub(crate) fn malformed(stage: Stage, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Malformed, stage, message)
+    }
+
+    pub(crate) fn key(stage: Stage, error: KeyError) -> Self {
+        let message = error.to_string();
+        let remedy = error.remedy().map(|remedy| Cow::Owned(remedy.to_owned()));
+        let mut this = Self::new(ErrorKind::Key, stage, message);
+        if let Some(remedy) = remedy {
+            this.0.remedy = remedy;
+        }
+        this.0.source = error.into_source();
+        this
+    }
+
+    pub(crate) fn entropy(stage: Stage, error: EntropyError) -> Self {
+        Self::new(ErrorKind::Entropy, stage, "no random bytes could be had").with_source(error)
+    }
+
+    /// The broker's refusal, `text` being what it said.
+    pub(crate) fn refused(stage: Stage, status: StatusCode, text: &str) -> Self {
+        let (kind, remedy) = catalogue::explain(stage, status, text);
+        let message = match kind {
+            ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
+            _ if status.is_success() => "the broker answered with an error".to_owned(),
+            _ => format!("the broker refused ({status})"),
+        };
+        Self::new(kind, stage, message).with_remedy(remedy).with_reply(status, text)
+    }
+
+    pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        self.0.remedy = remedy.into();
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_reply(mut self, status: StatusCode, text: &str) -> Self {
+        self.0.reply = Some(Reply { status, detail: printable(text) });
+        self
+    }
+
+    /// Who must act.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Where in the protocol it happened.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.0.stage
+    }
+
+    /// The status of the broker's reply, if there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.reply.as_ref().map(|reply| reply.status)
+    }
+
+    /// What the broker said, in its own words: the text of its `error` field, or the start of a body of another shape.
+    ///
+    /// At most 600 characters, with control characters replaced; empty where the broker said nothing.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.reply.as_ref().map(|reply| reply.detail.as_str())
+    }
+
+    /// The likeliest way out, in one line.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        &self.0.remedy
+    }
+}
+
+impl ErrorKind {
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Config => "correct the setting or argument that is named",
+            Self::Key => "check the key that is named and the form it is given in",
+            Self::Entropy => "look after the machine's source of random numbers",
+            Self::Rejected => "check the consumer key, the access token and the keys registered with the broker",
+            Self::Unavailable => "wait, then send the request again with a new signature",
+            Self::Malformed => "check the base URL, and whether a proxy answers in the broker's place",
+            Self::Unverified => "check the decryption key, the Diffie-Hellman parameters and the consumer key",
+        }
+    }
+}
+
+/// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
+fn printable(text: &str) -> String {
+    let text = text.trim();
+    let mut kept: String =
+        text.chars().take(DETAIL_LIMIT).map(|char| if char.is_control() { ' ' } else { char }).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.stage, self.0.message)?;
+        match self.detail() {
+            None | Some("") => Ok(()),
+            Some(detail) => write!(f, ": {detail}"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, stage, message, remedy, reply, source } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("stage", stage)
+            .field("message", message)
+            .field("remedy", remedy)
+            .field("status", &reply.as_ref().map(|reply| reply.status))
+            .field("detail", &reply.as_ref().map(|reply| &reply.detail))
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| -> &(dyn error::Error + 'static) { source })
+    }
+}
+
+impl From<KeyError> for Error {
+    /// An error of [`Stage::Key`]: the key could not be read.
+    fn from(error: KeyError) -> Self {
+        Self::key(Stage::Key, error)
+    }
+}

@@ -1,0 +1,139 @@
+//! Keys: what the protocol asks of them, and the ready-made [`RsaKey`].
+//!
+//! IBKR knows each consumer by two RSA keys. The *signing key* signs the three requests of the sign-in; the *decryption
+//! key* opens the access token's secret. Either may live in this process (`RsaKey`) or in an HSM or KMS: implement
+//! [`SigningKey`] or [`DecryptionKey`] for it, or, where the answer comes later, use
+//! [`Unsigned`](crate::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
+
+use std::{error, fmt, sync::Arc};
+
+use sha2::{Digest, Sha256};
+
+use crate::{context::Entropy, secret::Secret};
+
+#[cfg(feature = "rsa")]
+mod rsa;
+
+#[cfg(feature = "rsa")]
+pub use self::rsa::{RsaKey, RsaPublicKey};
+
+/// What is to be signed.
+///
+/// It is secret itself: for a live session token the signature base string starts with the access token's opened
+/// secret. It is wiped on drop and never printed.
+pub struct SigningInput(Secret);
+
+impl SigningInput {
+    pub(crate) fn new(message: Vec<u8>) -> Self {
+        Self(Secret::from(message))
+    }
+
+    /// The SHA-256 digest of the message: what a PKCS#1 v1.5 signer is usually handed.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.0.expose()).into()
+    }
+
+    /// The message: the signature base string, with the opened secret in hexadecimal before it in the request for a
+    /// live session token. Do not log it.
+    #[must_use]
+    pub fn expose_message(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+impl fmt::Debug for SigningInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SigningInput").field(&self.0).finish()
+    }
+}
+
+/// The consumer's signing key.
+pub trait SigningKey: fmt::Debug + Send + Sync {
+    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 8017 section 8.2), and returns the raw signature, as long as the
+    /// key's modulus.
+    ///
+    /// # Errors
+    /// [`KeyError::refused`] where the key store says no.
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError>;
+}
+
+/// The consumer's decryption key (the portal calls its public half the encryption key).
+pub trait DecryptionKey: fmt::Debug + Send + Sync {
+    /// Decrypts with RSAES-PKCS1-v1_5 (RFC 8017 section 7.2).
+    ///
+    /// A key that is not the right one may well return bytes without meaning instead of an error; the live session
+    /// token's proof then fails.
+    ///
+    /// # Errors
+    /// [`KeyError::refused`] where the key store says no.
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError>;
+}
+
+impl<K: SigningKey + ?Sized> SigningKey for Arc<K> {
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+        (**self).sign(input, entropy)
+    }
+}
+
+impl<K: DecryptionKey + ?Sized> DecryptionKey for Arc<K> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+        (**self).decrypt(ciphertext, entropy)
+    }
+}
+
+/// A key could not be read, or refused its work.
+///
+/// `Display` says what was given and what was wanted, never the key.
+#[derive(Debug)]
+pub struct KeyError {
+    message: String,
+    remedy: Option<String>,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+impl KeyError {
+    /// For implementers of [`SigningKey`] and [`DecryptionKey`]: the key store said no, and this is why.
+    #[must_use]
+    pub fn refused(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self { message: format!("the key store refused: {source}"), remedy: None, source: Some(source) }
+    }
+
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), remedy: None, source: None }
+    }
+
+    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    #[cfg(feature = "rsa")]
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What to try, in one line, where that is known: often a command that turns the key into a form that is read.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+
+    pub(crate) fn into_source(self) -> Option<Box<dyn error::Error + Send + Sync>> {
+        self.source
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl error::Error for KeyError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.source.as_deref().map(|source| -> &(dyn error::Error + 'static) { source })
+    }
+}

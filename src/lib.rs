@@ -1,0 +1,16 @@
+//! Interactive Brokers' OAuth 1.0a as a sans-IO protocol.
+
+mod context;
+mod error;
+pub mod key;
+mod secret;
+
+#[cfg(feature = "getrandom")]
+pub use crate::context::OsEntropy;
+pub use crate::{
+    context::{Context, Entropy, EntropyError, Timestamp},
+    error::{Error, ErrorKind, Stage},
+    secret::Secret,
+};
+pub use bytes;
+pub use http;
