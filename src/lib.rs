@@ -3,6 +3,7 @@
 mod context;
 mod error;
 pub mod key;
+pub mod oauth1;
 mod secret;
 
 #[cfg(feature = "getrandom")]

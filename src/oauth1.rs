@@ -1,0 +1,31 @@
+//! OAuth 1.0a signatures as RFC 5849 section 3 defines them, and nothing of IBKR.
+//!
+//! A signature covers the *signature base string*: method, URI and parameters in one canonical text. This module makes
+//! that text, and writes and reads the `Authorization: OAuth` header. Keys and signature methods live elsewhere.
+//!
+//! ```
+//! use ibkr_oauth::oauth1::{self, QueryPolicy};
+//!
+//! let uri = oauth1::parse_uri("https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=BRK%20B")?;
+//! let parameters = [("oauth_nonce", "7d8f3e4a"), ("oauth_timestamp", "1700000000")];
+//! assert_eq!(
+//!     oauth1::base_string(&http::Method::GET, &uri, &parameters, None, QueryPolicy::Rfc5849)?,
+//!     "GET&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Fiserver%2Fsecdef%2Fsearch&\
+//!      oauth_nonce%3D7d8f3e4a%26oauth_timestamp%3D1700000000%26symbol%3DBRK%2520B",
+//! );
+//! # Ok::<(), oauth1::UriError>(())
+//! ```
+
+mod base_string;
+mod base_uri;
+mod encode;
+mod header;
+mod parameters;
+
+pub use self::{
+    base_string::{QueryPolicy, UnknownQueryPolicy, base_string},
+    base_uri::{BaseUri, UriError, parse_uri},
+    encode::percent_encode,
+    header::{AuthorizationHeader, HeaderError},
+    parameters::{Parameter, form_parameters, is_form, query_parameters},
+};

@@ -1,0 +1,201 @@
+//! The base string URI (RFC 5849 section 3.4.1.2).
+
+use std::{error, fmt};
+
+use http::{Uri, uri::Scheme};
+
+/// The part of a request's URI that is signed by itself: scheme, host, port where it is not the scheme's own, and path.
+///
+/// It is put together from the scheme, the host in lower case and the port as a number, never copied from the
+/// authority's text, so that it is what every HTTP client sends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BaseUri(String);
+
+/// Why a URI cannot be signed: what would be sent is not certain to be what was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UriError {
+    /// The text is no URI at all.
+    Syntax,
+    /// There is no host: the URI is relative.
+    NoAuthority,
+    /// The scheme is neither `http` nor `https`.
+    Scheme,
+    /// There is a user name or a password before the host.
+    UserInfo,
+    /// The host is empty or has characters that HTTP clients treat differently. Write it with `xn--`.
+    Host,
+    /// The port is not a number from 0 to 65535.
+    Port,
+    /// There is a character outside ASCII; clients percent-encode it, each in its own way.
+    NonAscii,
+    /// The path has a segment `.` or `..` (also as `%2e`), which some clients resolve before they send.
+    DotSegment,
+    /// There is a fragment (`#…`), which is never sent.
+    Fragment,
+}
+
+impl fmt::Display for UriError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "the URL is not a valid one",
+            Self::NoAuthority => "the URL has no host: an absolute URL is needed",
+            Self::Scheme => "the URL's scheme is neither `http` nor `https`",
+            Self::UserInfo => "the URL has a user name or password before its host",
+            Self::Host => "the URL's host is empty or has characters that clients treat differently",
+            Self::Port => "the URL's port is not a number from 0 to 65535",
+            Self::NonAscii => {
+                "the URL has characters outside ASCII: percent-encode them, and write the host with `xn--`"
+            }
+            Self::DotSegment => "the URL's path has a segment `.` or `..`, which clients resolve before they send",
+            Self::Fragment => "the URL has a fragment (`#…`), which is never sent",
+        })
+    }
+}
+
+impl error::Error for UriError {}
+
+/// Reads a URI that is to be signed from text, and checks it as [`BaseUri::new`] does.
+///
+/// Prefer it to [`str::parse`], which drops a fragment silently.
+///
+/// # Errors
+/// [`UriError`] says what is wrong.
+pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
+    if text.contains('#') {
+        return Err(UriError::Fragment);
+    }
+    if !text.is_ascii() {
+        return Err(UriError::NonAscii);
+    }
+    let uri = text.parse().map_err(|_| UriError::Syntax)?;
+    BaseUri::new(&uri)?;
+    Ok(uri)
+}
+
+impl BaseUri {
+    /// The base string URI of a request to `uri`.
+    ///
+    /// # Errors
+    /// [`UriError`] where a client might send something else than what is signed.
+    pub fn new(uri: &Uri) -> Result<Self, UriError> {
+        let authority = uri.authority().ok_or(UriError::NoAuthority)?;
+        let default_port = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => 443,
+            Some(scheme) if *scheme == Scheme::HTTP => 80,
+            _ => return Err(UriError::Scheme),
+        };
+        if authority.as_str().contains('@') {
+            return Err(UriError::UserInfo);
+        }
+        if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() || !authority.as_str().is_ascii() {
+            return Err(UriError::NonAscii);
+        }
+        let host = authority.host().to_ascii_lowercase();
+        if !is_plain_host(&host) {
+            return Err(UriError::Host);
+        }
+        let port = match authority.as_str().get(host.len()..).and_then(|rest| rest.strip_prefix(':')) {
+            None | Some("") => None,
+            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(port.parse::<u16>().map_err(|_| UriError::Port)?)
+            }
+            Some(_) => return Err(UriError::Port),
+        };
+        if uri.path().split('/').any(is_dot_segment) {
+            return Err(UriError::DotSegment);
+        }
+        let scheme = if default_port == 443 { "https" } else { "http" };
+        Ok(Self(match port {
+            Some(port) if port != default_port => format!("{scheme}://{host}:{port}{}", uri.path()),
+            _ => format!("{scheme}://{host}{}", uri.path()),
+        }))
+    }
+
+    /// The URI as text, not yet percent-encoded.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BaseUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A registered name, an IPv4 address, or an IPv6 address in brackets, with nothing that is encoded or delimited.
+fn is_plain_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
+    }
+}
+
+fn is_dot_segment(segment: &str) -> bool {
+    let plain = segment.replace("%2e", ".").replace("%2E", ".");
+    plain == "." || plain == ".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(text: &str) -> Result<String, UriError> {
+        BaseUri::new(&parse_uri(text)?).map(|base| base.to_string())
+    }
+
+    #[test]
+    fn scheme_host_port_and_path_are_normalised() {
+        for (text, expected) in [
+            // RFC 5849 section 3.4.1.2
+            ("http://EXAMPLE.COM:80/r%20v/X?id=123", "http://example.com/r%20v/X"),
+            ("https://www.example.net:8080/?q=1", "https://www.example.net:8080/"),
+            ("HTTPS://Api.Ibkr.com:443/v1/api", "https://api.ibkr.com/v1/api"),
+            ("http://localhost:443/", "http://localhost:443/"),
+            ("https://localhost:80/", "https://localhost:80/"),
+            ("https://api.ibkr.com", "https://api.ibkr.com/"),
+            ("https://api.ibkr.com:/a", "https://api.ibkr.com/a"),
+            ("https://api.ibkr.com:00443/a", "https://api.ibkr.com/a"),
+            ("https://api.ibkr.com?q=1", "https://api.ibkr.com/"),
+            ("http://[::1]:5000/a", "http://[::1]:5000/a"),
+            ("http://[2001:DB8::A]/a", "http://[2001:db8::a]/a"),
+            ("https://xn--mnchen-3ya.example/a", "https://xn--mnchen-3ya.example/a"),
+            ("https://api.ibkr.com//v1//a/;b=c,d", "https://api.ibkr.com//v1//a/;b=c,d"),
+            ("https://api.ibkr.com/a...b/.c/d.", "https://api.ibkr.com/a...b/.c/d."),
+        ] {
+            assert_eq!(base(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_clients_might_send_otherwise_is_refused() {
+        for (text, expected) in [
+            ("/v1/api", UriError::NoAuthority),
+            ("api.ibkr.com", UriError::Scheme),
+            ("ftp://api.ibkr.com/", UriError::Scheme),
+            ("https://user@api.ibkr.com/", UriError::UserInfo),
+            ("https://user:password@api.ibkr.com/", UriError::UserInfo),
+            ("https://münchen.example/", UriError::NonAscii),
+            ("https://api.ibkr.com/ü", UriError::NonAscii),
+            ("https://api.ibkr.com/?q=ü", UriError::NonAscii),
+            ("https://api.ibkr.com/a/./b", UriError::DotSegment),
+            ("https://api.ibkr.com/a/..", UriError::DotSegment),
+            ("https://api.ibkr.com/a/%2e%2E/b", UriError::DotSegment),
+            ("https://api.ibkr.com/a/.%2e/b", UriError::DotSegment),
+            ("https://api.ibkr.com/a#b", UriError::Fragment),
+            ("https://api.ibkr.com:65536/", UriError::Port),
+            ("https://a!b/", UriError::Host),
+            ("https:///path", UriError::Syntax),
+        ] {
+            assert_eq!(base(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn non_ascii_inside_a_finished_uri_is_refused() {
+        let uri = Uri::from_maybe_shared("https://api.ibkr.com/ü?ü".as_bytes()).expect("`http` takes such a path");
+        assert_eq!(BaseUri::new(&uri), Err(UriError::NonAscii));
+    }
+}

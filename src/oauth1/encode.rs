@@ -1,0 +1,121 @@
+//! Percent-encoding as OAuth wants it (RFC 5849 section 3.6).
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode};
+
+/// Everything but `A-Z a-z 0-9 - . _ ~` is encoded.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Encodes all bytes but the unreserved ones (`A-Z a-z 0-9 - . _ ~`) as `%XX` with upper-case digits.
+///
+/// ```
+/// use ibkr_oauth::oauth1::percent_encode;
+///
+/// assert_eq!(percent_encode("265598,8314 ü~".as_bytes()), "265598%2C8314%20%C3%BC~");
+/// ```
+#[must_use]
+pub fn percent_encode(bytes: &[u8]) -> String {
+    percent_encoding::percent_encode(bytes, RESERVED).to_string()
+}
+
+pub(super) fn push_encoded(out: &mut String, bytes: &[u8]) {
+    out.extend(percent_encoding::percent_encode(bytes, RESERVED));
+}
+
+/// Writes what encoding the encoded text once more gives.
+pub(super) fn push_encoded_twice(out: &mut String, bytes: &[u8]) {
+    for run in percent_encoding::percent_encode(bytes, RESERVED) {
+        match run.strip_prefix('%') {
+            Some(digits) => out.extend(["%25", digits]),
+            None => out.push_str(run),
+        }
+    }
+}
+
+/// The rank of a byte among encoded bytes: a reserved one stands where its `%` does, and among its like by its value.
+fn rank(byte: u8) -> (u8, u8) {
+    match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte, 0),
+        reserved => (b'%', reserved),
+    }
+}
+
+/// Orders two texts as their encoded forms are ordered, without encoding them.
+pub(super) fn compare_encoded(left: &[u8], right: &[u8]) -> std::cmp::Ordering {
+    left.iter().map(|byte| rank(*byte)).cmp(right.iter().map(|byte| rank(*byte)))
+}
+
+/// Decodes `application/x-www-form-urlencoded` text: `+` is a space. A `%` without two hexadecimal digits behind it
+/// stands for itself.
+pub(super) fn decode_form(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'+') {
+        return percent_decode(text).into();
+    }
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    Cow::Owned(percent_decode(&spaced).collect())
+}
+
+/// Decodes a value of an OAuth header; `None` where a `%` has no two hexadecimal digits behind it, where a byte stands
+/// bare that ought to be encoded, or where the bytes are not UTF-8.
+pub(super) fn decode_strict(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let fits = match byte {
+            b'%' => bytes.next()?.is_ascii_hexdigit() && bytes.next()?.is_ascii_hexdigit(),
+            bare => rank(bare).1 == 0,
+        };
+        if !fits {
+            return None;
+        }
+    }
+    Some(percent_decode(text.as_bytes()).decode_utf8().ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn twice_is_once_and_once_more(bytes: Vec<u8>) {
+            let mut twice = String::new();
+            push_encoded_twice(&mut twice, &bytes);
+            prop_assert_eq!(twice, percent_encode(percent_encode(&bytes).as_bytes()));
+        }
+
+        #[test]
+        fn the_order_is_that_of_the_encoded_texts(left: Vec<u8>, right: Vec<u8>) {
+            prop_assert_eq!(compare_encoded(&left, &right), percent_encode(&left).cmp(&percent_encode(&right)));
+        }
+
+        #[test]
+        fn strict_decoding_undoes_encoding(text: String) {
+            prop_assert_eq!(decode_strict(&percent_encode(text.as_bytes())), Some(text));
+        }
+
+        #[test]
+        fn form_decoding_undoes_encoding(bytes: Vec<u8>) {
+            let encoded = percent_encode(&bytes);
+            prop_assert_eq!(decode_form(encoded.as_bytes()), bytes);
+        }
+    }
+
+    #[test]
+    fn each_byte_is_encoded_or_left_alone() {
+        for byte in 0..=u8::MAX {
+            let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            let expected = if unreserved { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+            assert_eq!(percent_encode(&[byte]), expected);
+        }
+    }
+
+    #[test]
+    fn strict_decoding_refuses_what_no_encoder_writes() {
+        for text in ["%", "%2", "%zz", "a b", "a+b", "\"", "%FF", "ü"] {
+            assert_eq!(decode_strict(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The parameters of a request as a multiset of pairs of bytes (RFC 5849 section 3.4.1.3).
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, header::CONTENT_TYPE};
+
+use super::encode::decode_form;
+
+/// One pair of name and value, decoded. Names may repeat; a value may be empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Parameter<'a> {
+    /// The name, in bytes: percent-encoding can carry any.
+    pub name: Cow<'a, [u8]>,
+    /// The value, empty where the pair has no `=`.
+    pub value: Cow<'a, [u8]>,
+}
+
+/// The pairs of a query as it stands in a URI, decoded and in their order. Empty pairs (`a=1&&b=2`) are none.
+pub fn query_parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
+    form_parameters(query.as_bytes())
+}
+
+/// The pairs of an `application/x-www-form-urlencoded` body, decoded and in their order.
+///
+/// `+` is a space, and a pair without `=` has an empty value. A `%` without two hexadecimal digits behind it stands for
+/// itself.
+pub fn form_parameters(form: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
+    wire_pairs(form).map(|(name, value)| Parameter {
+        name: decode_form(name),
+        value: value.map_or(Cow::Borrowed(&[]), decode_form),
+    })
+}
+
+/// The pairs as they stand on the wire; `None` where a pair has no `=`.
+pub(super) fn wire_pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        (halves.next().unwrap_or_default(), halves.next())
+    })
+}
+
+/// Whether the content type is `application/x-www-form-urlencoded`, whatever its case and parameters (`; charset=…`).
+#[must_use]
+pub fn is_form(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_TYPE).iter().any(|value| {
+        let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    })
+}
