@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{context::Entropy, secret::Secret};
 
+pub(crate) mod encoding;
 #[cfg(feature = "rsa")]
 mod rsa;
 

@@ -1,6 +1,7 @@
 //! Interactive Brokers' OAuth 1.0a as a sans-IO protocol.
 
 mod context;
+pub mod dh;
 mod error;
 pub mod key;
 pub mod oauth1;

@@ -1,8 +1,238 @@
 //! RSA keys held in memory.
 
-/// placeholder
-#[derive(Debug)]
-pub struct RsaKey;
-/// placeholder
-#[derive(Debug)]
-pub struct RsaPublicKey;
+use std::{fmt, sync::Arc};
+
+use ::rsa::{PrivateKey, pkcs1::RsaPrivateKeyRef, pkcs8::PrivateKeyInfoRef, sha2::Sha256};
+
+use super::{
+    DecryptionKey, KeyError, SigningInput, SigningKey,
+    encoding::{self, Content, Wanted},
+};
+use crate::{
+    context::{Entropy, EntropyError, RandCore},
+    secret::Secret,
+};
+
+#[cfg(feature = "encrypted-keys")]
+mod encrypted;
+mod public;
+#[cfg(test)]
+mod tests;
+
+pub use self::public::RsaPublicKey;
+
+/// The shortest modulus that is accepted, in bits: what IBKR asks for.
+const MIN_BITS: usize = 2048;
+/// The longest modulus that is accepted, in bits.
+const MAX_BITS: usize = 8192;
+
+/// An RSA private key in this process's memory: a signing key or a decryption key, of 2048 to 8192 bits.
+///
+/// It is checked when it is read: a key whose numbers do not fit together is refused. Its work is blinded against
+/// timing, with random bytes from the [`Entropy`] of each call. A clone shares the same key. The key is wiped when the
+/// last clone is dropped, and never printed.
+///
+/// ```no_run
+/// use ibkr_oauth::key::RsaKey;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let text = "-----BEGIN PRIVATE KEY-----\n…"; // from a file, an environment variable, a secret store
+/// let key = RsaKey::from_pem(text)?;
+/// assert_eq!(key.modulus_bits(), 2048);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RsaKey(Arc<Inner>);
+
+struct Inner {
+    key: PrivateKey,
+    public: RsaPublicKey,
+}
+
+impl RsaKey {
+    /// Reads a private key in PEM, as `openssl genrsa` or `openssl genpkey` writes it: PKCS#1 (`RSA PRIVATE KEY`) or
+    /// PKCS#8 (`PRIVATE KEY`).
+    ///
+    /// What happens to such a text on its way is put up with: other line ends or lost ones, line breaks written as
+    /// `\n`, quotes, a byte order mark, text before and behind, and base64 around the whole.
+    ///
+    /// # Errors
+    /// When the text is damaged, holds something else or more than one key, is encrypted, or when the key is not of
+    /// 2048 to 8192 bits or its numbers do not fit together. The error says what was found.
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        Self::from_der(&encoding::read(text, Wanted::PrivateKey)?)
+    }
+
+    /// Reads a private key in DER: PKCS#1 or PKCS#8.
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem).
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        match Content::from_der(der, Wanted::PrivateKey)? {
+            Content::RsaPrivateKey => Self::from_pkcs1(der),
+            Content::Pkcs8(encoding::Algorithm::Rsa) => {
+                let info = PrivateKeyInfoRef::try_from(der).map_err(|error| damaged().with_source(error))?;
+                Self::from_pkcs1(info.private_key.as_bytes())
+            }
+            Content::EncryptedPkcs8 => Err(passphrase_missing()),
+            other => Err(other.refuse(Wanted::PrivateKey)),
+        }
+    }
+
+    /// Reads a private key in PEM that is encrypted with a passphrase: PKCS#8 (`ENCRYPTED PRIVATE KEY`) with PBES2, as
+    /// `openssl genpkey -aes256` and `openssl pkcs8 -topk8` write it. Needs the feature `encrypted-keys`.
+    ///
+    /// A key that is not encrypted is read too, and the passphrase then not looked at.
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem); also when the passphrase is wrong, when the key is encrypted in an older way
+    /// (PBES1, triple DES, or a hash with SHA-1), or when it asks for an unreasonable effort (more than ten million
+    /// rounds, or 256 MiB).
+    #[cfg(feature = "encrypted-keys")]
+    pub fn from_encrypted_pem(text: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
+        Self::from_encrypted_der(&encoding::read(text, Wanted::PrivateKey)?, passphrase)
+    }
+
+    /// Reads a private key in DER that is encrypted with a passphrase. Needs the feature `encrypted-keys`.
+    ///
+    /// # Errors
+    /// As [`from_encrypted_pem`](Self::from_encrypted_pem).
+    #[cfg(feature = "encrypted-keys")]
+    pub fn from_encrypted_der(der: &[u8], passphrase: &[u8]) -> Result<Self, KeyError> {
+        match Content::from_der(der, Wanted::PrivateKey)? {
+            Content::EncryptedPkcs8 => Self::from_der(&encrypted::decrypt(der, passphrase)?),
+            _ => Self::from_der(der),
+        }
+    }
+
+    fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        let parts = RsaPrivateKeyRef::try_from(der).map_err(|error| damaged().with_source(error))?;
+        // Before the key is checked, because the time that takes grows with the third power of the length.
+        check_bits(significant_bits(parts.modulus.as_bytes()), "private")?;
+        let key = PrivateKey::try_from(parts).map_err(|error| {
+            KeyError::new("the RSA private key is damaged: its numbers do not fit together")
+                .with_remedy("`openssl rsa -in private.pem -check -noout` looks at it more closely")
+                .with_source(error)
+        })?;
+        let public = RsaPublicKey::new(key.to_public_key())?;
+        Ok(Self(Arc::new(Inner { key, public })))
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public_key(&self) -> RsaPublicKey {
+        self.0.public.clone()
+    }
+
+    /// The public half in PEM (`PUBLIC KEY`): what is registered with IBKR, and byte for byte what
+    /// `openssl pkey -pubout` writes.
+    #[must_use]
+    pub fn public_key_pem(&self) -> String {
+        self.0.public.to_pem()
+    }
+
+    /// The SHA-256 of the public half's DER, in 64 lower-case hexadecimal digits: the same as
+    /// `openssl pkey -in private.pem -pubout -outform der | sha256sum`.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.0.public.fingerprint()
+    }
+
+    /// The length of the modulus in bits: 2048 to 8192.
+    #[must_use]
+    pub fn modulus_bits(&self) -> usize {
+        self.0.public.modulus_bits()
+    }
+}
+
+impl fmt::Debug for RsaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaKey([redacted], {} bits)", self.modulus_bits())
+    }
+}
+
+impl SigningKey for RsaKey {
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+        let mut witness = Witness::new(entropy);
+        let outcome =
+            self.0.key.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut witness), &input.digest());
+        outcome.map_err(|error| witness.explain(error, "the key could not sign"))
+    }
+}
+
+impl DecryptionKey for RsaKey {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+        let (given, needed) = (ciphertext.len(), self.0.public.modulus_bytes());
+        if given != needed {
+            return Err(KeyError::new(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
+                .with_remedy("copy the access token secret again, whole, and check that this is the decryption key"));
+        }
+        let mut witness = Witness::new(entropy);
+        let outcome = self.0.key.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut witness), ciphertext);
+        outcome.map(Secret::from).map_err(|error| {
+            witness
+                .explain(error, "the secret cannot have been encrypted for this key")
+                .with_remedy("check that this is the decryption key, not the signing key, and that IBKR has its half")
+        })
+    }
+}
+
+/// Keeps the failure of a source of random bytes, of which `rsa` says only that there was one.
+struct Witness<'a> {
+    entropy: &'a mut dyn Entropy,
+    failure: Option<EntropyError>,
+}
+
+impl<'a> Witness<'a> {
+    fn new(entropy: &'a mut dyn Entropy) -> Self {
+        Self { entropy, failure: None }
+    }
+
+    fn explain(self, error: ::rsa::Error, message: &str) -> KeyError {
+        match self.failure {
+            Some(failure) => KeyError::new("no random bytes could be had to blind the key's work").with_source(failure),
+            None => KeyError::new(message).with_source(error),
+        }
+    }
+}
+
+impl Entropy for Witness<'_> {
+    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+        self.entropy.fill(destination).map_err(|failure| {
+            self.failure = Some(failure);
+            EntropyError::new()
+        })
+    }
+}
+
+fn damaged() -> KeyError {
+    KeyError::new("the RSA private key is damaged: its DER cannot be read")
+        .with_remedy("`openssl rsa -in private.pem -check -noout` looks at it more closely")
+}
+
+fn passphrase_missing() -> KeyError {
+    let error = KeyError::new("the private key is encrypted, and no passphrase was given");
+    if cfg!(feature = "encrypted-keys") {
+        error.with_remedy("read it with `RsaKey::from_encrypted_pem` or `RsaKey::from_encrypted_der`")
+    } else {
+        error.with_remedy(
+            "turn on the feature `encrypted-keys`, or write it without passphrase: `openssl pkey -in old.pem -out new.pem`",
+        )
+    }
+}
+
+/// How many bits the big-endian number has, without leading zeros.
+fn significant_bits(number: &[u8]) -> usize {
+    let leading = number.iter().take_while(|byte| **byte == 0).count();
+    let zeros_in_first = number.get(leading).map_or(0, |byte| usize::try_from(byte.leading_zeros()).unwrap_or(0));
+    number.len().saturating_sub(leading).saturating_mul(8).saturating_sub(zeros_in_first)
+}
+
+fn check_bits(bits: usize, half: &str) -> Result<(), KeyError> {
+    if (MIN_BITS..=MAX_BITS).contains(&bits) {
+        return Ok(());
+    }
+    Err(KeyError::new(format!("the RSA {half} key has {bits} bits; {MIN_BITS} to {MAX_BITS} are accepted"))
+        .with_remedy("`openssl genrsa -out private.pem 2048` makes a new key, whose public half IBKR must be given"))
+}

@@ -1,0 +1,198 @@
+//! The group in which keys are agreed: a modulus and a generator, both public.
+
+use std::{fmt, sync::Arc};
+
+use crypto_bigint::{BoxedUint, Odd, U2048, modular::BoxedMontyParams};
+use num_bigint::BigUint;
+
+use crate::key::{
+    KeyError,
+    encoding::{self, Wanted},
+};
+
+mod hexadecimal;
+mod named;
+mod parameters;
+mod report;
+
+pub use self::report::GroupReport;
+
+/// The shortest modulus with which the arithmetic works, in bits: two machine words.
+const MIN_BITS: u64 = 128;
+/// The longest modulus that is accepted, in bits.
+const MAX_BITS: u64 = 8192;
+
+/// The command that makes parameters as IBKR wants them.
+const MAKE_ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters, which IBKR must be given too";
+
+/// Diffie-Hellman parameters: a modulus of 128 to 8192 bits and a generator.
+///
+/// They must be the ones registered with IBKR. Refused is only what cannot work: an even modulus, or a generator that,
+/// reduced by the modulus, generates next to nothing. IBKR's own published example has a composite modulus and a
+/// generator larger than it, and is accepted; [`check`](Self::check) tells what is unusual.
+///
+/// A clone shares the same numbers.
+///
+/// ```
+/// use ibkr_oauth::dh::DhGroup;
+///
+/// let group = DhGroup::modp_2048();
+/// assert_eq!(group.bits(), 2048);
+/// assert!(DhGroup::from_hex("0x17").is_err());
+/// ```
+#[derive(Clone)]
+pub struct DhGroup(Arc<Inner>);
+
+struct Inner {
+    prime: BigUint,
+    /// Reduced by the modulus.
+    generator: BigUint,
+    generator_exceeded_prime: bool,
+    montgomery: BoxedMontyParams,
+}
+
+impl DhGroup {
+    /// Reads parameters in PEM: `DH PARAMETERS` (PKCS#3), as `openssl dhparam` writes them, or `X9.42 DH PARAMETERS`.
+    /// The text may be mangled on its way as a key's may.
+    ///
+    /// # Errors
+    /// When the text is damaged or holds something else, and when the numbers cannot work (see [`DhGroup`]) or are
+    /// encoded as negative ones, which IBKR would take them for.
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        Self::from_der(&encoding::read(text, Wanted::DhParameters)?)
+    }
+
+    /// Reads parameters in DER: PKCS#3 or X9.42.
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem).
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        let (prime, generator) = parameters::read(der)?;
+        Self::new(prime, &generator)
+    }
+
+    /// Reads a modulus in hexadecimal digits; the generator is 2, as IBKR's always is.
+    ///
+    /// Upper and lower case, `0x`, colons, white space and leading zeros are accepted. So is the whole of what
+    /// `openssl dhparam -text -noout` prints, old versions and new; the generator is then the one printed.
+    ///
+    /// # Errors
+    /// When there is anything else in the text, when the number of bits that OpenSSL printed is not that of the modulus,
+    /// or when the numbers cannot work (see [`DhGroup`]).
+    pub fn from_hex(prime: &str) -> Result<Self, KeyError> {
+        hexadecimal::read(prime)
+    }
+
+    /// Takes modulus and generator as unsigned big-endian numbers, with or without leading zeros.
+    ///
+    /// # Errors
+    /// When the numbers cannot work (see [`DhGroup`]).
+    pub fn from_be_bytes(prime: &[u8], generator: &[u8]) -> Result<Self, KeyError> {
+        Self::new(BigUint::from_bytes_be(prime), &BigUint::from_bytes_be(generator))
+    }
+
+    /// Reads parameters in any textual form: those of [`from_pem`](Self::from_pem) and of
+    /// [`from_hex`](Self::from_hex).
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        if hexadecimal::is_likely(text) { Self::from_hex(text) } else { Self::from_pem(text) }
+    }
+
+    /// The 2048-bit MODP group, number 14 of RFC 3526, with the generator 2.
+    #[must_use]
+    pub fn modp_2048() -> Self {
+        Self::named(&named::MODP_2048)
+    }
+
+    /// The group `ffdhe2048` of RFC 7919, with the generator 2.
+    #[must_use]
+    pub fn ffdhe_2048() -> Self {
+        Self::named(&named::FFDHE_2048)
+    }
+
+    fn named(prime: &Odd<U2048>) -> Self {
+        let odd = Odd::<BoxedUint>::from(prime);
+        Self(Arc::new(Inner {
+            prime: BigUint::from_bytes_be(&odd.to_be_bytes()),
+            generator: BigUint::from(2_u8),
+            generator_exceeded_prime: false,
+            montgomery: BoxedMontyParams::new_vartime(odd),
+        }))
+    }
+
+    fn new(prime: BigUint, generator: &BigUint) -> Result<Self, KeyError> {
+        let unusable = |how: String| KeyError::new(how).with_remedy(MAKE_ANEW);
+        let bits = prime.bits();
+        if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+            return Err(unusable(format!(
+                "the Diffie-Hellman modulus has {bits} bits; {MIN_BITS} to {MAX_BITS} are accepted"
+            )));
+        }
+        let odd = odd(&prime).ok_or_else(|| unusable("the Diffie-Hellman modulus is even".to_owned()))?;
+        let reduced = generator % &prime;
+        if reduced < BigUint::from(2_u8) || reduced > &prime - 2_u8 {
+            return Err(unusable(
+                "the Diffie-Hellman generator, reduced by the modulus p, is not between 2 and p - 2".to_owned(),
+            ));
+        }
+        Ok(Self(Arc::new(Inner {
+            generator_exceeded_prime: *generator >= prime,
+            prime,
+            generator: reduced,
+            montgomery: BoxedMontyParams::new_vartime(odd),
+        })))
+    }
+
+    /// The length of the modulus in bits: 128 to 8192.
+    #[must_use]
+    pub fn bits(&self) -> u64 {
+        self.0.prime.bits()
+    }
+
+    /// Looks for what is unusual about the group, and changes nothing.
+    ///
+    /// Tests the modulus for primality, which takes a good part of a second for 2048 bits and many seconds for 8192.
+    #[must_use]
+    pub fn check(&self) -> GroupReport {
+        GroupReport::of(self)
+    }
+
+    /// p.
+    pub(crate) fn prime(&self) -> &BigUint {
+        &self.0.prime
+    }
+
+    /// g mod p, from 2 to p - 2.
+    pub(crate) fn generator(&self) -> &BigUint {
+        &self.0.generator
+    }
+
+    /// p made ready for modular arithmetic, its precision being that of p rounded up to a multiple of 64 bits.
+    pub(crate) fn montgomery(&self) -> &BoxedMontyParams {
+        &self.0.montgomery
+    }
+}
+
+/// The number with just as many whole words as it needs, if it is odd.
+fn odd(number: &BigUint) -> Option<Odd<BoxedUint>> {
+    let precision = u32::try_from(number.bits().next_multiple_of(64)).ok()?;
+    BoxedUint::from_be_slice(&number.to_bytes_be(), precision).ok()?.into_odd().into_option()
+}
+
+impl PartialEq for DhGroup {
+    /// Two groups are equal where the modulus and the generator, reduced by it, are.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.prime == other.0.prime && self.0.generator == other.0.generator
+    }
+}
+
+impl Eq for DhGroup {}
+
+impl fmt::Debug for DhGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let generator = u32::try_from(&self.0.generator).map_or("large".to_owned(), |small| small.to_string());
+        write!(f, "DhGroup({} bits, generator {generator})", self.bits())
+    }
+}
