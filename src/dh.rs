@@ -1,5 +1,167 @@
-//! Diffie-Hellman: the group that was registered with IBKR.
+//! The Diffie-Hellman exchange from which the live session token comes, step by step.
+//!
+//! [`UnlockedToken::live_session_token`](crate::UnlockedToken::live_session_token) does all of this. The steps are public
+//! for whoever compares them with another client.
+//!
+//! Public numbers (prime, generator, the broker's response) are read and compared with `num-bigint`; whatever depends on
+//! the secret exponent is computed with `crypto-bigint`, in constant time and in memory that is wiped.
+
+use std::{error, fmt};
+
+use crypto_bigint::{BoxedUint, modular::BoxedMontyForm};
+use hmac::{Hmac, KeyInit, Mac};
+use num_bigint::BigUint;
+use sha1::Sha1;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    context::{Entropy, EntropyError},
+    secret::Secret,
+};
 
 mod group;
 
 pub use self::group::{DhGroup, GroupReport};
+
+/// The client's secret exponent: 256 random bits, fresh for each exchange.
+pub struct Exponent(Zeroizing<BoxedUint>);
+
+const EXPONENT_BITS: u32 = 256;
+
+/// Why the broker's `diffie_hellman_response` cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// It is not a hexadecimal number.
+    Syntax,
+    /// It is not within `2..=p-2`, so that anybody could know the shared secret.
+    Range,
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "the reply's `diffie_hellman_response` is not hexadecimal",
+            Self::Range => "the reply's `diffie_hellman_response` is out of range",
+        })
+    }
+}
+
+impl error::Error for ResponseError {}
+
+/// The bytes of a live session token, and of the proof of it: an HMAC-SHA1.
+pub(crate) const TOKEN_LENGTH: usize = 20;
+
+impl Exponent {
+    /// Draws an exponent: 32 bytes, taken as a big-endian number.
+    ///
+    /// # Errors
+    /// When `entropy` fails, or returns 0 or 1, which is not random.
+    pub fn draw(entropy: &mut dyn Entropy) -> Result<Self, EntropyError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        entropy.fill(&mut *bytes)?;
+        let exponent = Zeroizing::new(BoxedUint::from_be_slice_truncated(&*bytes, EXPONENT_BITS));
+        // Chance has it so once in 2^255 draws; a broken generator each time.
+        if *exponent <= BoxedUint::one_with_precision(EXPONENT_BITS) {
+            return Err(EntropyError::with_source("it returned nothing but zeros"));
+        }
+        Ok(Self(exponent))
+    }
+
+    /// `A = g^a mod p` as `diffie_hellman_challenge` wants it: lower-case hexadecimal without leading zeros.
+    #[must_use]
+    pub fn challenge(&self, group: &DhGroup) -> String {
+        let challenge = self.raise(group.generator(), group);
+        BigUint::from_bytes_be(&challenge).to_str_radix(16)
+    }
+
+    /// The shared secret `K = B^a mod p`, where `response` is the broker's `B`: hexadecimal in any case, of odd or even
+    /// length, with or without leading zeros.
+    ///
+    /// # Errors
+    /// [`ResponseError`] where `response` is no number, or not within `2..=p-2`.
+    pub fn shared_secret(&self, response: &str, group: &DhGroup) -> Result<SharedSecret, ResponseError> {
+        let magnitude = self.raise(&read_response(response, group)?, group);
+        let first = magnitude.iter().position(|byte| *byte != 0).unwrap_or(magnitude.len());
+        let trimmed = magnitude.get(first..).unwrap_or_default();
+        let sign_byte = trimmed.first().is_none_or(|byte| *byte >= 0x80);
+        let mut bytes = Vec::with_capacity(trimmed.len() + usize::from(sign_byte));
+        if sign_byte {
+            bytes.push(0);
+        }
+        bytes.extend_from_slice(trimmed);
+        Ok(SharedSecret(Secret::from(bytes)))
+    }
+
+    /// `base^a mod p`, big-endian and as wide as the modulus. `base` is less than the modulus: `crypto-bigint` panics
+    /// where operands differ in width.
+    fn raise(&self, base: &BigUint, group: &DhGroup) -> Zeroizing<Box<[u8]>> {
+        let parameters = group.montgomery();
+        let base = BoxedUint::from_be_slice_truncated(&base.to_bytes_be(), parameters.bits_precision());
+        let base = BoxedMontyForm::new(base, parameters);
+        let mut power = base.pow_bounded_exp(&self.0, EXPONENT_BITS);
+        let result = Zeroizing::new(power.retrieve());
+        power.as_montgomery_mut().zeroize();
+        Zeroizing::new(result.to_be_bytes())
+    }
+}
+
+impl fmt::Debug for Exponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exponent([redacted])")
+    }
+}
+
+fn read_response(text: &str, group: &DhGroup) -> Result<BigUint, ResponseError> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(ResponseError::Syntax);
+    }
+    let digits = text.trim_start_matches('0');
+    // Comparing lengths first keeps a huge reply from being turned into a huge number.
+    let longest = group.prime().bits().div_ceil(4);
+    if u64::try_from(digits.len()).is_ok_and(|length| length > longest) {
+        return Err(ResponseError::Range);
+    }
+    let number = BigUint::parse_bytes(digits.as_bytes(), 16).unwrap_or_default();
+    if number < BigUint::from(2u8) || number > group.prime() - 2u8 {
+        return Err(ResponseError::Range);
+    }
+    Ok(number)
+}
+
+/// The shared secret `K` as bytes, made as Java's `BigInteger.toByteArray` makes them: big-endian without leading zeros,
+/// but with one zero byte in front where the first bit is set, since Java's numbers have a sign.
+///
+/// About half of all exchanges need that byte; without it the broker computes another token.
+#[derive(Debug)]
+pub struct SharedSecret(Secret);
+
+impl SharedSecret {
+    /// The bytes of `K`.
+    #[must_use]
+    pub fn bytes(&self) -> &Secret {
+        &self.0
+    }
+
+    /// The 20 bytes of the live session token: the HMAC-SHA1 of the access token's opened secret, keyed with `K`.
+    ///
+    /// Not yet proved to be the broker's too: compare [`proof`] with what it sent.
+    #[must_use]
+    pub fn live_session_token(&self, access_token_secret: &Secret) -> Secret {
+        let token = Zeroizing::new(hmac_sha1(self.0.expose(), access_token_secret.expose()));
+        Secret::from(token.as_slice())
+    }
+}
+
+/// The proof that the holder of `live_session_token` gives: the HMAC-SHA1 of the consumer key, keyed with the token. The
+/// broker sends it in hexadecimal as `live_session_token_signature`.
+#[must_use]
+pub fn proof(live_session_token: &Secret, consumer_key: &str) -> [u8; TOKEN_LENGTH] {
+    hmac_sha1(live_session_token.expose(), consumer_key.as_bytes())
+}
+
+#[allow(clippy::expect_used, reason = "HMAC takes keys of every length")]
+fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; TOKEN_LENGTH] {
+    let mac = Hmac::<Sha1>::new_from_slice(key).expect("a key of any length");
+    mac.chain_update(message).finalize().into_bytes().into()
+}

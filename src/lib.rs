@@ -1,18 +1,31 @@
 //! Interactive Brokers' OAuth 1.0a as a sans-IO protocol.
 
+mod brokerage;
+mod consumer;
 mod context;
 pub mod dh;
+mod encoding;
 mod error;
+mod exchange;
+mod flow;
 pub mod key;
 pub mod oauth1;
+mod reply;
 mod secret;
+mod signer;
+mod timestamp_floor;
 
 #[cfg(feature = "getrandom")]
 pub use crate::context::OsEntropy;
 pub use crate::{
+    brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
+    consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, Realm},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
+    exchange::{Exchange, PendingReply, Unsigned},
+    flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
+    signer::{Epoch, RequestSignature, Signer},
 };
 pub use bytes;
 pub use http;

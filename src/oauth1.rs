@@ -22,6 +22,7 @@ mod encode;
 mod header;
 mod parameters;
 
+pub(crate) use self::header::write_header;
 pub use self::{
     base_string::{QueryPolicy, UnknownQueryPolicy, base_string},
     base_uri::{BaseUri, UriError, parse_uri},

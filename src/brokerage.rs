@@ -1,0 +1,291 @@
+//! The typed requests around the brokerage session: open, status, tickle, logout, and the WebSocket upgrade.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Uri,
+    header::{
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+        USER_AGENT,
+    },
+};
+use serde::Deserialize;
+
+use crate::{
+    context::Context,
+    encoding::base64,
+    error::{Error, Stage},
+    exchange::{Exchange, sensitive},
+    oauth1::percent_encode,
+    reply,
+    secret::Secret,
+    signer::Signer,
+};
+
+/// The requests of the brokerage session, made and signed. From [`Signer::brokerage`].
+///
+/// A live session token alone reads portfolios; whatever lies under `/iserver` (orders, market data) needs a *brokerage
+/// session* too, of which each user has one over all of the broker's platforms.
+#[derive(Clone, Copy, Debug)]
+pub struct Brokerage<'a> {
+    signer: &'a Signer,
+}
+
+impl Signer {
+    /// The requests of the brokerage session, signed by this signer.
+    #[must_use]
+    pub fn brokerage(&self) -> Brokerage<'_> {
+        Brokerage { signer: self }
+    }
+}
+
+/// What to do where the user has a brokerage session elsewhere, in TWS, on the phone, or in another program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compete {
+    /// Leave it alone; the reply then says `competing`.
+    Yield,
+    /// Throw it out.
+    Take,
+}
+
+impl Brokerage<'_> {
+    /// `POST /iserver/auth/ssodh/init`: opens the brokerage session.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn open(self, cx: &mut Context<'_>, compete: Compete) -> Result<Exchange<BrokerageStatus>, Error> {
+        let body = serde_json::json!({ "publish": true, "compete": compete == Compete::Take }).to_string();
+        self.exchange(cx, Stage::OpenBrokerage, "/iserver/auth/ssodh/init", Bytes::from(body))
+    }
+
+    /// `POST /iserver/auth/status`: asks how the brokerage session is.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn status(self, cx: &mut Context<'_>) -> Result<Exchange<BrokerageStatus>, Error> {
+        self.exchange(cx, Stage::BrokerageStatus, "/iserver/auth/status", Bytes::new())
+    }
+
+    /// `POST /tickle`: keeps the session alive. Send it each minute; after about six without, the session is dead.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn tickle(self, cx: &mut Context<'_>) -> Result<Exchange<Tickle>, Error> {
+        self.exchange(cx, Stage::Tickle, "/tickle", Bytes::new())
+    }
+
+    /// `POST /logout`: ends the brokerage session and the live session token.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn logout(self, cx: &mut Context<'_>) -> Result<Exchange<Logout>, Error> {
+        self.exchange(cx, Stage::Logout, "/logout", Bytes::new())
+    }
+
+    fn exchange<T: serde::de::DeserializeOwned>(
+        self,
+        cx: &mut Context<'_>,
+        stage: Stage,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Exchange<T>, Error> {
+        let consumer = self.signer.consumer();
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = consumer.endpoints().url(path)?;
+        request.headers_mut().insert(USER_AGENT, consumer.user_agent().clone());
+        if request.body().is_empty() {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        } else {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        self.signer.sign(cx, &mut request)?;
+        Ok(Exchange::new(stage, request, move |response| reply::read(stage, &response)))
+    }
+
+    /// The request that opens the WebSocket: RFC 6455's headers, the cookie with the session from `tickle`, and a
+    /// `User-Agent`. It is not signed; the access token stands in its URL.
+    ///
+    /// Hand it to a WebSocket client such as `tungstenite`. The stream is ready when the broker's first message of topic
+    /// `sts` says `authenticated`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the tickle named no session;
+    /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
+    pub fn web_socket(self, cx: &mut Context<'_>, tickle: &Tickle) -> Result<Request<()>, Error> {
+        const STAGE: Stage = Stage::WebSocket;
+        let session = tickle.session().ok_or_else(|| {
+            Error::config(STAGE, "the tickle's reply named no session").with_remedy("tickle again, then upgrade")
+        })?;
+        let endpoint = self.signer.consumer().endpoints().url("/ws")?;
+        let scheme = if endpoint.scheme_str() == Some("http") { "ws" } else { "wss" };
+        let authority = endpoint.authority().map_or("", |authority| authority.as_str());
+        let token = percent_encode(self.signer.access_token().as_bytes());
+        let uri: Uri = format!("{scheme}://{authority}{}?oauth_token={token}", endpoint.path())
+            .parse()
+            .map_err(|error| Error::config(STAGE, "the access token fits into no URL").with_source(error))?;
+        let mut key = [0; 16];
+        cx.entropy().fill(&mut key).map_err(|error| Error::entropy(STAGE, error))?;
+        let mut cookie = b"api=".to_vec();
+        cookie.extend_from_slice(session.expose());
+
+        let mut request = Request::new(());
+        let headers = request.headers_mut();
+        headers.insert(HOST, sensitive(STAGE, authority.as_bytes()).map(public)?);
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        headers.insert(SEC_WEBSOCKET_KEY, sensitive(STAGE, base64(&key).as_bytes()).map(public)?);
+        headers.insert(COOKIE, sensitive(STAGE, &cookie)?);
+        headers.insert(USER_AGENT, self.signer.consumer().user_agent().clone());
+        *request.uri_mut() = uri;
+        Ok(request)
+    }
+}
+
+fn public(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(false);
+    value
+}
+
+/// How the brokerage session is, in the broker's words. A flag is `None` where the reply lacks it.
+///
+/// A reply of status 200 may well say that there is no session: look at [`is_ready`](Self::is_ready).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct BrokerageStatus {
+    /// The user is logged in to the brokerage session.
+    #[serde(default)]
+    pub authenticated: Option<bool>,
+    /// The session is up and takes requests. Older servers do not send it.
+    #[serde(default)]
+    pub established: Option<bool>,
+    /// Another session of the same user is in the way.
+    #[serde(default)]
+    pub competing: Option<bool>,
+    /// The server is connected to the broker's back end.
+    #[serde(default)]
+    pub connected: Option<bool>,
+    /// Words of the broker's about the session.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Why the session failed.
+    #[serde(default)]
+    pub fail: Option<String>,
+    /// The server asks to be left alone so long, in milliseconds, after too many attempts in a row.
+    #[serde(default)]
+    wait: Option<u64>,
+}
+
+impl BrokerageStatus {
+    /// Whether the session takes requests: authenticated, connected, and established where the server says so.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.authenticated == Some(true) && self.connected != Some(false) && self.established != Some(false)
+    }
+
+    /// How long the server asks to be left alone, after too many attempts in a row.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.wait.map(Duration::from_millis)
+    }
+}
+
+/// The reply to a tickle.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "TickleReply")]
+pub struct Tickle {
+    session: Option<Secret>,
+    sso_expires: Option<Duration>,
+    collision: Option<bool>,
+    user_id: Option<u64>,
+    status: Option<BrokerageStatus>,
+}
+
+#[derive(Deserialize)]
+struct TickleReply {
+    #[serde(default)]
+    session: Option<String>,
+    #[serde(default, rename = "ssoExpires")]
+    sso_expires: Option<u64>,
+    /// The broker's spelling.
+    #[serde(default, rename = "collission")]
+    collision: Option<bool>,
+    #[serde(default, rename = "userId")]
+    user_id: Option<u64>,
+    #[serde(default)]
+    iserver: Option<Iserver>,
+}
+
+#[derive(Deserialize)]
+struct Iserver {
+    #[serde(default, rename = "authStatus")]
+    status: Option<BrokerageStatus>,
+}
+
+impl From<TickleReply> for Tickle {
+    fn from(reply: TickleReply) -> Self {
+        Self {
+            session: reply.session.filter(|session| !session.is_empty()).map(Secret::from),
+            sso_expires: reply.sso_expires.map(Duration::from_millis),
+            collision: reply.collision,
+            user_id: reply.user_id,
+            status: reply.iserver.and_then(|iserver| iserver.status),
+        }
+    }
+}
+
+impl Tickle {
+    /// The session, whose cookie opens the WebSocket.
+    #[must_use]
+    pub fn session(&self) -> Option<&Secret> {
+        self.session.as_ref()
+    }
+
+    /// How long the single sign-on session still lives; absent in sessions of OAuth.
+    #[must_use]
+    pub fn sso_expires(&self) -> Option<Duration> {
+        self.sso_expires
+    }
+
+    /// Whether the broker saw a collision of sessions.
+    #[must_use]
+    pub fn collision(&self) -> Option<bool> {
+        self.collision
+    }
+
+    /// The user's number.
+    #[must_use]
+    pub fn user_id(&self) -> Option<u64> {
+        self.user_id
+    }
+
+    /// How the brokerage session is.
+    #[must_use]
+    pub fn brokerage(&self) -> Option<&BrokerageStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl fmt::Debug for Tickle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session, sso_expires, collision, user_id: _, status } = self;
+        f.debug_struct("Tickle")
+            .field("session", session)
+            .field("sso_expires", sso_expires)
+            .field("collision", collision)
+            .field("status", status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The reply to a logout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Logout {
+    /// Whether the broker ended the session.
+    #[serde(default)]
+    pub status: bool,
+}

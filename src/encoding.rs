@@ -1,0 +1,73 @@
+//! Base64 and hexadecimal, as the protocol writes them.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use crate::{
+    context::{Entropy, EntropyError},
+    secret::Secret,
+};
+
+/// Base64 with the standard alphabet and padding.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Reads Base64 with the standard alphabet, ignoring white space: people paste it with line breaks.
+pub(crate) fn read_base64(text: &[u8]) -> Option<Secret> {
+    let dense: Zeroizing<Vec<u8>> =
+        Zeroizing::new(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    STANDARD.decode(&*dense).ok().map(Secret::from)
+}
+
+/// Lower-case hexadecimal, two digits a byte, made at its final size so that nothing is left behind.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 0x0f] {
+            text.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
+        }
+    }
+    text
+}
+
+/// Reads exactly `N` bytes of hexadecimal in any case.
+pub(crate) fn read_hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digit = |index: usize| pair.get(index).and_then(|digit| char::from(*digit).to_digit(16));
+        *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
+    }
+    Some(bytes)
+}
+
+/// A nonce: 16 random bytes as 32 hexadecimal digits.
+pub(crate) fn nonce(entropy: &mut dyn Entropy) -> Result<String, EntropyError> {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes)?;
+    Ok(String::from(hexadecimal(&bytes).as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_reads_back() {
+        assert_eq!(hexadecimal(&[0, 0x0f, 0xa0, 0xff]).as_str(), "000fa0ff");
+        assert_eq!(read_hexadecimal("000Fa0fF"), Some([0, 0x0f, 0xa0, 0xff]));
+        for text in ["", "0", "000fa0f", "000fa0ff0", "000fa0fg", "+00fa0ff", "0x0fa0ff"] {
+            assert_eq!(read_hexadecimal::<4>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn pasted_base64_is_read() {
+        assert_eq!(read_base64(b" AP+g\r\nDw==\n"), Some(Secret::from(vec![0, 0xff, 0xa0, 0x0f])));
+        assert_eq!(read_base64(b"AP+gDw"), None);
+        assert_eq!(read_base64(b"AP-gDw=="), None);
+    }
+}

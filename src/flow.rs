@@ -1,0 +1,20 @@
+//! The three signed steps of the sign-in and the user's consent between them, one file each.
+//!
+//! ```text
+//! request_token ─► Consent ─► (browser) ─► Verifier ─► access_token ─► AccessToken ─► UnlockedToken
+//!                                                                     ─► live_session_token ─► LiveSessionToken
+//! ```
+//!
+//! Users with credentials from IBKR's portal have the access token already, and start there.
+
+mod access_token;
+mod authorize;
+mod live_session_token;
+mod request_token;
+
+pub use self::{
+    access_token::{AccessToken, UnlockedToken},
+    authorize::{Consent, Verifier},
+    live_session_token::LiveSessionToken,
+    request_token::Callback,
+};

@@ -1,0 +1,200 @@
+//! `POST /oauth/access_token`: turns the user's consent into an access token, whose secret is then opened.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::authorize::Verifier;
+use crate::{
+    consumer::Consumer,
+    context::Context,
+    encoding::{self, nonce},
+    error::{Error, Stage},
+    exchange::{Exchange, Unsigned},
+    reply,
+    secret::Secret,
+    timestamp_floor::TimestampFloor,
+};
+
+const STAGE: Stage = Stage::AccessToken;
+
+/// An access token with its secret as the broker gives it out: encrypted to the consumer's decryption key.
+///
+/// It does not expire. The token stays the same for a user and a consumer; each time it is generated the secret is new,
+/// and the old one is dead. An application keeps it: it is `Serialize` and `Deserialize`, and of no use to anybody
+/// without the consumer's keys.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredAccessToken", into = "StoredAccessToken")]
+pub struct AccessToken {
+    token: String,
+    encrypted_secret: Vec<u8>,
+    is_paper: Option<bool>,
+}
+
+/// The reply, and the form in which a token is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredAccessToken {
+    oauth_token: String,
+    oauth_token_secret: String,
+    /// The schema of the OpenAPI page calls it `is_true`, its example and the server `is_paper`.
+    #[serde(default, alias = "is_true", skip_serializing_if = "Option::is_none")]
+    is_paper: Option<bool>,
+}
+
+impl TryFrom<StoredAccessToken> for AccessToken {
+    type Error = Error;
+
+    fn try_from(stored: StoredAccessToken) -> Result<Self, Error> {
+        let token = Self::from_parts(stored.oauth_token, &stored.oauth_token_secret)?;
+        Ok(Self { is_paper: stored.is_paper, ..token })
+    }
+}
+
+impl From<AccessToken> for StoredAccessToken {
+    fn from(token: AccessToken) -> Self {
+        Self {
+            oauth_token: token.token,
+            oauth_token_secret: encoding::base64(&token.encrypted_secret),
+            is_paper: token.is_paper,
+        }
+    }
+}
+
+impl AccessToken {
+    /// A token from the portal: the token, and its secret in Base64 (344 characters with a key of 2048 bits). White space
+    /// in the secret is ignored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the token is empty or has white space, or the secret is not
+    /// Base64; the error says how long the secret was, never what it was.
+    pub fn from_parts(token: impl Into<String>, encrypted_secret_base64: &str) -> Result<Self, Error> {
+        let token = token.into();
+        if token.is_empty() || token.contains(|char: char| !char.is_ascii_graphic()) {
+            return Err(Error::config(STAGE, "the access token is empty or has characters that no token has"));
+        }
+        let encrypted = encoding::read_base64(encrypted_secret_base64.as_bytes()).filter(|secret| !secret.is_empty());
+        let encrypted = encrypted.ok_or_else(|| {
+            let length = encrypted_secret_base64.trim().len();
+            Error::config(STAGE, format!("the access token secret is not Base64 (it has {length} characters)"))
+                .with_remedy("copy the secret again, whole: 344 characters for a key of 2048 bits")
+        })?;
+        Ok(Self { token, encrypted_secret: encrypted.expose().to_vec(), is_paper: None })
+    }
+
+    /// The token, as it stands in each `Authorization` header.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The encrypted secret, for a decryption key that lives elsewhere.
+    #[must_use]
+    pub fn encrypted_secret(&self) -> &[u8] {
+        &self.encrypted_secret
+    }
+
+    /// Whether the user logged in to a paper account; `None` where the broker did not say.
+    #[must_use]
+    pub fn is_paper(&self) -> Option<bool> {
+        self.is_paper
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("is_paper", &self.is_paper).finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// Asks for the access token that the user consented to.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a signing key, [`ErrorKind::Key`](crate::ErrorKind::Key)
+    /// if the key refuses, [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
+    pub fn access_token(&self, consumer: &Consumer, cx: &mut Context<'_>) -> Result<Exchange<AccessToken>, Error> {
+        self.prepare_access_token(consumer, cx)?.sign(cx)
+    }
+
+    /// As [`access_token`](Self::access_token), with the signature made elsewhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
+    pub fn prepare_access_token(
+        &self,
+        consumer: &Consumer,
+        cx: &mut Context<'_>,
+    ) -> Result<Unsigned<AccessToken>, Error> {
+        let parameters = vec![
+            ("oauth_consumer_key", consumer.consumer_key().to_owned()),
+            ("oauth_nonce", nonce(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?),
+            ("oauth_signature_method", "RSA-SHA256".to_owned()),
+            ("oauth_timestamp", cx.now().as_secs().to_string()),
+            ("oauth_token", self.request_token.clone()),
+            ("oauth_verifier", self.verifier.clone()),
+        ];
+        let uri = consumer.endpoints().url("/oauth/access_token")?;
+        Unsigned::new(STAGE, consumer, uri, parameters, "", |response| {
+            let stored: StoredAccessToken = reply::read(STAGE, &response)?;
+            AccessToken::try_from(stored)
+                .map_err(|error| Error::malformed(STAGE, "the reply has no usable token").with_source(error))
+        })
+    }
+}
+
+/// An access token whose secret is open: all that is needed to negotiate live session tokens.
+///
+/// Its clones share the rule that timestamps never decrease, as do all signers that come from it.
+#[derive(Clone)]
+pub struct UnlockedToken {
+    token: Arc<str>,
+    secret: Arc<Secret>,
+    floor: Arc<TimestampFloor>,
+}
+
+impl Consumer {
+    /// Opens the secret of an access token with the consumer's decryption key.
+    ///
+    /// PKCS#1 v1.5 cannot tell a wrong key: it may yield bytes without meaning. The symptom is then a live session token
+    /// that is refused or not proved.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a decryption key, [`ErrorKind::Key`](crate::ErrorKind::Key)
+    /// if the secret does not fit the key or the key refuses.
+    pub fn unlock(&self, cx: &mut Context<'_>, token: &AccessToken) -> Result<UnlockedToken, Error> {
+        let secret = self.decrypt(cx, &token.encrypted_secret)?;
+        Ok(UnlockedToken::from_plaintext(&token.token, secret))
+    }
+}
+
+impl UnlockedToken {
+    /// A token whose secret was opened elsewhere, once, by an HSM, a KMS or a person.
+    #[must_use]
+    pub fn from_plaintext(token: &str, secret: Secret) -> Self {
+        Self { token: Arc::from(token), secret: Arc::new(secret), floor: Arc::default() }
+    }
+
+    /// The access token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub(super) fn shared_token(&self) -> &Arc<str> {
+        &self.token
+    }
+
+    pub(super) fn secret(&self) -> &Arc<Secret> {
+        &self.secret
+    }
+
+    pub(super) fn floor(&self) -> &Arc<TimestampFloor> {
+        &self.floor
+    }
+}
+
+impl fmt::Debug for UnlockedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnlockedToken").field("secret", &self.secret).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,181 @@
+//! `POST /oauth/live_session_token`: negotiates the key that signs a day's requests, and proves it.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+use super::access_token::UnlockedToken;
+use crate::{
+    consumer::Consumer,
+    context::{Context, Timestamp},
+    dh::{self, DhGroup, Exponent, ResponseError},
+    encoding::{hexadecimal, nonce, read_hexadecimal},
+    error::{Error, ErrorKind, Stage},
+    exchange::{Exchange, Unsigned},
+    reply,
+    secret::Secret,
+    signer::Signer,
+    timestamp_floor::TimestampFloor,
+};
+
+const STAGE: Stage = Stage::LiveSessionToken;
+
+#[derive(Deserialize)]
+struct Reply {
+    diffie_hellman_response: String,
+    live_session_token_signature: String,
+    /// Absent in the text of 2018.
+    #[serde(default)]
+    live_session_token_expiration: Option<Value>,
+}
+
+/// The key that signs protected requests for about a day, proved to be the broker's too.
+///
+/// A value of this type exists only after the broker's proof matched. Its clones share everything.
+#[derive(Clone)]
+pub struct LiveSessionToken {
+    signer: Signer,
+    secret: Arc<Secret>,
+    expires_at: Option<Timestamp>,
+}
+
+impl LiveSessionToken {
+    /// When the broker says that the token expires, usually 24 hours after it was made.
+    ///
+    /// `None` where the broker did not say, or named a moment that cannot be meant: one that is less than a minute, or
+    /// more than 48 hours, after the request. Assume 24 hours then.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// Signs requests with this token.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
+        self.signer.clone()
+    }
+
+    /// The 20 bytes of the token; its usual text form is their Base64. Whoever has them can act for the user for a day.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+}
+
+impl fmt::Debug for LiveSessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSessionToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+impl UnlockedToken {
+    /// Negotiates a live session token: a fresh Diffie-Hellman exchange, keyed with the access token's secret.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] without a signing key or a Diffie-Hellman group, or if the clock was set back by more than
+    /// 300 seconds; [`ErrorKind::Key`] if the key refuses; [`ErrorKind::Entropy`] if there are no random bytes.
+    pub fn live_session_token(
+        &self,
+        consumer: &Consumer,
+        cx: &mut Context<'_>,
+    ) -> Result<Exchange<LiveSessionToken>, Error> {
+        self.prepare_live_session_token(consumer, cx)?.sign(cx)
+    }
+
+    /// As [`live_session_token`](Self::live_session_token), with the signature made elsewhere.
+    ///
+    /// # Errors
+    /// As there, but for those of the signing key.
+    pub fn prepare_live_session_token(
+        &self,
+        consumer: &Consumer,
+        cx: &mut Context<'_>,
+    ) -> Result<Unsigned<LiveSessionToken>, Error> {
+        let group = consumer.dh_group()?.clone();
+        let entropy_error = |error| Error::entropy(STAGE, error);
+        let exponent = Exponent::draw(cx.entropy()).map_err(entropy_error)?;
+        let nonce = nonce(cx.entropy()).map_err(entropy_error)?;
+        let timestamp = self.floor().stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
+        let parameters = vec![
+            ("diffie_hellman_challenge", exponent.challenge(&group)),
+            ("oauth_consumer_key", consumer.consumer_key().to_owned()),
+            ("oauth_nonce", nonce),
+            ("oauth_signature_method", "RSA-SHA256".to_owned()),
+            ("oauth_timestamp", timestamp.to_string()),
+            ("oauth_token", self.token().to_owned()),
+        ];
+        let uri = consumer.endpoints().url("/oauth/live_session_token")?;
+        let negotiation = Negotiation {
+            consumer: consumer.clone(),
+            group,
+            exponent,
+            token: Arc::clone(self.shared_token()),
+            secret: Arc::clone(self.secret()),
+            floor: Arc::clone(self.floor()),
+            requested_at: cx.now(),
+        };
+        let prepend = hexadecimal(self.secret().expose());
+        Unsigned::new(STAGE, consumer, uri, parameters, &prepend, move |response| {
+            negotiation.conclude(&reply::read(STAGE, &response)?)
+        })
+    }
+}
+
+/// What the client must keep until the broker's half of the exchange arrives.
+struct Negotiation {
+    consumer: Consumer,
+    group: DhGroup,
+    exponent: Exponent,
+    token: Arc<str>,
+    secret: Arc<Secret>,
+    floor: Arc<TimestampFloor>,
+    requested_at: Timestamp,
+}
+
+impl Negotiation {
+    fn conclude(&self, reply: &Reply) -> Result<LiveSessionToken, Error> {
+        let proof: [u8; dh::TOKEN_LENGTH] = read_hexadecimal(&reply.live_session_token_signature).ok_or_else(|| {
+            Error::malformed(STAGE, "the reply's `live_session_token_signature` is not 40 hexadecimal digits")
+        })?;
+        let shared = self.exponent.shared_secret(&reply.diffie_hellman_response, &self.group);
+        let shared = shared.map_err(|error| match error {
+            ResponseError::Syntax => Error::malformed(STAGE, error.to_string()),
+            ResponseError::Range => self.unverified(error.to_string()),
+        })?;
+        let secret = Arc::new(shared.live_session_token(&self.secret));
+        let expected = dh::proof(&secret, self.consumer.consumer_key());
+        if !bool::from(expected.ct_eq(&proof)) {
+            return Err(self.unverified("the broker's proof does not match: both sides computed different tokens"));
+        }
+
+        let signer = Signer::new(self.consumer.clone(), Arc::clone(&self.token), &secret, Arc::clone(&self.floor));
+        let expires_at = reply.live_session_token_expiration.as_ref().and_then(|value| self.expiration(value));
+        Ok(LiveSessionToken { signer, secret, expires_at })
+    }
+
+    /// The stated moment, in milliseconds since the epoch, if it can be meant. The broker's schema calls it the time of
+    /// the computation, its servers send the time of the expiry; and a number of seconds would lie in 1970.
+    fn expiration(&self, stated: &Value) -> Option<Timestamp> {
+        let millis = stated.as_u64().or_else(|| stated.as_str()?.parse().ok())?;
+        let life = Timestamp::from_millis(millis).saturating_duration_since(self.requested_at);
+        let credible = Duration::from_secs(60)..=Duration::from_secs(48 * 3600);
+        credible.contains(&life).then_some(Timestamp::from_millis(millis))
+    }
+
+    fn unverified(&self, message: impl Into<Cow<'static, str>>) -> Error {
+        let error = Error::new(ErrorKind::Unverified, STAGE, message);
+        // A wrong decryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
+        match self.secret.len() {
+            32 => error.with_remedy(
+                "check the decryption key (is it swapped with the signing key?), the Diffie-Hellman group, and the \
+                 consumer key's case",
+            ),
+            length => error.with_remedy(format!(
+                "the access token's secret opened to {length} bytes instead of 32: the decryption key is most likely \
+                 not the one the secret was encrypted to"
+            )),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `POST /oauth/request_token`: asks for a token with which the user can be asked.
+
+use serde::Deserialize;
+
+use super::authorize::Consent;
+use crate::{
+    consumer::Consumer,
+    context::Context,
+    encoding::nonce,
+    error::{Error, Stage},
+    exchange::{Exchange, Unsigned},
+    reply,
+};
+
+const STAGE: Stage = Stage::RequestToken;
+
+/// Where the broker sends the user's browser after the consent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Callback<'a> {
+    /// `oob`: to the address that is registered for the consumer, or, without one, to a page from whose address the user
+    /// copies the verifier. The written contract knows only this.
+    #[default]
+    OutOfBand,
+    /// An absolute URL, which newer texts of the broker allow.
+    Url(&'a str),
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    oauth_token: String,
+}
+
+impl Consumer {
+    /// Asks for a request token, the first step for applications that act for other users.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a signing key, [`ErrorKind::Key`](crate::ErrorKind::Key)
+    /// if the key refuses, [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
+    pub fn request_token(&self, cx: &mut Context<'_>, callback: Callback<'_>) -> Result<Exchange<Consent>, Error> {
+        self.prepare_request_token(cx, callback)?.sign(cx)
+    }
+
+    /// As [`request_token`](Self::request_token), with the signature made elsewhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
+    pub fn prepare_request_token(
+        &self,
+        cx: &mut Context<'_>,
+        callback: Callback<'_>,
+    ) -> Result<Unsigned<Consent>, Error> {
+        let callback = match callback {
+            Callback::OutOfBand => "oob",
+            Callback::Url(url) => url,
+        };
+        let parameters = vec![
+            ("oauth_callback", callback.to_owned()),
+            ("oauth_consumer_key", self.consumer_key().to_owned()),
+            ("oauth_nonce", nonce(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?),
+            ("oauth_signature_method", "RSA-SHA256".to_owned()),
+            ("oauth_timestamp", cx.now().as_secs().to_string()),
+        ];
+        let uri = self.endpoints().url("/oauth/request_token")?;
+        let authorize_url = self.endpoints().authorize_url().to_owned();
+        Unsigned::new(STAGE, self, uri, parameters, "", move |response| {
+            let Reply { oauth_token } = reply::read(STAGE, &response)?;
+            Consent::new(oauth_token, &authorize_url)
+        })
+    }
+}

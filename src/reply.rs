@@ -1,0 +1,58 @@
+//! Reading the broker's replies: their size, their status, their errors, and the JSON in them.
+
+use bytes::Bytes;
+use http::Response;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Stage};
+
+/// The longest reply that is read, in bytes. A real one has less than 4 KiB.
+pub(crate) const LONGEST_REPLY: usize = 256 * 1024;
+
+/// Reads a reply as JSON, or as the broker's refusal.
+pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>) -> Result<T, Error> {
+    let (status, body) = (response.status(), response.body());
+    if !status.is_success() {
+        return Err(Error::refused(stage, status, &refusal_text(body)));
+    }
+    let malformed = |message: String| Error::malformed(stage, message).with_reply(status, "");
+    if body.len() > LONGEST_REPLY {
+        return Err(malformed(format!("the reply has {} bytes, more than any of this protocol", body.len())));
+    }
+    if body.trim_ascii().is_empty() {
+        return Err(malformed("the reply is empty".to_owned()));
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        // The body is no message of the protocol, so there is no secret of it in there.
+        let start = body.get(..body.len().min(2048)).unwrap_or_default();
+        return Err(
+            Error::malformed(stage, "the reply is not JSON").with_reply(status, &String::from_utf8_lossy(start))
+        );
+    };
+    match value.get("error") {
+        None | Some(Value::Null) => {}
+        Some(error) => return Err(Error::refused(stage, status, &text_of(error))),
+    }
+    T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {error}")))
+}
+
+/// What a refusal says: the `error` of the broker's own shape, `title` and `detail` of problem+json, or the body itself.
+fn refusal_text(body: &[u8]) -> String {
+    let body = body.get(..body.len().min(LONGEST_REPLY)).unwrap_or_default();
+    if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
+        if let Some(error) = object.get("error") {
+            return text_of(error);
+        }
+        let parts: Vec<String> =
+            ["title", "detail", "message"].iter().filter_map(|key| object.get(*key)).map(text_of).collect();
+        if !parts.is_empty() {
+            return parts.join(": ");
+        }
+    }
+    String::from_utf8_lossy(body).into_owned()
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
