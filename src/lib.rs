@@ -13,6 +13,8 @@ pub mod oauth1;
 mod reply;
 mod secret;
 mod signer;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod timestamp_floor;
 
 #[cfg(feature = "getrandom")]

@@ -1,0 +1,290 @@
+//! The broker's half of the protocol: test your own bot against [`Broker`].
+//!
+//! A [`Broker`] answers requests as Interactive Brokers' Web API does, with no network, no account and no waiting. It is
+//! a value like the rest of this crate: it is handed a request, the time and a source of random bytes, and gives back a
+//! response. The same inputs give the same bytes, so a test that failed once fails again, and a day of trading takes as
+//! long as its arithmetic.
+//!
+//! # Your bot against it
+//!
+//! Give your bot a place to send requests through, and in tests put the broker there: call [`Broker::handle`] with each
+//! request, URL and headers complete, and hand its answer back as if it had come from the network. To test over a real
+//! socket, set [`base_url`](BrokerBuilder::base_url) to the listener's address, read each request into an
+//! `http::Request<Bytes>` with an absolute URI, and write the answer out.
+//!
+//! [`Broker::default`] knows one consumer, made of the [`test_keys`]: **fixed keys for tests, known to everybody**. A
+//! broker with other keys, an access token from the portal, another query policy or another host comes from
+//! [`Broker::builder`].
+//!
+//! Where the protocol wants a user in front of a browser, call [`Broker::consent`] with the consent page's URL, or
+//! [`Broker::decline`] for the one who cancels; both return the URL that the browser is sent to.
+//!
+//! When something is refused, ask [`Broker::refusals`] why. The real broker says `401` and no more; here the log has a
+//! [`RefusalReason`], a line that says exactly what differed, the signature base string that was expected and, where
+//! one of the slips that clients are known to make explains the signature, which one it was.
+//!
+//! To see your bot in bad weather, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
+//! to give, lost answers, proofs and public numbers that must not be trusted, sessions that end, clocks that run apart.
+//!
+//! # What it checks
+//!
+//! * that the URL is absolute and has the broker's scheme, host and port, that a `Host` header agrees, and that the path
+//!   is spelled as it must be: no empty segment, no slash at its end, no dot segments;
+//! * `User-Agent`; `Content-Length`, which an empty `POST` needs too; the method;
+//! * one `Authorization` header, of the strict form `OAuth name="value", …`, or, for the three requests of the sign-in,
+//!   the OAuth parameters as the strings of one JSON object in the body (`Content-Type: application/json`, no realm);
+//! * each parameter: there once, known, not empty, and not in the query or form; consumer key, realm, signature method,
+//!   version, token, verifier, callback, Diffie-Hellman challenge;
+//! * the timestamp: within 300 seconds of the broker's clock, and not smaller than one accepted before with the same
+//!   token; a refused request leaves no trace in that order;
+//! * the nonce: never accepted before with the same token;
+//! * the signature, over a base string of its own making: RSA-SHA256, with the access token's secret before it where the
+//!   protocol has that, and HMAC-SHA256 under the [`VerifiedQuery`] it was set to;
+//! * that `/iserver` is used only while the brokerage session is open.
+//!
+//! Nothing of that is shared with the client in this crate: the percent-encoding, the canonicaliser, the header parser,
+//! the Diffie-Hellman arithmetic and the HMAC are the broker's own, so that a slip of the client's cannot hide in both.
+//!
+//! # How it behaves
+//!
+//! A request token is good for one access token. The access token stays the same for the consumer; its secret is new at
+//! each request. A live session token lives for 23 hours and 55 minutes; the newest and the one before it are valid
+//! until they expire or a `POST /logout` ends them. The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
+//! six minutes after the last tickle; `/tickle` works without it.
+//!
+//! Besides those there are: `GET /portfolio/accounts`, `GET /iserver/accounts`, `GET /iserver/marketdata/snapshot`,
+//! `GET /iserver/marketdata/history`, `GET /marketdata/snapshot` and `GET /iserver/secdef/search` (which give back the
+//! query's decoded pairs as `{"query":[["name","value"]]}`), `POST /iserver/account/{id}/orders` (JSON) and
+//! `POST /accounts/{id}/order_impact` (which gives back the form's pairs). Any other path is a 404.
+//!
+//! # What it does not do
+//!
+//! It has no market, no money and no WebSocket, and counts no requests: a 429 comes only from a [`Fault`]. It sets no
+//! cookies. It knows one consumer and one user. It is stricter than the real broker was seen to be, for the written
+//! contract might be enforced any day; and where the real broker's words for an error are not known (a repeated nonce, a
+//! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
+//! on them.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+
+use self::{
+    builder::Profile,
+    faults::{Effect, Script},
+    refusal::Objection,
+    registry::Registry,
+    replies::{Body, Reply},
+    resources::BrokerageSession,
+    verify::{Endpoint, Verified},
+};
+use crate::context::{Context, Timestamp};
+
+mod address;
+mod arithmetic;
+mod builder;
+mod canonical;
+mod consent;
+mod diagnosis;
+mod faults;
+mod parameters;
+mod percent;
+mod refusal;
+mod registry;
+mod replies;
+mod resources;
+mod sign_in;
+pub mod test_keys;
+mod verify;
+
+pub use self::{
+    builder::{BrokerBuilder, BrokerError},
+    canonical::VerifiedQuery,
+    faults::{Fault, Lost, WrongResponse},
+    refusal::{Refusal, RefusalReason},
+};
+
+/// The broker. See the [module](self) for what it checks and how to test against it.
+pub struct Broker {
+    profile: Profile,
+    registry: Registry,
+    brokerage_session: Option<BrokerageSession>,
+    /// The brokerage session counts as opened at the first request.
+    starts_open: bool,
+    script: Script,
+    refusals: Vec<Refusal>,
+    requests: u64,
+    orders: u64,
+    clock_ahead: Duration,
+    clock_behind: Duration,
+}
+
+impl Broker {
+    /// A builder that starts from what [`Broker::default`] knows.
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder::new()
+    }
+
+    fn new(profile: Profile, registry: Registry, starts_open: bool) -> Self {
+        Self {
+            profile,
+            registry,
+            brokerage_session: None,
+            starts_open,
+            script: Script::default(),
+            refusals: Vec::new(),
+            requests: 0,
+            orders: 0,
+            clock_ahead: Duration::ZERO,
+            clock_behind: Duration::ZERO,
+        }
+    }
+
+    /// Answers one request.
+    ///
+    /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Lost`]
+    /// among its extensions stands for none.
+    pub fn handle(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Response<Bytes> {
+        self.requests = self.requests.saturating_add(1);
+        let path = self.profile.base.relative(request.uri()).unwrap_or_default();
+        let fault = self.script.take(path);
+        if let Some(fault) = &fault {
+            self.strike(fault.effect());
+        }
+        let now = self.clock(cx);
+        if std::mem::take(&mut self.starts_open) {
+            self.brokerage_session = Some(BrokerageSession::opened(now, Duration::ZERO));
+        }
+        let mut lost = None;
+        let mut reply = match fault.as_ref().map(Fault::effect) {
+            Some(Effect::Instead(reply)) => reply.clone(),
+            Some(Effect::Instead401(text)) => Reply::traced_error(self.trace(), text),
+            Some(Effect::NoAccessSecret) => {
+                let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
+                Reply::no_access_secret(self.trace(), &token)
+            }
+            Some(Effect::Lose(Lost::Request)) => {
+                lost = Some(Lost::Request);
+                lost_reply()
+            }
+            Some(Effect::Lose(Lost::Reply)) => {
+                lost = Some(Lost::Reply);
+                self.answer(cx, request, now, Duration::ZERO);
+                lost_reply()
+            }
+            Some(Effect::DelayBridge(delay)) => self.answer(cx, request, now, *delay),
+            _ => self.answer(cx, request, now, Duration::ZERO),
+        };
+        if let Some(fault) = &fault {
+            if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
+                self.brokerage_session = None;
+            }
+            fault.alter(&mut reply, self.profile.group.prime());
+        }
+        let mut response = reply.into_response(now);
+        if let Some(lost) = lost {
+            response.extensions_mut().insert(lost);
+        }
+        response
+    }
+
+    /// Adds a fault to those that wait for their request. At most one, the first that fits, applies to each.
+    pub fn inject(&mut self, fault: Fault) {
+        self.script.push(fault);
+    }
+
+    /// Every request and visit refused so far, in order. What an injected [`Fault`] answered in the broker's place is
+    /// not among them.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    fn strike(&mut self, effect: &Effect) {
+        match effect {
+            Effect::ExpireLiveSessionTokens => {
+                if let Some(grant) = &mut self.registry.grant {
+                    grant.end_live_session_tokens();
+                }
+            }
+            Effect::ClockAhead(duration) => self.clock_ahead = self.clock_ahead.saturating_add(*duration),
+            Effect::ClockBehind(duration) => self.clock_behind = self.clock_behind.saturating_add(*duration),
+            _ => {}
+        }
+    }
+
+    /// The time by the broker's clock.
+    fn clock(&self, cx: &Context<'_>) -> Timestamp {
+        cx.now().saturating_add(self.clock_ahead).saturating_sub(self.clock_behind)
+    }
+
+    /// The number in the text of an error, which changes at every request.
+    const fn trace(&self) -> u64 {
+        self.requests.saturating_add(10_000)
+    }
+
+    fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        now: Timestamp,
+        bridge_delay: Duration,
+    ) -> Reply {
+        let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
+        self.serve(cx, request, now, bridge_delay).unwrap_or_else(|objection| {
+            let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
+            let reply = Reply::refusing(&objection, endpoint, token, self.trace());
+            self.record(request, now, objection);
+            reply
+        })
+    }
+
+    fn serve(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        now: Timestamp,
+        bridge_delay: Duration,
+    ) -> Result<Reply, Objection> {
+        let address = verify::locate(&self.profile, request)?;
+        let verified = verify::verify(&self.profile, &self.registry, request, &address, now)?;
+        self.registry.accept(&verified);
+        let Verified { endpoint, path, parameters, .. } = verified;
+        match endpoint {
+            Endpoint::RequestToken => self.request_token(cx, &parameters),
+            Endpoint::AccessToken => self.access_token(cx, &parameters),
+            Endpoint::LiveSessionToken => self.live_session_token(cx, &parameters, now),
+            Endpoint::Protected => self.resource(cx, request, &path, now, bridge_delay),
+        }
+    }
+
+    fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
+        let uri = request.uri().to_string();
+        let subject = format!("{} {}", request.method(), uri.split('?').next().unwrap_or_default());
+        self.refusals.push(Refusal { at, subject, objection });
+    }
+}
+
+fn lost_reply() -> Reply {
+    Reply::new(StatusCode::GATEWAY_TIMEOUT, Body::Empty)
+}
+
+impl Default for Broker {
+    /// A broker at `https://api.ibkr.com/v1/api` that knows the one consumer of the [`test_keys`].
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the builder's defaults are constants, and a test builds them")]
+        Self::builder().build().expect("the builder's defaults make a broker")
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker")
+            .field("consumer_key", &self.profile.consumer_key)
+            .field("verified_query", &self.profile.verified_query)
+            .field("requests", &self.requests)
+            .field("refusals", &self.refusals)
+            .finish_non_exhaustive()
+    }
+}

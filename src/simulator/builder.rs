@@ -1,0 +1,287 @@
+//! What a broker knows before the first request.
+
+use std::{error, fmt, time::Duration};
+
+use http::Uri;
+
+use super::{
+    Broker, VerifiedQuery,
+    address::Base,
+    arithmetic::{Group, RsaPublic},
+    registry::{AccessGrant, Registry, RequestToken},
+    test_keys,
+};
+use crate::{context::Timestamp, secret::Secret};
+
+/// What the broker knows of its one consumer, and where it listens.
+#[derive(Debug)]
+pub(super) struct Profile {
+    pub(super) consumer_key: String,
+    pub(super) realm: String,
+    pub(super) signing_key: RsaPublic,
+    pub(super) encryption_key: RsaPublic,
+    pub(super) group: Group,
+    pub(super) base: Base,
+    pub(super) verified_query: VerifiedQuery,
+    pub(super) paper: bool,
+    pub(super) standing: Standing,
+    pub(super) first_party_only: bool,
+    pub(super) accounts: Vec<String>,
+    pub(super) callback: String,
+    pub(super) consent_page: Option<String>,
+}
+
+/// Whether the broker has activated the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Active,
+    Inactive,
+}
+
+/// Makes a [`Broker`] that differs from the default one.
+///
+/// ```
+/// use ibkr_oauth::simulator::{Broker, VerifiedQuery};
+///
+/// let broker = Broker::builder()
+///     .base_url("http://localhost:5000/v1/api")
+///     .verified_query(VerifiedQuery::RawPairs)
+///     .access_token("218c1d970d85a8442825", [7; 32])
+///     .build()?;
+/// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
+/// ```
+#[must_use]
+pub struct BrokerBuilder {
+    consumer_key: String,
+    realm: Option<String>,
+    signing_key: String,
+    encryption_key: String,
+    prime: Vec<u8>,
+    generator: Vec<u8>,
+    base_url: String,
+    verified_query: VerifiedQuery,
+    paper: bool,
+    standing: Standing,
+    first_party_only: bool,
+    accounts: Vec<String>,
+    callback: String,
+    consent_page: Option<String>,
+    access_token: Option<(String, Secret)>,
+    request_token: Option<(String, String)>,
+    live_session_token: Option<(Secret, Timestamp)>,
+    brokerage_session: bool,
+}
+
+impl BrokerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            consumer_key: test_keys::CONSUMER_KEY.to_owned(),
+            realm: None,
+            signing_key: test_keys::SIGNING_PUBLIC_KEY.to_owned(),
+            encryption_key: test_keys::ENCRYPTION_PUBLIC_KEY.to_owned(),
+            prime: test_keys::prime(),
+            generator: vec![2],
+            base_url: "https://api.ibkr.com/v1/api".to_owned(),
+            verified_query: VerifiedQuery::default(),
+            paper: true,
+            standing: Standing::Active,
+            first_party_only: false,
+            accounts: vec!["DU0000001".to_owned()],
+            callback: "https://www.example.com/callback".to_owned(),
+            consent_page: None,
+            access_token: None,
+            request_token: None,
+            live_session_token: None,
+            brokerage_session: false,
+        }
+    }
+
+    /// The consumer key: [`test_keys::CONSUMER_KEY`] unless set.
+    pub fn consumer_key(mut self, consumer_key: impl Into<String>) -> Self {
+        self.consumer_key = consumer_key.into();
+        self
+    }
+
+    /// The realm of the consumer: `test_realm` for the consumer key `TESTCONS` and `limited_poa` for every other,
+    /// unless set.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// The public half of the key that signs, as PEM `PUBLIC KEY` text: [`test_keys::SIGNING_PUBLIC_KEY`] unless set.
+    pub fn signing_public_key(mut self, pem: impl Into<String>) -> Self {
+        self.signing_key = pem.into();
+        self
+    }
+
+    /// The key that access token secrets are encrypted to, as PEM `PUBLIC KEY` text:
+    /// [`test_keys::ENCRYPTION_PUBLIC_KEY`] unless set.
+    pub fn encryption_public_key(mut self, pem: impl Into<String>) -> Self {
+        self.encryption_key = pem.into();
+        self
+    }
+
+    /// The Diffie-Hellman prime and generator, as big-endian bytes: RFC 3526 group 14 with generator 2 unless set.
+    pub fn dh_parameters(mut self, prime: impl Into<Vec<u8>>, generator: impl Into<Vec<u8>>) -> Self {
+        self.prime = prime.into();
+        self.generator = generator.into();
+        self
+    }
+
+    /// Where the broker listens: an `http` or `https` URL with a host, without query and without a slash at its end.
+    /// `https://api.ibkr.com/v1/api` unless set.
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = base_url.into();
+        self
+    }
+
+    /// How query and form parameters of protected requests are verified: by RFC 5849 unless set.
+    pub const fn verified_query(mut self, verified_query: VerifiedQuery) -> Self {
+        self.verified_query = verified_query;
+        self
+    }
+
+    /// Whether the user has a paper login: `true` unless set.
+    pub const fn paper(mut self, paper: bool) -> Self {
+        self.paper = paper;
+        self
+    }
+
+    /// Whether the consumer is active: `true` unless set. An inactive one is told `invalid consumer`.
+    pub const fn active(mut self, active: bool) -> Self {
+        self.standing = if active { Standing::Active } else { Standing::Inactive };
+        self
+    }
+
+    /// Whether the consumer is a first party, which gets its access token from the portal and is refused the request
+    /// for a request token or an access token: `false` unless set.
+    pub const fn first_party_only(mut self, first_party_only: bool) -> Self {
+        self.first_party_only = first_party_only;
+        self
+    }
+
+    /// The user's accounts: `DU0000001` unless set.
+    pub fn accounts<A: Into<String>>(mut self, accounts: impl IntoIterator<Item = A>) -> Self {
+        self.accounts = accounts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The callback URL registered for the consumer: `https://www.example.com/callback` unless set.
+    pub fn callback(mut self, url: impl Into<String>) -> Self {
+        self.callback = url.into();
+        self
+    }
+
+    /// The URL of the consent page, without query. Unless set, `https://www.interactivebrokers.com/authorize`, with
+    /// or without the `www.`.
+    pub fn consent_page(mut self, url: impl Into<String>) -> Self {
+        self.consent_page = Some(url.into());
+        self
+    }
+
+    /// An access token and its opened secret, as the portal hands them out to first parties.
+    pub fn access_token(mut self, token: impl Into<String>, secret: impl Into<Vec<u8>>) -> Self {
+        self.access_token = Some((token.into(), Secret::from(secret.into())));
+        self
+    }
+
+    /// A request token that the user has consented to already, and the verifier that goes with it.
+    pub fn request_token(mut self, token: impl Into<String>, verifier: impl Into<String>) -> Self {
+        self.request_token = Some((token.into(), verifier.into()));
+        self
+    }
+
+    /// A live session token of the pre-registered access token, as if it had been negotiated before. Without
+    /// [`access_token`](Self::access_token) it is left aside.
+    pub fn live_session_token(mut self, live_session_token: impl Into<Vec<u8>>, expires_at: Timestamp) -> Self {
+        self.live_session_token = Some((Secret::from(live_session_token.into()), expires_at));
+        self
+    }
+
+    /// Whether the brokerage session is open at the first request, as if opened then: `false` unless set.
+    pub const fn brokerage_session(mut self, open: bool) -> Self {
+        self.brokerage_session = open;
+        self
+    }
+
+    /// Makes the broker.
+    ///
+    /// # Errors
+    /// When a key is not a PEM public key of at least 1024 bits, when no key agreement can work with the
+    /// Diffie-Hellman parameters (even prime, fewer than 512 bits, generator not within `2..=p-2`), or when the base URL
+    /// or the callback is not a URL as described.
+    pub fn build(self) -> Result<Broker, BrokerError> {
+        let signing_key = RsaPublic::from_pem(&self.signing_key)
+            .map_err(|error| BrokerError(format!("the signing public key cannot be read: {error}")))?;
+        let encryption_key = RsaPublic::from_pem(&self.encryption_key)
+            .map_err(|error| BrokerError(format!("the encryption public key cannot be read: {error}")))?;
+        let group = Group::new(&self.prime, &self.generator)
+            .ok_or_else(|| BrokerError("no key agreement can work with the Diffie-Hellman parameters".to_owned()))?;
+        let base = Base::parse(&self.base_url).ok_or_else(|| {
+            BrokerError(format!("`{}` is not an http or https URL without a slash at its end", self.base_url))
+        })?;
+        if !is_absolute_url(&self.callback) {
+            return Err(BrokerError(format!("the callback `{}` is not an http or https URL", self.callback)));
+        }
+        let realm = self.realm.unwrap_or_else(|| {
+            if self.consumer_key == "TESTCONS" { "test_realm".to_owned() } else { "limited_poa".to_owned() }
+        });
+        let mut registry = Registry::default();
+        if let Some((token, verifier)) = self.request_token {
+            registry.request_tokens.insert(token, RequestToken::consented(self.callback.clone(), verifier));
+        }
+        registry.grant = self.access_token.map(|(token, secret)| AccessGrant::new(token, secret));
+        if let (Some(grant), Some((token, expires_at))) = (&mut registry.grant, self.live_session_token) {
+            grant.add_live_session_token(token, None, expires_at);
+        }
+        let profile = Profile {
+            consumer_key: self.consumer_key,
+            realm,
+            signing_key,
+            encryption_key,
+            group,
+            base,
+            verified_query: self.verified_query,
+            paper: self.paper,
+            standing: self.standing,
+            first_party_only: self.first_party_only,
+            accounts: self.accounts,
+            callback: self.callback,
+            consent_page: self.consent_page,
+        };
+        Ok(Broker::new(profile, registry, self.brokerage_session))
+    }
+}
+
+/// Whether `text` is an `http` or `https` URL with a host.
+pub(super) fn is_absolute_url(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty())
+    })
+}
+
+impl fmt::Debug for BrokerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerBuilder")
+            .field("consumer_key", &self.consumer_key)
+            .field("base_url", &self.base_url)
+            .field("verified_query", &self.verified_query)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Broker`] cannot be made of what the builder was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerError(String);
+
+impl fmt::Display for BrokerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl error::Error for BrokerError {}
+
+/// How long a live session token lives: what the real broker was seen to give.
+pub(super) const LIVE_SESSION_TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600 + 55 * 60);

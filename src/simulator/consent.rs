@@ -1,0 +1,144 @@
+//! The user in front of the consent page.
+
+use http::Uri;
+
+use super::{
+    Broker,
+    arithmetic::hex,
+    builder::is_absolute_url,
+    canonical::decoded_pairs,
+    refusal::{Objection, Refusal, RefusalReason},
+    registry::Consent,
+    sign_in::draw,
+};
+use crate::context::Context;
+
+const CONSENT_PAGES: [&str; 2] =
+    ["https://www.interactivebrokers.com/authorize", "https://interactivebrokers.com/authorize"];
+
+/// A visit to the consent page with a request token that waits for an answer.
+struct Visit {
+    token: String,
+    callback: String,
+}
+
+impl Broker {
+    /// Plays the user who opens `url` in a browser, logs in and consents. Returns the URL that the browser is sent to:
+    /// the callback with `oauth_token` and `oauth_verifier` (20 hexadecimal digits).
+    ///
+    /// `redirect_uri`, where the URL has it, replaces the callback's path, or all of it where it is an absolute URL.
+    ///
+    /// # Errors
+    /// When the URL is not the consent page's, or its request token is unknown or was answered before. The refusal is
+    /// among the [`refusals`](Self::refusals) too.
+    pub fn consent(&mut self, cx: &mut Context<'_>, url: &Uri) -> Result<String, Refusal> {
+        let answered = self.visit(url).and_then(|visit| {
+            let verifier = hex(&draw::<10>(cx)?);
+            let callback = with_query(&visit, &verifier);
+            self.answer_consent(&visit.token, Consent::Given { verifier });
+            Ok(callback)
+        });
+        answered.map_err(|objection| self.record_visit(cx, url, objection))
+    }
+
+    /// Plays the user who opens `url` and cancels. Returns the URL that the browser is sent to: the callback, with
+    /// neither parameter.
+    ///
+    /// # Errors
+    /// As [`consent`](Self::consent).
+    pub fn decline(&mut self, cx: &mut Context<'_>, url: &Uri) -> Result<String, Refusal> {
+        let answered = self.visit(url).map(|visit| {
+            self.answer_consent(&visit.token, Consent::Declined);
+            visit.callback
+        });
+        answered.map_err(|objection| self.record_visit(cx, url, objection))
+    }
+
+    fn answer_consent(&mut self, token: &str, answer: Consent) {
+        if let Some(request_token) = self.registry.request_tokens.get_mut(token) {
+            request_token.consent = answer;
+        }
+    }
+
+    fn record_visit(&mut self, cx: &Context<'_>, url: &Uri, objection: Objection) -> Refusal {
+        let refusal = Refusal { at: self.clock(cx), subject: format!("visit to {}", without_query(url)), objection };
+        self.refusals.push(refusal.clone());
+        refusal
+    }
+
+    fn visit(&self, url: &Uri) -> Result<Visit, Objection> {
+        let page = without_query(url);
+        let known = match &self.profile.consent_page {
+            Some(own) => page == *own,
+            None => CONSENT_PAGES.contains(&page.as_str()),
+        };
+        if !known {
+            return Err(Objection::new(RefusalReason::ConsentPageUnknown, format!("`{page}` is not the consent page")));
+        }
+        let mut token = None;
+        let mut redirect = None;
+        let pairs = decoded_pairs(url.query().unwrap_or_default().as_bytes()).ok_or_else(|| {
+            Objection::new(RefusalReason::BodyMalformed, "the query has a `%` without two hexadecimal digits")
+        })?;
+        for (name, value) in pairs {
+            let slot = match name.as_slice() {
+                b"oauth_token" => &mut token,
+                b"redirect_uri" => &mut redirect,
+                _ => {
+                    return Err(Objection::new(
+                        RefusalReason::ParameterUnknown,
+                        format!("unknown {}", String::from_utf8_lossy(&name)),
+                    ));
+                }
+            };
+            if slot.replace(String::from_utf8_lossy(&value).into_owned()).is_some() {
+                return Err(Objection::new(
+                    RefusalReason::ParameterRepeated,
+                    format!("{} stands there more than once", String::from_utf8_lossy(&name)),
+                ));
+            }
+        }
+        let token = token.ok_or_else(|| Objection::new(RefusalReason::ParameterMissing, "missing oauth_token"))?;
+        let Some(request_token) = self.registry.request_tokens.get(&token) else {
+            return Err(Objection::new(RefusalReason::RequestTokenUnknown, "oauth_token is not a request token"));
+        };
+        if !matches!(request_token.consent, Consent::Pending) {
+            return Err(Objection::new(
+                RefusalReason::RequestTokenUsed,
+                "the user has answered for this request token before",
+            ));
+        }
+        let callback = match redirect {
+            None => request_token.callback.clone(),
+            Some(redirect) => redirected(&request_token.callback, &redirect)?,
+        };
+        Ok(Visit { token, callback })
+    }
+}
+
+fn without_query(url: &Uri) -> String {
+    let text = url.to_string();
+    text.split('?').next().unwrap_or_default().to_owned()
+}
+
+fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {
+    if is_absolute_url(redirect) {
+        return Ok(redirect.to_owned());
+    }
+    let origin = callback.split_once("://").map(|(scheme, rest)| {
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        format!("{scheme}://{authority}")
+    });
+    match origin {
+        Some(origin) if redirect.starts_with('/') => Ok(format!("{origin}{redirect}")),
+        _ => Err(Objection::new(
+            RefusalReason::RedirectMalformed,
+            format!("redirect_uri is `{redirect}`, neither a path nor an absolute URL"),
+        )),
+    }
+}
+
+fn with_query(visit: &Visit, verifier: &str) -> String {
+    let separator = if visit.callback.contains('?') { '&' } else { '?' };
+    format!("{}{separator}oauth_token={}&oauth_verifier={verifier}", visit.callback, visit.token)
+}

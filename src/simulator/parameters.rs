@@ -1,0 +1,189 @@
+//! The OAuth parameters of a request, read strictly from the `Authorization` header or from a JSON body.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{Request, header};
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::{
+    percent,
+    refusal::{Objection, RefusalReason},
+};
+
+/// The OAuth parameters of one request, decoded, in the order sent.
+#[derive(Debug)]
+pub(super) struct Parameters {
+    pairs: Vec<(String, String)>,
+    realm: Option<String>,
+    placement: Placement,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placement {
+    Header,
+    JsonBody,
+}
+
+impl Parameters {
+    /// Reads the header, or, where there is none and `json_allowed`, the JSON body.
+    pub(super) fn read(request: &Request<Bytes>, json_allowed: bool) -> Result<Self, Objection> {
+        let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
+        let parameters = match (values.next(), values.next()) {
+            (Some(value), None) => {
+                let text = value
+                    .to_str()
+                    .map_err(|_| malformed("the Authorization header has characters other than printable ASCII"))?;
+                Self::from_header(text)?
+            }
+            (Some(_), Some(_)) => {
+                return Err(Objection::new(
+                    RefusalReason::AuthorizationRepeated,
+                    "the Authorization header stands there more than once",
+                ));
+            }
+            (None, _) if json_allowed && is_media_type(request, "application/json") => Self::from_json(request.body())?,
+            (None, _) => {
+                return Err(Objection::new(RefusalReason::AuthorizationMissing, "there is no Authorization header"));
+            }
+        };
+        parameters.refuse_repeated()?;
+        Ok(parameters)
+    }
+
+    fn from_header(text: &str) -> Result<Self, Objection> {
+        let Some((scheme, mut rest)) = text.split_once(' ') else {
+            return Err(malformed("the Authorization header is one word"));
+        };
+        if scheme != "OAuth" {
+            return Err(Objection::new(
+                RefusalReason::AuthorizationSchemeUnknown,
+                format!("the Authorization header's scheme is `{scheme}`, not `OAuth`"),
+            ));
+        }
+        let mut parameters = Self { pairs: Vec::new(), realm: None, placement: Placement::Header };
+        loop {
+            let (name, after) = rest.split_once('=').ok_or_else(|| malformed("a parameter has no `=`"))?;
+            let decoded_name = percent::decode_strictly(name)
+                .filter(|name| !name.is_empty())
+                .ok_or_else(|| malformed(format!("`{name}` is not a percent-encoded parameter name")))?;
+            let (value, after) = after
+                .strip_prefix('"')
+                .and_then(|quoted| quoted.split_once('"'))
+                .ok_or_else(|| malformed(format!("the value of {decoded_name} is not in double quotes")))?;
+            parameters.push(decoded_name, value)?;
+            if after.is_empty() {
+                return Ok(parameters);
+            }
+            rest = after
+                .trim_start_matches([' ', '\t'])
+                .strip_prefix(',')
+                .ok_or_else(|| malformed("there is no comma between two parameters"))?
+                .trim_start_matches([' ', '\t']);
+        }
+    }
+
+    fn push(&mut self, name: String, value: &str) -> Result<(), Objection> {
+        // The realm is a quoted string of HTTP's, which RFC 5849 section 3.5.1 does not have percent-encoded.
+        if name == "realm" {
+            if self.realm.is_some() {
+                return Err(repeated("realm"));
+            }
+            self.realm = Some(value.to_owned());
+            return Ok(());
+        }
+        let value = percent::decode_strictly(value)
+            .ok_or_else(|| malformed(format!("the value of {name} is not percent-encoded as RFC 5849 has it")))?;
+        self.pairs.push((name, value));
+        Ok(())
+    }
+
+    fn from_json(body: &[u8]) -> Result<Self, Objection> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let pairs = deserializer.deserialize_map(Pairs).and_then(|pairs| deserializer.end().map(|()| pairs)).map_err(
+            |error| {
+                Objection::new(
+                    RefusalReason::ParametersMalformed,
+                    format!("the body is not one JSON object of strings: {error}"),
+                )
+            },
+        )?;
+        Ok(Self { pairs, realm: None, placement: Placement::JsonBody })
+    }
+
+    fn refuse_repeated(&self) -> Result<(), Objection> {
+        for (position, (name, _)) in self.pairs.iter().enumerate() {
+            if self.pairs.iter().skip(position + 1).any(|(other, _)| other == name) {
+                return Err(repeated(name));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|(name, _)| name.as_str())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter that has to be there and must not be empty.
+    pub(super) fn require(&self, name: &str) -> Result<&str, Objection> {
+        match self.get(name) {
+            None => Err(Objection::new(RefusalReason::ParameterMissing, format!("missing {name}"))),
+            Some("") => Err(Objection::new(RefusalReason::ParameterMissing, format!("empty {name}"))),
+            Some(value) => Ok(value),
+        }
+    }
+
+    pub(super) fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
+    pub(super) const fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// All but the signature: what the base string takes.
+    pub(super) fn signed(&self) -> Vec<(String, String)> {
+        self.pairs.iter().filter(|(name, _)| name != "oauth_signature").cloned().collect()
+    }
+}
+
+/// Whether the request's `Content-Type`, its parameters left aside, is `media_type`.
+pub(super) fn is_media_type(request: &Request<Bytes>, media_type: &str) -> bool {
+    request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case(media_type))
+}
+
+fn malformed(detail: impl Into<String>) -> Objection {
+    Objection::new(RefusalReason::AuthorizationMalformed, detail)
+}
+
+fn repeated(name: &str) -> Objection {
+    Objection::new(RefusalReason::ParameterRepeated, format!("{name} stands there more than once"))
+}
+
+/// Reads a JSON object of strings without losing a name that stands there twice.
+struct Pairs;
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Vec<(String, String)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
+}

@@ -1,0 +1,120 @@
+//! What the broker remembers: tokens, nonces, timestamps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::verify::Verified;
+use crate::{context::Timestamp, secret::Secret};
+
+/// Everything handed out and everything accepted.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    pub(super) request_tokens: BTreeMap<String, RequestToken>,
+    pub(super) grant: Option<AccessGrant>,
+    /// Token and nonce of every accepted request.
+    nonces: BTreeSet<(String, String)>,
+    newest_timestamps: BTreeMap<String, u64>,
+}
+
+impl Registry {
+    pub(super) fn has_seen(&self, token: &str, nonce: &str) -> bool {
+        self.nonces.contains(&(token.to_owned(), nonce.to_owned()))
+    }
+
+    /// The largest timestamp accepted with a token, in seconds.
+    pub(super) fn newest_timestamp(&self, token: &str) -> Option<u64> {
+        self.newest_timestamps.get(token).copied()
+    }
+
+    pub(super) fn accept(&mut self, verified: &Verified) {
+        let token = verified.parameters.get("oauth_token").unwrap_or_default();
+        let nonce = verified.parameters.get("oauth_nonce").unwrap_or_default();
+        self.nonces.insert((token.to_owned(), nonce.to_owned()));
+        // Requests without a token come from users who know nothing of each other, so there is no order among them.
+        if !token.is_empty() {
+            self.newest_timestamps.insert(token.to_owned(), verified.timestamp);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct RequestToken {
+    pub(super) callback: String,
+    pub(super) consent: Consent,
+}
+
+impl RequestToken {
+    pub(super) const fn pending(callback: String) -> Self {
+        Self { callback, consent: Consent::Pending }
+    }
+
+    pub(super) const fn consented(callback: String, verifier: String) -> Self {
+        Self { callback, consent: Consent::Given { verifier } }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Consent {
+    Pending,
+    Given { verifier: String },
+    Declined,
+    Used,
+}
+
+/// The user's access token and what hangs on it.
+#[derive(Debug)]
+pub(super) struct AccessGrant {
+    pub(super) token: String,
+    pub(super) secret: Secret,
+    live_session_tokens: Vec<LiveSessionToken>,
+    pub(super) session_id: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct LiveSessionToken {
+    pub(super) token: Secret,
+    /// What a client that forgets Java's sign byte would have computed.
+    pub(super) without_sign_byte: Option<Secret>,
+    pub(super) ends_at: Timestamp,
+}
+
+/// How many live session tokens are valid at a time.
+const VALID: usize = 2;
+
+/// How many are remembered, so that an old one is recognised when it signs.
+const REMEMBERED: usize = 8;
+
+impl AccessGrant {
+    pub(super) const fn new(token: String, secret: Secret) -> Self {
+        Self { token, secret, live_session_tokens: Vec::new(), session_id: None }
+    }
+
+    pub(super) fn add_live_session_token(
+        &mut self,
+        token: Secret,
+        without_sign_byte: Option<Secret>,
+        ends_at: Timestamp,
+    ) {
+        self.live_session_tokens.insert(0, LiveSessionToken { token, without_sign_byte, ends_at });
+        self.live_session_tokens.truncate(REMEMBERED);
+        for replaced in self.live_session_tokens.iter_mut().skip(VALID) {
+            replaced.ends_at = Timestamp::default();
+        }
+    }
+
+    /// Newest first, those that have ended among them.
+    pub(super) fn live_session_tokens(&self) -> &[LiveSessionToken] {
+        &self.live_session_tokens
+    }
+
+    pub(super) fn end_live_session_tokens(&mut self) {
+        for token in &mut self.live_session_tokens {
+            token.ends_at = Timestamp::default();
+        }
+    }
+}
+
+impl LiveSessionToken {
+    pub(super) fn is_valid_at(&self, now: Timestamp) -> bool {
+        now < self.ends_at
+    }
+}

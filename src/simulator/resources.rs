@@ -1,0 +1,249 @@
+//! The protected resources: the brokerage session, and a few to try a client on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::{
+    Broker,
+    arithmetic::hex,
+    canonical::decoded_pairs,
+    parameters::is_media_type,
+    refusal::{Objection, RefusalReason},
+    replies::Reply,
+    sign_in::draw,
+    verify::form_of,
+};
+use crate::context::{Context, Timestamp};
+
+/// How long a brokerage session lives without a tickle.
+const SILENCE: Duration = Duration::from_secs(6 * 60);
+
+/// An open brokerage session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BrokerageSession {
+    ready_at: Timestamp,
+    dies_at: Timestamp,
+}
+
+impl BrokerageSession {
+    pub(super) fn opened(now: Timestamp, delay: Duration) -> Self {
+        Self { ready_at: now.saturating_add(delay), dies_at: now.saturating_add(SILENCE) }
+    }
+}
+
+impl Broker {
+    pub(super) fn resource(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        path: &str,
+        now: Timestamp,
+        bridge_delay: Duration,
+    ) -> Result<Reply, Objection> {
+        if self.brokerage_session.is_some_and(|session| now >= session.dies_at) {
+            self.brokerage_session = None;
+        }
+        let about_session = matches!(path, "/iserver/auth/ssodh/init" | "/iserver/auth/status");
+        if path.starts_with("/iserver/") && !about_session && !self.is_bridged(now) {
+            return Err(Objection::new(
+                RefusalReason::BrokerageSessionClosed,
+                "the brokerage session is not open: POST /iserver/auth/ssodh/init comes first",
+            ));
+        }
+        let allowed: &[Method] = match path {
+            "/tickle" | "/iserver/auth/status" => &[Method::GET, Method::POST],
+            "/iserver/auth/ssodh/init" | "/logout" => &[Method::POST],
+            _ if account_of_orders(path).is_some() || account_of_order_impact(path).is_some() => &[Method::POST],
+            "/portfolio/accounts" | "/iserver/accounts" => &[Method::GET],
+            _ if echoes_query(path) => &[Method::GET],
+            _ => return Err(Objection::new(RefusalReason::ResourceUnknown, format!("there is no resource `{path}`"))),
+        };
+        if !allowed.contains(request.method()) {
+            return Err(Objection::new(
+                RefusalReason::MethodNotAllowed,
+                format!("`{path}` does not take {}", request.method()),
+            ));
+        }
+        match path {
+            "/tickle" => self.tickle(cx, now),
+            "/iserver/auth/status" => Ok(Reply::ok(self.status(now))),
+            "/iserver/auth/ssodh/init" => self.open_brokerage(request, now, bridge_delay),
+            "/logout" => Ok(self.logout()),
+            "/portfolio/accounts" => Ok(self.portfolio_accounts()),
+            "/iserver/accounts" => Ok(self.brokerage_accounts()),
+            _ => {
+                if let Some(account) = account_of_orders(path) {
+                    self.place_orders(account, request)
+                } else if let Some(account) = account_of_order_impact(path) {
+                    self.order_impact(account, request)
+                } else {
+                    echo("query", request.uri().query().unwrap_or_default().as_bytes())
+                }
+            }
+        }
+    }
+
+    fn is_bridged(&self, now: Timestamp) -> bool {
+        self.brokerage_session.is_some_and(|session| now >= session.ready_at)
+    }
+
+    fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Reply, Objection> {
+        if let Some(session) = &mut self.brokerage_session {
+            session.dies_at = now.saturating_add(SILENCE);
+        }
+        let known = self.registry.grant.as_ref().and_then(|grant| grant.session_id.clone());
+        let session_id = match known {
+            Some(session_id) => session_id,
+            None => hex(&draw::<16>(cx)?),
+        };
+        if let Some(grant) = &mut self.registry.grant {
+            grant.session_id = Some(session_id.clone());
+        }
+        Ok(Reply::ok(json!({
+            "session": session_id,
+            "collission": false,
+            "userId": 100_000_001,
+            "hmds": { "error": "no bridge" },
+            "iserver": { "authStatus": self.status(now) },
+        })))
+    }
+
+    fn status(&self, now: Timestamp) -> Value {
+        let open = self.brokerage_session.is_some();
+        let mut status = json!({
+            "authenticated": open,
+            "competing": false,
+            "connected": open,
+            "message": "",
+            "MAC": "98:F2:B3:23:BF:A0",
+        });
+        if let Some(fields) = status.as_object_mut().filter(|_| open) {
+            fields.insert("established".to_owned(), Value::from(self.is_bridged(now)));
+            fields.insert(
+                "serverInfo".to_owned(),
+                json!({ "serverName": "simulator", "serverVersion": env!("CARGO_PKG_VERSION") }),
+            );
+        }
+        status
+    }
+
+    fn open_brokerage(
+        &mut self,
+        request: &Request<Bytes>,
+        now: Timestamp,
+        bridge_delay: Duration,
+    ) -> Result<Reply, Objection> {
+        let body = read_json(request)?;
+        if body.get("publish") != Some(&Value::Bool(true)) {
+            return Err(Objection::new(RefusalReason::PublishNotTrue, "`publish` is not `true` in the JSON body"));
+        }
+        if !matches!(body.get("compete"), Some(Value::Bool(_))) {
+            return Err(malformed("`compete` is not a boolean in the JSON body"));
+        }
+        self.brokerage_session = Some(BrokerageSession::opened(now, bridge_delay));
+        Ok(Reply::ok(self.status(now)))
+    }
+
+    fn logout(&mut self) -> Reply {
+        self.brokerage_session = None;
+        if let Some(grant) = &mut self.registry.grant {
+            grant.end_live_session_tokens();
+            grant.session_id = None;
+        }
+        Reply::ok(json!({ "status": true }))
+    }
+
+    fn portfolio_accounts(&self) -> Reply {
+        let accounts: Vec<Value> = self
+            .profile
+            .accounts
+            .iter()
+            .map(|account| json!({ "id": account, "accountId": account, "currency": "USD", "type": "DEMO" }))
+            .collect();
+        Reply::ok(Value::from(accounts))
+    }
+
+    fn brokerage_accounts(&self) -> Reply {
+        Reply::ok(json!({
+            "accounts": self.profile.accounts,
+            "selectedAccount": self.profile.accounts.first(),
+        }))
+    }
+
+    fn place_orders(&mut self, account: &str, request: &Request<Bytes>) -> Result<Reply, Objection> {
+        self.check_account(account)?;
+        let body = read_json(request)?;
+        let Some(orders) = body.get("orders").and_then(Value::as_array) else {
+            return Err(malformed("there is no list `orders` in the JSON body"));
+        };
+        let mut answers = Vec::new();
+        for _ in orders {
+            self.orders = self.orders.saturating_add(1);
+            answers.push(json!({
+                "order_id": self.orders.to_string(),
+                "order_status": "Submitted",
+                "encrypt_message": "1",
+            }));
+        }
+        Ok(Reply::ok(Value::from(answers)))
+    }
+
+    fn order_impact(&self, account: &str, request: &Request<Bytes>) -> Result<Reply, Objection> {
+        self.check_account(account)?;
+        let form = form_of(request).ok_or_else(|| malformed("the body is not form-encoded"))?;
+        echo("form", form)
+    }
+
+    fn check_account(&self, account: &str) -> Result<(), Objection> {
+        if self.profile.accounts.iter().any(|known| known == account) {
+            return Ok(());
+        }
+        Err(Objection::new(RefusalReason::AccountUnknown, format!("there is no account `{account}`")))
+    }
+}
+
+fn account_of_orders(path: &str) -> Option<&str> {
+    one_segment(path.strip_prefix("/iserver/account/")?.strip_suffix("/orders")?)
+}
+
+fn account_of_order_impact(path: &str) -> Option<&str> {
+    one_segment(path.strip_prefix("/accounts/")?.strip_suffix("/order_impact")?)
+}
+
+fn one_segment(text: &str) -> Option<&str> {
+    (!text.is_empty() && !text.contains('/')).then_some(text)
+}
+
+fn echoes_query(path: &str) -> bool {
+    matches!(
+        path,
+        "/iserver/marketdata/snapshot"
+            | "/iserver/marketdata/history"
+            | "/iserver/secdef/search"
+            | "/marketdata/snapshot"
+    )
+}
+
+/// The pairs as they arrived, decoded: `{"query":[["conids","265598,8314"]]}`.
+fn echo(name: &str, pairs: &[u8]) -> Result<Reply, Objection> {
+    let pairs = decoded_pairs(pairs).ok_or_else(|| malformed("a `%` has no two hexadecimal digits behind it"))?;
+    let pairs: Vec<[String; 2]> = pairs
+        .iter()
+        .map(|(name, value)| [name, value].map(|half| String::from_utf8_lossy(half).into_owned()))
+        .collect();
+    Ok(Reply::ok(json!({ name: pairs })))
+}
+
+fn read_json(request: &Request<Bytes>) -> Result<Value, Objection> {
+    if !is_media_type(request, "application/json") {
+        return Err(malformed("Content-Type is not application/json"));
+    }
+    serde_json::from_slice(request.body()).map_err(|error| malformed(format!("the body is not JSON: {error}")))
+}
+
+fn malformed(detail: impl Into<String>) -> Objection {
+    Objection::new(RefusalReason::BodyMalformed, detail)
+}

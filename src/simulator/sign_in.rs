@@ -1,0 +1,119 @@
+//! The three endpoints of the sign-in.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::json;
+
+use super::{
+    Broker,
+    arithmetic::{hex, live_session_token, proof, signed_bytes},
+    builder::LIVE_SESSION_TOKEN_LIFE,
+    parameters::Parameters,
+    refusal::{Objection, RefusalReason},
+    registry::{AccessGrant, Consent, RequestToken},
+    replies::Reply,
+    verify::read_challenge,
+};
+use crate::{
+    context::{Context, EntropyError, Timestamp},
+    secret::Secret,
+};
+
+/// How often an exponent is drawn anew when the public number it gives is no good. With a source that deserves the name
+/// the first always is.
+const DRAWS: usize = 4;
+
+impl Broker {
+    pub(super) fn request_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Reply, Objection> {
+        let token = hex(&draw::<10>(cx)?);
+        let callback = match parameters.require("oauth_callback")? {
+            "oob" => self.profile.callback.clone(),
+            url => url.to_owned(),
+        };
+        self.registry.request_tokens.insert(token.clone(), RequestToken::pending(callback));
+        Ok(Reply::ok(json!({ "oauth_token": token })))
+    }
+
+    pub(super) fn access_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Reply, Objection> {
+        let given = parameters.require("oauth_verifier")?;
+        let Some(request_token) = self.registry.request_tokens.get_mut(parameters.require("oauth_token")?) else {
+            return Err(Objection::new(RefusalReason::RequestTokenUnknown, "oauth_token is not a request token"));
+        };
+        match &request_token.consent {
+            Consent::Pending | Consent::Declined => {
+                return Err(Objection::new(RefusalReason::ConsentMissing, "the user has not consented"));
+            }
+            Consent::Used => {
+                return Err(Objection::new(RefusalReason::RequestTokenUsed, "the request token was used before"));
+            }
+            Consent::Given { verifier } if verifier != given => {
+                return Err(Objection::new(
+                    RefusalReason::VerifierDiffers,
+                    "oauth_verifier is not the one that the callback got",
+                ));
+            }
+            Consent::Given { .. } => {}
+        }
+        let token = match &self.registry.grant {
+            Some(grant) => grant.token.clone(),
+            None => hex(&draw::<10>(cx)?),
+        };
+        let secret = Secret::from(draw::<32>(cx)?.to_vec());
+        let encrypted = self.profile.encryption_key.encrypt(cx, secret.expose()).map_err(|error| no_entropy(&error))?;
+        request_token.consent = Consent::Used;
+        match &mut self.registry.grant {
+            Some(grant) => grant.secret = secret,
+            grant => *grant = Some(AccessGrant::new(token.clone(), secret)),
+        }
+        Ok(Reply::ok(json!({
+            "is_paper": self.profile.paper,
+            "oauth_token": token,
+            "oauth_token_secret": STANDARD.encode(encrypted),
+        })))
+    }
+
+    pub(super) fn live_session_token(
+        &mut self,
+        cx: &mut Context<'_>,
+        parameters: &Parameters,
+        now: Timestamp,
+    ) -> Result<Reply, Objection> {
+        let challenge = read_challenge(&self.profile, parameters.require("diffie_hellman_challenge")?)?;
+        let group = &self.profile.group;
+        let mut exponent = draw::<32>(cx)?;
+        let mut response = group.response(&exponent);
+        for _ in 1..DRAWS {
+            if group.contains(&response) {
+                break;
+            }
+            exponent = draw::<32>(cx)?;
+            response = group.response(&exponent);
+        }
+        if !group.contains(&response) {
+            return Err(Objection::new(RefusalReason::EntropyFailed, "the exponents drawn give no usable response"));
+        }
+        let Some(grant) = &mut self.registry.grant else {
+            return Err(Objection::new(RefusalReason::TokenUnknown, "oauth_token is not the access token"));
+        };
+        let k = signed_bytes(group.shared_secret(&challenge, &exponent));
+        let token = live_session_token(&k, grant.secret.expose());
+        let slip = k.strip_prefix(&[0]).map(|bare| live_session_token(bare, grant.secret.expose()));
+        let expiration = now.saturating_add(LIVE_SESSION_TOKEN_LIFE);
+        let reply = json!({
+            "diffie_hellman_response": format!("{response:x}"),
+            "live_session_token_signature": proof(&token, &self.profile.consumer_key),
+            "live_session_token_expiration": expiration.as_millis(),
+        });
+        grant.add_live_session_token(token, slip, expiration);
+        Ok(Reply::ok(reply))
+    }
+}
+
+pub(super) fn draw<const N: usize>(cx: &mut Context<'_>) -> Result<[u8; N], Objection> {
+    let mut bytes = [0; N];
+    cx.entropy().fill(&mut bytes).map_err(|error| no_entropy(&error))?;
+    Ok(bytes)
+}
+
+fn no_entropy(error: &EntropyError) -> Objection {
+    Objection::new(RefusalReason::EntropyFailed, error.to_string())
+}
