@@ -25,7 +25,7 @@ use crate::{
 /// use ibkr_oauth::{Consumer, Realm, dh::DhGroup, key::RsaKey};
 ///
 /// # use ibkr_oauth::simulator::test_keys;
-/// # let (signing_pem, decryption_pem) = (test_keys::SIGNING_PRIVATE_KEY, test_keys::ENCRYPTION_PRIVATE_KEY);
+/// # let (signing_pem, decryption_pem) = (test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY);
 /// let consumer = Consumer::builder("MYCONSKEY")
 ///     .signing_key(RsaKey::from_pem(signing_pem)?)
 ///     .decryption_key(RsaKey::from_pem(decryption_pem)?)

@@ -34,7 +34,7 @@ const MAKE_ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new param
 /// A clone shares the same numbers.
 ///
 /// ```
-/// use ibkr_oauth::DhGroup;
+/// use ibkr_oauth::dh::DhGroup;
 ///
 /// let group = DhGroup::modp_2048();
 /// assert_eq!(group.bits(), 2048);
