@@ -148,7 +148,7 @@ impl DhGroup {
     /// The length of the modulus in bits: 128 to 8192.
     #[must_use]
     pub fn bits(&self) -> u64 {
-        self.0.prime.bits()
+        self.prime().bits()
     }
 
     /// Looks for what is unusual about the group, and changes nothing.

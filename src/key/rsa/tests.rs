@@ -87,9 +87,33 @@ fn a_failing_source_of_random_bytes_is_the_cause_that_is_named() {
     }
 }
 
+struct Stuck(u8);
+
+impl Entropy for Stuck {
+    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+        destination.fill(self.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_source_that_repeats_itself_is_an_error_and_no_endless_loop() {
+    let vectors = vectors();
+    let key = RsaKey::from_pem(vectors["keys"]["signing_private_key_pkcs1_pem"].as_str().unwrap()).unwrap();
+    for byte in [0, 0xff] {
+        let failure = key.sign(&SigningInput::new(b"text".to_vec()), &mut Stuck(byte)).unwrap_err();
+        let entropy = std::error::Error::source(&failure).unwrap();
+        assert!(entropy.is::<EntropyError>());
+        assert!(std::error::Error::source(entropy).unwrap().to_string().contains("repeat themselves"));
+        assert!(key.decrypt(&[1; 256], &mut Stuck(byte)).is_err());
+    }
+}
+
 #[test]
 fn the_bits_of_a_number_are_counted_without_leading_zeros() {
-    for (number, bits) in [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0, 0x80], 8), (&[0, 1, 0], 9), (&[0xff; 256], 2048)] {
+    for (number, bits) in
+        [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0, 0x80], 8), (&[0, 1, 0], 9), (&[0xff; 256], 2048)]
+    {
         assert_eq!(significant_bits(number), bits, "{number:?}");
     }
 }
