@@ -153,7 +153,7 @@ impl DhGroup {
 
     /// Looks for what is unusual about the group, and changes nothing.
     ///
-    /// Tests the modulus for primality, which takes a good part of a second for 2048 bits and many seconds for 8192.
+    /// Tests the modulus for primality, which takes some tenths of a second for 2048 bits and many seconds for 8192.
     #[must_use]
     pub fn check(&self) -> GroupReport {
         GroupReport::of(self)
