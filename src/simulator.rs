@@ -71,6 +71,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use self::{
+    address::without_query,
     builder::Profile,
     faults::{Effect, Script},
     refusal::Objection,
@@ -260,8 +261,7 @@ impl Broker {
     }
 
     fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
-        let uri = request.uri().to_string();
-        let subject = format!("{} {}", request.method(), uri.split('?').next().unwrap_or_default());
+        let subject = format!("{} {}", request.method(), without_query(request.uri()));
         self.refusals.push(Refusal { at, subject, objection });
     }
 }

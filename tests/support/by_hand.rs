@@ -54,7 +54,7 @@ pub fn text(value: &Value) -> &str {
 }
 
 pub fn unhex(hex: &str) -> Vec<u8> {
-    let even = if hex.len() % 2 == 0 { hex.to_owned() } else { format!("0{hex}") };
+    let even = if hex.len().is_multiple_of(2) { hex.to_owned() } else { format!("0{hex}") };
     (0..even.len()).step_by(2).map(|at| u8::from_str_radix(&even[at..at + 2], 16).unwrap()).collect()
 }
 
