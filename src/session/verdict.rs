@@ -20,6 +20,9 @@ use crate::{
 
 /// What the broker's documents promise of a live session token whose expiry it does not tell.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// From how many seconds on a difference of the clocks is suspected when the broker refuses something. It tolerates
+/// about 300.
+const SUSPICIOUS_SKEW: u64 = 120;
 /// How often the brokerage session is asked whether it is ready.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(2);
 /// How young a live session token must be for a 401 of the application's to be doubted: the token is then tried with a
@@ -163,6 +166,7 @@ impl Session {
         if !task.belongs_to(state) {
             return;
         }
+        let error = self.suspect_clock(error);
         let refused = matches!(
             error.kind(),
             ErrorKind::Rejected | ErrorKind::Unverified | ErrorKind::Key | ErrorKind::Entropy | ErrorKind::Config
@@ -209,6 +213,15 @@ impl Session {
             }
             Task::Open | Task::Status | Task::LogOut => self.back_off(error, retry_at, Trigger::RetryOpening),
         }
+    }
+
+    /// A clock that is minutes off is the likeliest cause of a refusal, whatever else could be.
+    fn suspect_clock(&self, error: Error) -> Error {
+        let off = self.told_skew.unsigned_abs();
+        if error.kind() != ErrorKind::Rejected || off < SUSPICIOUS_SKEW || self.token.floor().correction() != 0 {
+            return error;
+        }
+        error.with_remedy(format!("the clock is {off} s off by the broker's `Date`: set it, or allow `correct_clock`"))
     }
 
     pub(super) fn back_off(&mut self, error: Error, retry_at: Timestamp, retry: Trigger) {
