@@ -30,7 +30,8 @@
 //!    about a day. The broker proves that it knows it; without the proof there is no such value.
 //! 5. [`LiveSessionToken::signer`] signs requests, and [`Signer::brokerage`] makes those around the brokerage session.
 //!
-//! [`session::Session`] does steps 4 and 5 over and over: it renews, keeps alive, backs off, and says what happened.
+//! [`session::Session`] does steps 4 and 5 over and over: it renews, keeps alive, backs off, and says what happened. A
+//! [`driver::Driver`] runs it, blocking or asynchronous, with the HTTP client and the timer that you give it.
 //!
 //! # The whole of it
 //!
@@ -94,9 +95,11 @@
 //! | `cli` | | the command line `ibkr-oauth`, with TLS |
 
 mod brokerage;
+pub mod clock;
 mod consumer;
 mod context;
 pub mod dh;
+pub mod driver;
 mod encoding;
 mod error;
 mod exchange;
@@ -110,6 +113,12 @@ mod signer;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod timestamp_floor;
+
+// The README's code is compiled with the tests.
+#[cfg(all(doctest, feature = "rsa", feature = "getrandom"))]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+pub struct Readme;
 
 #[cfg(feature = "getrandom")]
 pub use crate::context::OsEntropy;
