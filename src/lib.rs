@@ -1,6 +1,7 @@
 //! Interactive Brokers' OAuth 1.0a as a sans-IO protocol.
 
 mod brokerage;
+mod bundle;
 mod consumer;
 mod context;
 pub mod dh;
@@ -21,6 +22,7 @@ mod timestamp_floor;
 pub use crate::context::OsEntropy;
 pub use crate::{
     brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
+    bundle::{CredentialBundle, KeyLocation},
     consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, Realm},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
