@@ -1,5 +1,7 @@
 //! Interactive Brokers' OAuth 1.0a as a sans-IO protocol.
 
+#[cfg(feature = "ureq")]
+pub mod adapter;
 mod brokerage;
 mod bundle;
 mod consumer;
