@@ -53,10 +53,10 @@ pub(crate) struct Arguments {
     #[arg(value_name = "PATH-or-URL")]
     url: String,
     /// A JSON body, sent as it stands here.
-    #[arg(long, value_name = "TEXT", conflicts_with = "form")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "form", allow_hyphen_values = true)]
     json: Option<String>,
     /// A pair of a form body; repeat it for more.
-    #[arg(long, value_name = "K=V", value_parser = arguments::parse_pair)]
+    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
     form: Vec<Pair>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let reason = status.canonical_reason().unwrap_or_default();
     output::print_note(format!("{:?} {} {reason}", response.version(), status.as_u16()).trim_end());
     output::print_bytes(response.body())?;
-    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(error, arguments.open)))
+    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
 }
 
 fn build(method: &Method, url: &Uri, media_type: Option<HeaderValue>, body: Bytes) -> Request<Bytes> {
@@ -168,8 +168,8 @@ fn is_no_bridge(error: &Error) -> bool {
     ["no bridge", "init session first"].iter().any(|known| words.contains(known))
 }
 
-fn explain(error: Error, opened: bool) -> Failure {
-    let about_session = is_no_bridge(&error) || error.detail().is_some_and(|words| words.contains("not authenticated"));
+fn explain(error: &Error, opened: bool) -> Failure {
+    let about_session = is_no_bridge(error) || error.detail().is_some_and(|words| words.contains("not authenticated"));
     let remedy = match (about_session, opened) {
         (true, false) => "add `--open`, which opens the brokerage session first",
         (true, true) => "the brokerage session was opened and is not ready yet: wait a minute, then run this again",

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BASE64")]
     live_session_token: String,
     /// The nonce, any printable ASCII, instead of a random one.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     nonce: Option<String>,
     /// The timestamp, in seconds since 1970, instead of the present one.
     #[arg(long, value_name = "SECONDS")]
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     /// The absolute URL.
     url: String,
     /// A pair of a form body; repeat it for more.
-    #[arg(long, value_name = "K=V", value_parser = arguments::parse_pair)]
+    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
     form: Vec<Pair>,
 }
 
