@@ -1,6 +1,7 @@
 //! The fields of a bundle as they stand in its JSON.
 //!
-//! Written by hand, because the errors of derived code quote the value that they do not like.
+//! Written by hand, because the errors of derived code quote the value that they do not like. So do those of a format that
+//! is told which type is wanted: `deserialize_any` lets the visitors here say no themselves.
 
 use serde::{
     Deserialize, Deserializer,
@@ -50,7 +51,7 @@ const NAMES: &str = "`consumer_key`, `realm`, `base_url`, `query_policy`, `acces
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
+        deserializer.deserialize_any(FieldsVisitor)
     }
 }
 
@@ -113,7 +114,7 @@ pub(super) struct Text(pub(super) String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_string(TextVisitor)
+        deserializer.deserialize_any(TextVisitor)
     }
 }
 
