@@ -25,7 +25,7 @@ use crate::{
 /// use ibkr_oauth::{Consumer, Realm, dh::DhGroup, key::RsaKey};
 ///
 /// # use ibkr_oauth::simulator::test_keys;
-/// # let (signing_pem, decryption_pem) = (test_keys::SIGNING_PRIVATE_KEY, test_keys::ENCRYPTION_PRIVATE_KEY);
+/// # let (signing_pem, decryption_pem) = (test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY);
 /// let consumer = Consumer::builder("MYCONSKEY")
 ///     .signing_key(RsaKey::from_pem(signing_pem)?)
 ///     .decryption_key(RsaKey::from_pem(decryption_pem)?)
@@ -116,6 +116,10 @@ impl Consumer {
             Error::config(Stage::LiveSessionToken, "the consumer has no Diffie-Hellman group")
                 .with_remedy("give the builder the group that is registered with the broker: `dh_group`")
         })
+    }
+
+    pub(crate) fn has_signing_key(&self) -> bool {
+        self.0.signing_key.is_some()
     }
 
     pub(crate) fn sign(&self, stage: Stage, cx: &mut Context<'_>, input: &SigningInput) -> Result<Vec<u8>, Error> {

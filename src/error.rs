@@ -130,6 +130,10 @@ impl Error {
     }
 
     pub(crate) fn key(stage: Stage, error: KeyError) -> Self {
+        let error = match error.into_entropy_error() {
+            Ok(entropy) => return Self::entropy(stage, entropy),
+            Err(error) => error,
+        };
         let message = error.to_string();
         let remedy = error.remedy().map(|remedy| Cow::Owned(remedy.to_owned()));
         let mut this = Self::new(ErrorKind::Key, stage, message);

@@ -105,8 +105,8 @@ impl<T> fmt::Debug for PendingReply<T> {
 /// # use ibkr_oauth::{Callback, Context, OsEntropy, Timestamp, key::{RsaKey, SigningKey}, simulator::{Broker, test_keys}};
 /// # let mut entropy = OsEntropy;
 /// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
-/// # let consumer = test_keys::consumer();
-/// # let key_store = RsaKey::from_pem(test_keys::SIGNING_PRIVATE_KEY)?;
+/// # let consumer = test_keys::consumer()?;
+/// # let key_store = RsaKey::from_pem(test_keys::SIGNING_KEY)?;
 /// let unsigned = consumer.prepare_request_token(&mut cx, Callback::OutOfBand)?;
 /// let signature = key_store.sign(unsigned.input(), cx.entropy())?; // minutes later, on another machine
 /// let exchange = unsigned.attach(&signature)?;

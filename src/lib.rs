@@ -15,6 +15,7 @@ pub mod key;
 pub mod oauth1;
 mod reply;
 mod secret;
+pub mod session;
 mod signer;
 #[cfg(feature = "simulator")]
 pub mod simulator;

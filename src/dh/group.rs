@@ -34,7 +34,7 @@ const MAKE_ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new param
 /// A clone shares the same numbers.
 ///
 /// ```
-/// use ibkr_oauth::DhGroup;
+/// use ibkr_oauth::dh::DhGroup;
 ///
 /// let group = DhGroup::modp_2048();
 /// assert_eq!(group.bits(), 2048);
@@ -148,12 +148,12 @@ impl DhGroup {
     /// The length of the modulus in bits: 128 to 8192.
     #[must_use]
     pub fn bits(&self) -> u64 {
-        self.0.prime.bits()
+        self.prime().bits()
     }
 
     /// Looks for what is unusual about the group, and changes nothing.
     ///
-    /// Tests the modulus for primality, which takes a good part of a second for 2048 bits and many seconds for 8192.
+    /// Tests the modulus for primality, which takes some tenths of a second for 2048 bits and many seconds for 8192.
     #[must_use]
     pub fn check(&self) -> GroupReport {
         GroupReport::of(self)

@@ -22,7 +22,7 @@ const STAGE: Stage = Stage::Authorize;
 /// # use ibkr_oauth::{Callback, Consent, Context, ErrorKind, OsEntropy, Timestamp, simulator::{Broker, test_keys}};
 /// # let mut entropy = OsEntropy;
 /// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
-/// # let (mut broker, consumer) = (Broker::default(), test_keys::consumer());
+/// # let (mut broker, consumer) = (Broker::default(), test_keys::consumer()?);
 /// let exchange = consumer.request_token(&mut cx, Callback::OutOfBand)?;
 /// let response = broker.handle(&mut cx, exchange.request()); // in production: your HTTP client
 /// let consent = exchange.complete(response)?;
@@ -30,8 +30,8 @@ const STAGE: Stage = Stage::Authorize;
 /// let callback = broker.consent(&mut cx, consent.url()).expect("the simulated user agrees");
 /// let verifier = consent.verifier(&callback)?;
 ///
-/// let other = broker.decline(&mut cx, consent.url()).expect("the simulated user cancels");
-/// assert_eq!(consent.verifier(&other).unwrap_err().kind(), ErrorKind::Rejected);
+/// let cancelled = consent.verifier("https://www.example.com/callback").unwrap_err();
+/// assert_eq!(cancelled.kind(), ErrorKind::Rejected);
 /// # }
 /// # Ok::<(), ibkr_oauth::Error>(())
 /// ```

@@ -3,6 +3,9 @@
 
 use num_bigint::BigUint;
 
+use super::Broker;
+use crate::{Callback, Consumer, Context, Error, LiveSessionToken, Stage, UnlockedToken, dh::DhGroup, key::RsaKey};
+
 /// The consumer key.
 pub const CONSUMER_KEY: &str = "SIMULATOR";
 
@@ -32,4 +35,44 @@ const PRIME_HEX: &str = "\
 
 pub(super) fn prime() -> Vec<u8> {
     BigUint::parse_bytes(PRIME_HEX.as_bytes(), 16).map(|prime| prime.to_bytes_be()).unwrap_or_default()
+}
+
+/// The client's half of these keys: the consumer that [`Broker::default`] knows.
+///
+/// # Errors
+/// None: the keys are fixed. It is a [`Result`] so that nothing here can panic.
+pub fn consumer() -> Result<Consumer, Error> {
+    Consumer::builder(CONSUMER_KEY)
+        .signing_key(RsaKey::from_pem(SIGNING_KEY)?)
+        .decryption_key(RsaKey::from_pem(DECRYPTION_KEY)?)
+        .dh_group(DhGroup::from_pem(DH_PARAMETERS)?)
+        .build()
+}
+
+/// Gets an access token from a [`Broker`] that knows these keys, user's consent included, and opens its secret.
+///
+/// # Errors
+/// As the steps of the sign-in: where a fault was injected, or the broker knows other keys.
+pub fn unlocked_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<UnlockedToken, Error> {
+    let consumer = consumer()?;
+    let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
+    let reply = broker.handle(cx, exchange.request());
+    let consent = exchange.complete(reply)?;
+    let callback = broker.consent(cx, consent.url()).map_err(|refusal| {
+        Error::config(Stage::Authorize, "the simulated user could not consent").with_source(refusal)
+    })?;
+    let exchange = consent.verifier(&callback)?.access_token(&consumer, cx)?;
+    let reply = broker.handle(cx, exchange.request());
+    consumer.unlock(cx, &exchange.complete(reply)?)
+}
+
+/// Signs in to a [`Broker`] that knows these keys, from the request token to the proved live session token: the short
+/// way to a [`Signer`](crate::Signer) in a test.
+///
+/// # Errors
+/// As [`unlocked_token`].
+pub fn sign_in(broker: &mut Broker, cx: &mut Context<'_>) -> Result<LiveSessionToken, Error> {
+    let exchange = unlocked_token(broker, cx)?.live_session_token(&consumer()?, cx)?;
+    let reply = broker.handle(cx, exchange.request());
+    exchange.complete(reply)
 }
