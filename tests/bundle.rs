@@ -47,7 +47,7 @@ fn refusal(text: &str) -> String {
 fn each_wrong_field_is_named_and_its_value_not_shown() {
     let texts = ["consumer_key", "realm", "base_url", "query_policy", "access_token", "access_token_secret"];
     let keys = ["signature_key", "encryption_key", "dh_params"];
-    let wrong = [json!(true), json!(1234567), json!(-1234567), json!(1234567.5), json!(null), json!([MARKER])];
+    let wrong = [json!(true), json!(1_234_567), json!(-1_234_567), json!(1_234_567.5), json!(null), json!([MARKER])];
     for field in texts.into_iter().chain(keys) {
         for value in &wrong {
             let message = refusal(&text_with(field, value.clone()));
@@ -64,7 +64,7 @@ fn each_wrong_field_is_named_and_its_value_not_shown() {
         for value in [
             json!({}),
             json!({"file": "a", "env": "B"}),
-            json!({"file": 1234567}),
+            json!({"file": 1_234_567}),
             json!({"env": [MARKER]}),
             json!({"fil": MARKER}),
             json!({"file": "a", "passphrase": MARKER}),

@@ -42,16 +42,17 @@ fn exchange_with(request: Request<Bytes>, origin: &str) -> Result<Response<Bytes
 #[test]
 fn the_whole_sign_in_and_a_day_of_requests() {
     let server = BrokerServer::start();
-    let (agent, consumer) = (agent(), &server.consumer);
-    let exchange =
-        with_context(|cx| consumer.unlock(cx, &server.access_token).unwrap().live_session_token(consumer, cx).unwrap());
+    let (agent, consumer) = (agent(), &server.account.consumer);
+    let exchange = with_context(|cx| {
+        consumer.unlock(cx, &server.account.access_token).unwrap().live_session_token(consumer, cx).unwrap()
+    });
     let signer = send(&agent, exchange).unwrap().signer();
     let status = send(&agent, with_context(|cx| signer.brokerage().open(cx, Compete::Yield).unwrap())).unwrap();
     assert!(status.is_ready());
     let tickle = send(&agent, with_context(|cx| signer.brokerage().tickle(cx).unwrap())).unwrap();
     assert!(tickle.session().is_some());
 
-    let url = |path: &str| format!("{}{path}", server.base_url());
+    let url = |path: &str| format!("{}{path}", server.account.base_url());
     let hard = url("/iserver/secdef/search?symbol=BRK%20B&symbol=a%2Cb&name=x,y&empty=&bare");
     let response = with_context(|cx| sign_and_send(&agent, &signer, cx, Request::get(hard).body("").unwrap())).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
@@ -221,9 +222,9 @@ fn the_agents_own_shorter_timeout_is_kept() {
 fn a_lost_reply_and_a_broken_proof_are_told_apart() {
     let server = BrokerServer::start();
     let negotiate = || {
-        let consumer = &server.consumer;
+        let consumer = &server.account.consumer;
         let exchange = with_context(|cx| {
-            consumer.unlock(cx, &server.access_token).unwrap().live_session_token(consumer, cx).unwrap()
+            consumer.unlock(cx, &server.account.access_token).unwrap().live_session_token(consumer, cx).unwrap()
         });
         send(&agent(), exchange).unwrap_err()
     };

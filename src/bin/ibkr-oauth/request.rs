@@ -149,14 +149,14 @@ fn open_brokerage(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
         // A reply that asks to wait has opened nothing.
         status = if wait.is_some() { open()? } else { ask()? };
     }
-    if status.is_ready() {
-        return Ok(());
-    }
     if status.competing == Some(true) {
         return Err(Failure::refused(
             "brokerage session: another session of this user is in the way",
             "log out there (TWS, the phone, another program), then run this again",
         ));
+    }
+    if status.is_ready() {
+        return Ok(());
     }
     let words = status.fail.or(status.message).filter(|words| !words.is_empty());
     let words = words.map(|words| format!(": {words}")).unwrap_or_default();
