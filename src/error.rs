@@ -159,6 +159,13 @@ impl Error {
         Self::new(kind, stage, message).with_remedy(remedy).with_reply(status, text)
     }
 
+    /// The same as a trouble with one field of a credential bundle, which is named first.
+    pub(crate) fn in_field(mut self, field: &str) -> Self {
+        self.0.message = Cow::Owned(format!("`{field}`: {}", self.0.message));
+        self.0.stage = Stage::Bundle;
+        self
+    }
+
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
         self.0.remedy = remedy.into();
         self

@@ -94,7 +94,10 @@
 //! | `ureq` | | `adapter::ureq`: send with your `ureq` agent |
 //! | `cli` | | the command line `ibkr-oauth`, with TLS |
 
+#[cfg(feature = "ureq")]
+pub mod adapter;
 mod brokerage;
+mod bundle;
 pub mod clock;
 mod consumer;
 mod context;
@@ -124,6 +127,7 @@ pub struct Readme;
 pub use crate::context::OsEntropy;
 pub use crate::{
     brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
+    bundle::{CredentialBundle, KeyLocation},
     consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, Realm},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
