@@ -94,7 +94,7 @@
 //! | `ureq` | | `adapter::ureq`: send with your `ureq` agent |
 //! | `cli` | | the command line `ibkr-oauth`, with TLS |
 
-#[cfg(feature = "ureq")]
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 pub mod adapter;
 mod brokerage;
 mod bundle;
