@@ -4,14 +4,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
 
 mod loopback;
+mod terminal;
 
 use std::{
     fs,
     io::Read,
     net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    path::PathBuf,
+    process::{Output, Stdio},
     time::Duration,
 };
 
@@ -25,32 +25,7 @@ use loopback::{
     broker::{Account, BrokerServer, with_context},
 };
 use serde_json::{Value, json};
-
-/// A folder of its own for each test, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("command_line_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(path.join("keys")).unwrap();
-        fs::create_dir_all(path.join("elsewhere")).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use terminal::{Folder, Outcome, command, run_in};
 
 /// What a user has: the bundle, its keys, and the broker behind its base URL.
 struct User {
@@ -104,44 +79,6 @@ impl User {
             assert!(!shown.contains(secret.as_str()), "{shown}");
         }
     }
-}
-
-struct Outcome {
-    status: i32,
-    stdout: Vec<u8>,
-    stderr: String,
-}
-
-impl Outcome {
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.stdout).unwrap()
-    }
-
-    /// Asserts that the program failed with two lines, what and what to do, after `before`.
-    fn assert_failure(&self, status: i32, before: &str, what: &str, remedy: &str) {
-        assert_eq!(self.status, status, "{}", self.stderr);
-        let rest = self.stderr.strip_prefix(before).unwrap_or_else(|| panic!("{}", self.stderr));
-        let lines: Vec<&str> = rest.lines().collect();
-        assert_eq!(lines.len(), 2, "{}", self.stderr);
-        assert!(lines[0].starts_with("error: ") && lines[0].contains(what), "{}", self.stderr);
-        assert!(lines[1].starts_with("try: ") && lines[1].contains(remedy), "{}", self.stderr);
-    }
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ibkr-oauth"));
-    command.current_dir(folder).stdin(Stdio::null()).env("TEST_ENCRYPTION_KEY", test_keys::DECRYPTION_KEY);
-    for proxy in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
-        command.env_remove(proxy).env_remove(proxy.to_ascii_lowercase());
-    }
-    command
-}
-
-fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
-    let Output { status, stdout, stderr } = command(folder).args(arguments).output().unwrap();
-    let stderr = String::from_utf8(stderr).unwrap();
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    Outcome { status: status.code().unwrap(), stdout, stderr }
 }
 
 fn start() -> (BrokerServer, User) {
