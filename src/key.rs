@@ -129,7 +129,7 @@ impl KeyError {
     /// The failure of the source of random bytes that is behind this, if one is.
     pub(crate) fn into_entropy_error(self) -> Result<EntropyError, Self> {
         let Self { message, remedy, source } = self;
-        match source.map(|source| source.downcast()) {
+        match source.map(<dyn error::Error + Send + Sync>::downcast) {
             Some(Ok(entropy)) => Ok(*entropy),
             Some(Err(source)) => Err(Self { message, remedy, source: Some(source) }),
             None => Err(Self { message, remedy, source: None }),

@@ -138,7 +138,7 @@ impl Session {
             consumer,
             token,
             config: config.sane(),
-            view: SessionView { state: State::Negotiating, signer: None, wait_until: None },
+            view: SessionView { state: State::Negotiating, signer: None, wait_until: None, confirmations: 0 },
             live: None,
             given: None,
             schedule: Schedule::default(),
@@ -181,7 +181,7 @@ impl Session {
         session.schedule.expiry = Some(expires_at);
         session.schedule.renewal = Some(expires_at.saturating_sub(session.config.renewal_margin));
         session.schedule.tickle = Some(now);
-        session.view = SessionView { state: State::Live, signer: Some(live.signer()), wait_until: None };
+        session.view = SessionView { state: State::Live, signer: Some(live.signer()), ..session.view };
         session.live = Some(live);
         Ok(session)
     }

@@ -107,6 +107,7 @@ impl Session {
 
     fn judge_tickle(&mut self, tickle: &Tickle) {
         self.refusals = 0;
+        self.view.confirmations += 1;
         self.schedule.tickle = Some(self.schedule.after(self.config.tickle_interval));
         let Some(status) = tickle.brokerage().filter(|_| self.config.brokerage) else { return };
         let displaced = self.view.state == State::Displaced;

@@ -15,6 +15,8 @@ pub struct SessionView {
     pub(super) state: State,
     pub(super) signer: Option<Signer>,
     pub(super) wait_until: Option<Timestamp>,
+    /// How often the broker accepted something signed by the present signer.
+    pub(super) confirmations: u64,
 }
 
 impl SessionView {
@@ -40,6 +42,16 @@ impl SessionView {
     #[must_use]
     pub fn wait_until(&self) -> Option<Timestamp> {
         self.wait_until
+    }
+
+    pub(crate) fn confirmations(&self) -> u64 {
+        self.confirmations
+    }
+
+    /// Whether the other view tells nothing that this one does not.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let key = |view: &Self| (view.state, view.epoch(), view.wait_until, view.confirmations);
+        key(self) == key(other)
     }
 
     /// What to do about a request of the application's own that was signed in `epoch` and answered with `status`.
