@@ -39,7 +39,7 @@
 //!   token; a refused request leaves no trace in that order;
 //! * the nonce: never accepted before with the same token;
 //! * the signature, over a base string of its own making: RSA-SHA256, with the access token's secret before it where the
-//!   protocol has that, and HMAC-SHA256 under the [`VerifiedQuery`] it was set to;
+//!   protocol has that, and HMAC-SHA256 under the [`QueryPolicy`] it was set to;
 //! * that `/iserver` is used only while the brokerage session is open.
 //!
 //! Nothing of that is shared with the client in this crate: the percent-encoding, the canonicaliser, the header parser,
@@ -64,6 +64,8 @@
 //! contract might be enforced any day; and where the real broker's words for an error are not known (a repeated nonce, a
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
 //! on them.
+//!
+//! [`QueryPolicy`]: crate::oauth1::QueryPolicy
 
 use std::{fmt, time::Duration};
 
@@ -101,7 +103,6 @@ mod verify;
 
 pub use self::{
     builder::{BrokerBuilder, BrokerError},
-    canonical::VerifiedQuery,
     faults::{Fault, Lost, WrongResponse},
     refusal::{Refusal, RefusalReason},
 };
@@ -282,7 +283,7 @@ impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker")
             .field("consumer_key", &self.profile.consumer_key)
-            .field("verified_query", &self.profile.verified_query)
+            .field("query_policy", &self.profile.query_policy)
             .field("requests", &self.requests)
             .field("refusals", &self.refusals)
             .finish_non_exhaustive()

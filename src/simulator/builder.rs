@@ -5,13 +5,13 @@ use std::{error, fmt, time::Duration};
 use http::Uri;
 
 use super::{
-    Broker, VerifiedQuery,
+    Broker,
     address::Base,
     arithmetic::{Group, RsaPublic},
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
 };
-use crate::{context::Timestamp, secret::Secret};
+use crate::{context::Timestamp, oauth1::QueryPolicy, secret::Secret};
 
 /// What the broker knows of its one consumer, and where it listens.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Profile {
     pub(super) encryption_key: RsaPublic,
     pub(super) group: Group,
     pub(super) base: Base,
-    pub(super) verified_query: VerifiedQuery,
+    pub(super) query_policy: QueryPolicy,
     pub(super) paper: bool,
     pub(super) standing: Standing,
     pub(super) first_party_only: bool,
@@ -41,11 +41,11 @@ pub(super) enum Standing {
 /// Makes a [`Broker`] that differs from the default one.
 ///
 /// ```
-/// use ibkr_oauth::simulator::{Broker, VerifiedQuery};
+/// use ibkr_oauth::{oauth1::QueryPolicy, simulator::Broker};
 ///
 /// let broker = Broker::builder()
 ///     .base_url("http://localhost:5000/v1/api")
-///     .verified_query(VerifiedQuery::RawPairs)
+///     .query_policy(QueryPolicy::RawPairs)
 ///     .access_token("218c1d970d85a8442825", [7; 32])
 ///     .build()?;
 /// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
@@ -59,7 +59,7 @@ pub struct BrokerBuilder {
     prime: Vec<u8>,
     generator: Vec<u8>,
     base_url: String,
-    verified_query: VerifiedQuery,
+    query_policy: QueryPolicy,
     paper: bool,
     standing: Standing,
     first_party_only: bool,
@@ -82,7 +82,7 @@ impl BrokerBuilder {
             prime: test_keys::prime(),
             generator: vec![2],
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
-            verified_query: VerifiedQuery::default(),
+            query_policy: QueryPolicy::default(),
             paper: true,
             standing: Standing::Active,
             first_party_only: false,
@@ -136,9 +136,10 @@ impl BrokerBuilder {
         self
     }
 
-    /// How query and form parameters of protected requests are verified: by RFC 5849 unless set.
-    pub const fn verified_query(mut self, verified_query: VerifiedQuery) -> Self {
-        self.verified_query = verified_query;
+    /// How query and form parameters of protected requests are verified: by RFC 5849 unless set. The three requests of
+    /// the sign-in are always verified by RFC 5849.
+    pub const fn query_policy(mut self, query_policy: QueryPolicy) -> Self {
+        self.query_policy = query_policy;
         self
     }
 
@@ -242,7 +243,7 @@ impl BrokerBuilder {
             encryption_key,
             group,
             base,
-            verified_query: self.verified_query,
+            query_policy: self.query_policy,
             paper: self.paper,
             standing: self.standing,
             first_party_only: self.first_party_only,
@@ -267,7 +268,7 @@ impl fmt::Debug for BrokerBuilder {
         f.debug_struct("BrokerBuilder")
             .field("consumer_key", &self.consumer_key)
             .field("base_url", &self.base_url)
-            .field("verified_query", &self.verified_query)
+            .field("query_policy", &self.query_policy)
             .finish_non_exhaustive()
     }
 }
