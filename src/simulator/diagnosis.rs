@@ -76,6 +76,7 @@ pub(super) fn of_hmac(
     String::new()
 }
 
-fn said(what: &str) -> String {
+/// How a slip is named.
+pub(super) fn said(what: &str) -> String {
     format!("; it would be right for {what}")
 }

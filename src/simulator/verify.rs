@@ -340,10 +340,15 @@ fn check_rsa(
     let base_string = base_string(signed, QueryPolicy::Rfc5849)?;
     let prepend = grant.map(|grant| hex(grant.secret.expose())).unwrap_or_default();
     let verifies = |text: &str| profile.signing_key.verifies(text.as_bytes(), &signature);
-    if verifies(&format!("{prepend}{base_string}")) {
+    let expected = format!("{prepend}{base_string}");
+    if verifies(&expected) {
         return Ok(());
     }
-    let hint = diagnosis::of_rsa(signed, &prepend, verifies);
+    let hint = if profile.encryption_key.verifies(expected.as_bytes(), &signature) {
+        diagnosis::said("the encryption key in place of the signing key")
+    } else {
+        diagnosis::of_rsa(signed, &prepend, verifies)
+    };
     Err(Objection::new(
         RefusalReason::SignatureDiffers,
         format!("oauth_signature is not that of the expected base string under the registered signing key{hint}"),
