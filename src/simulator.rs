@@ -25,6 +25,10 @@
 //!
 //! To see your bot in bad weather, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
 //! to give, lost answers, proofs and public numbers that must not be trusted, sessions that end, clocks that run apart.
+//! Weather that lasts is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
+//! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
+//! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
+//! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
 //!
 //! # What it checks
 //!
@@ -59,8 +63,8 @@
 //!
 //! # What it does not do
 //!
-//! It has no market, no money and no WebSocket, and counts no requests: a 429 comes only from a [`Fault`]. It sets no
-//! cookies. It knows one consumer and one user. It is stricter than the real broker was seen to be, for the written
+//! It has no market, no money and no WebSocket. It limits no rate unless told to, and then that of all requests and of no
+//! endpoint by itself. It sets no cookies. It knows one consumer and one user. It is stricter than the real broker was seen to be, for the written
 //! contract might be enforced any day; and where the real broker's words for an error are not known (a repeated nonce, a
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
 //! on them.
@@ -81,6 +85,7 @@ use self::{
     replies::{Body, Reply},
     resources::BrokerageSession,
     verify::{Endpoint, Verified},
+    weather::Pacing,
 };
 use crate::context::{Context, Timestamp};
 
@@ -100,6 +105,7 @@ mod resources;
 mod sign_in;
 pub mod test_keys;
 mod verify;
+mod weather;
 
 pub use self::{
     builder::{BrokerBuilder, BrokerError},
@@ -114,6 +120,9 @@ pub struct Broker {
     brokerage_session: Option<BrokerageSession>,
     /// The brokerage session counts as opened at the first request.
     starts_open: bool,
+    /// Another program of the user's has the brokerage session.
+    competing: bool,
+    pacing: Pacing,
     script: Script,
     refusals: Vec<Refusal>,
     requests: u64,
@@ -128,18 +137,25 @@ impl Broker {
         BrokerBuilder::new()
     }
 
-    fn new(profile: Profile, registry: Registry, starts_open: bool) -> Self {
+    fn new(
+        profile: Profile,
+        registry: Registry,
+        starts_open: bool,
+        (clock_ahead, clock_behind): (Duration, Duration),
+    ) -> Self {
         Self {
             profile,
             registry,
             brokerage_session: None,
             starts_open,
+            competing: false,
+            pacing: Pacing::default(),
             script: Script::default(),
             refusals: Vec::new(),
             requests: 0,
             orders: 0,
-            clock_ahead: Duration::ZERO,
-            clock_behind: Duration::ZERO,
+            clock_ahead,
+            clock_behind,
         }
     }
 
@@ -156,28 +172,35 @@ impl Broker {
         }
         let now = self.clock(cx);
         if std::mem::take(&mut self.starts_open) {
-            self.brokerage_session = Some(BrokerageSession::opened(now, Duration::ZERO));
+            self.open_brokerage_session(now, Duration::ZERO);
         }
-        let mut lost = None;
-        let mut reply = match fault.as_ref().map(Fault::effect) {
-            Some(Effect::Instead(reply)) => reply.clone(),
-            Some(Effect::Instead401(text)) => Reply::traced_error(self.trace(), text),
-            Some(Effect::NoAccessSecret) => {
+        let lost = match fault.as_ref().map(Fault::effect) {
+            Some(Effect::Lose(lost)) => Some(*lost),
+            _ => None,
+        };
+        let turned_away = match lost {
+            // It never arrived, so that there is nobody to be turned away.
+            Some(Lost::Request) => Some(lost_reply()),
+            _ => self.turn_away(request, cx.now(), now),
+        };
+        let mut reply = match (turned_away, fault.as_ref().map(Fault::effect)) {
+            (Some(reply), _) => reply,
+            (None, Some(Effect::Instead(reply))) => reply.clone(),
+            (None, Some(Effect::Instead401(text))) => Reply::traced_error(self.trace(), text),
+            (None, Some(Effect::NoAccessSecret)) => {
                 let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
                 Reply::no_access_secret(self.trace(), &token)
             }
-            Some(Effect::Lose(Lost::Request)) => {
-                lost = Some(Lost::Request);
-                lost_reply()
+            (None, Some(Effect::PenaltyBox(duration))) => {
+                self.pacing.confine(cx.now(), *duration);
+                Reply::too_many_requests()
             }
-            Some(Effect::Lose(Lost::Reply)) => {
-                lost = Some(Lost::Reply);
-                self.answer(cx, request, now, Duration::ZERO);
-                lost_reply()
-            }
-            Some(Effect::DelayBridge(delay)) => self.answer(cx, request, now, *delay),
-            _ => self.answer(cx, request, now, Duration::ZERO),
+            (None, Some(Effect::DelayBridge(delay))) => self.answer(cx, request, now, *delay),
+            (None, _) => self.answer(cx, request, now, Duration::ZERO),
         };
+        if lost.is_some() {
+            reply = lost_reply();
+        }
         if let Some(fault) = &fault {
             if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
                 self.brokerage_session = None;
@@ -234,7 +257,13 @@ impl Broker {
         bridge_delay: Duration,
     ) -> Reply {
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
-        self.serve(cx, request, now, bridge_delay).unwrap_or_else(|objection| {
+        let verified = verify::locate(&self.profile, request)
+            .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now));
+        let served = verified.and_then(|verified| {
+            self.registry.accept(&verified);
+            self.serve(cx, request, &verified, now, bridge_delay)
+        });
+        served.unwrap_or_else(|objection| {
             let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
             let reply = Reply::refusing(&objection, endpoint, token, self.trace());
             self.record(request, now, objection);
@@ -246,18 +275,16 @@ impl Broker {
         &mut self,
         cx: &mut Context<'_>,
         request: &Request<Bytes>,
+        verified: &Verified,
         now: Timestamp,
         bridge_delay: Duration,
     ) -> Result<Reply, Objection> {
-        let address = verify::locate(&self.profile, request)?;
-        let verified = verify::verify(&self.profile, &self.registry, request, &address, now)?;
-        self.registry.accept(&verified);
-        let Verified { endpoint, path, parameters, .. } = verified;
-        match endpoint {
-            Endpoint::RequestToken => self.request_token(cx, &parameters),
-            Endpoint::AccessToken => self.access_token(cx, &parameters),
-            Endpoint::LiveSessionToken => self.live_session_token(cx, &parameters, now),
-            Endpoint::Protected => self.resource(cx, request, &path, now, bridge_delay),
+        let parameters = &verified.parameters;
+        match verified.endpoint {
+            Endpoint::RequestToken => self.request_token(cx, parameters),
+            Endpoint::AccessToken => self.access_token(cx, parameters),
+            Endpoint::LiveSessionToken => self.live_session_token(cx, parameters, now),
+            Endpoint::Protected => self.resource(cx, request, &verified.path, now, bridge_delay),
         }
     }
 

@@ -199,14 +199,14 @@ impl Good {
             signer.sign(&mut cx, &mut request).unwrap();
         }
         let carried: AuthorizationHeader = authorization(&request).parse().unwrap();
-        let signed = signer.reproduce(&head, form, carried.get("oauth_nonce").unwrap(), NOW).unwrap();
-        assert_eq!(signed.authorization, request.headers()[header::AUTHORIZATION]);
+        let reproduced = signer.reproduce(&head, form, carried.get("oauth_nonce").unwrap(), NOW).unwrap();
+        assert_eq!(reproduced.authorization, request.headers()[header::AUTHORIZATION]);
         Self {
             broker,
             entropy,
             now: NOW,
             request,
-            base_string: signed.base_string,
+            base_string: reproduced.base_string,
             prepend: String::new(),
             policy: signer.consumer().query_policy(),
             key: Key::Hmac(live_session_token.to_vec()),

@@ -76,6 +76,8 @@ const PROVOKED: &[(RefusalReason, fn())] = &[
     (PublishNotTrue, resources::publish_not_true),
     (ResourceUnknown, resources::no_such_resource),
     (AccountUnknown, resources::no_such_account),
+    (RateExceeded, time::more_requests_than_allowed),
+    (PenaltyBox, time::more_requests_than_allowed),
     (EntropyFailed, resources::a_broker_without_random_bytes),
 ];
 

@@ -1,9 +1,11 @@
 //! Timestamps and nonces.
 
-use http::Method;
-use ibkr_oauth::{ParameterPlacement, simulator::RefusalReason};
+use std::time::Duration;
 
-use crate::good::{Good, NOW, json_body, set};
+use http::Method;
+use ibkr_oauth::{ParameterPlacement, oauth1::QueryPolicy, simulator::RefusalReason};
+
+use crate::good::{Good, NOW, json_body, set, signed_in};
 
 fn kinds() -> [Good; 5] {
     [
@@ -132,4 +134,17 @@ fn a_nonce_changed_behind_the_signature() {
         let request = good.altered(|pairs| set(pairs, "oauth_nonce", "another"));
         good.refuses(RefusalReason::SignatureDiffers, &request);
     }
+}
+
+#[test]
+pub(crate) fn more_requests_than_allowed() {
+    let broker = signed_in().rate_limit(1, Duration::from_secs(60)).build().unwrap();
+    let mut good = Good::signed_for(broker, QueryPolicy::Rfc5849, Method::GET, "/portfolio/accounts", None);
+    let first = good.resigned(|pairs| set(pairs, "oauth_nonce", "first"));
+    good.takes(&first);
+    let request = good.request.clone();
+    good.turns_down(RefusalReason::RateExceeded, &request);
+    good.turns_down(RefusalReason::PenaltyBox, &request);
+    good.now = NOW + 60;
+    good.still_taken();
 }
