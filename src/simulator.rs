@@ -30,6 +30,10 @@
 //! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
 //! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
 //!
+//! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
+//! [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
+//! [`brokerage_sessions_opened`](Broker::brokerage_sessions_opened).
+//!
 //! # What it checks
 //!
 //! * that the URL is absolute and has the broker's scheme, host and port, that a `Host` header agrees, and that the path
@@ -77,6 +81,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use self::{
+    accepted::Log,
     address::without_query,
     builder::Profile,
     faults::{Effect, Script},
@@ -89,6 +94,7 @@ use self::{
 };
 use crate::context::{Context, Timestamp};
 
+mod accepted;
 mod address;
 mod arithmetic;
 mod builder;
@@ -108,6 +114,7 @@ mod verify;
 mod weather;
 
 pub use self::{
+    accepted::Accepted,
     builder::{BrokerBuilder, BrokerError},
     faults::{Fault, Lost, WrongResponse},
     refusal::{Refusal, RefusalReason},
@@ -125,8 +132,11 @@ pub struct Broker {
     pacing: Pacing,
     script: Script,
     refusals: Vec<Refusal>,
+    accepted: Log,
     requests: u64,
     orders: u64,
+    live_session_tokens: u64,
+    brokerage_sessions: u64,
     clock_ahead: Duration,
     clock_behind: Duration,
 }
@@ -152,8 +162,11 @@ impl Broker {
             pacing: Pacing::default(),
             script: Script::default(),
             refusals: Vec::new(),
+            accepted: Log::default(),
             requests: 0,
             orders: 0,
+            live_session_tokens: 0,
+            brokerage_sessions: 0,
             clock_ahead,
             clock_behind,
         }
@@ -226,6 +239,30 @@ impl Broker {
         &self.refusals
     }
 
+    /// The newest 4096 requests that passed every check of their address, parameters and signature, in order.
+    #[must_use]
+    pub fn accepted(&self) -> impl DoubleEndedIterator<Item = &Accepted> + ExactSizeIterator {
+        self.accepted.iter()
+    }
+
+    /// How many requests were handed to it so far, whatever became of them.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// How many live session tokens it has negotiated so far: how often clients have shaken hands with it.
+    #[must_use]
+    pub const fn live_session_tokens_issued(&self) -> u64 {
+        self.live_session_tokens
+    }
+
+    /// How often a brokerage session was opened so far, one that was open already included.
+    #[must_use]
+    pub const fn brokerage_sessions_opened(&self) -> u64 {
+        self.brokerage_sessions
+    }
+
     fn strike(&mut self, effect: &Effect) {
         match effect {
             Effect::ExpireLiveSessionTokens => {
@@ -259,16 +296,24 @@ impl Broker {
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
         let verified = verify::locate(&self.profile, request)
             .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now));
-        let served = verified.and_then(|verified| {
-            self.registry.accept(&verified);
-            self.serve(cx, request, &verified, now, bridge_delay)
-        });
-        served.unwrap_or_else(|objection| {
+        let (accepted, served) = match verified {
+            Ok(verified) => {
+                self.registry.accept(&verified);
+                let accepted = Accepted::new(request.method(), &verified, now);
+                (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay))
+            }
+            Err(objection) => (None, Err(objection)),
+        };
+        let reply = served.unwrap_or_else(|objection| {
             let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
             let reply = Reply::refusing(&objection, endpoint, token, self.trace());
             self.record(request, now, objection);
             reply
-        })
+        });
+        if let Some(accepted) = accepted {
+            self.accepted.push(accepted.answered(reply.status));
+        }
+        reply
     }
 
     fn serve(

@@ -1,4 +1,5 @@
-//! What goes on around the requests: competing programs, nights, maintenance, settling, too many requests.
+//! What goes on around the requests, and what the broker counts: competing programs, nights, maintenance, settling,
+//! too many requests; accepted requests, handshakes.
 
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -112,6 +113,7 @@ fn another_program_has_the_session_until_it_leaves() {
     assert_eq!(desk.accounts(), 400);
     assert_eq!(flags(&desk.open(Compete::Yield)), OPEN);
     assert_eq!(desk.accounts(), 200);
+    assert_eq!(desk.broker.brokerage_sessions_opened(), 2);
 }
 
 #[test]
@@ -288,6 +290,54 @@ fn the_brokers_clock_may_be_off_from_the_start() {
 }
 
 #[test]
+fn the_broker_counts_and_remembers_what_it_accepted() {
+    let mut desk = Desk::new(|builder| builder);
+    desk.wait(5);
+    assert_eq!((desk.tickle(), desk.accounts()), (200, 400));
+    desk.broker.inject(Fault::status(503));
+    assert_eq!(desk.tickle(), 503);
+    desk.broker.inject(Fault::lose_reply());
+    desk.broker.inject(Fault::lose_request());
+    assert_eq!((desk.tickle(), desk.tickle()), (504, 504));
+
+    assert_eq!(desk.broker.requests(), 6);
+    assert_eq!(desk.broker.live_session_tokens_issued(), 1);
+    assert_eq!(desk.broker.brokerage_sessions_opened(), 0);
+    let told: Vec<_> = desk
+        .broker
+        .accepted()
+        .map(|accepted| (accepted.method().as_str(), accepted.path(), accepted.timestamp(), accepted.status().as_u16()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("POST", "/oauth/live_session_token", START, 200),
+            ("POST", "/tickle", START + 5, 200),
+            ("GET", "/iserver/accounts", START + 5, 400),
+            ("POST", "/tickle", START + 5, 200),
+        ],
+        "neither what a fault answered nor what got lost on its way, but what was done though its answer got lost"
+    );
+    let last = desk.broker.accepted().next_back().unwrap();
+    assert_eq!((last.token(), last.at()), (Some(TOKEN), Timestamp::from_secs(START + 5)));
+    let mut nonces: Vec<&str> = desk.broker.accepted().map(ibkr_oauth::simulator::Accepted::nonce).collect();
+    nonces.sort_unstable();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 4);
+}
+
+#[test]
+fn the_memory_of_what_was_accepted_is_bounded() {
+    let mut desk = Desk::new(|builder| builder);
+    for _ in 0..4096 {
+        assert_eq!(desk.tickle(), 200);
+    }
+    assert_eq!(desk.broker.accepted().len(), 4096);
+    assert!(desk.broker.accepted().all(|accepted| accepted.path() == "/tickle"));
+    assert_eq!(desk.broker.requests(), 4097);
+}
+
+#[test]
 fn a_lost_reply_still_looks_lost_during_maintenance() {
     let (from, until) = (Timestamp::from_secs(START + 1), Timestamp::from_secs(START + 2));
     let mut desk = Desk::new(|builder| builder.maintenance(from, until));
@@ -297,4 +347,5 @@ fn a_lost_reply_still_looks_lost_during_maintenance() {
     let exchange = desk.signer.brokerage().tickle(&mut cx).unwrap();
     let response = desk.broker.handle(&mut cx, exchange.request());
     assert_eq!((response.status().as_u16(), response.extensions().get()), (504, Some(&Lost::Reply)));
+    assert_eq!(desk.broker.accepted().len(), 1);
 }

@@ -90,6 +90,7 @@ impl Broker {
     }
 
     pub(super) fn open_brokerage_session(&mut self, now: Timestamp, settling: Duration) {
+        self.brokerage_sessions = self.brokerage_sessions.saturating_add(1);
         self.brokerage_session = Some(BrokerageSession {
             ready_from: now.saturating_add(settling),
             dies_at: now.saturating_add(SILENCE),
