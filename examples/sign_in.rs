@@ -56,7 +56,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("   -> {callback}");
     let verifier = consent.verifier(&callback)?;
 
-    println!("3. Turn the verifier into an access token, which does not expire, and open its secret with our other key.");
+    println!(
+        "3. Turn the verifier into an access token, which does not expire, and open its secret with our other key."
+    );
     let exchange = verifier.access_token(&consumer, &mut world.context())?;
     let access_token = world.complete(exchange)?;
     let unlocked = consumer.unlock(&mut world.context(), &access_token)?;
