@@ -24,17 +24,37 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
         return Err(malformed("the reply is empty".to_owned()));
     }
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        // The body is no message of the protocol, so there is no secret of it in there.
-        let start = body.get(..body.len().min(2048)).unwrap_or_default();
+        if may_hold_secrets(body) {
+            return Err(malformed("the reply is not JSON, or was cut off".to_owned()));
+        }
+        let start = body.get(..body.len().min(4 * 1024)).unwrap_or_default();
         return Err(
             Error::malformed(stage, "the reply is not JSON").with_reply(status, &String::from_utf8_lossy(start))
         );
     };
-    match value.get("error") {
+    let Value::Object(fields) = &value else {
+        return Err(malformed("the reply is not a JSON object".to_owned()));
+    };
+    match fields.get("error") {
         None | Some(Value::Null) => {}
         Some(error) => return Err(Error::refused(stage, status, &text_of(error))),
     }
-    T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {error}")))
+    T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {}", without_value(&error))))
+}
+
+/// Whether a body that is no JSON may be a message of the protocol that was cut off or damaged on its way.
+fn may_hold_secrets(body: &[u8]) -> bool {
+    !body.trim_ascii_start().starts_with(b"<") && body.contains(&b'{')
+}
+
+/// What serde says, without the value that it says it about: that can be a secret, and as long as the reply.
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("a field is of the wrong type, expected {expected}"),
+        None if text.starts_with("missing field ") => text,
+        None => "a field is wrong".to_owned(),
+    }
 }
 
 /// What a refusal says: the `error` of the broker's own shape, `title` and `detail` of problem+json, or the body itself.
