@@ -170,6 +170,12 @@ impl Error {
         self
     }
 
+    /// Notes the status of the reply, where what the broker said is not known yet.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.reply.get_or_insert_with(|| Reply { status, detail: String::new() });
+        self
+    }
+
     /// Who must act.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -220,12 +226,16 @@ impl ErrorKind {
 /// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
 fn printable(text: &str) -> String {
     let text = text.trim();
-    let mut kept: String =
-        text.chars().take(DETAIL_LIMIT).map(|char| if char.is_control() { ' ' } else { char }).collect();
-    if kept.len() < text.len() {
-        kept.push('…');
+    let plain = |char| if is_garbling(char) { ' ' } else { char };
+    if text.chars().nth(DETAIL_LIMIT).is_none() {
+        return text.chars().map(plain).collect();
     }
-    kept
+    text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
+}
+
+/// Control characters, the line and paragraph separators, and what turns the direction of writing around.
+fn is_garbling(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for Error {

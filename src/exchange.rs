@@ -72,7 +72,8 @@ impl<T> PendingReply<T> {
     /// # Errors
     /// As [`Exchange::complete`].
     pub fn complete(self, response: Response<Bytes>) -> Result<T, Error> {
-        (self.read)(response)
+        let status = response.status();
+        (self.read)(response).map_err(|error| error.with_status(status))
     }
 
     /// The step of the protocol that the reply belongs to.
