@@ -65,8 +65,9 @@ impl From<Consent> for StoredConsent {
 
 impl Consent {
     pub(super) fn new(request_token: String, authorize_url: &str) -> Result<Self, Error> {
-        if request_token.is_empty() {
-            return Err(Error::malformed(Stage::RequestToken, "the reply's `oauth_token` is empty"));
+        if request_token.is_empty() || request_token.contains(|char: char| !char.is_ascii_graphic()) {
+            let message = "the reply's `oauth_token` is empty or has characters that no token has";
+            return Err(Error::malformed(Stage::RequestToken, message));
         }
         let url = format!("{authorize_url}?oauth_token={}", percent_encode(request_token.as_bytes()));
         let url = url.parse().map_err(|error| {
