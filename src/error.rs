@@ -144,12 +144,13 @@ impl Error {
         Self::new(ErrorKind::Entropy, stage, "no random bytes could be had").with_source(error)
     }
 
-    /// The broker's refusal, `text` being what it said.
-    pub(crate) fn refused(stage: Stage, status: StatusCode, text: &str) -> Self {
-        let (kind, remedy) = catalogue::explain(stage, status, text);
+    /// The broker's refusal, `text` being what it said, and `stated` the status that it named inside a good reply.
+    pub(crate) fn refused(stage: Stage, status: StatusCode, stated: Option<StatusCode>, text: &str) -> Self {
+        let meant = stated.filter(|_| status.is_success()).unwrap_or(status);
+        let (kind, remedy) = catalogue::explain(stage, meant, text);
         let message = match kind {
-            ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
             _ if status.is_success() => "the broker answered with an error".to_owned(),
+            ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
             _ => format!("the broker refused ({status})"),
         };
         Self::new(kind, stage, message).with_remedy(remedy).with_reply(status, text)

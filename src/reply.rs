@@ -1,9 +1,9 @@
 //! Reading the broker's replies: their size, their status, their errors, and the JSON in them.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Stage};
 
@@ -14,7 +14,7 @@ pub(crate) const LONGEST_REPLY: usize = 256 * 1024;
 pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>) -> Result<T, Error> {
     let (status, body) = (response.status(), response.body());
     if !status.is_success() {
-        return Err(Error::refused(stage, status, &refusal_text(body)));
+        return Err(Error::refused(stage, status, None, &refusal_text(body)));
     }
     let malformed = |message: String| Error::malformed(stage, message).with_reply(status, "");
     if body.len() > LONGEST_REPLY {
@@ -37,9 +37,17 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
     };
     match fields.get("error") {
         None | Some(Value::Null) => {}
-        Some(error) => return Err(Error::refused(stage, status, &text_of(error))),
+        Some(error) => return Err(Error::refused(stage, status, stated_status(fields), &text_of(error))),
     }
     T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {}", without_value(&error))))
+}
+
+/// The status of a failure that the broker names in its reply, as a number or, in its schema, as text.
+fn stated_status(fields: &Map<String, Value>) -> Option<StatusCode> {
+    let stated = fields.get("statusCode")?;
+    let code = stated.as_u64().or_else(|| stated.as_str()?.parse().ok())?;
+    let status = StatusCode::from_u16(u16::try_from(code).ok()?).ok()?;
+    (status.is_client_error() || status.is_server_error()).then_some(status)
 }
 
 /// Whether a body that is no JSON may be a message of the protocol that was cut off or damaged on its way.

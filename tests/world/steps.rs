@@ -17,6 +17,7 @@ pub(crate) enum Step {
     Logout,
 }
 
+#[allow(dead_code, reason = "not every test uses all of it")]
 impl Step {
     pub(crate) const ALL: [Self; 7] = [
         Self::RequestToken,
