@@ -106,12 +106,7 @@ impl Consent {
     /// [`ErrorKind::Malformed`] if it has only one of the two, an empty one, or one twice.
     pub fn verifier(&self, callback: &str) -> Result<Verifier, Error> {
         let without_fragment = callback.split('#').next().unwrap_or_default().trim();
-        let query = match without_fragment.split_once('?') {
-            Some((_, query)) => query,
-            // The query alone, as some frameworks hand it over.
-            None if !without_fragment.contains('/') => without_fragment,
-            None => "",
-        };
+        let query = query_of(without_fragment);
         let token = single(query, "oauth_token")?;
         let verifier = single(query, "oauth_verifier")?;
         match (token, verifier) {
@@ -125,6 +120,15 @@ impl Consent {
             (Some(_), None) => Err(broken("it has no `oauth_verifier`")),
             (None, Some(_)) => Err(broken("it has no `oauth_token`")),
         }
+    }
+}
+
+/// The query of a URL, of a path, or the query alone, as some frameworks hand it over: that one starts with a name, and
+/// may have the marks of a URL in its values.
+fn query_of(callback: &str) -> &str {
+    match callback.find(['/', '?', ':', '=', '&']).map(|index| callback.split_at(index)) {
+        Some((_, rest)) if rest.starts_with(['=', '&']) => callback,
+        _ => callback.split_once('?').map_or("", |(_, query)| query),
     }
 }
 
