@@ -132,11 +132,17 @@ impl Error {
     pub(crate) fn key(stage: Stage, error: KeyError) -> Self {
         let message = error.to_string();
         let remedy = error.remedy().map(|remedy| Cow::Owned(remedy.to_owned()));
+        // A key that had no random bytes to blind its work with is as good as ever.
+        let source = match error.into_source().map(|source| source.downcast::<EntropyError>()) {
+            Some(Ok(failure)) => return Self::entropy(stage, *failure),
+            Some(Err(source)) => Some(source),
+            None => None,
+        };
         let mut this = Self::new(ErrorKind::Key, stage, message);
         if let Some(remedy) = remedy {
             this.0.remedy = remedy;
         }
-        this.0.source = error.into_source();
+        this.0.source = source;
         this
     }
 
