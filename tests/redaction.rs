@@ -109,11 +109,10 @@ impl Markers {
 fn the_search_itself_finds_a_secret_in_every_spelling() {
     let markers = Markers::new();
     let found = |text: String| std::panic::catch_unwind(|| markers.absent_from("it", &text)).is_err();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     assert!(found(format!("a {} b", STANDARD.encode(world::LIVE))));
-    assert!(found(hex(&world::SECRET)));
+    assert!(found(world::hex(&world::SECRET).to_uppercase()));
     assert!(found(format!("{:?}", world::SECRET)));
-    assert!(found(format!("{:02x?}", EXPONENT)));
+    assert!(found(format!("{EXPONENT:02x?}")));
     assert!(found(String::from_utf8_lossy(PORTAL).into_owned()));
     assert!(found(test_keys::SIGNING_KEY.to_owned()));
     assert!(!found("Secret([redacted], 32 bytes)".to_owned()));

@@ -9,7 +9,7 @@ mod steps;
 
 use ibkr_oauth::{Consumer, ErrorKind};
 use serde_json::json;
-use steps::Step;
+use steps::Step::{self, AccessToken, LiveSessionToken, Open, RequestToken, Status, Tickle};
 use world::reply;
 
 fn consumer() -> Consumer {
@@ -80,7 +80,7 @@ fn a_problem_is_read_whatever_its_content_type() {
     for content_type in ["application/problem+json", "application/json; charset=utf-8", "text/plain"] {
         let mut response = reply(401, body);
         response.headers_mut().insert("content-type", content_type.parse().unwrap());
-        let error = Step::Tickle.fail(&consumer, response);
+        let error = Tickle.fail(&consumer, response);
         assert_eq!(error.detail(), Some("Unauthorized: Access token expired"));
         assert!(error.remedy().contains("negotiate a new one"), "{}", error.remedy());
     }
@@ -89,7 +89,6 @@ fn a_problem_is_read_whatever_its_content_type() {
 #[test]
 fn known_texts_have_remedies_of_their_own() {
     let consumer = consumer();
-    use Step::{AccessToken, LiveSessionToken, Open, RequestToken, Status, Tickle};
     for (step, status, text, kind, remedy) in [
         (LiveSessionToken, 401, "id: 7, error: invalid consumer", ErrorKind::Rejected, "weekend reset"),
         (RequestToken, 401, "id: 7, error: Invalid Consumer", ErrorKind::Rejected, "upper case"),
@@ -160,9 +159,9 @@ fn a_status_code_inside_a_good_status_counts() {
             assert_eq!(error.detail(), Some("the words"));
         }
     }
-    let error = Step::Tickle.fail(&consumer, reply(200, r#"{"error":"no bridge","statusCode":400}"#));
+    let error = Tickle.fail(&consumer, reply(200, r#"{"error":"no bridge","statusCode":400}"#));
     assert!(error.remedy().contains("open the brokerage session"), "{}", error.remedy());
-    let error = Step::Tickle.fail(&consumer, reply(200, r#"{"error":"Bad Request: no bridge"}"#));
+    let error = Tickle.fail(&consumer, reply(200, r#"{"error":"Bad Request: no bridge"}"#));
     assert!(error.remedy().contains("open the brokerage session"), "{}", error.remedy());
 }
 
@@ -170,10 +169,10 @@ fn a_status_code_inside_a_good_status_counts() {
 fn session_trouble_inside_a_good_reply_is_not_an_error() {
     let consumer = consumer();
     let read = |step: Step, body: &'static str| step.read(&consumer, reply(200, body)).unwrap();
-    assert!(read(Step::Open, r#"{"wait":1500}"#).contains("wait: Some(1500)"));
+    assert!(read(Open, r#"{"wait":1500}"#).contains("wait: Some(1500)"));
     let competing = r#"{"authenticated":false,"competing":true,"connected":false,"fail":"other session"}"#;
-    assert!(read(Step::Status, competing).contains("other session"));
-    assert!(read(Step::Tickle, r#"{"session":"","hmds":{"error":"no bridge"}}"#).contains("session: None"));
+    assert!(read(Status, competing).contains("other session"));
+    assert!(read(Tickle, r#"{"session":"","hmds":{"error":"no bridge"}}"#).contains("session: None"));
     assert!(read(Step::Logout, "{}").contains("false"));
     assert!(read(Step::Logout, r#"{"status":true,"error":null}"#).contains("true"));
 }

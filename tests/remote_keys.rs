@@ -203,7 +203,7 @@ fn one_call_and_two_phases_make_the_same_request() {
     let (mut one, mut two) = (Context::new(NOW, one), Context::new(NOW, two));
     let unsigned = world::unlocked().prepare_live_session_token(&keyless, &mut two).unwrap();
     let message = String::from_utf8(unsigned.input().expose_message().to_vec()).unwrap();
-    let prepend: String = world::SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
+    let prepend = world::hex(&world::SECRET);
     assert!(message.starts_with(&format!("{prepend}POST&https%3A%2F%2Fapi.ibkr.com")), "{message}");
     same(&world::unlocked().live_session_token(&consumer, &mut one).unwrap(), &signed_elsewhere(unsigned));
 }
@@ -221,7 +221,7 @@ fn good_signature() -> Vec<u8> {
 fn wrong_forms() -> Vec<(&'static str, Vec<u8>)> {
     let good = good_signature();
     let base64 = STANDARD.encode(&good);
-    let hex: String = good.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = world::hex(&good);
     let lines = base64.as_bytes().chunks(64).collect::<Vec<_>>().join(&b'\n');
     vec![
         ("nothing", vec![]),

@@ -275,6 +275,9 @@ fn forms_are_known_by_their_media_type_alone() {
     assert!(refused(request, sign).to_string().contains("form"), "one of two types is enough");
 }
 
+/// A body that nobody can look at.
+struct Opaque;
+
 #[test]
 fn a_signature_adds_authorization_and_nothing_else() {
     let mut request = get(Uri::from_static("https://API.ibkr.com:443/v1/api/marketdata/snapshot?a=b&c"));
@@ -289,7 +292,6 @@ fn a_signature_adds_authorization_and_nothing_else() {
     let text = added.to_str().unwrap();
     assert!(text.starts_with("OAuth realm=\"limited_poa\", oauth_consumer_key=\"SIMULATOR\", oauth_nonce="), "{text}");
     // Also for a body of any type, which is never looked at.
-    struct Opaque;
     let mut request = Request::get("https://api.ibkr.com/v1/api/tickle").body(Opaque).unwrap();
     world::signer(&consumer()).sign(&mut Context::new(NOW, &mut Dice(2)), &mut request).unwrap();
     assert_eq!(request.headers().len(), 1);

@@ -20,7 +20,7 @@ pub(crate) const SECRET: [u8; 32] = *b"the opened secret of this token!";
 /// A live session token that client and broker have agreed on before.
 pub(crate) const LIVE: [u8; 20] = *b"live session token!!";
 
-/// Random-looking bytes that are the same for the same seed (SplitMix64).
+/// Random-looking bytes that are the same for the same seed (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -87,4 +87,9 @@ pub(crate) fn complete<T>(broker: &mut Broker, dice: &mut Dice, exchange: Exchan
 
 pub(crate) fn reply(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
     Response::builder().status(status).body(body.into()).unwrap()
+}
+
+/// Lower-case hexadecimal, two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
