@@ -133,7 +133,7 @@ impl Error {
         let message = error.to_string();
         let remedy = error.remedy().map(|remedy| Cow::Owned(remedy.to_owned()));
         // A key that had no random bytes to blind its work with is as good as ever.
-        let source = match error.into_source().map(|source| source.downcast::<EntropyError>()) {
+        let source = match error.into_source().map(<dyn error::Error + Send + Sync>::downcast::<EntropyError>) {
             Some(Ok(failure)) => return Self::entropy(stage, *failure),
             Some(Err(source)) => Some(source),
             None => None,
