@@ -71,6 +71,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use self::{
+    address::without_query,
     builder::Profile,
     faults::{Effect, Script},
     refusal::Objection,
@@ -97,12 +98,14 @@ mod resources;
 mod sign_in;
 pub mod test_keys;
 mod verify;
+mod world;
 
 pub use self::{
     builder::{BrokerBuilder, BrokerError},
     canonical::VerifiedQuery,
     faults::{Fault, Lost, WrongResponse},
     refusal::{Refusal, RefusalReason},
+    world::{SeededEntropy, Sent, Weather, World},
 };
 
 /// The broker. See the [module](self) for what it checks and how to test against it.
@@ -260,8 +263,7 @@ impl Broker {
     }
 
     fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
-        let uri = request.uri().to_string();
-        let subject = format!("{} {}", request.method(), uri.split('?').next().unwrap_or_default());
+        let subject = format!("{} {}", request.method(), without_query(request.uri()));
         self.refusals.push(Refusal { at, subject, objection });
     }
 }

@@ -45,7 +45,6 @@ is_not!(Secret: std::fmt::Display);
 is_not!(Secret: PartialOrd);
 is_not!(Secret: std::hash::Hash);
 is_not!(LiveSessionToken: std::fmt::Display);
-is_not!(SigningInput: Clone);
 is_not!(SigningInput: std::fmt::Display);
 is_not!(Exponent: Clone);
 is_not!(Epoch: PartialOrd);

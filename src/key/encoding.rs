@@ -13,7 +13,9 @@ use super::KeyError;
 
 mod content;
 
-pub(crate) use self::content::{Algorithm, Content, Wanted, elements, outer};
+#[cfg(feature = "rsa")]
+pub(crate) use self::content::Algorithm;
+pub(crate) use self::content::{Content, Wanted, elements, outer};
 
 /// Padding is often lost on the way, and says nothing that the DER's own length does not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -67,7 +69,7 @@ fn read_pem(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> 
     while let Some((block, after)) = next_block(rest, wanted)? {
         rest = after;
         let content = Content::from_label(block.label);
-        if !wanted.accepts(&content) {
+        if !wanted.accepts(content) {
             other.get_or_insert(content);
             continue;
         }

@@ -154,7 +154,7 @@ impl fmt::Debug for RsaKey {
 
 impl SigningKey for RsaKey {
     fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
-        let mut witness = Witness::new(entropy);
+        let mut witness = Witness::new(entropy, &self.0.public);
         let outcome =
             self.0.key.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut witness), &input.digest());
         outcome.map_err(|error| witness.explain(error, "the key could not sign"))
@@ -168,7 +168,7 @@ impl DecryptionKey for RsaKey {
             return Err(KeyError::new(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
                 .with_remedy("copy the access token secret again, whole, and check that this is the decryption key"));
         }
-        let mut witness = Witness::new(entropy);
+        let mut witness = Witness::new(entropy, &self.0.public);
         let outcome = self.0.key.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut witness), ciphertext);
         outcome.map(Secret::from).map_err(|error| {
             witness
@@ -178,15 +178,19 @@ impl DecryptionKey for RsaKey {
     }
 }
 
-/// Keeps the failure of a source of random bytes, of which `rsa` says only that there was one.
+/// Keeps the failure of a source of random bytes, of which `rsa` says only that there was one, and stops a source that
+/// repeats itself: `rsa` draws until it gets a number that it can use, which from such a source it never does.
 struct Witness<'a> {
     entropy: &'a mut dyn Entropy,
+    allowance: usize,
     failure: Option<EntropyError>,
 }
 
 impl<'a> Witness<'a> {
-    fn new(entropy: &'a mut dyn Entropy) -> Self {
-        Self { entropy, failure: None }
+    fn new(entropy: &'a mut dyn Entropy, key: &RsaPublicKey) -> Self {
+        // Each draw is of use in half the cases or more, so that an honest source exceeds this once in 2^128 times.
+        let allowance = key.modulus_bytes().saturating_mul(128).saturating_add(1024);
+        Self { entropy, allowance, failure: None }
     }
 
     fn explain(self, error: ::rsa::Error, message: &str) -> KeyError {
@@ -199,7 +203,14 @@ impl<'a> Witness<'a> {
 
 impl Entropy for Witness<'_> {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        self.entropy.fill(destination).map_err(|failure| {
+        let drawn = match self.allowance.checked_sub(destination.len()) {
+            Some(rest) => {
+                self.allowance = rest;
+                self.entropy.fill(destination)
+            }
+            None => Err(EntropyError::with_source("the random bytes are not random: they repeat themselves")),
+        };
+        drawn.map_err(|failure| {
             self.failure = Some(failure);
             EntropyError::new()
         })

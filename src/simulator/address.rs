@@ -125,6 +125,13 @@ fn has_userinfo(authority: &Authority) -> bool {
     authority.as_str().contains('@')
 }
 
+/// A URI as a refusal names it: without its query, which may hold tokens, and without user name and password.
+pub(super) fn without_query(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let authority = uri.authority().map(Authority::as_str).unwrap_or_default();
+    format!("{scheme}{}{}", authority.rsplit('@').next().unwrap_or_default(), uri.path())
+}
+
 /// What keeps a path from having one spelling only.
 fn abnormality(path: &str) -> Option<&'static str> {
     let dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");

@@ -254,11 +254,12 @@ impl BrokerBuilder {
     }
 }
 
-/// Whether `text` is an `http` or `https` URL with a host.
+/// Whether `text` is an `http` or `https` URL with a host and without a fragment.
 pub(super) fn is_absolute_url(text: &str) -> bool {
-    text.parse::<Uri>().is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty())
-    })
+    let has_place = |uri: Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    !text.contains('#') && text.parse().is_ok_and(has_place)
 }
 
 impl fmt::Debug for BrokerBuilder {

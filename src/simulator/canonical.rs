@@ -135,3 +135,88 @@ fn plain_pairs(mut pairs: Vec<(Pair, Vec<u8>)>, protocol: &[(String, String)]) -
     let texts: Vec<Vec<u8>> = pairs.into_iter().map(|(_, text)| text).collect();
     texts.join(&b'&')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn rfc_5849_section_3_4_1_1() {
+        let protocol = pairs(&[
+            ("oauth_consumer_key", "9djdj82h48djs9d2"),
+            ("oauth_token", "kkk9d7dh3k39sjv7"),
+            ("oauth_signature_method", "HMAC-SHA1"),
+            ("oauth_timestamp", "137131201"),
+            ("oauth_nonce", "7d8f3e4a"),
+        ]);
+        let signed = Signed {
+            method: "POST",
+            base_uri: "http://example.com/request",
+            query: Some("b5=%3D%253D&a3=a&c%40=&a2=r%20b"),
+            form: Some(b"c2&a3=2+q"),
+            protocol: &protocol,
+        };
+        let expected = "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3D2%2520q%26a3%3Da%26b5%3D%253D%25253D%26c\
+                        %2540%3D%26c2%3D%26oauth_consumer_key%3D9djdj82h48djs9d2%26oauth_nonce%3D7d8f3e4a%26oauth_signature_\
+                        method%3DHMAC-SHA1%26oauth_timestamp%3D137131201%26oauth_token%3Dkkk9d7dh3k39sjv7";
+        assert_eq!(signed.base_string(VerifiedQuery::Rfc5849).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn oauth_core_1_0a_appendix_a() {
+        let protocol = pairs(&[
+            ("oauth_consumer_key", "dpf43f3p2l4k3l03"),
+            ("oauth_token", "nnch734d00sl2jdk"),
+            ("oauth_nonce", "kllo9940pd9333jh"),
+            ("oauth_timestamp", "1191242096"),
+            ("oauth_signature_method", "HMAC-SHA1"),
+            ("oauth_version", "1.0"),
+        ]);
+        let signed = Signed {
+            method: "GET",
+            base_uri: "http://photos.example.net/photos",
+            query: Some("file=vacation.jpg&size=original"),
+            form: None,
+            protocol: &protocol,
+        };
+        let expected = "GET&http%3A%2F%2Fphotos.example.net%2Fphotos&file%3Dvacation.jpg%26oauth_consumer_key%3Ddpf43f3p2l4k\
+                        3l03%26oauth_nonce%3Dkllo9940pd9333jh%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D119124\
+                        2096%26oauth_token%3Dnnch734d00sl2jdk%26oauth_version%3D1.0%26size%3Doriginal";
+        assert_eq!(signed.base_string(VerifiedQuery::Rfc5849).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn each_policy_takes_the_query_its_own_way() {
+        let protocol = pairs(&[("m", "1")]);
+        let signed = Signed {
+            method: "GET",
+            base_uri: "http://h/",
+            query: Some("z=1%2C2&&a=1,2&n&z=1+%7e"),
+            form: Some(b"f=%41"),
+            protocol: &protocol,
+        };
+        let cases = [
+            (VerifiedQuery::Rfc5849, "http://h/", "a=1%2C2&f=A&m=1&n=&z=1%20~&z=1%2C2"),
+            (VerifiedQuery::RawPairs, "http://h/", "a=1,2&f=A&m=1&n&z=1%2C2&z=1+%7e"),
+            (VerifiedQuery::DecodedOnce, "http://h/", "a=1,2&f=A&m=1&n=&z=1 ~&z=1,2"),
+            (VerifiedQuery::Omit, "http://h/", "m=1"),
+            (VerifiedQuery::InUrl, "http://h/?z=1%2C2&&a=1,2&n&z=1+%7e", "m=1"),
+        ];
+        for (policy, uri, parameters) in cases {
+            let expected =
+                format!("GET&{}&{}", percent::encode(uri.as_bytes()), percent::encode(parameters.as_bytes()));
+            assert_eq!(signed.base_string(policy), Some(expected), "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_policy_that_decodes_minds_a_broken_escape() {
+        let signed = Signed { method: "GET", base_uri: "http://h/", query: Some("a=%4"), form: None, protocol: &[] };
+        let readable = VerifiedQuery::ALL.map(|policy| signed.base_string(policy).is_some());
+        assert_eq!(readable, [false, true, false, true, true]);
+    }
+}

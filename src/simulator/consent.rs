@@ -4,6 +4,7 @@ use http::Uri;
 
 use super::{
     Broker,
+    address::without_query,
     arithmetic::hex,
     builder::is_absolute_url,
     canonical::decoded_pairs,
@@ -114,11 +115,6 @@ impl Broker {
         };
         Ok(Visit { token, callback })
     }
-}
-
-fn without_query(url: &Uri) -> String {
-    let text = url.to_string();
-    text.split('?').next().unwrap_or_default().to_owned()
 }
 
 fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {

@@ -8,6 +8,10 @@ use crate::key::{KeyError, encoding::bare};
 const PRINT_ANEW: &str = "give the hexadecimal digits of the prime, or what `openssl dhparam -in dhparam.pem -text -noout` \
                           prints, or the PEM file itself";
 
+const NO_DIGIT: &str = "the Diffie-Hellman prime holds a character that is no hexadecimal digit";
+const UNKNOWN_GROUP: &str =
+    "OpenSSL printed only the name of the Diffie-Hellman group, and it is neither modp_2048 nor ffdhe2048";
+
 /// Whether `text` is hexadecimal digits or OpenSSL's print of parameters, and not PEM or base64.
 pub(super) fn is_likely(text: &str) -> bool {
     let text = bare(text);
@@ -18,8 +22,7 @@ pub(super) fn is_likely(text: &str) -> bool {
         return true;
     }
     // Of base64 a third is hexadecimal digits; a prime with a slip in it is to be told from that.
-    let (hexadecimal, other): (Vec<char>, Vec<char>) =
-        lines(text).flat_map(digits).partition(|char| char.is_ascii_hexdigit());
+    let (hexadecimal, other): (Vec<char>, Vec<char>) = lines(text).flat_map(digits).partition(char::is_ascii_hexdigit);
     hexadecimal.len() > other.len().saturating_mul(3)
 }
 
@@ -35,9 +38,7 @@ pub(super) fn read(text: &str) -> Result<DhGroup, KeyError> {
     }
     let mut printed = Printed { section: Heading::Prime(""), ..Printed::default() };
     for line in lines(text) {
-        printed
-            .take(line)
-            .map_err(|()| refuse("the Diffie-Hellman prime holds a character that is no hexadecimal digit"))?;
+        printed.take(line).map_err(refuse)?;
     }
     if let Some(group) = printed.group {
         return Ok(group);
@@ -68,7 +69,7 @@ struct Printed<'a> {
 }
 
 impl<'a> Printed<'a> {
-    fn take(&mut self, line: &'a str) -> Result<(), ()> {
+    fn take(&mut self, line: &'a str) -> Result<(), &'static str> {
         let rest = match heading(line) {
             Heading::None => line,
             heading => {
@@ -79,7 +80,7 @@ impl<'a> Printed<'a> {
                         ""
                     }
                     Heading::Group(name) => {
-                        self.group = Some(named(name).ok_or(())?);
+                        self.group = Some(named(name).ok_or(UNKNOWN_GROUP)?);
                         ""
                     }
                     Heading::Prime(rest) | Heading::Generator(rest) => rest,
@@ -91,7 +92,7 @@ impl<'a> Printed<'a> {
             Heading::Prime(_) => append(&mut self.prime, rest),
             Heading::Generator(_) => append(self.generator.get_or_insert_default(), small(rest)),
             _ if rest.is_empty() || matches!(self.section, Heading::Ignored) => Ok(()),
-            _ => Err(()),
+            _ => Err(NO_DIGIT),
         }
     }
 }
@@ -138,10 +139,10 @@ fn digits(line: &str) -> impl Iterator<Item = char> + '_ {
     line.chars().filter(|char| !char.is_whitespace() && *char != ':')
 }
 
-fn append(number: &mut String, line: &str) -> Result<(), ()> {
+fn append(number: &mut String, line: &str) -> Result<(), &'static str> {
     for char in digits(line) {
         if !char.is_ascii_hexdigit() {
-            return Err(());
+            return Err(NO_DIGIT);
         }
         number.push(char);
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crypto_primes::{Flavor, is_prime};
 
-use super::{DhGroup, odd};
+use super::DhGroup;
 
 /// The length that IBKR asks for, in bits.
 const USUAL_BITS: u64 = 2048;
@@ -29,8 +29,7 @@ pub struct GroupReport {
 
 impl GroupReport {
     pub(super) fn of(group: &DhGroup) -> Self {
-        let prime = odd(group.prime());
-        let is = |flavor| prime.as_ref().is_some_and(|prime| is_prime(flavor, prime.as_ref()));
+        let is = |flavor| is_prime(flavor, group.montgomery().modulus().as_ref());
         // A safe prime is the usual case, and then one test answers both questions.
         let is_safe_prime = is(Flavor::Safe);
         Self {

@@ -21,7 +21,7 @@ pub(crate) enum Wanted {
 
 impl Wanted {
     /// Whether a PEM block so labelled may hold it.
-    pub(super) fn accepts(self, content: &Content) -> bool {
+    pub(super) fn accepts(self, content: Content) -> bool {
         match self {
             #[cfg(feature = "rsa")]
             Self::PrivateKey => {
@@ -46,7 +46,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// The algorithm that a key of the PKCS#8 or SubjectPublicKeyInfo form names.
+/// The algorithm that a key of the PKCS#8 or `SubjectPublicKeyInfo` form names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     /// A PEM label does not say.
@@ -74,7 +74,7 @@ impl Algorithm {
         (b"\x2a\x86\x48\xce\x3e\x02\x01", Self::DiffieHellman),
     ];
 
-    /// Reads the AlgorithmIdentifier whose content is `identifier`.
+    /// Reads the `AlgorithmIdentifier` whose content is `identifier`.
     fn of(identifier: &[u8]) -> Self {
         let parts = elements(identifier).unwrap_or_default();
         let oid = parts.first().filter(|part| part.tag() == Tag::ObjectIdentifier);
@@ -82,16 +82,16 @@ impl Algorithm {
         known.map_or(Self::Other, |(_, algorithm)| *algorithm)
     }
 
-    const fn name(self) -> &'static str {
+    const fn with_article(self) -> &'static str {
         match self {
-            Self::Unnamed => "",
-            Self::Rsa => "RSA ",
-            Self::RsaPss => "RSA-PSS ",
-            Self::EllipticCurve => "EC ",
-            Self::Edwards => "Edwards-curve ",
-            Self::Dsa => "DSA ",
-            Self::DiffieHellman => "Diffie-Hellman ",
-            Self::Other => "non-RSA ",
+            Self::Unnamed => "a",
+            Self::Rsa => "an RSA",
+            Self::RsaPss => "an RSA-PSS",
+            Self::EllipticCurve => "an EC",
+            Self::Edwards => "an Edwards-curve",
+            Self::Dsa => "a DSA",
+            Self::DiffieHellman => "a Diffie-Hellman",
+            Self::Other => "a non-RSA",
         }
     }
 }
@@ -150,9 +150,10 @@ impl Content {
         Ok(match tags.as_slice() {
             [Tag::Integer, Tag::Integer] if value(1) == [1, 0, 1] => Self::RsaPublicKey,
             [Tag::Integer, Tag::Integer] => Self::two_integers(wanted),
-            [Tag::Integer, Tag::Integer, Tag::Integer] => Self::DhParameters,
-            [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer | Tag::Sequence] => Self::DhParameters,
-            [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer, Tag::Sequence] => Self::DhParameters,
+            // PKCS#3 adds the length of an exponent, X9.42 the order of a subgroup and how it was found.
+            [Tag::Integer, Tag::Integer, Tag::Integer]
+            | [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer | Tag::Sequence]
+            | [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer, Tag::Sequence] => Self::DhParameters,
             [Tag::Integer, rest @ ..] if rest.len() == 5 && rest.iter().all(|tag| *tag == Tag::Integer) => {
                 Self::DsaPrivateKey
             }
@@ -180,46 +181,38 @@ impl Content {
 
     /// The error for this content where `wanted` was asked for.
     pub(crate) fn refuse(self, wanted: Wanted) -> KeyError {
-        let error = KeyError::new(format!("{self} was given where {wanted} is wanted"));
-        match self.remedy(wanted) {
-            Some(remedy) => error.with_remedy(remedy),
-            None => error,
-        }
+        KeyError::new(format!("{self} was given where {wanted} is wanted")).with_remedy(self.remedy(wanted))
     }
 
-    fn remedy(self, wanted: Wanted) -> Option<&'static str> {
+    fn remedy(self, wanted: Wanted) -> &'static str {
         if wanted == Wanted::DhParameters {
-            return Some("give the file that `openssl dhparam -out dhparam.pem 2048` wrote and that IBKR was given");
+            return "give the file that `openssl dhparam -out dhparam.pem 2048` wrote and that IBKR was given";
         }
         #[cfg(feature = "rsa")]
-        if wanted == Wanted::PublicKey && matches!(self, Self::RsaPrivateKey | Self::Pkcs8(_) | Self::EncryptedPkcs8) {
-            return Some("`openssl pkey -in private.pem -pubout -out public.pem` writes the public half");
-        }
-        #[cfg(feature = "rsa")]
-        if wanted == Wanted::PublicKey && self == Self::Certificate {
-            return Some("`openssl x509 -in certificate.pem -pubkey -noout -out public.pem` writes its public key");
+        if wanted == Wanted::PublicKey {
+            return match self {
+                Self::Certificate => {
+                    "`openssl x509 -in certificate.pem -pubkey -noout -out public.pem` writes its public key"
+                }
+                _ => "`openssl pkey -in private.pem -pubout -out public.pem` writes an RSA key's public half",
+            };
         }
         match self {
-            Self::OpenSshPrivateKey => Some("`ssh-keygen -p -m PKCS8 -f key` rewrites the file `key` as PKCS#8"),
-            Self::Pkcs12 => Some("`openssl pkcs12 -in bundle.p12 -nocerts -out private.pem` takes the key out of it"),
+            Self::OpenSshPrivateKey => "`ssh-keygen -p -m PKCS8 -f key` rewrites the file `key` as PKCS#8",
+            Self::Pkcs12 => "`openssl pkcs12 -in bundle.p12 -nocerts -out private.pem` takes the key out of it",
             Self::RsaPublicKey | Self::PublicKey(_) | Self::Certificate | Self::CertificateRequest => {
-                Some("give the private key, which never leaves your side, not what was sent to IBKR")
+                "give the private key, which never leaves your side, not what was sent to IBKR"
             }
-            _ => Some("IBKR knows RSA keys: `openssl genrsa -out private.pem 2048` makes one"),
+            _ => "IBKR knows RSA keys: `openssl genrsa -out private.pem 2048` makes one",
         }
     }
 }
 
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |algorithm: &Algorithm, what: &str| {
-            let vowel = matches!(algorithm, Algorithm::Rsa | Algorithm::RsaPss | Algorithm::EllipticCurve);
-            let article = if vowel || *algorithm == Algorithm::Edwards { "an" } else { "a" };
-            format!("{article} {}{what}", algorithm.name())
-        };
         f.write_str(match self {
-            Self::Pkcs8(algorithm) => return f.write_str(&named(algorithm, "private key")),
-            Self::PublicKey(algorithm) => return f.write_str(&named(algorithm, "public key")),
+            Self::Pkcs8(algorithm) => return write!(f, "{} private key", algorithm.with_article()),
+            Self::PublicKey(algorithm) => return write!(f, "{} public key", algorithm.with_article()),
             Self::RsaPrivateKey => "an RSA private key",
             Self::EncryptedPkcs8 => "an encrypted private key",
             Self::EcPrivateKey => "an EC private key",

@@ -18,7 +18,7 @@ const MAX_MEMORY: u64 = 256 << 20;
 /// The most passes that scrypt may make over its memory; OpenSSL makes one.
 const MAX_PASSES: u16 = 16;
 
-/// Decrypts `der`, which is an EncryptedPrivateKeyInfo, into a PrivateKeyInfo in DER.
+/// Decrypts `der`, which is an `EncryptedPrivateKeyInfo`, into a `PrivateKeyInfo` in DER.
 pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|error| unsupported().with_source(error))?;
     check_effort(&info.encryption_algorithm)?;

@@ -29,7 +29,7 @@ pub struct RsaPublicKey(Arc<Inner>);
 #[derive(PartialEq, Eq)]
 struct Inner {
     key: PublicKey,
-    /// SubjectPublicKeyInfo in DER.
+    /// `SubjectPublicKeyInfo` in DER.
     info: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ impl RsaPublicKey {
         Self::from_der(&encoding::read(text, Wanted::PublicKey)?)
     }
 
-    /// Reads a public key in DER: SubjectPublicKeyInfo (RFC 5280) or PKCS#1.
+    /// Reads a public key in DER: `SubjectPublicKeyInfo` (RFC 5280) or PKCS#1.
     ///
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
@@ -88,11 +88,17 @@ impl RsaPublicKey {
         pem
     }
 
-    /// The SHA-256 of the key's SubjectPublicKeyInfo in DER, in 64 lower-case hexadecimal digits: the same as
+    /// The SHA-256 of the key's `SubjectPublicKeyInfo` in DER, in 64 lower-case hexadecimal digits: the same as
     /// `openssl pkey -pubin -in public.pem -outform der | sha256sum`.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        Sha256::digest(&self.0.info).iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut hexadecimal = String::with_capacity(64);
+        for byte in Sha256::digest(&self.0.info) {
+            for digit in [byte >> 4, byte & 15] {
+                hexadecimal.extend(char::from_digit(u32::from(digit), 16));
+            }
+        }
+        hexadecimal
     }
 
     /// The length of the modulus in bits: 2048 to 8192.
