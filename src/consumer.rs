@@ -138,12 +138,13 @@ impl Consumer {
             return key.verify(&input.digest(), signature).map_err(|error| Error::key(stage, error));
         }
         let _ = input;
-        // IBKR's keys have 2048 bits or more; nobody uses more than 16384.
-        if (256..=2048).contains(&signature.len()) {
-            return Ok(());
-        }
-        let message = format!("the signature has {} bytes, and that of an RSA key has 256 or more", signature.len());
-        Err(Error::config(stage, message).with_remedy("attach the raw signature, neither Base64 nor hexadecimal"))
+        // IBKR's keys have 2048 bits or more; nobody uses more than 16384. Of raw signatures one in 2^256 is all ASCII.
+        let message = match signature.len() {
+            256..=2048 if !signature.is_ascii() => return Ok(()),
+            256..=2048 => "the signature is text instead of raw bytes".to_owned(),
+            length => format!("the signature has {length} bytes, and that of an RSA key has 256 or more"),
+        };
+        Err(Error::config(stage, message).with_remedy("hand over the raw signature, neither Base64 nor hexadecimal"))
     }
 
     pub(crate) fn decrypt(&self, cx: &mut Context<'_>, ciphertext: &[u8]) -> Result<Secret, Error> {
@@ -191,7 +192,7 @@ impl ConsumerBuilder {
     }
 
     /// The public half of the signing key, with which [`Unsigned::attach`](crate::Unsigned::attach) verifies signatures
-    /// that were made elsewhere before they are sent.
+    /// that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
     #[cfg(feature = "rsa")]
     pub fn signing_public_key(mut self, key: RsaPublicKey) -> Self {
         self.signing_public_key = Some(key);
