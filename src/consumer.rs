@@ -307,7 +307,8 @@ impl Endpoints {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is not a URL that can be signed (see
     /// [`UriError`](oauth1::UriError)), or has a query.
     pub fn new(base_url: &str) -> Result<Self, Error> {
-        Ok(Self { base_url: checked_url("base URL", base_url)?, ..Self::default() })
+        let base_url = checked_url("base URL", base_url)?.trim_end_matches('/');
+        Ok(Self { base_url: base_url.to_owned(), ..Self::default() })
     }
 
     /// Another page for the user's consent than `https://www.interactivebrokers.com/authorize`.
@@ -315,7 +316,7 @@ impl Endpoints {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), as for the base URL.
     pub fn with_authorize_url(self, authorize_url: &str) -> Result<Self, Error> {
-        Ok(Self { authorize_url: checked_url("authorization URL", authorize_url)?, ..self })
+        Ok(Self { authorize_url: checked_url("authorization URL", authorize_url)?.to_owned(), ..self })
     }
 
     /// The base URL of the Web API, without a slash at its end.
@@ -352,14 +353,14 @@ impl Default for Endpoints {
     }
 }
 
-fn checked_url(what: &str, text: &str) -> Result<String, Error> {
+fn checked_url<'a>(what: &str, text: &'a str) -> Result<&'a str, Error> {
     let uri = oauth1::parse_uri(text).map_err(|error| {
         Error::config(Stage::Consumer, format!("the {what} cannot be used: {error}")).with_source(error)
     })?;
     if uri.query().is_some() {
         return Err(Error::config(Stage::Consumer, format!("the {what} has a query")));
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(text)
 }
 
 pub(crate) fn uri_error(stage: Stage, error: oauth1::UriError) -> Error {

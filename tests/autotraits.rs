@@ -8,9 +8,7 @@ use ibkr_oauth::{
     dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, QueryPolicy, UnknownQueryPolicy, UriError},
-    simulator::{
-        Broker, BrokerBuilder, BrokerError, Fault, Lost, Refusal, RefusalReason, VerifiedQuery, WrongResponse,
-    },
+    simulator::{Broker, BrokerBuilder, BrokerError, Fault, Lost, Refusal, RefusalReason, WrongResponse},
 };
 
 const fn shared<T: Send + Sync + Unpin + 'static>() {}
@@ -106,7 +104,6 @@ fn values_may_be_cloned_and_shared() {
     cloned::<Fault>();
     cloned::<Lost>();
     cloned::<WrongResponse>();
-    cloned::<VerifiedQuery>();
     cloned::<RefusalReason>();
 }
 
