@@ -2,13 +2,14 @@
 //!
 //! `reqwest` can be told only when a client is built to follow no redirect and to retry nothing: build it with
 //! [`client_builder`]. A reply from another URL than the request's is a failure. `reqwest` also rewrites some URLs (`'`
-//! becomes `%27`): [`sign_and_send`] signs what it will send, and [`send`] refuses what it would change.
+//! becomes `%27`): [`sign_and_send`] signs what it will send, and [`send`] refuses what it would change. The 30 seconds
+//! take the place of the client's own `timeout`; its `read_timeout` and `connect_timeout` are kept.
 
 use std::{future::Future, time::Duration};
 
 use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, Url, redirect, retry};
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 
 use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, sign};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     error::Error,
     exchange::Exchange,
     oauth1::BaseUri,
-    reply,
+    reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
 };
@@ -36,11 +37,11 @@ pub fn client_builder() -> ClientBuilder {
 /// [`Exchange::complete`].
 pub async fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    pending.complete(transmit(client, request, reply::LONGEST_REPLY).await?)
+    pending.complete(transmit(client, request, LONGEST_OF_PROTOCOL).await?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
-/// whatever its status.
+/// whatever its status. The request's epoch is [`Signer::epoch`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body.
 ///
@@ -64,7 +65,7 @@ pub async fn drive<E: Entropy, S: Future<Output = ()>>(
     sleep: impl FnMut(Duration) -> S,
     on_event: impl FnMut(SessionEvent),
 ) {
-    let send = async |request| transmit(client, request, reply::LONGEST_REPLY).await.map_err(Failure::from);
+    let send = async |request| transmit(client, request, LONGEST_OF_PROTOCOL).await.map_err(Failure::from);
     driver.run(send, sleep, on_event).await;
 }
 
@@ -74,16 +75,20 @@ async fn transmit(client: &Client, request: Request<Bytes>, limit: usize) -> Res
     *request.timeout_mut() = Some(TIMEOUT);
     let mut response = client.execute(request).await.map_err(no_reply)?;
     check_origin(&url, response.url())?;
-    let mut reply = Response::new(Vec::new());
-    (*reply.status_mut(), *reply.version_mut()) = (response.status(), response.version());
-    *reply.headers_mut() = std::mem::take(response.headers_mut());
+    let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(no_reply)? {
-        if reply.body().len() + chunk.len() > limit {
+        if chunk.len() > limit - body.len() {
             return Err(NoReply::too_large(limit));
         }
-        reply.body_mut().extend_from_slice(&chunk);
+        body.extend_from_slice(&chunk);
     }
-    Ok(reply.map(Bytes::from))
+    Ok(reply(response.status(), response.version(), std::mem::take(response.headers_mut()), body.into()))
+}
+
+fn reply(status: StatusCode, version: Version, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
+    let mut reply = Response::new(body);
+    (*reply.status_mut(), *reply.version_mut(), *reply.headers_mut()) = (status, version, headers);
+    reply
 }
 
 /// Signs the request to the URL that `reqwest` will make of it.
@@ -94,7 +99,9 @@ fn sign_as_sent(
 ) -> Result<Request<Bytes>, Error> {
     let mut request = complete_head(signer, request);
     BaseUri::new(request.uri()).map_err(|error| crate::consumer::uri_error(crate::Stage::Sign, error))?;
-    if let Some(uri) = Url::parse(&request.uri().to_string()).ok().and_then(|url| url.as_str().parse().ok()) {
+    let sent = Url::parse(&request.uri().to_string()).ok().and_then(|url| url.as_str().parse().ok());
+    // A backslash would become a slash: another path, which nobody asked for. It is left as it is, and so refused.
+    if let Some(uri) = sent.filter(|_| !request.uri().path().contains('\\')) {
         *request.uri_mut() = uri;
     }
     sign(signer, cx, &mut request)?;
@@ -107,14 +114,9 @@ fn unchanged(uri: &Uri) -> Result<Url, NoReply> {
     let sent = url.as_ref().and_then(|url| url.as_str().parse::<Uri>().ok());
     let same =
         sent.is_some_and(|sent| BaseUri::new(&sent).ok() == BaseUri::new(uri).ok() && sent.query() == uri.query());
-    let changed = || {
-        NoReply::new(
-            FailureKind::NotSent,
-            "write the URL as `reqwest` would",
-            "`reqwest` would send another URL than the one that was signed",
-        )
-    };
-    url.filter(|_| same).ok_or_else(changed)
+    let remedy = "write the URL as `reqwest` would";
+    let changed = "`reqwest` would send another URL than the one that was signed";
+    url.filter(|_| same).ok_or_else(|| NoReply::new(FailureKind::NotSent, remedy, changed))
 }
 
 fn check_origin(asked: &Url, answered: &Url) -> Result<(), NoReply> {
