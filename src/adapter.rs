@@ -102,7 +102,7 @@ impl From<NoReply> for Error {
 
 /// What to try where nothing more is known.
 const LOOK_FIRST: &str =
-    "check network and base URL; the request may have arrived, so look before you send an order again";
+    "check network, base URL and certificates; the request may have arrived: look before you send an order again";
 const CHECK_CONNECTION: &str = "check the base URL, name resolution, proxy and certificates; nothing was sent";
 
 /// A request with what the broker demands of each: the consumer's `User-Agent` where there is none, and

@@ -90,7 +90,7 @@ fn start() -> (BrokerServer, User) {
 /// A server that lets users sign in, and answers everything else with these bytes.
 fn start_with(reply: &'static [u8]) -> (Loopback, User) {
     let address = Address::new();
-    let account = Account::at(&address.origin());
+    let account = Account::at(&address.origin(), None);
     let user = User::new(account.base_url(), &account.access_token);
     let signs_in = |target: &str| target.contains("/oauth/");
     let server = address.serve(move |received| match received.target() {
@@ -253,7 +253,7 @@ fn a_broker_that_says_no_or_is_not_there_is_status_1() {
 fn https_is_spoken() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let origin = format!("https://{}", listener.local_addr().unwrap());
-    let user = User::new(&origin, &Account::at(&origin).access_token);
+    let user = User::new(&origin, &Account::at(&origin, None).access_token);
     let first_byte = std::thread::spawn(move || {
         let mut byte = [0];
         listener.accept().unwrap().0.read_exact(&mut byte).map(|()| byte[0])

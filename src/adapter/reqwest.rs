@@ -70,8 +70,12 @@ pub async fn drive<E: Entropy, S: Future<Output = ()>>(
 }
 
 async fn transmit(client: &Client, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NoReply> {
-    let url = unchanged(request.uri())?;
+    let (url, is_empty) = (unchanged(request.uri())?, request.body().is_empty());
     let mut request = ::reqwest::Request::try_from(request).map_err(no_reply)?;
+    if is_empty {
+        // An empty body would be sent with a `Content-Length`, which no `GET` has.
+        *request.body_mut() = None;
+    }
     *request.timeout_mut() = Some(TIMEOUT);
     let mut response = client.execute(request).await.map_err(no_reply)?;
     check_origin(&url, response.url())?;

@@ -62,8 +62,12 @@ fn transmit(
     limit: usize,
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
-    let url = unchanged(request.uri())?;
+    let (url, is_empty) = (unchanged(request.uri())?, request.body().is_empty());
     let mut request = ::reqwest::blocking::Request::try_from(request).map_err(no_reply)?;
+    if is_empty {
+        // An empty body would be sent with a `Content-Length`, which no `GET` has.
+        *request.body_mut() = None;
+    }
     *request.timeout_mut() = Some(timeout.min(TIMEOUT));
     let mut response = client.execute(request).map_err(no_reply)?;
     check_origin(&url, response.url())?;
