@@ -20,7 +20,7 @@ use std::{error, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request,
+    HeaderValue, Method, Request, Uri,
     header::{CONTENT_LENGTH, USER_AGENT},
 };
 
@@ -85,25 +85,30 @@ impl From<NoReply> for Failure {
     }
 }
 
-impl From<NoReply> for Error {
-    fn from(no_reply: NoReply) -> Self {
-        let kind = match no_reply.failure.kind {
+impl NoReply {
+    /// The error for the caller who asked `host`.
+    fn from_host(self, host: &str) -> Error {
+        let kind = match self.failure.kind {
             FailureKind::TooLarge => ErrorKind::Malformed,
             _ => ErrorKind::Unavailable,
         };
-        let error = Self::new(kind, Stage::Transport, format!("no reply: {}", no_reply.failure));
-        let error = error.with_remedy(no_reply.remedy);
-        match no_reply.source {
+        let error = Error::new(kind, Stage::Transport, format!("no reply from {host}: {}", self.failure));
+        let error = error.with_remedy(self.remedy);
+        match self.source {
             Some(source) => error.with_source(source),
             None => error,
         }
     }
 }
 
+fn host_of(uri: &Uri) -> String {
+    uri.host().unwrap_or_default().to_owned()
+}
+
 /// What to try where nothing more is known.
 const LOOK_FIRST: &str =
     "check network, base URL and certificates; the request may have arrived: look before you send an order again";
-const CHECK_CONNECTION: &str = "check the base URL, name resolution, proxy and certificates; nothing was sent";
+const CHECK_CONNECTION: &str = "check network, base URL, proxy and certificates; nothing was sent";
 
 /// A request with what the broker demands of each: the consumer's `User-Agent` where there is none, and
 /// `Content-Length: 0` in a `POST` or `PUT` without a body. A `Content-Length` that is there already is set right.

@@ -99,6 +99,7 @@ fn failure(error: &Error) -> Failure {
 fn assert_no_reply(error: &Error, kind: ErrorKind) {
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, kind), "{error}");
     assert!(!error.remedy().is_empty() && !error.to_string().contains('\n'), "{error}");
+    assert!(error.to_string().contains("no reply from 127.0.0.1: "), "{error}");
 }
 
 fn nobody_listens<A: Adapter>() {

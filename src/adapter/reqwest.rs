@@ -7,23 +7,25 @@
 
 use std::{future::Future, time::Duration};
 
-use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, Url, redirect, retry};
+use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, redirect, retry};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host_of};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    oauth1::BaseUri,
     reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
 };
 
 pub mod blocking;
+mod url;
+
+use self::url::{check_origin, sign_as_sent, unchanged};
 
 /// Starts a client that follows no redirect and sends nothing twice.
 pub fn client_builder() -> ClientBuilder {
@@ -37,7 +39,9 @@ pub fn client_builder() -> ClientBuilder {
 /// [`Exchange::complete`].
 pub async fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    pending.complete(transmit(client, request, LONGEST_OF_PROTOCOL).await?)
+    let host = host_of(request.uri());
+    let reply = transmit(client, request, LONGEST_OF_PROTOCOL).await;
+    pending.complete(reply.map_err(|no_reply| no_reply.from_host(&host))?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
@@ -55,7 +59,11 @@ pub fn sign_and_send<'a, B: Into<Bytes>>(
     request: Request<B>,
 ) -> Result<impl Future<Output = Result<Response<Bytes>, Error>> + Send + use<'a, B>, Error> {
     let request = sign_as_sent(signer, cx, request)?;
-    Ok(async move { Ok(transmit(client, request, LONGEST_REPLY).await?) })
+    let host = host_of(request.uri());
+    Ok(async move {
+        let reply = transmit(client, request, LONGEST_REPLY).await;
+        reply.map_err(|no_reply| no_reply.from_host(&host))
+    })
 }
 
 /// Drives a session until it finishes. `sleep` returns after so long, as `tokio::time::sleep` does.
@@ -93,40 +101,6 @@ fn reply(status: StatusCode, version: Version, headers: HeaderMap, body: Bytes) 
     let mut reply = Response::new(body);
     (*reply.status_mut(), *reply.version_mut(), *reply.headers_mut()) = (status, version, headers);
     reply
-}
-
-/// Signs the request to the URL that `reqwest` will make of it.
-fn sign_as_sent(
-    signer: &Signer,
-    cx: &mut Context<'_>,
-    request: Request<impl Into<Bytes>>,
-) -> Result<Request<Bytes>, Error> {
-    let mut request = complete_head(signer, request);
-    BaseUri::new(request.uri()).map_err(|error| crate::consumer::uri_error(crate::Stage::Sign, error))?;
-    let sent = Url::parse(&request.uri().to_string()).ok().and_then(|url| url.as_str().parse().ok());
-    // A backslash would become a slash: another path, which nobody asked for. It is left as it is, and so refused.
-    if let Some(uri) = sent.filter(|_| !request.uri().path().contains('\\')) {
-        *request.uri_mut() = uri;
-    }
-    sign(signer, cx, &mut request)?;
-    Ok(request)
-}
-
-/// The URL, if `reqwest` sends it as it is.
-fn unchanged(uri: &Uri) -> Result<Url, NoReply> {
-    let url = Url::parse(&uri.to_string()).ok();
-    let sent = url.as_ref().and_then(|url| url.as_str().parse::<Uri>().ok());
-    let same =
-        sent.is_some_and(|sent| BaseUri::new(&sent).ok() == BaseUri::new(uri).ok() && sent.query() == uri.query());
-    let remedy = "write the URL as `reqwest` would";
-    let changed = "`reqwest` would send another URL than the one that was signed";
-    url.filter(|_| same).ok_or_else(|| NoReply::new(FailureKind::NotSent, remedy, changed))
-}
-
-fn check_origin(asked: &Url, answered: &Url) -> Result<(), NoReply> {
-    let remedy = "build the client with `adapter::reqwest::client_builder`, which follows no redirect";
-    let other = || NoReply::new(FailureKind::MaybeSent, remedy, "the client followed a redirect to another URL");
-    if asked == answered { Ok(()) } else { Err(other()) }
 }
 
 fn no_reply(error: ReqwestError) -> NoReply {

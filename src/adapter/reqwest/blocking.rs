@@ -12,7 +12,7 @@ use http::{Request, Response};
 
 use super::{check_origin, no_reply, reply, sign_as_sent, unchanged};
 use crate::{
-    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, read_body},
+    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host_of, read_body},
     context::{Context, Entropy},
     driver::Driver,
     error::Error,
@@ -33,7 +33,9 @@ pub fn client_builder() -> ClientBuilder {
 /// As [`reqwest::send`](super::send).
 pub fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    pending.complete(transmit(client, request, LONGEST_OF_PROTOCOL, TIMEOUT)?)
+    let host = host_of(request.uri());
+    let reply = transmit(client, request, LONGEST_OF_PROTOCOL, TIMEOUT);
+    pending.complete(reply.map_err(|no_reply| no_reply.from_host(&host))?)
 }
 
 /// Signs a request and sends it, as [`reqwest::sign_and_send`](super::sign_and_send) does.
@@ -47,7 +49,8 @@ pub fn sign_and_send(
     request: Request<impl Into<Bytes>>,
 ) -> Result<Response<Bytes>, Error> {
     let request = sign_as_sent(signer, cx, request)?;
-    Ok(transmit(client, request, LONGEST_REPLY, TIMEOUT)?)
+    let host = host_of(request.uri());
+    transmit(client, request, LONGEST_REPLY, TIMEOUT).map_err(|no_reply| no_reply.from_host(&host))
 }
 
 /// Drives a session on this thread until it finishes.
