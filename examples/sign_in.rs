@@ -4,6 +4,8 @@
 //! cargo run --example sign_in --features simulator
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
+
 use std::{error::Error, time::SystemTime};
 
 use bytes::Bytes;
@@ -12,6 +14,10 @@ use ibkr_oauth::{
     Callback, Compete, Context, Exchange, OsEntropy, Timestamp,
     simulator::{Broker, test_keys},
 };
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
 
 /// What stands in for the network, and for the user at the browser.
 struct World {
@@ -22,13 +28,12 @@ struct World {
 impl World {
     /// A new context for each call: the time now, and the operating system's random numbers.
     fn context(&mut self) -> Context<'_> {
-        Context::new(Timestamp::from(SystemTime::now()), &mut self.entropy)
+        Context::new(now(), &mut self.entropy)
     }
 
     /// In your program this is your HTTP client.
     fn transmit(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
-        let mut cx = Context::new(Timestamp::from(SystemTime::now()), &mut self.entropy);
-        let response = self.broker.handle(&mut cx, request);
+        let response = self.broker.handle(&mut Context::new(now(), &mut self.entropy), request);
         println!("   {} {} -> {}", request.method(), request.uri(), response.status());
         response
     }
@@ -50,13 +55,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("2. Send the user's browser to the consent page; it comes back with a verifier.");
     println!("   GET {}", consent.url());
-    let mut entropy = OsEntropy;
-    let mut cx = Context::new(Timestamp::from(SystemTime::now()), &mut entropy);
-    let callback = world.broker.consent(&mut cx, consent.url())?;
+    let callback = world.broker.consent(&mut Context::new(now(), &mut OsEntropy), consent.url())?;
     println!("   -> {callback}");
     let verifier = consent.verifier(&callback)?;
 
-    println!("3. Turn the verifier into an access token, which does not expire, and open its secret with our other key.");
+    println!(
+        "3. Turn the verifier into an access token, which does not expire, and open its secret with our other key."
+    );
     let exchange = verifier.access_token(&consumer, &mut world.context())?;
     let access_token = world.complete(exchange)?;
     let unlocked = consumer.unlock(&mut world.context(), &access_token)?;

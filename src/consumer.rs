@@ -118,6 +118,10 @@ impl Consumer {
         })
     }
 
+    pub(crate) fn has_signing_key(&self) -> bool {
+        self.0.signing_key.is_some()
+    }
+
     pub(crate) fn sign(&self, stage: Stage, cx: &mut Context<'_>, input: &SigningInput) -> Result<Vec<u8>, Error> {
         let key = self.0.signing_key.as_ref().ok_or_else(|| {
             Error::config(stage, "the consumer has no signing key").with_remedy(

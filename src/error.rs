@@ -130,6 +130,10 @@ impl Error {
     }
 
     pub(crate) fn key(stage: Stage, error: KeyError) -> Self {
+        let error = match error.into_entropy_error() {
+            Ok(entropy) => return Self::entropy(stage, entropy),
+            Err(error) => error,
+        };
         let message = error.to_string();
         let remedy = error.remedy().map(|remedy| Cow::Owned(remedy.to_owned()));
         let mut this = Self::new(ErrorKind::Key, stage, message);
@@ -153,6 +157,13 @@ impl Error {
             _ => format!("the broker refused ({status})"),
         };
         Self::new(kind, stage, message).with_remedy(remedy).with_reply(status, text)
+    }
+
+    /// The same as a trouble with one field of a credential bundle, which is named first.
+    pub(crate) fn in_field(mut self, field: &str) -> Self {
+        self.0.message = Cow::Owned(format!("`{field}`: {}", self.0.message));
+        self.0.stage = Stage::Bundle;
+        self
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {

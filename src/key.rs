@@ -9,7 +9,10 @@ use std::{error, fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
-use crate::{context::Entropy, secret::Secret};
+use crate::{
+    context::{Entropy, EntropyError},
+    secret::Secret,
+};
 
 pub(crate) mod encoding;
 #[cfg(feature = "rsa")]
@@ -21,12 +24,13 @@ pub use self::rsa::{RsaKey, RsaPublicKey};
 /// What is to be signed.
 ///
 /// It is secret itself: for a live session token the signature base string starts with the access token's opened
-/// secret. It is wiped on drop and never printed.
-pub struct SigningInput(Secret);
+/// secret. It is wiped on drop and never printed; clones share it.
+#[derive(Clone)]
+pub struct SigningInput(Arc<Secret>);
 
 impl SigningInput {
     pub(crate) fn new(message: Vec<u8>) -> Self {
-        Self(Secret::from(message))
+        Self(Arc::new(Secret::from(message)))
     }
 
     /// The SHA-256 digest of the message: what a PKCS#1 v1.5 signer is usually handed.
@@ -120,6 +124,16 @@ impl KeyError {
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         self.remedy.as_deref()
+    }
+
+    /// The failure of the source of random bytes that is behind this, if one is.
+    pub(crate) fn into_entropy_error(self) -> Result<EntropyError, Self> {
+        let Self { message, remedy, source } = self;
+        match source.map(<dyn error::Error + Send + Sync>::downcast) {
+            Some(Ok(entropy)) => Ok(*entropy),
+            Some(Err(source)) => Err(Self { message, remedy, source: Some(source) }),
+            None => Err(Self { message, remedy, source: None }),
+        }
     }
 
     pub(crate) fn into_source(self) -> Option<Box<dyn error::Error + Send + Sync>> {

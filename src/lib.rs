@@ -1,9 +1,108 @@
-//! Interactive Brokers' OAuth 1.0a as a sans-IO protocol.
+//! Sign in to Interactive Brokers (IBKR), keep the session alive, and sign every request: the broker's variant of
+//! OAuth 1.0a as plain values.
+//!
+//! # What it does not do
+//!
+//! It opens no socket, reads no clock, draws no random number, touches no file and starts no thread. It emits
+//! [`http::Request`]s and consumes [`http::Response`]s; which HTTP client carries them, and in which runtime, is yours to
+//! choose. Time and random bytes come in with each call, by a [`Context`]. The same inputs give the same bytes, so that a
+//! trading day can be replayed from a log.
+//!
+//! It knows nothing of orders, accounts or market data: it signs whatever request you make. It does not speak OAuth 2.0.
+//!
+//! # The flow
+//!
+//! Each step is an [`Exchange`]: one request, and the only function that may read the reply to it. The reply's type is
+//! the next step, so that steps in the wrong order do not compile.
+//!
+//! ```text
+//! Consumer ── request_token ──► Consent ── the user's browser ──► Verifier ── access_token ──► AccessToken
+//!                                                                                                  │ unlock
+//!                             Signer ◄── LiveSessionToken ◄── live_session_token ── UnlockedToken ◄┘
+//! ```
+//!
+//! 1. [`Consumer::request_token`] asks for a token with which a user can be asked; [`Consent::url`] is where the browser
+//!    goes, and [`Consent::verifier`] reads the callback.
+//! 2. [`Verifier::access_token`] turns the consent into an [`AccessToken`], which does not expire. *Users with
+//!    credentials from IBKR's self-service portal have one already*: [`AccessToken::from_parts`].
+//! 3. [`Consumer::unlock`] opens its secret with the consumer's decryption key.
+//! 4. [`UnlockedToken::live_session_token`] negotiates, by Diffie-Hellman, the [`LiveSessionToken`] that signs all else for
+//!    about a day. The broker proves that it knows it; without the proof there is no such value.
+//! 5. [`LiveSessionToken::signer`] signs requests, and [`Signer::brokerage`] makes those around the brokerage session.
+//!
+//! [`session::Session`] does steps 4 and 5 over and over: it renews, keeps alive, backs off, and says what happened. A
+//! [`driver::Driver`] runs it, blocking or asynchronous, with the HTTP client and the timer that you give it.
+//!
+//! # The whole of it
+//!
+//! Here the [`simulator`] plays the broker. In production the line with `broker.handle` is your HTTP client.
+//!
+//! ```
+//! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+//! use ibkr_oauth::{AccessToken, Consumer, Context, OsEntropy, Timestamp, dh::DhGroup, http, key::RsaKey};
+//! # use ibkr_oauth::simulator::{self, test_keys};
+//! # let (signing_pem, decryption_pem, dh_pem) =
+//! #     (test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY, test_keys::DH_PARAMETERS);
+//! # let mut broker = simulator::Broker::default();
+//! # let now = || Timestamp::from(std::time::SystemTime::now());
+//! # let portal = test_keys::access_token(&mut broker, &mut Context::new(now(), &mut OsEntropy))?;
+//! # use base64::{Engine as _, engine::general_purpose::STANDARD};
+//! # let secret = STANDARD.encode(portal.encrypted_secret());
+//! # let (token, secret_from_portal) = (portal.token(), secret.as_str());
+//!
+//! // Who you are: what the portal gave out, and what you registered there.
+//! let consumer = Consumer::builder("SIMULATOR")
+//!     .signing_key(RsaKey::from_pem(signing_pem)?)
+//!     .decryption_key(RsaKey::from_pem(decryption_pem)?)
+//!     .dh_group(DhGroup::from_pem(dh_pem)?)
+//!     .build()?;
+//! let access_token = AccessToken::from_parts(token, secret_from_portal)?;
+//!
+//! let mut entropy = OsEntropy;
+//! let mut cx = Context::new(now(), &mut entropy); // a new one for each call, or for a few in a row
+//! let unlocked = consumer.unlock(&mut cx, &access_token)?;
+//! let exchange = unlocked.live_session_token(&consumer, &mut cx)?;
+//! let response = broker.handle(&mut cx, exchange.request());
+//! let signer = exchange.complete(response)?.signer();
+//!
+//! // From here on, every request is yours; the signer adds its `Authorization`.
+//! let mut request = http::Request::get("https://api.ibkr.com/v1/api/portfolio/accounts")
+//!     .header(http::header::USER_AGENT, "my-bot/1.0")
+//!     .body(bytes::Bytes::new())?;
+//! signer.sign(&mut cx, &mut request)?;
+//! assert_eq!(broker.handle(&mut cx, &request).status(), http::StatusCode::OK);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Errors
+//!
+//! There is one [`Error`]. Its [`kind`](Error::kind) says who must act, its [`stage`](Error::stage) where it happened, its
+//! [`detail`](Error::detail) what the broker said, and its [`remedy`](Error::remedy) what to try. No error, and no `Debug`
+//! or `Display` of any type, holds a secret.
+//!
+//! # Features
+//!
+//! A feature adds to the surface; none changes what is there.
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `rsa` | yes | [`key::RsaKey`]: keys in memory, from PEM or DER |
+//! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers |
+//! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
+//! | `simulator` | | [`simulator`]: the broker's half, to test against |
+//! | `ureq` | | [`adapter::ureq`]: send with your `ureq` agent |
+//! | `cli` | | the command line `ibkr-oauth`, with TLS |
 
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
+pub mod adapter;
 mod brokerage;
+mod bundle;
+pub mod clock;
 mod consumer;
 mod context;
 pub mod dh;
+pub mod driver;
 mod encoding;
 mod error;
 mod exchange;
@@ -12,15 +111,23 @@ pub mod key;
 pub mod oauth1;
 mod reply;
 mod secret;
+pub mod session;
 mod signer;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod timestamp_floor;
 
+// The README's code is compiled with the tests.
+#[cfg(all(doctest, feature = "rsa", feature = "getrandom"))]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+pub struct Readme;
+
 #[cfg(feature = "getrandom")]
 pub use crate::context::OsEntropy;
 pub use crate::{
     brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
+    bundle::{CredentialBundle, KeyLocation},
     consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, Realm},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},

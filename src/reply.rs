@@ -37,6 +37,25 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
     T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {error}")))
 }
 
+impl Error {
+    /// What the reply to a protected request says no with, and what to try; `None` if its status is one of success.
+    ///
+    /// ```
+    /// use ibkr_oauth::{Error, ErrorKind, bytes::Bytes, http};
+    ///
+    /// let body = Bytes::from(r#"{"error":"Bad Request: no bridge","statusCode":400}"#);
+    /// let error = Error::of_reply(&http::Response::builder().status(400).body(body)?).expect("a refusal");
+    /// assert_eq!(error.detail(), Some("Bad Request: no bridge"));
+    /// assert!(error.remedy().contains("open the brokerage session"));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of_reply(response: &Response<Bytes>) -> Option<Self> {
+        let status = response.status();
+        (!status.is_success()).then(|| Self::refused(Stage::Transport, status, &refusal_text(response.body())))
+    }
+}
+
 /// What a refusal says: the `error` of the broker's own shape, `title` and `detail` of problem+json, or the body itself.
 fn refusal_text(body: &[u8]) -> String {
     let body = body.get(..body.len().min(LONGEST_REPLY)).unwrap_or_default();

@@ -154,7 +154,7 @@ impl Signer {
     /// # Errors
     /// As [`sign`](Self::sign) and [`sign_form`](Self::sign_form).
     pub fn sign_parts(&self, cx: &mut Context<'_>, parts: &mut Parts, form: Option<&[u8]>) -> Result<Epoch, Error> {
-        self.check(parts, form)?;
+        check(parts, form)?;
         let nonce = nonce(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?;
         let timestamp = self.floor.stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
         let signature = self.reproduce(parts, form, &nonce, timestamp)?;
@@ -175,7 +175,7 @@ impl Signer {
         nonce: &str,
         timestamp: u64,
     ) -> Result<RequestSignature, Error> {
-        self.check(parts, form)?;
+        check(parts, form)?;
         if nonce.is_empty() || !nonce.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(Error::config(STAGE, "the nonce is empty or has characters other than printable ASCII"));
         }
@@ -200,30 +200,31 @@ impl Signer {
     fn mac(&self, message: &[u8]) -> [u8; 32] {
         Hmac::clone(&self.key).chain_update(message).finalize().into_bytes().into()
     }
+}
 
-    fn check(&self, parts: &Parts, form: Option<&[u8]>) -> Result<(), Error> {
-        if parts.headers.contains_key(AUTHORIZATION) {
-            return Err(Error::config(STAGE, "the request has an `Authorization` header already")
-                .with_remedy("sign a fresh request: to try again, build it anew or remove the header"));
-        }
-        match (oauth1::is_form(&parts.headers), form) {
-            (true, None) => {
-                return Err(Error::config(STAGE, "the body is a form, which must be signed too")
-                    .with_remedy("use `sign_form`, which reads the body"));
-            }
-            (false, Some(_)) => {
-                return Err(Error::config(STAGE, "the media type is not that of a form")
-                    .with_remedy("set `Content-Type: application/x-www-form-urlencoded`, or use `sign`"));
-            }
-            _ => {}
-        }
-        let query = oauth1::query_parameters(parts.uri.query().unwrap_or_default());
-        if query.chain(oauth1::form_parameters(form.unwrap_or_default())).any(|parameter| is_protocol(&parameter)) {
-            return Err(Error::config(STAGE, "a parameter of the request is called `oauth_…`")
-                .with_remedy("leave the protocol's parameters to the signer, which puts them into the header"));
-        }
-        Ok(())
+/// What can be said against a request before it is signed.
+fn check(parts: &Parts, form: Option<&[u8]>) -> Result<(), Error> {
+    if parts.headers.contains_key(AUTHORIZATION) {
+        return Err(Error::config(STAGE, "the request has an `Authorization` header already")
+            .with_remedy("sign a fresh request: to try again, build it anew or remove the header"));
     }
+    match (oauth1::is_form(&parts.headers), form) {
+        (true, None) => {
+            return Err(Error::config(STAGE, "the body is a form, which must be signed too")
+                .with_remedy("use `sign_form`, which reads the body"));
+        }
+        (false, Some(_)) => {
+            return Err(Error::config(STAGE, "the media type is not that of a form")
+                .with_remedy("set `Content-Type: application/x-www-form-urlencoded`, or use `sign`"));
+        }
+        _ => {}
+    }
+    let query = oauth1::query_parameters(parts.uri.query().unwrap_or_default());
+    if query.chain(oauth1::form_parameters(form.unwrap_or_default())).any(|parameter| is_protocol(&parameter)) {
+        return Err(Error::config(STAGE, "a parameter of the request is called `oauth_…`")
+            .with_remedy("leave the protocol's parameters to the signer, which puts them into the header"));
+    }
+    Ok(())
 }
 
 fn is_protocol(parameter: &Parameter<'_>) -> bool {

@@ -112,12 +112,14 @@ mod resources;
 mod sign_in;
 pub mod test_keys;
 mod verify;
+mod world;
 
 pub use self::{
     accepted::Accepted,
     builder::{BrokerBuilder, BrokerError},
     faults::{Fault, Lost, WrongResponse},
     refusal::{Refusal, RefusalReason},
+    world::{SeededEntropy, Sent, Weather, World},
 };
 
 /// The broker. See the [module](self) for what it checks and how to test against it.

@@ -188,7 +188,7 @@ impl UnlockedToken {
         &self.secret
     }
 
-    pub(super) fn floor(&self) -> &Arc<TimestampFloor> {
+    pub(crate) fn floor(&self) -> &Arc<TimestampFloor> {
         &self.floor
     }
 }

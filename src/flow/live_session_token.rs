@@ -42,6 +42,18 @@ pub struct LiveSessionToken {
 }
 
 impl LiveSessionToken {
+    /// A token that was proved earlier and kept since, to sign on with the timestamp floor of `token`.
+    pub(crate) fn restore(
+        consumer: &Consumer,
+        token: &UnlockedToken,
+        secret: Secret,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        let (name, floor) = (Arc::clone(token.shared_token()), Arc::clone(token.floor()));
+        let signer = Signer::new(consumer.clone(), name, &secret, floor);
+        Self { signer, secret: Arc::new(secret), expires_at }
+    }
+
     /// When the broker says that the token expires, usually 24 hours after it was made.
     ///
     /// `None` where the broker did not say, or named a moment that cannot be meant: one that is less than a minute, or

@@ -1,10 +1,12 @@
-//! The fixed keys of the default [`Broker`](super::Broker)'s one consumer, both halves. **For tests only:** everybody
+//! The fixed keys of the default [`Broker`]'s one consumer, both halves. **For tests only:** everybody
 //! has them.
 
 use num_bigint::BigUint;
 
 use super::Broker;
-use crate::{Callback, Consumer, Context, Error, LiveSessionToken, Stage, dh::DhGroup, key::RsaKey};
+use crate::{
+    AccessToken, Callback, Consumer, Context, Error, LiveSessionToken, Stage, UnlockedToken, dh::DhGroup, key::RsaKey,
+};
 
 /// The consumer key.
 pub const CONSUMER_KEY: &str = "SIMULATOR";
@@ -49,12 +51,11 @@ pub fn consumer() -> Result<Consumer, Error> {
         .build()
 }
 
-/// Signs in to a [`Broker`] that knows these keys, from the request token to the proved live session token: the short
-/// way to a [`Signer`](crate::Signer) in a test.
+/// Gets an access token from a [`Broker`] that knows these keys, user's consent included.
 ///
 /// # Errors
 /// As the steps of the sign-in: where a fault was injected, or the broker knows other keys.
-pub fn sign_in(broker: &mut Broker, cx: &mut Context<'_>) -> Result<LiveSessionToken, Error> {
+pub fn access_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<AccessToken, Error> {
     let consumer = consumer()?;
     let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
     let reply = broker.handle(cx, exchange.request());
@@ -64,8 +65,25 @@ pub fn sign_in(broker: &mut Broker, cx: &mut Context<'_>) -> Result<LiveSessionT
     })?;
     let exchange = consent.verifier(&callback)?.access_token(&consumer, cx)?;
     let reply = broker.handle(cx, exchange.request());
-    let token = consumer.unlock(cx, &exchange.complete(reply)?)?;
-    let exchange = token.live_session_token(&consumer, cx)?;
+    exchange.complete(reply)
+}
+
+/// As [`access_token`], with its secret opened.
+///
+/// # Errors
+/// As there.
+pub fn unlocked_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<UnlockedToken, Error> {
+    let token = access_token(broker, cx)?;
+    consumer()?.unlock(cx, &token)
+}
+
+/// Signs in to a [`Broker`] that knows these keys, from the request token to the proved live session token: the short
+/// way to a [`Signer`](crate::Signer) in a test.
+///
+/// # Errors
+/// As [`access_token`].
+pub fn sign_in(broker: &mut Broker, cx: &mut Context<'_>) -> Result<LiveSessionToken, Error> {
+    let exchange = unlocked_token(broker, cx)?.live_session_token(&consumer()?, cx)?;
     let reply = broker.handle(cx, exchange.request());
     exchange.complete(reply)
 }

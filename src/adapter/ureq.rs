@@ -1,0 +1,103 @@
+//! Sending with [`ureq`](https://docs.rs/ureq/3) 3, which blocks the thread. Needs the feature `ureq`.
+//!
+//! For `https` turn on one of `ureq`'s TLS features. Redirects, retries and status errors are off in each call, whatever
+//! the agent's configuration says.
+
+use std::{io::Read, time::Duration};
+
+use ::ureq::{Agent, AsSendBody, Error as UreqError, RequestExt};
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, sign};
+use crate::{
+    context::{Context, Entropy},
+    driver::Driver,
+    error::Error,
+    exchange::Exchange,
+    reply,
+    session::{Failure, FailureKind, SessionEvent},
+    signer::Signer,
+};
+
+/// Sends the exchange's request, and reads the reply to it.
+///
+/// # Errors
+/// An error of [`Stage::Transport`](crate::Stage::Transport) if there is no whole reply; otherwise as
+/// [`Exchange::complete`].
+pub fn send<T>(agent: &Agent, exchange: Exchange<T>) -> Result<T, Error> {
+    let (request, pending) = exchange.into_parts();
+    pending.complete(transmit(agent, request, reply::LONGEST_REPLY, TIMEOUT)?)
+}
+
+/// Signs a request, as a form if its media type is that of one, and sends it. The reply is handed back whatever its
+/// status.
+///
+/// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body:
+/// the broker refuses requests without them.
+///
+/// # Errors
+/// As [`Signer::sign`] and [`Signer::sign_form`]; an error of [`Stage::Transport`](crate::Stage::Transport) if there is
+/// no whole reply.
+pub fn sign_and_send(
+    agent: &Agent,
+    signer: &Signer,
+    cx: &mut Context<'_>,
+    request: Request<impl Into<Bytes>>,
+) -> Result<Response<Bytes>, Error> {
+    let mut request = complete_head(signer, request);
+    sign(signer, cx, &mut request)?;
+    Ok(transmit(agent, request, LONGEST_REPLY, TIMEOUT)?)
+}
+
+/// Drives a session on this thread until it finishes.
+pub fn drive<E: Entropy>(agent: &Agent, driver: Driver<E>, on_event: impl FnMut(SessionEvent)) {
+    let send = |request, timeout| transmit(agent, request, reply::LONGEST_REPLY, timeout).map_err(Failure::from);
+    driver.run_blocking(send, on_event);
+}
+
+fn transmit(
+    agent: &Agent,
+    request: Request<Bytes>,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Response<Bytes>, NoReply> {
+    let (head, body) = request.into_parts();
+    // An empty slice would be sent with a `Content-Length`, which no `GET` has.
+    let response = if body.is_empty() {
+        run(agent, Request::from_parts(head, ()), timeout)
+    } else {
+        run(agent, Request::from_parts(head, &*body), timeout)
+    };
+    let (head, body) = response.map_err(no_reply)?.into_parts();
+    let mut bytes = Vec::new();
+    // One byte more than the limit, by which a longer reply is known.
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    body.into_reader().take(most).read_to_end(&mut bytes).map_err(|error| no_reply(error.into()))?;
+    if bytes.len() > limit {
+        return Err(NoReply::too_large(limit));
+    }
+    Ok(Response::from_parts(head, Bytes::from(bytes)))
+}
+
+fn run(agent: &Agent, request: Request<impl AsSendBody>, most: Duration) -> Result<Response<::ureq::Body>, UreqError> {
+    let timeout = agent.config().timeouts().global.map_or(most, |global| global.min(most));
+    let call = request.with_agent(agent).configure();
+    let call = call.max_redirects(0).max_redirects_will_error(false).http_status_as_error(false);
+    call.allow_non_standard_methods(true).timeout_global(Some(timeout)).run()
+}
+
+fn no_reply(error: UreqError) -> NoReply {
+    let (kind, remedy) = match &error {
+        UreqError::TlsRequired => (FailureKind::NotSent, "turn on a TLS feature of `ureq`, such as `rustls`"),
+        UreqError::HostNotFound | UreqError::ConnectionFailed | UreqError::Tls(_) => {
+            (FailureKind::NotSent, CHECK_CONNECTION)
+        }
+        UreqError::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => {
+            (FailureKind::NotSent, CHECK_CONNECTION)
+        }
+        UreqError::Timeout(_) => (FailureKind::TimedOut, LOOK_FIRST),
+        _ => (FailureKind::MaybeSent, LOOK_FIRST),
+    };
+    NoReply::new(kind, remedy, error)
+}

@@ -1,0 +1,84 @@
+//! The arguments that the commands share, and what they mean.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use ibkr_oauth::{
+    Endpoints,
+    bytes::Bytes,
+    http::{HeaderValue, Method, Uri},
+    oauth1::{self, BaseUri, QueryPolicy, percent_encode},
+};
+
+use crate::failure::Failure;
+
+/// The media type of a form.
+pub(crate) const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+pub(crate) fn query_policy_parser() -> impl TypedValueParser<Value = QueryPolicy> {
+    PossibleValuesParser::new(QueryPolicy::ALL.map(QueryPolicy::name)).try_map(|name| name.parse::<QueryPolicy>())
+}
+
+/// Any token may be a method. The known ones are written in upper case, for the broker knows no others.
+pub(crate) fn parse_method(text: &str) -> Result<Method, String> {
+    const KNOWN: [Method; 7] =
+        [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD, Method::OPTIONS];
+    let upper_case = text.to_ascii_uppercase();
+    if let Some(known) = KNOWN.into_iter().find(|method| method.as_str() == upper_case) {
+        return Ok(known);
+    }
+    Method::from_bytes(text.as_bytes()).map_err(|_| "a method is a word such as `GET`".to_owned())
+}
+
+/// A pair of a form, split at the first `=`.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    name: String,
+    value: String,
+}
+
+pub(crate) fn parse_pair(text: &str) -> Result<Pair, String> {
+    let (name, value) = text.split_once('=').ok_or("a pair has a `=` between its name and its value")?;
+    Ok(Pair { name: name.to_owned(), value: value.to_owned() })
+}
+
+/// The body of a form with these pairs.
+pub(crate) fn form_body(pairs: &[Pair]) -> Bytes {
+    let encode = |pair: &Pair| {
+        let (name, value) = (percent_encode(pair.name.as_bytes()), percent_encode(pair.value.as_bytes()));
+        format!("{name}={value}")
+    };
+    let pairs: Vec<String> = pairs.iter().map(encode).collect();
+    Bytes::from(pairs.join("&"))
+}
+
+/// An absolute URL.
+pub(crate) fn absolute_url(text: &str) -> Result<Uri, Failure> {
+    oauth1::parse_uri(text).map_err(|error| {
+        Failure::usage(
+            error.to_string(),
+            "give an absolute URL such as `https://api.ibkr.com/v1/api/portfolio/accounts`",
+        )
+    })
+}
+
+/// A path under the base URL, or an absolute URL at the same host: what is sent there acts for the user.
+pub(crate) fn url_at(endpoints: &Endpoints, text: &str) -> Result<Uri, Failure> {
+    if text.starts_with('/') {
+        return Ok(endpoints.url(text)?);
+    }
+    let url = absolute_url(text)
+        .map_err(|failure| failure.with_remedy("give a path that starts with `/`, or an absolute URL"))?;
+    let (given, base) = (origin(&url), origin(&absolute_url(endpoints.base_url())?));
+    if given == base {
+        return Ok(url);
+    }
+    Err(Failure::usage(
+        format!("the URL leads to {given}, and the bundle's base URL to {base}"),
+        "give a path, which is appended to the base URL, or set `base_url` in the bundle",
+    ))
+}
+
+/// Scheme, host and port, the default port left out.
+fn origin(url: &Uri) -> String {
+    let base = BaseUri::new(url).map(|base| base.to_string()).unwrap_or_default();
+    base.strip_suffix(url.path()).unwrap_or(&base).to_owned()
+}

@@ -1,0 +1,88 @@
+//! From the bundle's file to a live session token.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use clap::Args;
+use ibkr_oauth::{
+    AccessToken, Consumer, Context, CredentialBundle, KeyLocation, LiveSessionToken, OsEntropy, Secret, Timestamp,
+    adapter::ureq::send,
+};
+use ureq::Agent;
+
+use crate::failure::Failure;
+
+/// The bundle of credentials.
+#[derive(Args)]
+pub(crate) struct BundleArguments {
+    /// The file with the bundle, a JSON object.
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+}
+
+impl BundleArguments {
+    /// Reads the bundle, but none of the files that it names.
+    pub(crate) fn read(&self) -> Result<CredentialBundle, Failure> {
+        let path = self.bundle.display();
+        let content = fs::read(&self.bundle).map(Secret::from).map_err(|error| {
+            Failure::usage(format!("the bundle {path} cannot be read: {error}"), "check the path after `--bundle`")
+        })?;
+        let text = str::from_utf8(content.expose())
+            .map_err(|_| Failure::usage(format!("the bundle {path} is not UTF-8"), "save it as UTF-8"))?;
+        Ok(CredentialBundle::from_json(text)?)
+    }
+
+    /// Reads the bundle with all that it names.
+    pub(crate) fn read_whole(&self) -> Result<CredentialBundle, Failure> {
+        let folder = self.bundle.parent().unwrap_or(Path::new(""));
+        Ok(self.read()?.resolve(|location| fetch(folder, location))?)
+    }
+}
+
+fn fetch(folder: &Path, location: &KeyLocation) -> Result<Secret, String> {
+    match location {
+        KeyLocation::File(path) => {
+            let path = folder.join(path);
+            fs::read(&path).map(Secret::from).map_err(|error| format!("{error} ({})", path.display()))
+        }
+        KeyLocation::Env(name) => env::var(name).map(Secret::from).map_err(|error| match error {
+            env::VarError::NotPresent => "it is not set".to_owned(),
+            // The error's own text shows the value.
+            env::VarError::NotUnicode(_) => "it is not UTF-8".to_owned(),
+        }),
+        _ => Err("this program does not know how".to_owned()),
+    }
+}
+
+/// The bundle's access token.
+pub(crate) fn access_token(bundle: &CredentialBundle) -> Result<AccessToken, Failure> {
+    bundle.access_token()?.ok_or_else(|| {
+        Failure::usage(
+            "the bundle has no access token",
+            "put `access_token` and `access_token_secret` from the portal into the bundle",
+        )
+    })
+}
+
+/// Negotiates a live session token.
+pub(crate) fn sign_in(agent: &Agent, consumer: &Consumer, token: &AccessToken) -> Result<LiveSessionToken, Failure> {
+    let exchange = with_context(|cx| consumer.unlock(cx, token)?.live_session_token(consumer, cx))?;
+    Ok(send(agent, exchange)?)
+}
+
+/// Calls `work` with the present moment and the machine's random bytes.
+pub(crate) fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    let mut entropy = OsEntropy;
+    work(&mut Context::new(now(), &mut entropy))
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+pub(crate) fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}

@@ -1,0 +1,65 @@
+//! The command line `ibkr-oauth`: signs in with a credential bundle, signs requests, and sends them.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the library does no input and output of its own; this program does it in its place"
+)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod arguments;
+mod credentials;
+mod failure;
+mod output;
+mod request;
+mod sign;
+mod token;
+
+/// Sign in to Interactive Brokers' Web API, sign requests, and send them.
+#[derive(Parser)]
+#[command(name = "ibkr-oauth", version, after_help = AFTER_HELP)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sign in, and print the live session token as a JSON object.
+    Token(token::Arguments),
+    /// Sign in, sign a request, send it, and print the body of the reply.
+    Request(request::Arguments),
+    /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
+    Sign(sign::Arguments),
+}
+
+const AFTER_HELP: &str = r#"The bundle is a JSON object:
+
+  {
+    "consumer_key": "MYCONSKEY",
+    "access_token": "218c1d970d85a8442825",
+    "access_token_secret": "…Base64, as the portal shows it…",
+    "signature_key": {"file": "private_signature.pem"},
+    "encryption_key": {"file": "private_encryption.pem", "passphrase": {"env": "IBKR_PASSPHRASE"}},
+    "dh_params": {"file": "dhparam.pem"}
+  }
+
+Each of the last three is the text itself, {"file": "…"} (relative to the bundle's folder) or {"env": "…"}.
+Optional are "realm", "base_url" and "query_policy".
+
+Exit status: 0 on success; 1 if the broker or the network said no, or the reply could not be trusted; 2 if the
+command line or the bundle cannot be used."#;
+
+fn main() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Request(arguments) => request::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

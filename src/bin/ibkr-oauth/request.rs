@@ -1,0 +1,189 @@
+//! `ibkr-oauth request`
+
+use std::time::Duration;
+
+use clap::Args;
+use ibkr_oauth::{
+    BrokerageStatus, Compete, Consumer, Error, Secret, Signer,
+    adapter::ureq::{send, sign_and_send},
+    bytes::Bytes,
+    http::{HeaderValue, Method, Request, Response, Uri, header::CONTENT_TYPE},
+    oauth1::{QueryPolicy, is_form},
+};
+use serde::de::IgnoredAny;
+use ureq::Agent;
+
+use crate::{
+    arguments::{self, Pair},
+    credentials::{self, BundleArguments},
+    failure::Failure,
+    output,
+};
+
+/// How often the brokerage session is asked for before the program gives up.
+const ATTEMPTS: u32 = 5;
+/// The time between two attempts, where the broker names none.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest time between two attempts, whatever the broker says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The arguments of `request`.
+#[derive(Args)]
+#[command(after_help = "\
+The body of the reply goes to standard output, byte for byte, and its status line to standard error.
+
+Examples:
+  ibkr-oauth request --bundle bundle.json GET /portfolio/accounts
+  ibkr-oauth request --bundle bundle.json --open GET '/iserver/marketdata/snapshot?conids=265598&fields=31,84'
+  ibkr-oauth request --bundle bundle.json --open POST /iserver/account/DU1/orders --json '{\"orders\":[]}'
+  ibkr-oauth request --bundle bundle.json POST /accounts/DU1/order_impact --form conid=265598 --form side=BUY")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    bundle: BundleArguments,
+    /// How the query and the form are signed, instead of as the bundle says.
+    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
+    query_policy: Option<QueryPolicy>,
+    /// Open the brokerage session first, which whatever lies under `/iserver` needs. A session elsewhere is left alone.
+    #[arg(long)]
+    open: bool,
+    /// The method; `get` is taken for `GET`.
+    #[arg(value_parser = arguments::parse_method)]
+    method: Method,
+    /// A path, which is appended to the base URL, or an absolute URL at the same host. A query may follow.
+    #[arg(value_name = "PATH-or-URL")]
+    url: String,
+    /// A JSON body, sent as it stands here.
+    #[arg(long, value_name = "TEXT", conflicts_with = "form", allow_hyphen_values = true)]
+    json: Option<String>,
+    /// A pair of a form body; repeat it for more.
+    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
+    form: Vec<Pair>,
+}
+
+impl Arguments {
+    fn body(&self) -> Result<(Option<HeaderValue>, Bytes), Failure> {
+        if let Some(json) = &self.json {
+            let valid: Result<IgnoredAny, _> = serde_json::from_str(json);
+            valid.map_err(|error| {
+                Failure::usage(format!("the text of `--json` is not JSON: {error}"), "quote it whole")
+            })?;
+            return Ok((Some(HeaderValue::from_static("application/json")), Bytes::from(json.clone())));
+        }
+        if self.form.is_empty() {
+            return Ok((None, Bytes::new()));
+        }
+        Ok((Some(arguments::FORM), arguments::form_body(&self.form)))
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (media_type, body) = arguments.body()?;
+    let bundle = arguments.bundle.read_whole()?;
+    let mut builder = bundle.consumer_builder()?;
+    if let Some(policy) = arguments.query_policy {
+        builder = builder.query_policy(policy);
+    }
+    let consumer = builder.build()?;
+    let url = arguments::url_at(consumer.endpoints(), &arguments.url)?;
+    let access_token = credentials::access_token(&bundle)?;
+    let request = build(&arguments.method, &url, media_type, body);
+    check_signable(&consumer, &request)?;
+
+    let agent = Agent::new_with_defaults();
+    let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
+    if arguments.open {
+        open_brokerage(&agent, &signer)?;
+    }
+    let response = send_settled(&agent, &signer, &request, arguments.open)?;
+
+    let status = response.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    output::print_note(format!("{:?} {} {reason}", response.version(), status.as_u16()).trim_end());
+    output::print_bytes(response.body())?;
+    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
+}
+
+fn build(method: &Method, url: &Uri, media_type: Option<HeaderValue>, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    request.method_mut().clone_from(method);
+    request.uri_mut().clone_from(url);
+    if let Some(media_type) = media_type {
+        request.headers_mut().insert(CONTENT_TYPE, media_type);
+    }
+    request
+}
+
+/// Refuses what cannot be signed before anything is sent.
+fn check_signable(consumer: &Consumer, request: &Request<Bytes>) -> Result<(), Failure> {
+    let form = is_form(request.headers()).then_some(&request.body()[..]);
+    let (parts, ()) = request.clone().map(drop).into_parts();
+    Signer::from_stored(consumer, "unknown yet", &Secret::from(vec![0; 20]))?.reproduce(&parts, form, "0", 0)?;
+    Ok(())
+}
+
+/// Sends the request; again, signed anew, while a brokerage session that was just opened is not there yet. Such a reply
+/// says that nothing was done.
+fn send_settled(
+    agent: &Agent,
+    signer: &Signer,
+    request: &Request<Bytes>,
+    opened: bool,
+) -> Result<Response<Bytes>, Failure> {
+    let mut attempt = 1;
+    loop {
+        let response = credentials::with_context(|cx| sign_and_send(agent, signer, cx, request.clone()))?;
+        let settling = opened && Error::of_reply(&response).is_some_and(|error| is_no_bridge(&error));
+        if !settling || attempt == ATTEMPTS {
+            return Ok(response);
+        }
+        credentials::pause(PAUSE);
+        attempt += 1;
+    }
+}
+
+fn open_brokerage(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
+    let open = || -> Result<BrokerageStatus, Error> {
+        send(agent, credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?)
+    };
+    let ask = || -> Result<BrokerageStatus, Error> {
+        send(agent, credentials::with_context(|cx| signer.brokerage().status(cx))?)
+    };
+    let mut status = open()?;
+    for _ in 1..ATTEMPTS {
+        if status.is_ready() || status.competing == Some(true) || status.fail.is_some() {
+            break;
+        }
+        let wait = status.wait();
+        credentials::pause(wait.unwrap_or(PAUSE).min(LONGEST_PAUSE));
+        // A reply that asks to wait has opened nothing.
+        status = if wait.is_some() { open()? } else { ask()? };
+    }
+    if status.competing == Some(true) {
+        return Err(Failure::refused(
+            "brokerage session: another session of this user is in the way",
+            "log out there (TWS, the phone, another program), then run this again",
+        ));
+    }
+    if status.is_ready() {
+        return Ok(());
+    }
+    let words = status.fail.or(status.message).filter(|words| !words.is_empty());
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    Err(Failure::refused(format!("brokerage session: it is not ready{words}"), "wait a minute, then run this again"))
+}
+
+fn is_no_bridge(error: &Error) -> bool {
+    let words = error.detail().unwrap_or_default().to_ascii_lowercase();
+    ["no bridge", "init session first"].iter().any(|known| words.contains(known))
+}
+
+fn explain(error: &Error, opened: bool) -> Failure {
+    let about_session = is_no_bridge(error) || error.detail().is_some_and(|words| words.contains("not authenticated"));
+    let remedy = match (about_session, opened) {
+        (true, false) => "add `--open`, which opens the brokerage session first",
+        (true, true) => "the brokerage session was opened and is not ready yet: wait a minute, then run this again",
+        (false, _) => error.remedy(),
+    };
+    // The reply was understood, so the command line and the bundle are not at fault whatever the status.
+    Failure::refused(error.to_string(), remedy)
+}

@@ -1,0 +1,97 @@
+//! `ibkr-oauth sign`
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::Args;
+use ibkr_oauth::{
+    Entropy, OsEntropy, Secret, Signer,
+    http::{Method, Request, header::CONTENT_TYPE},
+    oauth1::QueryPolicy,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    arguments::{self, Pair},
+    credentials::{self, BundleArguments},
+    failure::Failure,
+    output,
+};
+
+/// The arguments of `sign`.
+#[derive(Args)]
+#[command(after_help = "\
+With --nonce and --timestamp the same arguments always give the same header. A header is good for one request.
+A body of JSON is not signed. Of the bundle's keys none is read.
+
+Example:
+  ibkr-oauth sign --bundle bundle.json --live-session-token \"$TOKEN\" GET https://api.ibkr.com/v1/api/tickle")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    bundle: BundleArguments,
+    /// The live session token: 20 bytes in Base64, as `token` prints it.
+    #[arg(long, value_name = "BASE64")]
+    live_session_token: String,
+    /// The nonce, any printable ASCII, instead of a random one.
+    #[arg(long, allow_hyphen_values = true)]
+    nonce: Option<String>,
+    /// The timestamp, in seconds since 1970, instead of the present one.
+    #[arg(long, value_name = "SECONDS")]
+    timestamp: Option<u64>,
+    /// How the query and the form are signed, instead of as the bundle says.
+    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
+    query_policy: Option<QueryPolicy>,
+    /// The method; `get` is taken for `GET`.
+    #[arg(value_parser = arguments::parse_method)]
+    method: Method,
+    /// The absolute URL.
+    url: String,
+    /// A pair of a form body; repeat it for more.
+    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
+    form: Vec<Pair>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let bundle = arguments.bundle.read()?;
+    let mut builder = bundle.keyless_consumer_builder();
+    if let Some(policy) = arguments.query_policy {
+        builder = builder.query_policy(policy);
+    }
+    let access_token = credentials::access_token(&bundle)?;
+    let live_session_token = decode(&arguments.live_session_token)?;
+    let signer = Signer::from_stored(&builder.build()?, access_token.token(), &live_session_token)?;
+
+    let mut request = Request::new(());
+    request.method_mut().clone_from(&arguments.method);
+    *request.uri_mut() = arguments::absolute_url(&arguments.url)?;
+    let form = (!arguments.form.is_empty()).then(|| arguments::form_body(&arguments.form));
+    if form.is_some() {
+        request.headers_mut().insert(CONTENT_TYPE, arguments::FORM);
+    }
+    let (parts, ()) = request.into_parts();
+    let nonce = match &arguments.nonce {
+        Some(nonce) => nonce.clone(),
+        None => random_nonce()?,
+    };
+    let timestamp = arguments.timestamp.unwrap_or_else(|| credentials::now().as_secs());
+    let signature = signer.reproduce(&parts, form.as_deref(), &nonce, timestamp)?;
+    let mut line = signature.authorization.as_bytes().to_vec();
+    line.push(b'\n');
+    output::print_bytes(&line)
+}
+
+fn decode(base64: &str) -> Result<Secret, Failure> {
+    let dense: Zeroizing<String> = Zeroizing::new(base64.split_ascii_whitespace().collect());
+    STANDARD.decode(dense.as_bytes()).map(Secret::from).map_err(|_| {
+        Failure::usage(
+            "the live session token is not Base64",
+            "copy it again, whole: 28 characters, the last of them `=`, as `ibkr-oauth token` prints it",
+        )
+    })
+}
+
+fn random_nonce() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    OsEntropy.fill(&mut bytes).map_err(|error| {
+        Failure::refused(error.to_string(), "look after the machine's source of random numbers, or give `--nonce`")
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}

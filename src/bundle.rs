@@ -1,0 +1,266 @@
+//! Everything that a user of the portal has, in one JSON text.
+
+use std::{error, fmt};
+
+use serde::{Deserialize, Deserializer, de};
+
+#[cfg(feature = "rsa")]
+use crate::dh::DhGroup;
+use crate::{
+    consumer::{Consumer, ConsumerBuilder, Endpoints, Realm},
+    error::{Error, Stage},
+    flow::AccessToken,
+    oauth1::QueryPolicy,
+    secret::Secret,
+};
+
+mod fields;
+mod key_source;
+
+use self::{fields::Fields, key_source::KeySource};
+
+const STAGE: Stage = Stage::Bundle;
+
+/// Everything that a user of the broker's portal has, as one JSON object.
+///
+/// | field | value |
+/// |---|---|
+/// | `consumer_key` | from the portal; its case matters |
+/// | `realm` | optional, see [`Realm`] |
+/// | `base_url` | optional, see [`Endpoints`] |
+/// | `query_policy` | optional, `rfc5849`, `raw-pairs`, `decoded-once`, `omit` or `in-url`, see [`QueryPolicy`] |
+/// | `access_token`, `access_token_secret` | from the portal, the secret in Base64; both absent before the user's consent |
+/// | `signature_key`, `encryption_key` | the private keys, in every form that `RsaKey` reads |
+/// | `dh_params` | the Diffie-Hellman parameters, in every form that [`DhGroup`](crate::dh::DhGroup) reads |
+///
+/// Each of the last three is the text itself, `{"file": "…"}` or `{"env": "…"}`. A key that is encrypted has its
+/// passphrase beside it: `{"file": "…", "passphrase": {"env": "…"}}`. The library opens no file and reads no environment
+/// variable; [`resolve`](Self::resolve) asks the caller to.
+///
+/// Fields that are not listed here are refused. No error and no [`Debug`](fmt::Debug) output shows a key, a token or a
+/// secret.
+///
+/// ```
+/// # #[cfg(feature = "rsa")] {
+/// use ibkr_oauth::{CredentialBundle, ErrorKind, KeyLocation, Secret};
+///
+/// let bundle = CredentialBundle::from_json(
+///     r#"{
+///         "consumer_key": "MYCONSKEY",
+///         "access_token": "218c1d970d85a8442825",
+///         "access_token_secret": "c2VjcmV0",
+///         "signature_key": {"file": "private_signature.pem"},
+///         "encryption_key": {"env": "IBKR_ENCRYPTION_KEY"},
+///         "dh_params": {"file": "dhparam.pem"}
+///     }"#,
+/// )?;
+/// let error = bundle.consumer().unwrap_err();
+/// assert!(error.to_string().contains("`signature_key`"));
+///
+/// let bundle = bundle.resolve(|location| match location {
+///     KeyLocation::File(path) => std::fs::read(path).map(Secret::from),
+///     location => Err(std::io::Error::other(format!("no {location} here"))),
+/// });
+/// assert_eq!(bundle.unwrap_err().kind(), ErrorKind::Config);
+/// # }
+/// # Ok::<(), ibkr_oauth::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct CredentialBundle {
+    consumer_key: String,
+    realm: Option<Realm>,
+    endpoints: Option<Endpoints>,
+    query_policy: Option<QueryPolicy>,
+    access_token: Option<(String, Secret)>,
+    signature_key: KeySource,
+    encryption_key: KeySource,
+    dh_params: KeySource,
+}
+
+/// Where a bundle says that a key, Diffie-Hellman parameters or a passphrase are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyLocation {
+    /// A file. Its path is as in the bundle; where it is relative, it is meant from the folder of the bundle.
+    File(String),
+    /// An environment variable, by its name.
+    Env(String),
+}
+
+impl fmt::Display for KeyLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file `{path}`"),
+            Self::Env(name) => write!(f, "environment variable `{name}`"),
+        }
+    }
+}
+
+impl CredentialBundle {
+    /// Reads a bundle. Keys and the access token's secret are not looked at yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), which names the field, if the text is not JSON, if a field is
+    /// missing, unknown, there twice or of another type, if one of `access_token` and `access_token_secret` is there
+    /// without the other, or if a value cannot be used.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let fields: Fields = serde_json::from_str(text).map_err(|error| {
+            let message = error.to_string();
+            let remedy = if message.contains("control character") {
+                "write a line break in a text as `\\n`, or put the text into a file and write `{\"file\": \"…\"}`"
+            } else {
+                "correct the bundle there"
+            };
+            Error::config(STAGE, message).with_remedy(remedy)
+        })?;
+        Self::from_fields(fields)
+    }
+
+    fn from_fields(fields: Fields) -> Result<Self, Error> {
+        let missing = |field: &str| Error::config(STAGE, format!("the field `{field}` is missing"));
+        let consumer_key = fields.consumer_key.ok_or_else(|| missing("consumer_key"))?.0;
+        let access_token = match (fields.access_token, fields.access_token_secret) {
+            (Some(token), Some(secret)) => Some((token.0, Secret::from(secret.0))),
+            (None, None) => None,
+            (Some(_), None) => return Err(missing("access_token_secret").with_remedy(BOTH_OR_NEITHER)),
+            (None, Some(_)) => return Err(missing("access_token").with_remedy(BOTH_OR_NEITHER)),
+        };
+        Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
+        let realm = fields.realm.map(|realm| Realm::new(realm.0).map_err(|error| error.in_field("realm")));
+        let endpoints = fields.base_url.map(|url| Endpoints::new(&url.0).map_err(|error| error.in_field("base_url")));
+        let query_policy = fields.query_policy.map(|name| {
+            let policy: Result<QueryPolicy, _> = name.0.parse();
+            policy.map_err(|error| Error::config(STAGE, error.to_string()).in_field("query_policy"))
+        });
+        Ok(Self {
+            consumer_key,
+            realm: realm.transpose()?,
+            endpoints: endpoints.transpose()?,
+            query_policy: query_policy.transpose()?,
+            access_token,
+            signature_key: fields.signature_key.ok_or_else(|| missing("signature_key"))?,
+            encryption_key: fields.encryption_key.ok_or_else(|| missing("encryption_key"))?,
+            dh_params: fields.dh_params.ok_or_else(|| missing("dh_params"))?.without_passphrase("dh_params")?,
+        })
+    }
+
+    /// Fetches what the bundle only names: `read` is called for each file and environment variable, in the order of
+    /// `signature_key`, `encryption_key` and `dh_params`, each followed by its passphrase.
+    ///
+    /// A bundle that has everything in it is returned as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), which names the field and has the error of `read` as its source.
+    pub fn resolve<E>(mut self, mut read: impl FnMut(&KeyLocation) -> Result<Secret, E>) -> Result<Self, Error>
+    where
+        E: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        let fields = [
+            ("signature_key", &mut self.signature_key),
+            ("encryption_key", &mut self.encryption_key),
+            ("dh_params", &mut self.dh_params),
+        ];
+        for (field, source) in fields {
+            source.resolve(&mut read).map_err(|error| error.in_field(field))?;
+        }
+        Ok(self)
+    }
+
+    /// The consumer key.
+    #[must_use]
+    pub fn consumer_key(&self) -> &str {
+        &self.consumer_key
+    }
+
+    /// The access token; `None` in a bundle from before the user's consent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), which names the field, as [`AccessToken::from_parts`].
+    pub fn access_token(&self) -> Result<Option<AccessToken>, Error> {
+        let Some((token, secret)) = &self.access_token else {
+            return Ok(None);
+        };
+        // With a secret that is surely Base64, an error can only be about the token.
+        AccessToken::from_parts(token, "AAAA").map_err(|error| error.in_field("access_token"))?;
+        let secret = std::str::from_utf8(secret.expose()).unwrap_or_default();
+        AccessToken::from_parts(token, secret).map(Some).map_err(|error| error.in_field("access_token_secret"))
+    }
+
+    /// Starts a consumer without its keys: enough to sign with a live session token that was stored, or to go on with
+    /// keys from elsewhere.
+    pub fn keyless_consumer_builder(&self) -> ConsumerBuilder {
+        let mut builder = Consumer::builder(&self.consumer_key);
+        if let Some(realm) = &self.realm {
+            builder = builder.realm(realm.clone());
+        }
+        if let Some(endpoints) = &self.endpoints {
+            builder = builder.endpoints(endpoints.clone());
+        }
+        builder.query_policy(self.query_policy.unwrap_or_default())
+    }
+
+    /// Starts the consumer with its keys, to be changed before it is built. Needs the feature `rsa`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for what [`resolve`](Self::resolve) has not fetched, and
+    /// [`ErrorKind::Key`](crate::ErrorKind::Key) for a key or parameters that cannot be read; both name the field.
+    #[cfg(feature = "rsa")]
+    pub fn consumer_builder(&self) -> Result<ConsumerBuilder, Error> {
+        let signing_key = self.signature_key.rsa_key().map_err(|error| error.in_field("signature_key"))?;
+        let decryption_key = self.encryption_key.rsa_key().map_err(|error| error.in_field("encryption_key"))?;
+        let dh_group = self.dh_group().map_err(|error| error.in_field("dh_params"))?;
+        let builder = self.keyless_consumer_builder();
+        Ok(builder.signing_key(signing_key).decryption_key(decryption_key).dh_group(dh_group))
+    }
+
+    /// The consumer with its keys. Needs the feature `rsa`.
+    ///
+    /// # Errors
+    /// As [`consumer_builder`](Self::consumer_builder).
+    #[cfg(feature = "rsa")]
+    pub fn consumer(&self) -> Result<Consumer, Error> {
+        self.consumer_builder()?.build()
+    }
+
+    #[cfg(feature = "rsa")]
+    fn dh_group(&self) -> Result<DhGroup, Error> {
+        let content = self.dh_params.content()?.expose();
+        let group = std::str::from_utf8(content).map_or_else(|_| DhGroup::from_der(content), DhGroup::from_text);
+        group.map_err(|error| Error::key(STAGE, error))
+    }
+}
+
+const BOTH_OR_NEITHER: &str = "the portal hands out `access_token` and `access_token_secret` together: give both, or \
+                               neither before the user's consent";
+
+impl<'de> Deserialize<'de> for CredentialBundle {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_fields(Fields::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl fmt::Debug for CredentialBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            consumer_key,
+            realm,
+            endpoints,
+            query_policy,
+            access_token,
+            signature_key,
+            encryption_key,
+            dh_params,
+        } = self;
+        f.debug_struct("CredentialBundle")
+            .field("consumer_key", consumer_key)
+            .field("realm", realm)
+            .field("endpoints", endpoints)
+            .field("query_policy", query_policy)
+            .field("access_token", &access_token.as_ref().map(|_| "[redacted]"))
+            .field("signature_key", signature_key)
+            .field("encryption_key", encryption_key)
+            .field("dh_params", dh_params)
+            .finish()
+    }
+}

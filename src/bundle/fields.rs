@@ -1,0 +1,131 @@
+//! The fields of a bundle as they stand in its JSON.
+//!
+//! Written by hand, because the errors of derived code quote the value that they do not like. So do those of a format that
+//! is told which type is wanted: `deserialize_any` lets the visitors here say no themselves.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
+};
+
+use super::key_source::KeySource;
+
+/// Refuses values of the types that have no method of their own in a visitor, without a word about the value.
+macro_rules! refuse_other_types {
+    ($wanted:literal: $($method:ident($type:ty)),+) => {
+        $(fn $method<E: serde::de::Error>(self, _: $type) -> Result<Self::Value, E> {
+            Err(E::custom(concat!("must be ", $wanted)))
+        })+
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+            Err(E::custom(concat!("must be ", $wanted)))
+        }
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str($wanted)
+        }
+    };
+    ($wanted:literal) => {
+        refuse_other_types!(
+            $wanted: visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_i128(i128), visit_u128(u128), visit_f64(f64)
+        );
+    };
+}
+pub(super) use refuse_other_types;
+
+#[derive(Default)]
+pub(super) struct Fields {
+    pub(super) consumer_key: Option<Text>,
+    pub(super) realm: Option<Text>,
+    pub(super) base_url: Option<Text>,
+    pub(super) query_policy: Option<Text>,
+    pub(super) access_token: Option<Text>,
+    pub(super) access_token_secret: Option<Text>,
+    pub(super) signature_key: Option<KeySource>,
+    pub(super) encryption_key: Option<KeySource>,
+    pub(super) dh_params: Option<KeySource>,
+}
+
+const NAMES: &str = "`consumer_key`, `realm`, `base_url`, `query_policy`, `access_token`, `access_token_secret`, \
+                     `signature_key`, `encryption_key` and `dh_params`";
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(name) = map.next_key::<Text>()? {
+            match name.0.as_str() {
+                "consumer_key" => read_field(&mut map, "consumer_key", &mut fields.consumer_key)?,
+                "realm" => read_field(&mut map, "realm", &mut fields.realm)?,
+                "base_url" => read_field(&mut map, "base_url", &mut fields.base_url)?,
+                "query_policy" => read_field(&mut map, "query_policy", &mut fields.query_policy)?,
+                "access_token" => read_field(&mut map, "access_token", &mut fields.access_token)?,
+                "access_token_secret" => read_field(&mut map, "access_token_secret", &mut fields.access_token_secret)?,
+                "signature_key" => read_field(&mut map, "signature_key", &mut fields.signature_key)?,
+                "encryption_key" => read_field(&mut map, "encryption_key", &mut fields.encryption_key)?,
+                "dh_params" => read_field(&mut map, "dh_params", &mut fields.dh_params)?,
+                unknown => return Err(unknown_field(unknown, NAMES)),
+            }
+        }
+        Ok(fields)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Fields, E> {
+        Err(E::custom("must be a JSON object"))
+    }
+
+    refuse_other_types!("a JSON object");
+}
+
+/// Reads the value of a field, and names the field in whatever goes wrong there, be it in the JSON's syntax.
+pub(super) fn read_field<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    map: &mut A,
+    name: &str,
+    field: &mut Option<T>,
+) -> Result<(), A::Error> {
+    if field.is_some() {
+        return Err(de::Error::custom(format_args!("`{name}`: is there twice")));
+    }
+    *field = Some(map.next_value().map_err(|error| de::Error::custom(format_args!("`{name}`: {error}")))?);
+    Ok(())
+}
+
+/// Names the field, if what stands in its place looks like a name and not like a key that slipped there.
+pub(super) fn unknown_field<E: de::Error>(name: &str, known: &str) -> E {
+    let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if is_name {
+        E::custom(format_args!("`{name}`: is not a known field; those are {known}"))
+    } else {
+        E::custom(format_args!("there is a field of unknown name; the known ones are {known}"))
+    }
+}
+
+/// A text of which no error shows a part.
+pub(super) struct Text(pub(super) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+
+    refuse_other_types!("a string");
+}

@@ -1,0 +1,183 @@
+//! A key in a bundle: its text, or where to find it.
+
+use std::{error, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
+};
+
+use super::{
+    KeyLocation, STAGE,
+    fields::{Text, read_field, refuse_other_types, unknown_field},
+};
+#[cfg(feature = "rsa")]
+use crate::key::{KeyError, RsaKey};
+use crate::{error::Error, secret::Secret};
+
+/// The content of a key file, and the passphrase that opens it.
+#[derive(Clone)]
+pub(super) struct KeySource {
+    content: Material,
+    passphrase: Option<Material>,
+}
+
+#[derive(Clone)]
+enum Material {
+    Here(Secret),
+    At(KeyLocation),
+}
+
+impl Material {
+    fn resolve<E>(&mut self, read: &mut impl FnMut(&KeyLocation) -> Result<Secret, E>) -> Result<(), Error>
+    where
+        E: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        if let Self::At(location) = self {
+            let found = read(location).map_err(|error| {
+                let error = error.into();
+                Error::config(STAGE, format!("the {location} cannot be read: {error}"))
+                    .with_remedy("check its name, and that this program may read it")
+                    .with_source(error)
+            })?;
+            *self = Self::Here(found);
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "rsa")]
+    fn get(&self) -> Result<&Secret, Error> {
+        match self {
+            Self::Here(secret) => Ok(secret),
+            Self::At(location) => Err(Error::config(STAGE, format!("the {location} has not been read"))
+                .with_remedy("call `CredentialBundle::resolve` first, which fetches what the bundle only names")),
+        }
+    }
+}
+
+impl KeySource {
+    pub(super) fn resolve<E>(&mut self, read: &mut impl FnMut(&KeyLocation) -> Result<Secret, E>) -> Result<(), Error>
+    where
+        E: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        self.content.resolve(read)?;
+        match &mut self.passphrase {
+            Some(passphrase) => passphrase.resolve(read).map_err(|error| error.in_field("passphrase")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn without_passphrase(self, field: &str) -> Result<Self, Error> {
+        if self.passphrase.is_none() {
+            return Ok(self);
+        }
+        Err(Error::config(STAGE, "takes no passphrase, since there is nothing secret in it").in_field(field))
+    }
+
+    #[cfg(feature = "rsa")]
+    pub(super) fn content(&self) -> Result<&Secret, Error> {
+        self.content.get()
+    }
+
+    #[cfg(feature = "rsa")]
+    pub(super) fn rsa_key(&self) -> Result<RsaKey, Error> {
+        let content = self.content()?.expose();
+        let text = std::str::from_utf8(content);
+        if let Some(passphrase) = &self.passphrase {
+            let passphrase = passphrase.get().map_err(|error| error.in_field("passphrase"))?.expose();
+            return open(content, text.ok(), passphrase);
+        }
+        let key = text.map_or_else(|_| RsaKey::from_der(content), RsaKey::from_pem);
+        key.map_err(|error| match text {
+            Ok(text) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => refused(error).with_remedy(PASSPHRASE_WANTED),
+            _ => refused(error),
+        })
+    }
+}
+
+#[cfg(feature = "rsa")]
+const PASSPHRASE_WANTED: &str = "put the passphrase into an environment variable, and write \
+                                 `{\"file\": \"…\", \"passphrase\": {\"env\": \"…\"}}`";
+
+#[cfg(feature = "rsa")]
+fn refused(error: KeyError) -> Error {
+    Error::key(STAGE, error)
+}
+
+#[cfg(feature = "encrypted-keys")]
+fn open(content: &[u8], text: Option<&str>, passphrase: &[u8]) -> Result<RsaKey, Error> {
+    let key = match text {
+        Some(text) => RsaKey::from_encrypted_pem(text, passphrase),
+        None => RsaKey::from_encrypted_der(content, passphrase),
+    };
+    key.map_err(refused)
+}
+
+#[cfg(all(feature = "rsa", not(feature = "encrypted-keys")))]
+fn open(_: &[u8], _: Option<&str>, _: &[u8]) -> Result<RsaKey, Error> {
+    Err(Error::config(STAGE, "has a passphrase, and this program was built without support for encrypted keys")
+        .with_remedy("turn on the feature `encrypted-keys` of the crate `ibkr-oauth`"))
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Material::Here(secret) => secret.fmt(f),
+            Material::At(location) => location.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeySource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeySourceVisitor)
+    }
+}
+
+struct KeySourceVisitor;
+
+impl<'de> Visitor<'de> for KeySourceVisitor {
+    type Value = KeySource;
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<KeySource, E> {
+        Ok(KeySource { content: Material::Here(Secret::from(text.as_bytes())), passphrase: None })
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<KeySource, E> {
+        Ok(KeySource { content: Material::Here(Secret::from(text)), passphrase: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeySource, A::Error> {
+        let (mut file, mut variable, mut passphrase) = (None::<Text>, None::<Text>, None::<Passphrase>);
+        while let Some(name) = map.next_key::<Text>()? {
+            match name.0.as_str() {
+                "file" => read_field(&mut map, "file", &mut file)?,
+                "env" => read_field(&mut map, "env", &mut variable)?,
+                "passphrase" => read_field(&mut map, "passphrase", &mut passphrase)?,
+                unknown => return Err(unknown_field(unknown, "`file`, `env` and `passphrase`")),
+            }
+        }
+        let location = match (file, variable) {
+            (Some(path), None) => KeyLocation::File(path.0),
+            (None, Some(name)) => KeyLocation::Env(name.0),
+            (Some(_), Some(_)) => return Err(de::Error::custom("has both `file` and `env`: which is meant?")),
+            (None, None) => return Err(de::Error::custom("has neither `file` nor `env`")),
+        };
+        let passphrase = passphrase.map(|passphrase| Material::At(passphrase.0));
+        Ok(KeySource { content: Material::At(location), passphrase })
+    }
+
+    refuse_other_types!("the text itself, {\"file\": \"…\"} or {\"env\": \"…\"}");
+}
+
+/// The name of the environment variable that holds a passphrase.
+struct Passphrase(KeyLocation);
+
+impl<'de> Deserialize<'de> for Passphrase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match KeySource::deserialize(deserializer)? {
+            KeySource { content: Material::At(location @ KeyLocation::Env(_)), passphrase: None } => Ok(Self(location)),
+            _ => Err(de::Error::custom("must be {\"env\": \"…\"}, the name of an environment variable")),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The loop around a [`Session`]: it sends, waits and is told what to do, in any runtime or in none.
+//!
+//! A [`Driver`] owns the session; a [`SessionHandle`] is what the rest of the program holds. The driver brings no HTTP
+//! client, no timer and no executor: those are functions that it is given. The adapters give it theirs.
+//!
+//! ```
+//! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+//! use ibkr_oauth::{OsEntropy, driver::Driver, session::{Session, SessionConfig, SessionEvent, State}};
+//! # use ibkr_oauth::{Context, Timestamp, simulator::{Broker, test_keys}};
+//! # let mut broker = Broker::default();
+//! # let now = || Timestamp::from(std::time::SystemTime::now());
+//! # let token = test_keys::unlocked_token(&mut broker, &mut Context::new(now(), &mut OsEntropy))?;
+//! # let consumer = test_keys::consumer()?;
+//!
+//! let driver = Driver::new(Session::new(consumer, token, SessionConfig::default()), OsEntropy);
+//! let handle = driver.handle();
+//! driver.run_blocking(
+//!     // Your HTTP client, which may take so long.
+//!     |request, _timeout| Ok(broker.handle(&mut Context::new(now(), &mut OsEntropy), &request)),
+//!     // Your log. This program leaves as soon as it is in.
+//!     |event| {
+//!         if matches!(event, SessionEvent::StateChanged { to: State::Live, .. }) {
+//!             handle.shutdown();
+//!         }
+//!     },
+//! );
+//! # }
+//! # Ok::<(), ibkr_oauth::Error>(())
+//! ```
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{
+    clock::Clock,
+    context::{Context, Entropy, Timestamp},
+    session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionEvent},
+};
+
+mod asynchronous;
+mod blocking;
+mod handle;
+
+use self::handle::Mailbox;
+pub use self::handle::SessionHandle;
+
+/// Drives one session until it finishes.
+pub struct Driver<E> {
+    session: Session,
+    clock: Clock,
+    entropy: E,
+    mailbox: Arc<Mailbox>,
+}
+
+/// What the driver has to do next.
+enum Errand {
+    Send { id: ExchangeId, request: Request<Bytes>, timeout: Duration },
+    Sign { id: ExchangeId, input: crate::key::SigningInput, timeout: Duration },
+    Wait(Duration),
+    Stop,
+}
+
+impl<E: Entropy> Driver<E> {
+    /// A driver for this session, with a source of random bytes that is its own.
+    #[must_use]
+    pub fn new(session: Session, entropy: E) -> Self {
+        let mailbox = Arc::new(Mailbox::new(session.view().clone()));
+        Self { session, clock: Clock::new(), entropy, mailbox }
+    }
+
+    /// A handle to the session, for whoever sends requests of their own. Make as many as you need.
+    #[must_use]
+    pub fn handle(&self) -> SessionHandle {
+        SessionHandle::new(Arc::clone(&self.mailbox))
+    }
+
+    fn tell(&mut self, input: Input) {
+        let mut cx = Context::new(self.clock.now(), &mut self.entropy);
+        self.session.handle_input(&mut cx, input);
+    }
+
+    /// Hands over what the application said, and drains the session up to the next errand.
+    fn next_errand(&mut self, on_event: &mut impl FnMut(SessionEvent)) -> Errand {
+        loop {
+            for input in self.mailbox.take() {
+                self.tell(input);
+            }
+            let now = self.clock.now();
+            let output = self.session.poll_output(&mut Context::new(now, &mut self.entropy));
+            self.mailbox.publish(self.session.view());
+            let wait = |at: Timestamp| at.saturating_duration_since(now);
+            match output {
+                Output::Event(event) => on_event(event),
+                Output::Transmit { id, request, give_up_at } => {
+                    return Errand::Send { id, request, timeout: wait(give_up_at) };
+                }
+                Output::Sign { id, input, give_up_at } => return Errand::Sign { id, input, timeout: wait(give_up_at) },
+                Output::Timeout { at, .. } => return Errand::Wait(wait(at)),
+                Output::Finished => {
+                    self.mailbox.close();
+                    return Errand::Stop;
+                }
+            }
+        }
+    }
+}
+
+fn answered(id: ExchangeId, result: Result<Response<Bytes>, Failure>) -> Input {
+    match result {
+        Ok(response) => Input::Response { id, response },
+        Err(failure) => Input::Failed { id, failure },
+    }
+}
+
+fn signed(id: ExchangeId, result: Result<Vec<u8>, Failure>) -> Input {
+    match result {
+        Ok(signature) => Input::Signed { id, signature },
+        Err(failure) => Input::Failed { id, failure },
+    }
+}
+
+fn no_key_store() -> Failure {
+    let detail = "the consumer has no signing key, and the driver was given none".to_owned();
+    Failure { kind: FailureKind::Refused, detail }
+}
+
+impl<E> Drop for Driver<E> {
+    /// Whoever waits for the session learns that nobody drives it any more.
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
+
+impl<E> fmt::Debug for Driver<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("session", &self.session).finish_non_exhaustive()
+    }
+}

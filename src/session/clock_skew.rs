@@ -1,0 +1,63 @@
+//! How far the broker's clock is from ours, as far as its replies tell.
+
+use std::time::Duration;
+
+use http::{HeaderMap, header::DATE};
+
+use crate::context::Timestamp;
+
+/// The least difference that is more than latency and rounding.
+const NOTEWORTHY: i64 = 5;
+/// The greatest difference that is corrected: a greater one is a clock that was never set.
+const CORRECTABLE: i64 = 3600;
+
+/// The broker's time less ours, in whole seconds, from the `Date` of a reply (RFC 9110 section 6.6.1) that was sent
+/// somewhere between `sent` and `received`. `None` without a usable `Date`, or where the reply took too long to tell.
+pub(super) fn estimate(headers: &HeaderMap, sent: Timestamp, received: Timestamp) -> Option<i64> {
+    let date = Timestamp::from(httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?);
+    let underway = received.saturating_duration_since(sent);
+    if underway > Duration::from_secs(10) {
+        return None;
+    }
+    // `Date` is cut to the second, so that the broker's time is half a second later on average.
+    let theirs = i64::try_from(date.as_millis()).ok()?.checked_add(500)?;
+    let ours = i64::try_from(sent.saturating_add(underway / 2).as_millis()).ok()?;
+    Some((theirs - ours) / 1000)
+}
+
+/// Whether a difference is worth telling, `before` being the last one told.
+pub(super) fn is_news(seconds: i64, before: i64) -> bool {
+    seconds.abs_diff(before) >= NOTEWORTHY.unsigned_abs()
+}
+
+/// What to add to our clock.
+pub(super) fn correction(seconds: i64) -> i64 {
+    if (NOTEWORTHY..=CORRECTABLE).contains(&seconds.saturating_abs()) { seconds } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(date: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(DATE, http::HeaderValue::from_static(date))])
+    }
+
+    #[test]
+    fn the_middle_of_the_journey_is_compared_with_the_date() {
+        let at = Timestamp::from_secs;
+        // 1_700_000_000
+        let reply = headers("Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(estimate(&reply, at(1_700_000_000), at(1_700_000_001)), Some(0));
+        assert_eq!(estimate(&reply, at(1_699_999_900), at(1_699_999_900)), Some(100));
+        assert_eq!(estimate(&reply, at(1_700_000_100), at(1_700_000_102)), Some(-100));
+        assert_eq!(estimate(&reply, at(1_700_000_000), at(1_700_000_011)), None);
+        assert_eq!(estimate(&headers("yesterday"), at(0), at(0)), None);
+        assert_eq!(estimate(&HeaderMap::new(), at(0), at(0)), None);
+    }
+
+    #[test]
+    fn only_credible_differences_are_corrected() {
+        assert_eq!([0, 4, 5, -5, 3600, -3601, i64::MIN].map(correction), [0, 0, 5, -5, 3600, 0, 0]);
+    }
+}

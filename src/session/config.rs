@@ -1,0 +1,108 @@
+//! What a session may be told to do otherwise.
+
+use std::time::Duration;
+
+/// How a [`Session`](super::Session) behaves. Start from [`SessionConfig::default`] and change what must differ.
+///
+/// An interval under one second is taken as one second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// Whether to open the brokerage session, without which `/iserver` does not answer. Those who only read portfolios
+    /// need none. Default: yes.
+    pub brokerage: bool,
+    /// What to do about another session of the same user. Default: [`CompetePolicy::Yield`].
+    pub compete: CompetePolicy,
+    /// How often the session is kept alive. Default: 60 s. The broker ends it after about six minutes of silence.
+    pub tickle_interval: Duration,
+    /// How soon a tickle that failed is tried again. Default: 5 s.
+    pub tickle_retry: Duration,
+    /// How long before its expiry the live session token is renewed. Default: 10 minutes.
+    pub renewal_margin: Duration,
+    /// Up to how much earlier still, by chance, so that many sessions do not renew at once. Default: 5 minutes.
+    pub renewal_jitter: Duration,
+    /// How long a reply, or a signature of a remote key, is waited for. Default: 30 s.
+    pub reply_timeout: Duration,
+    /// How long a brokerage session may take from its opening until it is ready. Default: 60 s.
+    pub settle_timeout: Duration,
+    /// For how long nothing is sent after a 429 that names no time itself. Default: 15 minutes.
+    pub penalty_box: Duration,
+    /// The longest wait before the first new attempt after a failure; it doubles with each, and the wait is drawn from
+    /// zero to it ("full jitter"). Default: 2 s.
+    pub back_off_first: Duration,
+    /// Where that doubling ends. Default: 5 minutes.
+    pub back_off_most: Duration,
+    /// After how many refusals in a row, with no success between them, the session gives up. Failures that time may heal
+    /// (no connection, 5xx, 429) do not count. Default: 8.
+    pub refusals_most: u32,
+    /// How long after it was displaced a session asks again whether the brokerage session is free. Default: 5 minutes.
+    pub displaced_retry: Duration,
+    /// Whether signatures are dated by the broker's clock, as the `Date` of its replies tells it, where that differs from
+    /// ours by 5 seconds to one hour. Allow it only over TLS, which vouches for the replies. Default: no.
+    pub correct_clock: bool,
+    /// What becomes of the broker's side at shutdown. Default: [`OnShutdown::LogOut`].
+    pub on_shutdown: OnShutdown,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            brokerage: true,
+            compete: CompetePolicy::Yield,
+            tickle_interval: Duration::from_secs(60),
+            tickle_retry: Duration::from_secs(5),
+            renewal_margin: Duration::from_secs(600),
+            renewal_jitter: Duration::from_secs(300),
+            reply_timeout: Duration::from_secs(30),
+            settle_timeout: Duration::from_secs(60),
+            penalty_box: Duration::from_secs(900),
+            back_off_first: Duration::from_secs(2),
+            back_off_most: Duration::from_secs(300),
+            refusals_most: 8,
+            displaced_retry: Duration::from_secs(300),
+            correct_clock: false,
+            on_shutdown: OnShutdown::LogOut,
+        }
+    }
+}
+
+impl SessionConfig {
+    /// The same with every interval long enough that no setting can make the machine spin.
+    pub(super) fn sane(mut self) -> Self {
+        for interval in [
+            &mut self.tickle_interval,
+            &mut self.tickle_retry,
+            &mut self.reply_timeout,
+            &mut self.settle_timeout,
+            &mut self.penalty_box,
+            &mut self.back_off_first,
+            &mut self.back_off_most,
+            &mut self.displaced_retry,
+        ] {
+            *interval = (*interval).max(Duration::from_secs(1));
+        }
+        self
+    }
+}
+
+/// What to do where the user has a brokerage session elsewhere: in TWS, on the phone, in another program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompetePolicy {
+    /// Never throw another session out; ask again from time to time whether it has gone.
+    Yield,
+    /// Throw another session out at the first opening; from then on, yield.
+    TakeOnce,
+    /// Throw another session out each time, after waits that double while it keeps coming back.
+    TakeAlways,
+}
+
+/// What becomes of the broker's side of the session at shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnShutdown {
+    /// Log out: the brokerage session and the live session token end.
+    LogOut,
+    /// Leave all as it is, for a successor that goes on from a [`Snapshot`](super::Snapshot).
+    LeaveOpen,
+}

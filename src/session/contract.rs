@@ -1,0 +1,222 @@
+//! What goes into a [`Session`](super::Session) and what comes out of it.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+
+use super::{State, Trigger};
+use crate::{context::Timestamp, error::Error, key::SigningInput, signer::Epoch};
+
+/// Names one exchange of one session. Ids are never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(pub(super) u64);
+
+/// What the session wants. From [`Session::poll_output`](super::Session::poll_output).
+#[derive(Debug)]
+#[non_exhaustive]
+#[must_use = "an output that is dropped is a request never sent, or an event never seen"]
+pub enum Output {
+    /// Send this request, and answer with [`Input::Response`] or [`Input::Failed`].
+    Transmit {
+        /// To be named in the answer.
+        id: ExchangeId,
+        /// The request, signed, with an absolute URI.
+        request: Request<Bytes>,
+        /// When the session stops waiting: the driver may drop the request then.
+        give_up_at: Timestamp,
+    },
+    /// Have this signed by the consumer's signing key, wherever that is, and answer with [`Input::Signed`] or
+    /// [`Input::Failed`]. It comes only where the consumer has no signing key of its own.
+    Sign {
+        /// To be named in the answer.
+        id: ExchangeId,
+        /// What is to be signed with RSASSA-PKCS1-v1_5 and SHA-256.
+        input: SigningInput,
+        /// When the session stops waiting.
+        give_up_at: Timestamp,
+    },
+    /// Something happened that the application may want to know.
+    Event(SessionEvent),
+    /// There is nothing to do before `at`, unless an input comes first. Call
+    /// [`handle_input`](super::Session::handle_input) with [`Input::Timeout`] then.
+    Timeout {
+        /// When to come back.
+        at: Timestamp,
+        /// What will be due, for whoever wonders why.
+        reason: TimeoutReason,
+    },
+    /// The session has ended; nothing but this comes out of it any more.
+    Finished,
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeoutReason {
+    /// The reply to a request, or a signature, is overdue then.
+    Answer,
+    /// The session must be kept alive.
+    Tickle,
+    /// The live session token must be renewed.
+    Renewal,
+    /// The live session token expires.
+    Expiry,
+    /// A new attempt may be made after a failure.
+    BackOff,
+    /// The broker's penalty box ends.
+    PenaltyBox,
+    /// The brokerage session may be ready.
+    Settling,
+    /// The brokerage session may be free again.
+    Displaced,
+}
+
+/// What happened outside. For [`Session::handle_input`](super::Session::handle_input).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// The reply to a [`Output::Transmit`], whatever its status.
+    Response {
+        /// The exchange it belongs to.
+        id: ExchangeId,
+        /// The whole reply.
+        response: Response<Bytes>,
+    },
+    /// A [`Output::Transmit`] or [`Output::Sign`] came to nothing.
+    Failed {
+        /// The exchange it belongs to.
+        id: ExchangeId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The signature for an [`Output::Sign`].
+    Signed {
+        /// The exchange it belongs to.
+        id: ExchangeId,
+        /// The raw signature, as long as the key's modulus.
+        signature: Vec<u8>,
+    },
+    /// The broker answered one of the application's own requests with this status.
+    Observed {
+        /// The epoch that [`Signer::sign`](crate::Signer::sign) returned for that request.
+        epoch: Epoch,
+        /// The status of the reply.
+        status: StatusCode,
+    },
+    /// End the session.
+    Shutdown,
+    /// The time of the last [`Output::Timeout`] has come. Harmless when early.
+    Timeout,
+}
+
+/// Why a request was not answered, or a signature not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What is certain about it.
+    pub kind: FailureKind,
+    /// In words, for logs. No secret.
+    pub detail: String,
+}
+
+/// What is certain about a [`Failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Nothing was sent: no connection could be made.
+    NotSent,
+    /// The connection broke; the broker may have acted on the request.
+    MaybeSent,
+    /// No answer came in time.
+    TimedOut,
+    /// The reply is larger than any of this protocol.
+    TooLarge,
+    /// The key store, or whatever stands between, said no.
+    Refused,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            FailureKind::NotSent => "nothing was sent",
+            FailureKind::MaybeSent => "the connection broke",
+            FailureKind::TimedOut => "no answer came in time",
+            FailureKind::TooLarge => "the reply is too large",
+            FailureKind::Refused => "the key store refused",
+        })?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Something that happened in a session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// The session went from one state to another.
+    StateChanged {
+        /// The state it left.
+        from: State,
+        /// Why.
+        trigger: Trigger,
+        /// The state it entered.
+        to: State,
+    },
+    /// A live session token was negotiated and proved; from now on it signs.
+    Negotiated {
+        /// The token's epoch.
+        epoch: Epoch,
+        /// When it expires: as the broker said, or 24 hours from now.
+        expires_at: Timestamp,
+    },
+    /// Something failed and will be tried again.
+    Failed {
+        /// What.
+        error: Error,
+        /// When the next attempt is made, at the earliest.
+        retry_at: Timestamp,
+    },
+    /// Another session of the same user has the brokerage session now.
+    Displaced {
+        /// When this session asks, or takes, again.
+        retry_at: Timestamp,
+    },
+    /// The broker answered 429: nothing is sent until then.
+    PenaltyBox {
+        /// When sending starts again.
+        until: Timestamp,
+    },
+    /// The broker answered 410 although the live session token is new: this host does not serve the session any more.
+    /// Consider another one ([`Consumer::with_endpoints`](crate::Consumer::with_endpoints)).
+    HostGone,
+    /// The local clock was set back so far that timestamps had to start afresh, with a new live session token.
+    ClockStepped {
+        /// How far the last signed timestamp is ahead of the clock.
+        by: Duration,
+    },
+    /// The broker's clock differs from ours, as far as the `Date` of a reply tells. Positive: the broker is ahead.
+    ClockSkew {
+        /// The broker's time less ours, in seconds.
+        seconds: i64,
+        /// Whether signatures are dated by the broker's clock.
+        corrected: bool,
+    },
+    /// An answer came for an exchange that waits for none: late, twice, or never made. It was ignored.
+    UnexpectedAnswer {
+        /// The exchange that was named.
+        id: ExchangeId,
+    },
+    /// An input came after the end. It was ignored.
+    InputAfterEnd,
+    /// The session ended as it was asked to.
+    Closed {
+        /// Whether the broker confirmed the logout.
+        logged_out: bool,
+    },
+    /// The session ended because going on is hopeless; [`Error::kind`] says who must act.
+    GaveUp {
+        /// The last failure.
+        error: Error,
+    },
+}

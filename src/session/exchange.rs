@@ -1,0 +1,212 @@
+//! The one exchange that a session has under way: started, answered, or given up.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header::RETRY_AFTER};
+
+use super::{ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, State};
+use crate::{
+    brokerage::{BrokerageStatus, Logout, Tickle},
+    context::{Context, Timestamp},
+    error::{Error, ErrorKind, Stage},
+    exchange::{Exchange, PendingReply, Unsigned},
+    flow::LiveSessionToken,
+    key::KeyError,
+};
+
+/// What an exchange is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    Negotiate,
+    Open,
+    Status,
+    Tickle,
+    LogOut,
+}
+
+impl Task {
+    /// Whether its answer still means something in this state.
+    pub(super) fn belongs_to(self, state: State) -> bool {
+        match self {
+            Self::Negotiate => matches!(state, State::Negotiating | State::Renewing),
+            Self::Open => state == State::Opening,
+            Self::Status => state == State::Settling,
+            Self::Tickle => matches!(state, State::Live | State::Displaced),
+            Self::LogOut => state == State::Closing,
+        }
+    }
+
+    const fn stage(self) -> Stage {
+        match self {
+            Self::Negotiate => Stage::LiveSessionToken,
+            Self::Open => Stage::OpenBrokerage,
+            Self::Status => Stage::BrokerageStatus,
+            Self::Tickle => Stage::Tickle,
+            Self::LogOut => Stage::Logout,
+        }
+    }
+}
+
+/// The only thing that may read the answer.
+enum Pending {
+    Signature(Box<Unsigned<LiveSessionToken>>),
+    Negotiate(PendingReply<LiveSessionToken>),
+    Open(PendingReply<BrokerageStatus>),
+    Status(PendingReply<BrokerageStatus>),
+    Tickle(PendingReply<Tickle>),
+    LogOut(PendingReply<Logout>),
+}
+
+pub(super) struct Outstanding {
+    id: ExchangeId,
+    sent_at: Timestamp,
+    pending: Pending,
+}
+
+/// What came of an exchange that succeeded.
+pub(super) enum Reply {
+    Negotiated(LiveSessionToken),
+    Brokerage(BrokerageStatus),
+    Tickled(Tickle),
+    LoggedOut(bool),
+}
+
+impl Outstanding {
+    pub(super) fn task(&self) -> Task {
+        match self.pending {
+            Pending::Signature(_) | Pending::Negotiate(_) => Task::Negotiate,
+            Pending::Open(_) => Task::Open,
+            Pending::Status(_) => Task::Status,
+            Pending::Tickle(_) => Task::Tickle,
+            Pending::LogOut(_) => Task::LogOut,
+        }
+    }
+
+    pub(super) fn sent_at(&self) -> Timestamp {
+        self.sent_at
+    }
+
+    pub(super) fn complete(self, response: Response<Bytes>) -> Result<Reply, Error> {
+        match self.pending {
+            Pending::Signature(_) => {
+                Err(Error::config(Stage::LiveSessionToken, "a signature was awaited, not a reply"))
+            }
+            Pending::Negotiate(reply) => reply.complete(response).map(Reply::Negotiated),
+            Pending::Open(reply) | Pending::Status(reply) => reply.complete(response).map(Reply::Brokerage),
+            Pending::Tickle(reply) => reply.complete(response).map(Reply::Tickled),
+            Pending::LogOut(reply) => reply.complete(response).map(|logout| Reply::LoggedOut(logout.status)),
+        }
+    }
+
+    /// What a failure outside means for this exchange.
+    pub(super) fn failure(&self, failure: Failure) -> Error {
+        let stage = self.task().stage();
+        match (&self.pending, failure.kind) {
+            (Pending::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
+            (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
+            (_, _) => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
+        }
+    }
+}
+
+/// How long the reply asks to be left alone, within reason.
+pub(super) fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
+    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.clamp(1, 3600)))
+}
+
+impl Session {
+    /// Takes what waits for an answer out, if it is this that was answered.
+    pub(super) fn take_outstanding(&mut self, id: ExchangeId) -> Option<Outstanding> {
+        let outstanding = self.outstanding.take_if(|outstanding| outstanding.id == id)?;
+        self.schedule.answer = None;
+        Some(outstanding)
+    }
+
+    /// Makes a request, freshly signed, and has it sent.
+    pub(super) fn start(&mut self, cx: &mut Context<'_>, task: Task) {
+        match self.make(cx, task) {
+            Ok((Some(request), pending)) => {
+                let (id, give_up_at) = self.expect(pending);
+                self.outputs.push_back(Output::Transmit { id, request, give_up_at });
+            }
+            Ok((None, pending)) => {
+                let input = match &pending {
+                    Pending::Signature(unsigned) => unsigned.input().clone(),
+                    _ => return,
+                };
+                let (id, give_up_at) = self.expect(pending);
+                self.outputs.push_back(Output::Sign { id, input, give_up_at });
+            }
+            Err(error) => self.fail(cx, task, error, None),
+        }
+    }
+
+    fn make(&self, cx: &mut Context<'_>, task: Task) -> Result<(Option<Request<Bytes>>, Pending), Error> {
+        fn parts<T>(
+            exchange: Exchange<T>,
+            pending: fn(PendingReply<T>) -> Pending,
+        ) -> (Option<Request<Bytes>>, Pending) {
+            let (request, reply) = exchange.into_parts();
+            (Some(request), pending(reply))
+        }
+        if task == Task::Negotiate {
+            let unsigned = self.token.prepare_live_session_token(&self.consumer, cx)?;
+            return if self.consumer.has_signing_key() {
+                unsigned.sign(cx).map(|exchange| parts(exchange, Pending::Negotiate))
+            } else {
+                Ok((None, Pending::Signature(Box::new(unsigned))))
+            };
+        }
+        let signer = self
+            .view
+            .signer
+            .as_ref()
+            .ok_or_else(|| Error::config(task.stage(), "there is no live session token to sign with"))?;
+        let brokerage = signer.brokerage();
+        match task {
+            Task::Negotiate | Task::Open => {
+                brokerage.open(cx, self.compete()).map(|exchange| parts(exchange, Pending::Open))
+            }
+            Task::Status => brokerage.status(cx).map(|exchange| parts(exchange, Pending::Status)),
+            Task::Tickle => brokerage.tickle(cx).map(|exchange| parts(exchange, Pending::Tickle)),
+            Task::LogOut => brokerage.logout(cx).map(|exchange| parts(exchange, Pending::LogOut)),
+        }
+    }
+
+    fn expect(&mut self, pending: Pending) -> (ExchangeId, Timestamp) {
+        let id = ExchangeId(self.next_id);
+        self.next_id += 1;
+        let sent_at = self.schedule.now();
+        let patience = if self.shutting_down { super::SHUTDOWN_PATIENCE } else { self.config.reply_timeout };
+        let give_up_at = self.schedule.after(patience);
+        self.schedule.answer = Some(give_up_at);
+        self.outstanding = Some(Outstanding { id, sent_at, pending });
+        (id, give_up_at)
+    }
+
+    /// Completes the request whose signature came, and has it sent.
+    pub(super) fn attach(&mut self, cx: &mut Context<'_>, id: ExchangeId, signature: &[u8]) {
+        let awaited = self
+            .outstanding
+            .as_ref()
+            .is_some_and(|outstanding| outstanding.id == id && matches!(outstanding.pending, Pending::Signature(_)));
+        let outstanding = if awaited { self.take_outstanding(id) } else { None };
+        let Some(Outstanding { pending: Pending::Signature(unsigned), .. }) = outstanding else {
+            return self.tell(SessionEvent::UnexpectedAnswer { id });
+        };
+        match unsigned.attach(signature) {
+            Ok(exchange) => {
+                let (request, reply) = exchange.into_parts();
+                let (id, give_up_at) = self.expect(Pending::Negotiate(reply));
+                self.outputs.push_back(Output::Transmit { id, request, give_up_at });
+            }
+            // A signature of the wrong length is the key store's fault, and may be right the next time.
+            Err(error) => {
+                let error = Error::key(Stage::LiveSessionToken, KeyError::refused(error));
+                self.fail(cx, Task::Negotiate, error, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What an application may know of a session, and what it makes of its own requests' failures.
+
+use http::{Method, StatusCode};
+
+use super::State;
+use crate::{
+    context::Timestamp,
+    error::ErrorKind,
+    signer::{Epoch, Signer},
+};
+
+/// A session at one moment. Cheap to clone; hand it to whoever sends requests.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    pub(super) state: State,
+    pub(super) signer: Option<Signer>,
+    pub(super) wait_until: Option<Timestamp>,
+    /// How often the broker accepted something signed by the present signer.
+    pub(super) confirmations: u64,
+}
+
+impl SessionView {
+    /// The state of the session.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What signs requests now; `None` while there is no live session token that is known to be good.
+    #[must_use]
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
+    }
+
+    /// The epoch of [`signer`](Self::signer).
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.signer.as_ref().map(Signer::epoch)
+    }
+
+    /// Until when nothing must be sent, because the broker counted too many requests.
+    #[must_use]
+    pub fn wait_until(&self) -> Option<Timestamp> {
+        self.wait_until
+    }
+
+    pub(crate) fn confirmations(&self) -> u64 {
+        self.confirmations
+    }
+
+    /// Whether the other view tells nothing that this one does not.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let key = |view: &Self| (view.state, view.epoch(), view.wait_until, view.confirmations);
+        key(self) == key(other)
+    }
+
+    /// What to do about a request of the application's own that was signed in `epoch` and answered with `status`.
+    ///
+    /// A pure function: report the status to the session too ([`Input::Observed`](super::Input::Observed)), and ask the
+    /// view that comes of it.
+    #[must_use]
+    pub fn advise(&self, epoch: Epoch, status: StatusCode, method: &Method) -> Advice {
+        if status.is_success() || status.is_redirection() || status.is_informational() {
+            return Advice::None;
+        }
+        if matches!(self.state, State::Closing | State::Closed) {
+            return Advice::GiveUp(ErrorKind::Config);
+        }
+        match status {
+            // Refused before anything was done, so that every method may be repeated.
+            StatusCode::UNAUTHORIZED | StatusCode::GONE => match self.epoch() {
+                Some(current) if current != epoch => Advice::Resend,
+                _ => Advice::AwaitAuthentication,
+            },
+            StatusCode::TOO_MANY_REQUESTS => Advice::WaitUntil(self.wait_until),
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => {
+                if method.is_idempotent() {
+                    Advice::Resend
+                } else {
+                    Advice::ResendIfIdempotent
+                }
+            }
+            status if status.is_server_error() => Advice::GiveUp(ErrorKind::Unavailable),
+            _ => Advice::GiveUp(ErrorKind::Rejected),
+        }
+    }
+}
+
+/// What to do about a request that failed. From [`SessionView::advise`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// Nothing: the request did not fail.
+    None,
+    /// Send it again, freshly signed.
+    Resend,
+    /// The broker may have acted on it, and its method does not say that twice is once. Send it again, freshly signed,
+    /// only if you know that it does no harm; for an order, ask for the list of orders first.
+    ResendIfIdempotent,
+    /// Send it again, freshly signed, but not before this moment, or, without one, not before
+    /// [`SessionView::wait_until`] is over.
+    WaitUntil(Option<Timestamp>),
+    /// The session negotiates a new live session token: send it again, freshly signed, when the view has a signer of
+    /// another epoch.
+    AwaitAuthentication,
+    /// Sending it again would change nothing; this says who must act.
+    GiveUp(ErrorKind),
+}

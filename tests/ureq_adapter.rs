@@ -1,0 +1,257 @@
+//! The ureq adapter over real sockets.
+#![cfg(all(feature = "ureq", feature = "simulator", feature = "getrandom"))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "tests open sockets and read the clock")]
+
+mod loopback;
+
+use std::{error::Error as _, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use ibkr_oauth::{
+    Compete, Consumer, Endpoints, Error, ErrorKind, Secret, Signer, Stage,
+    adapter::ureq::{send, sign_and_send},
+    simulator::Fault,
+};
+use loopback::{
+    Address, Loopback,
+    broker::{BrokerServer, with_context},
+};
+use ureq::Agent;
+
+/// An agent that no proxy of the machine's environment reaches, configured to do all that a call must not do.
+fn agent() -> Agent {
+    Agent::config_builder().proxy(None).max_redirects(10).http_status_as_error(true).build().into()
+}
+
+fn signer_at(origin: &str) -> Signer {
+    let endpoints = Endpoints::new(&format!("{origin}/v1/api")).unwrap();
+    let consumer = Consumer::builder("TESTCONS").endpoints(endpoints).user_agent("my-bot/7").build().unwrap();
+    Signer::from_stored(&consumer, "218c1d970d85a8442825", &Secret::from(vec![7; 20])).unwrap()
+}
+
+fn get(origin: &str) -> Request<Bytes> {
+    Request::get(format!("{origin}/v1/api/portfolio/accounts")).body(Bytes::new()).unwrap()
+}
+
+fn exchange_with(request: Request<Bytes>, origin: &str) -> Result<Response<Bytes>, Error> {
+    with_context(|cx| sign_and_send(&agent(), &signer_at(origin), cx, request))
+}
+
+#[test]
+fn the_whole_sign_in_and_a_day_of_requests() {
+    let server = BrokerServer::start();
+    let (agent, consumer) = (agent(), &server.account.consumer);
+    let exchange = with_context(|cx| {
+        consumer.unlock(cx, &server.account.access_token).unwrap().live_session_token(consumer, cx).unwrap()
+    });
+    let signer = send(&agent, exchange).unwrap().signer();
+    let status = send(&agent, with_context(|cx| signer.brokerage().open(cx, Compete::Yield).unwrap())).unwrap();
+    assert!(status.is_ready());
+    let tickle = send(&agent, with_context(|cx| signer.brokerage().tickle(cx).unwrap())).unwrap();
+    assert!(tickle.session().is_some());
+
+    let url = |path: &str| format!("{}{path}", server.account.base_url());
+    let hard = url("/iserver/secdef/search?symbol=BRK%20B&symbol=a%2Cb&name=x,y&empty=&bare");
+    let response = with_context(|cx| sign_and_send(&agent, &signer, cx, Request::get(hard).body("").unwrap())).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(String::from_utf8_lossy(response.body()).contains("BRK B"));
+
+    let form = Request::post(url("/accounts/DU0000001/order_impact"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("ContractId=8314&Side=BUY%20now")
+        .unwrap();
+    let response = with_context(|cx| sign_and_send(&agent, &signer, cx, form)).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+
+    let order = Request::post(url("/iserver/account/DU0000001/orders"))
+        .header("content-type", "application/json")
+        .body(r#"{"orders":[{"conid":265598}]}"#)
+        .unwrap();
+    let response = with_context(|cx| sign_and_send(&agent, &signer, cx, order)).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+
+    assert!(send(&agent, with_context(|cx| signer.brokerage().logout(cx).unwrap())).unwrap().status);
+    assert!(server.broker().refusals().is_empty(), "{:?}", server.broker().refusals());
+}
+
+#[test]
+fn the_headers_that_the_broker_wants_reach_the_wire() {
+    let server = Loopback::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    let origin = server.origin();
+    for method in ["POST", "PUT"] {
+        let request = Request::builder().method(method).uri(format!("{origin}/v1/api/tickle")).body(Bytes::new());
+        assert_eq!(exchange_with(request.unwrap(), origin).unwrap().body(), "{}");
+        let received = server.received().pop().unwrap();
+        assert_eq!(received.target(), (method, "/v1/api/tickle"));
+        assert_eq!(received.header("content-length"), ["0"]);
+        assert_eq!(received.header("user-agent"), ["my-bot/7"]);
+        assert!(received.header("transfer-encoding").is_empty());
+        assert_eq!(received.header("authorization").len(), 1);
+        assert_eq!(received.header("host"), [origin.strip_prefix("http://").unwrap()]);
+    }
+
+    let mut request = get(origin);
+    request.headers_mut().insert("user-agent", "other/1".parse().unwrap());
+    exchange_with(request, origin).unwrap();
+    let received = server.received().pop().unwrap();
+    assert_eq!(received.header("user-agent"), ["other/1"]);
+    assert!(received.header("content-length").is_empty(), "{}", received.head);
+
+    let exchange = with_context(|cx| signer_at(origin).brokerage().tickle(cx).unwrap());
+    send(&agent(), exchange).unwrap();
+    let received = server.received().pop().unwrap();
+    assert_eq!(received.header("content-length"), ["0"]);
+    assert_eq!(received.header("user-agent"), ["my-bot/7"]);
+}
+
+#[test]
+fn bodies_go_and_come_byte_for_byte() {
+    let body: Vec<u8> = (0..=255).collect();
+    let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
+    reply.extend_from_slice(&body);
+    let server = Loopback::always(reply);
+    let origin = server.origin();
+    for method in ["POST", "PUT", "PATCH", "DELETE", "PURGE"] {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{origin}/v1/api/a//b?c=%2c&d=e+f"))
+            .header("content-type", "application/octet-stream")
+            .body(Bytes::from(body.clone()));
+        assert_eq!(exchange_with(request.unwrap(), origin).unwrap().body(), &body, "{method}");
+        let received = server.received().pop().unwrap();
+        assert_eq!(received.target(), (method, "/v1/api/a//b?c=%2c&d=e+f"));
+        assert_eq!(received.body, body);
+        assert_eq!(received.header("content-length"), ["256"]);
+    }
+}
+
+#[test]
+fn a_redirect_is_handed_back_and_never_followed() {
+    let elsewhere = Loopback::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    for status in [301, 302, 303, 307, 308] {
+        let reply =
+            format!("HTTP/1.1 {status} Moved\r\nlocation: {}/x\r\ncontent-length: 4\r\n\r\ngone", elsewhere.origin());
+        let server = Loopback::always(reply);
+        let response = exchange_with(get(server.origin()), server.origin()).unwrap();
+        assert_eq!((response.status().as_u16(), &response.body()[..]), (status, &b"gone"[..]));
+        assert!(response.headers().contains_key("location"));
+
+        let exchange = with_context(|cx| signer_at(server.origin()).brokerage().tickle(cx).unwrap());
+        let error = send(&agent(), exchange).unwrap_err();
+        assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Malformed, status));
+        assert_eq!(server.received().len(), 2);
+    }
+    assert!(elsewhere.received().is_empty());
+}
+
+#[test]
+fn a_refusal_is_a_reply() {
+    for (status, text) in
+        [(400, "Bad Request"), (401, "Unauthorized"), (429, "Too Many Requests"), (503, "Unavailable")]
+    {
+        let server = Loopback::always(format!("HTTP/1.1 {status} {text}\r\ncontent-length: 3\r\n\r\nno!"));
+        let response = exchange_with(get(server.origin()), server.origin()).unwrap();
+        assert_eq!((response.status().as_u16(), &response.body()[..]), (status, &b"no!"[..]));
+        assert_eq!(server.received().len(), 1, "nothing is sent twice");
+    }
+}
+
+#[test]
+fn a_reply_that_is_too_long_is_an_error_and_not_cut() {
+    let chunk = vec![b' '; 1 << 20];
+    let reply = |length: usize| {
+        let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+        for _ in 0..length / chunk.len() {
+            reply.extend_from_slice(&chunk);
+        }
+        reply.resize(reply.len() + length % chunk.len(), b' ');
+        reply
+    };
+    let server = Loopback::always(reply(16 << 20));
+    assert_eq!(exchange_with(get(server.origin()), server.origin()).unwrap().body().len(), 16 << 20);
+
+    let server = Loopback::always(reply((16 << 20) + 1));
+    let error = exchange_with(get(server.origin()), server.origin()).unwrap_err();
+    assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Malformed));
+
+    let server = Loopback::always(reply(1 << 20));
+    let exchange = with_context(|cx| signer_at(server.origin()).brokerage().tickle(cx).unwrap());
+    let error = send(&agent(), exchange).unwrap_err();
+    assert_eq!((error.stage(), error.kind()), (Stage::Tickle, ErrorKind::Malformed));
+    assert!(error.to_string().contains("262145 bytes"), "{error}");
+}
+
+#[test]
+fn no_whole_reply_is_unavailable_with_a_cause_and_a_remedy() {
+    let closed = Address::new().origin();
+    let cases = [
+        ("nobody listens", None),
+        ("nothing comes", Some("")),
+        ("the head breaks off", Some("HTTP/1.1 200 OK\r\nconte")),
+        ("the body breaks off", Some("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc")),
+        ("a chunk breaks off", Some("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\nabc")),
+        ("it is not HTTP", Some("220 smtp.example.com ready\r\n\r\n")),
+    ];
+    for (case, reply) in cases {
+        let server = reply.map(Loopback::always);
+        let origin = server.as_ref().map_or(closed.as_str(), Loopback::origin);
+        let exchange = with_context(|cx| signer_at(origin).brokerage().tickle(cx).unwrap());
+        for error in [exchange_with(get(origin), origin).unwrap_err(), send(&agent(), exchange).unwrap_err()] {
+            assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{case}: {error}");
+            assert!(error.source().is_some() && !error.remedy().is_empty(), "{case}");
+            assert!(!error.to_string().contains('\n') && error.to_string().contains("127.0.0.1"), "{case}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_agents_own_shorter_timeout_is_kept() {
+    // The kernel takes the connection and the request; nobody ever answers.
+    let address = Address::new();
+    let agent: Agent =
+        Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_millis(50))).build().into();
+    let origin = address.origin();
+    let error = with_context(|cx| sign_and_send(&agent, &signer_at(&origin), cx, get(&origin))).unwrap_err();
+    assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable));
+    assert!(error.to_string().contains("timeout"), "{error}");
+}
+
+#[test]
+fn a_lost_reply_and_a_broken_proof_are_told_apart() {
+    let server = BrokerServer::start();
+    let negotiate = || {
+        let consumer = &server.account.consumer;
+        let exchange = with_context(|cx| {
+            consumer.unlock(cx, &server.account.access_token).unwrap().live_session_token(consumer, cx).unwrap()
+        });
+        send(&agent(), exchange).unwrap_err()
+    };
+    server.broker().inject(Fault::lose_reply());
+    assert_eq!(negotiate().kind(), ErrorKind::Unavailable);
+    server.broker().inject(Fault::wrong_proof());
+    assert_eq!(negotiate().kind(), ErrorKind::Unverified);
+    server.broker().inject(Fault::invalid_consumer());
+    let error = negotiate();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Rejected, Some(StatusCode::UNAUTHORIZED)));
+}
+
+#[test]
+fn what_cannot_be_signed_is_not_sent() {
+    let server = Loopback::always("HTTP/1.1 200 OK\r\n\r\n");
+    let mut request = get(server.origin());
+    request.headers_mut().insert("authorization", "Basic x".parse().unwrap());
+    assert_eq!(exchange_with(request, server.origin()).unwrap_err().stage(), Stage::Sign);
+    assert!(server.received().is_empty());
+}
+
+#[cfg(not(feature = "cli"))]
+#[test]
+fn the_feature_turns_on_no_tls_and_says_so() {
+    let server = Address::new();
+    let origin = server.origin().replace("http://", "https://");
+    let error = exchange_with(get(&origin), &origin).unwrap_err();
+    assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable));
+    assert!(error.remedy().contains("TLS"), "{error} {}", error.remedy());
+}
