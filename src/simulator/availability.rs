@@ -81,10 +81,10 @@ impl Pacing {
         ))
     }
 
-    /// Opens the penalty box. One that is longer stays as it is.
+    /// Opens the penalty box. While it is open nothing gets so far as to open it again.
     pub(super) fn confine(&mut self, now: Timestamp, penalty_box: Duration) {
         self.recent.clear();
-        self.boxed_until = self.boxed_until.max(now.saturating_add(penalty_box));
+        self.boxed_until = now.saturating_add(penalty_box);
     }
 }
 
