@@ -1,4 +1,122 @@
 //! Sending with a ready-made HTTP client. Each client is a feature of its own, off by default, and turns on no TLS.
+//!
+//! Each module has the same three functions: `send` for one exchange, `sign_and_send` for one protected request, and
+//! `drive` for a session. Each takes the caller's client, with its connections, proxies and TLS. For all of them:
+//!
+//! - no redirect is followed, since it would carry `Authorization` elsewhere; the reply is handed back as it is;
+//! - a status of 4xx or 5xx is a reply, not an error, and no request is sent twice;
+//! - a call takes at most 30 seconds, the reply's body included;
+//! - the reply to an exchange has at most 256 KiB, that to a request of yours at most 16 MiB.
 
+use std::{error, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request,
+    header::{CONTENT_LENGTH, USER_AGENT},
+};
+
+use crate::{
+    context::Context,
+    error::{Error, ErrorKind, Stage},
+    oauth1,
+    session::{Failure, FailureKind},
+    signer::Signer,
+};
+
+#[cfg(feature = "hyper")]
+pub mod hyper;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 #[cfg(feature = "ureq")]
 pub mod ureq;
+
+/// The longest time that a call may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest reply to a request of the application's own, in bytes: 16 MiB.
+const LONGEST_REPLY: usize = 16 << 20;
+
+/// Why there is no whole reply.
+struct NoReply {
+    failure: Failure,
+    remedy: &'static str,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+impl NoReply {
+    fn new(kind: FailureKind, remedy: &'static str, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self { failure: Failure { kind, detail: causes(&*source) }, remedy, source: Some(source) }
+    }
+
+    fn too_large(limit: usize) -> Self {
+        let detail = format!("it has more than {limit} bytes");
+        let remedy = "ask for less at a time, or send the signed request with an HTTP client of your own";
+        Self { failure: Failure { kind: FailureKind::TooLarge, detail }, remedy, source: None }
+    }
+}
+
+/// The error and what is behind it, in one line: HTTP clients say little in the first.
+fn causes(error: &(dyn error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<NoReply> for Failure {
+    fn from(no_reply: NoReply) -> Self {
+        no_reply.failure
+    }
+}
+
+impl From<NoReply> for Error {
+    fn from(no_reply: NoReply) -> Self {
+        let kind = match no_reply.failure.kind {
+            FailureKind::TooLarge => ErrorKind::Malformed,
+            _ => ErrorKind::Unavailable,
+        };
+        let error = Self::new(kind, Stage::Transport, format!("no reply: {}", no_reply.failure));
+        let error = error.with_remedy(no_reply.remedy);
+        match no_reply.source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+}
+
+/// What to try where nothing more is known.
+const LOOK_FIRST: &str =
+    "check network and base URL; the request may have arrived, so look before you send an order again";
+const CHECK_CONNECTION: &str = "check the base URL, name resolution, proxy and certificates; nothing was sent";
+
+/// A request with what the broker demands of each: the consumer's `User-Agent` where there is none, and
+/// `Content-Length: 0` in a `POST` or `PUT` without a body.
+fn complete_head(signer: &Signer, request: Request<impl Into<Bytes>>) -> Request<Bytes> {
+    let mut request = request.map(Into::into);
+    if !request.headers().contains_key(USER_AGENT) {
+        let user_agent = signer.consumer().user_agent().clone();
+        request.headers_mut().insert(USER_AGENT, user_agent);
+    }
+    if request.body().is_empty() && [Method::POST, Method::PUT].contains(request.method()) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    request
+}
+
+/// Signs a request, as a form if its media type is that of one.
+fn sign(signer: &Signer, cx: &mut Context<'_>, request: &mut Request<Bytes>) -> Result<(), Error> {
+    if oauth1::is_form(request.headers()) {
+        signer.sign_form(cx, request)?
+    } else {
+        signer.sign(cx, request)?
+    };
+    Ok(())
+}

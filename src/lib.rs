@@ -91,10 +91,10 @@
 //! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers |
 //! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |
-//! | `ureq` | | `adapter::ureq`: send with your `ureq` agent |
+//! | `ureq` | | [`adapter::ureq`]: send with your `ureq` agent |
 //! | `cli` | | the command line `ibkr-oauth`, with TLS |
 
-#[cfg(feature = "ureq")]
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 pub mod adapter;
 mod brokerage;
 mod bundle;

@@ -25,6 +25,14 @@
 //!
 //! To see your bot in bad weather, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
 //! to give, lost answers, proofs and public numbers that must not be trusted, sessions that end, clocks that run apart.
+//! What lasts longer than a request is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
+//! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
+//! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
+//! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
+//!
+//! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
+//! [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
+//! [`brokerage_sessions_opened`](Broker::brokerage_sessions_opened).
 //!
 //! # What it checks
 //!
@@ -39,7 +47,7 @@
 //!   token; a refused request leaves no trace in that order;
 //! * the nonce: never accepted before with the same token;
 //! * the signature, over a base string of its own making: RSA-SHA256, with the access token's secret before it where the
-//!   protocol has that, and HMAC-SHA256 under the [`VerifiedQuery`] it was set to;
+//!   protocol has that, and HMAC-SHA256 under the [`QueryPolicy`] it was set to;
 //! * that `/iserver` is used only while the brokerage session is open.
 //!
 //! Nothing of that is shared with the client in this crate: the percent-encoding, the canonicaliser, the header parser,
@@ -59,11 +67,13 @@
 //!
 //! # What it does not do
 //!
-//! It has no market, no money and no WebSocket, and counts no requests: a 429 comes only from a [`Fault`]. It sets no
-//! cookies. It knows one consumer and one user. It is stricter than the real broker was seen to be, for the written
+//! It has no market, no money and no WebSocket. It limits no rate unless told to, and then that of all requests and of no
+//! endpoint by itself. It sets no cookies. It knows one consumer and one user. It is stricter than the real broker was seen to be, for the written
 //! contract might be enforced any day; and where the real broker's words for an error are not known (a repeated nonce, a
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
 //! on them.
+//!
+//! [`QueryPolicy`]: crate::oauth1::QueryPolicy
 
 use std::{fmt, time::Duration};
 
@@ -71,7 +81,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use self::{
+    accepted::Log,
     address::without_query,
+    availability::Pacing,
     builder::Profile,
     faults::{Effect, Script},
     refusal::Objection,
@@ -82,8 +94,10 @@ use self::{
 };
 use crate::context::{Context, Timestamp};
 
+mod accepted;
 mod address;
 mod arithmetic;
+mod availability;
 mod builder;
 mod canonical;
 mod consent;
@@ -101,8 +115,8 @@ mod verify;
 mod world;
 
 pub use self::{
+    accepted::Accepted,
     builder::{BrokerBuilder, BrokerError},
-    canonical::VerifiedQuery,
     faults::{Fault, Lost, WrongResponse},
     refusal::{Refusal, RefusalReason},
     world::{SeededEntropy, Sent, Weather, World},
@@ -115,10 +129,16 @@ pub struct Broker {
     brokerage_session: Option<BrokerageSession>,
     /// The brokerage session counts as opened at the first request.
     starts_open: bool,
+    /// Another program of the user's has the brokerage session.
+    competing: bool,
+    pacing: Pacing,
     script: Script,
     refusals: Vec<Refusal>,
+    accepted: Log,
     requests: u64,
     orders: u64,
+    live_session_tokens: u64,
+    brokerage_sessions: u64,
     clock_ahead: Duration,
     clock_behind: Duration,
 }
@@ -129,18 +149,28 @@ impl Broker {
         BrokerBuilder::new()
     }
 
-    fn new(profile: Profile, registry: Registry, starts_open: bool) -> Self {
+    fn new(
+        profile: Profile,
+        registry: Registry,
+        starts_open: bool,
+        (clock_ahead, clock_behind): (Duration, Duration),
+    ) -> Self {
         Self {
             profile,
             registry,
             brokerage_session: None,
             starts_open,
+            competing: false,
+            pacing: Pacing::default(),
             script: Script::default(),
             refusals: Vec::new(),
+            accepted: Log::default(),
             requests: 0,
             orders: 0,
-            clock_ahead: Duration::ZERO,
-            clock_behind: Duration::ZERO,
+            live_session_tokens: 0,
+            brokerage_sessions: 0,
+            clock_ahead,
+            clock_behind,
         }
     }
 
@@ -157,28 +187,35 @@ impl Broker {
         }
         let now = self.clock(cx);
         if std::mem::take(&mut self.starts_open) {
-            self.brokerage_session = Some(BrokerageSession::opened(now, Duration::ZERO));
+            self.open_brokerage_session(now, Duration::ZERO);
         }
-        let mut lost = None;
-        let mut reply = match fault.as_ref().map(Fault::effect) {
-            Some(Effect::Instead(reply)) => reply.clone(),
-            Some(Effect::Instead401(text)) => Reply::traced_error(self.trace(), text),
-            Some(Effect::NoAccessSecret) => {
+        let lost = match fault.as_ref().map(Fault::effect) {
+            Some(Effect::Lose(lost)) => Some(*lost),
+            _ => None,
+        };
+        let turned_away = match lost {
+            // It never arrived, so that there is nobody to be turned away.
+            Some(Lost::Request) => Some(lost_reply()),
+            _ => self.turn_away(request, cx.now(), now),
+        };
+        let mut reply = match (turned_away, fault.as_ref().map(Fault::effect)) {
+            (Some(reply), _) => reply,
+            (None, Some(Effect::Instead(reply))) => reply.clone(),
+            (None, Some(Effect::Instead401(text))) => Reply::traced_error(self.trace(), text),
+            (None, Some(Effect::NoAccessSecret)) => {
                 let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
                 Reply::no_access_secret(self.trace(), &token)
             }
-            Some(Effect::Lose(Lost::Request)) => {
-                lost = Some(Lost::Request);
-                lost_reply()
+            (None, Some(Effect::PenaltyBox(duration))) => {
+                self.pacing.confine(cx.now(), *duration);
+                Reply::too_many_requests()
             }
-            Some(Effect::Lose(Lost::Reply)) => {
-                lost = Some(Lost::Reply);
-                self.answer(cx, request, now, Duration::ZERO);
-                lost_reply()
-            }
-            Some(Effect::DelayBridge(delay)) => self.answer(cx, request, now, *delay),
-            _ => self.answer(cx, request, now, Duration::ZERO),
+            (None, Some(Effect::DelayBridge(delay))) => self.answer(cx, request, now, *delay),
+            (None, _) => self.answer(cx, request, now, Duration::ZERO),
         };
+        if lost.is_some() {
+            reply = lost_reply();
+        }
         if let Some(fault) = &fault {
             if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
                 self.brokerage_session = None;
@@ -202,6 +239,30 @@ impl Broker {
     #[must_use]
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
+    }
+
+    /// The newest 4096 requests that passed every check of their address, parameters and signature, in order.
+    #[must_use]
+    pub fn accepted(&self) -> impl DoubleEndedIterator<Item = &Accepted> + ExactSizeIterator {
+        self.accepted.iter()
+    }
+
+    /// How many requests were handed to it so far, whatever became of them.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// How many live session tokens it has negotiated so far: how often clients have shaken hands with it.
+    #[must_use]
+    pub const fn live_session_tokens_issued(&self) -> u64 {
+        self.live_session_tokens
+    }
+
+    /// How often a brokerage session was opened so far, one that was open already included.
+    #[must_use]
+    pub const fn brokerage_sessions_opened(&self) -> u64 {
+        self.brokerage_sessions
     }
 
     fn strike(&mut self, effect: &Effect) {
@@ -235,30 +296,42 @@ impl Broker {
         bridge_delay: Duration,
     ) -> Reply {
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
-        self.serve(cx, request, now, bridge_delay).unwrap_or_else(|objection| {
+        let verified = verify::locate(&self.profile, request)
+            .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now));
+        let (accepted, served) = match verified {
+            Ok(verified) => {
+                self.registry.accept(&verified);
+                let accepted = Accepted::new(request.method(), &verified, now);
+                (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay))
+            }
+            Err(objection) => (None, Err(objection)),
+        };
+        let reply = served.unwrap_or_else(|objection| {
             let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
             let reply = Reply::refusing(&objection, endpoint, token, self.trace());
             self.record(request, now, objection);
             reply
-        })
+        });
+        if let Some(accepted) = accepted {
+            self.accepted.push(accepted.answered(reply.status));
+        }
+        reply
     }
 
     fn serve(
         &mut self,
         cx: &mut Context<'_>,
         request: &Request<Bytes>,
+        verified: &Verified,
         now: Timestamp,
         bridge_delay: Duration,
     ) -> Result<Reply, Objection> {
-        let address = verify::locate(&self.profile, request)?;
-        let verified = verify::verify(&self.profile, &self.registry, request, &address, now)?;
-        self.registry.accept(&verified);
-        let Verified { endpoint, path, parameters, .. } = verified;
-        match endpoint {
-            Endpoint::RequestToken => self.request_token(cx, &parameters),
-            Endpoint::AccessToken => self.access_token(cx, &parameters),
-            Endpoint::LiveSessionToken => self.live_session_token(cx, &parameters, now),
-            Endpoint::Protected => self.resource(cx, request, &path, now, bridge_delay),
+        let parameters = &verified.parameters;
+        match verified.endpoint {
+            Endpoint::RequestToken => self.request_token(cx, parameters),
+            Endpoint::AccessToken => self.access_token(cx, parameters),
+            Endpoint::LiveSessionToken => self.live_session_token(cx, parameters, now),
+            Endpoint::Protected => self.resource(cx, request, &verified.path, now, bridge_delay),
         }
     }
 
@@ -284,7 +357,7 @@ impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker")
             .field("consumer_key", &self.profile.consumer_key)
-            .field("verified_query", &self.profile.verified_query)
+            .field("query_policy", &self.profile.query_policy)
             .field("requests", &self.requests)
             .field("refusals", &self.refusals)
             .finish_non_exhaustive()

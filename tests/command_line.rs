@@ -4,12 +4,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
 
 mod loopback;
+mod terminal;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    io::Read,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Output, Stdio},
     time::Duration,
 };
 
@@ -23,32 +25,7 @@ use loopback::{
     broker::{Account, BrokerServer, with_context},
 };
 use serde_json::{Value, json};
-
-/// A folder of its own for each test, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("command_line_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(path.join("keys")).unwrap();
-        fs::create_dir_all(path.join("elsewhere")).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use terminal::{Folder, Outcome, command, run_in};
 
 /// What a user has: the bundle, its keys, and the broker behind its base URL.
 struct User {
@@ -79,7 +56,7 @@ impl User {
     }
 
     /// Makes the bundle again with other values for some of its fields.
-    fn change(&self, changes: Value) -> PathBuf {
+    fn change(&self, changes: &Value) -> PathBuf {
         let mut bundle: Value = serde_json::from_slice(&fs::read(&self.bundle).unwrap()).unwrap();
         for (name, value) in changes.as_object().unwrap() {
             bundle[name] = value.clone();
@@ -102,44 +79,6 @@ impl User {
             assert!(!shown.contains(secret.as_str()), "{shown}");
         }
     }
-}
-
-struct Outcome {
-    status: i32,
-    stdout: Vec<u8>,
-    stderr: String,
-}
-
-impl Outcome {
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.stdout).unwrap()
-    }
-
-    /// Asserts that the program failed with two lines, what and what to do, after `before`.
-    fn assert_failure(&self, status: i32, before: &str, what: &str, remedy: &str) {
-        assert_eq!(self.status, status, "{}", self.stderr);
-        let rest = self.stderr.strip_prefix(before).unwrap_or_else(|| panic!("{}", self.stderr));
-        let lines: Vec<&str> = rest.lines().collect();
-        assert_eq!(lines.len(), 2, "{}", self.stderr);
-        assert!(lines[0].starts_with("error: ") && lines[0].contains(what), "{}", self.stderr);
-        assert!(lines[1].starts_with("try: ") && lines[1].contains(remedy), "{}", self.stderr);
-    }
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ibkr-oauth"));
-    command.current_dir(folder).stdin(Stdio::null()).env("TEST_ENCRYPTION_KEY", test_keys::DECRYPTION_KEY);
-    for proxy in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
-        command.env_remove(proxy).env_remove(proxy.to_ascii_lowercase());
-    }
-    command
-}
-
-fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
-    let Output { status, stdout, stderr } = command(folder).args(arguments).output().unwrap();
-    let stderr = String::from_utf8(stderr).unwrap();
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    Outcome { status: status.code().unwrap(), stdout, stderr }
 }
 
 fn start() -> (BrokerServer, User) {
@@ -249,7 +188,7 @@ fn request_signs_queries_forms_and_json() {
 fn the_query_policy_comes_from_the_option_then_from_the_bundle() {
     let (server, user) = start();
     let path = "/marketdata/snapshot?conids=1%2C2";
-    let bundle = user.change(json!({"query_policy": "omit"}));
+    let bundle = user.change(&json!({"query_policy": "omit"}));
     let bundle = bundle.to_str().unwrap();
     let outcome = run_in(&user.folder.0, &["request", "--bundle", bundle, "GET", path]);
     assert_eq!(outcome.status, 1, "the broker verifies by RFC 5849");
@@ -266,6 +205,9 @@ fn the_brokerage_session_is_opened_on_demand() {
     assert!(outcome.text().contains("no bridge"));
 
     server.broker().inject(Fault::wait(Duration::from_millis(1)).at("/iserver/auth/ssodh/init"));
+    assert_eq!(user.run(&["request", "--open", "GET", "/iserver/accounts"]).status, 0);
+
+    server.broker().inject(Fault::no_bridge_for(Duration::from_millis(100)).at("/iserver/auth/ssodh/init"));
     assert_eq!(user.run(&["request", "--open", "GET", "/iserver/accounts"]).status, 0);
 
     server.broker().inject(Fault::competing().at("/iserver/auth/ssodh/init"));
@@ -302,9 +244,22 @@ fn a_broker_that_says_no_or_is_not_there_is_status_1() {
     server.broker().inject(Fault::lose_reply());
     user.run(&["token"]).assert_failure(1, "", "no reply from 127.0.0.1", "");
     let base_url = format!("{}/v1/api", Address::new().origin());
-    let bundle = user.change(json!({ "base_url": base_url }));
+    let bundle = user.change(&json!({ "base_url": base_url }));
     let outcome = run_in(&user.folder.0, &["token", "--bundle", bundle.to_str().unwrap()]);
     outcome.assert_failure(1, "", "no reply from 127.0.0.1", "network");
+}
+
+#[test]
+fn https_is_spoken() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let origin = format!("https://{}", listener.local_addr().unwrap());
+    let user = User::new(&origin, &Account::at(&origin).access_token);
+    let first_byte = std::thread::spawn(move || {
+        let mut byte = [0];
+        listener.accept().unwrap().0.read_exact(&mut byte).map(|()| byte[0])
+    });
+    user.run(&["token"]).assert_failure(1, "", "no reply from 127.0.0.1", "");
+    assert_eq!(first_byte.join().unwrap().unwrap(), 0x16, "a TLS handshake starts so");
 }
 
 #[test]
@@ -320,7 +275,7 @@ fn an_unusable_bundle_is_status_2_and_named_by_field() {
         (json!({"base_url": "ftp://127.0.0.1"}), "`base_url`"),
         (json!({"unknown": 1}), "`unknown`"),
     ] {
-        let bundle = user.change(changes);
+        let bundle = user.change(&changes);
         let outcome = run_in(&user.folder.0, &["token", "--bundle", bundle.to_str().unwrap()]);
         outcome.assert_failure(2, "", what, "");
         user.assert_no_secret_in(&outcome);
@@ -351,7 +306,6 @@ fn an_unusable_command_line_is_status_2_and_nothing_is_sent() {
         "/portfolio?oauth_token=1",
         "",
     ] {
-        // The last but one can only be seen to be wrong when it is signed.
         let outcome = user.run(&["request", "GET", url]);
         outcome.assert_failure(2, "", "", "");
     }
@@ -370,8 +324,7 @@ fn an_unusable_command_line_is_status_2_and_nothing_is_sent() {
     }
     assert_eq!(run_in(&user.folder.0, &["token"]).status, 2);
     assert_eq!(run_in(&user.folder.0, &[]).status, 2);
-    let paths = server.server.received().iter().map(|received| received.target().1.to_owned()).collect::<Vec<_>>();
-    assert!(paths.iter().all(|path| path.ends_with("/oauth/live_session_token")), "{paths:?}");
+    assert!(server.server.received().is_empty());
 }
 
 #[test]
@@ -496,7 +449,7 @@ fn an_encrypted_key_is_opened_with_the_passphrase_beside_it() {
     let (_server, user) = start();
     let encrypted = user.folder.write("keys/encrypted.pem", include_str!("data/keys/encrypted_pkcs8.pem"));
     let key = json!({"file": encrypted.to_str().unwrap(), "passphrase": {"env": "TEST_PASSPHRASE"}});
-    let bundle = user.change(json!({ "signature_key": key }));
+    let bundle = user.change(&json!({ "signature_key": key }));
     let outcome = |passphrase: Option<&str>| {
         let mut command = command(&user.folder.0);
         passphrase.map(|passphrase| command.env("TEST_PASSPHRASE", passphrase));

@@ -17,7 +17,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use by_hand::{BASE, Script, handle, header, protected, request, sign_in, text, unhex, vectors};
 use ibkr_oauth::{
     Context, Timestamp,
-    simulator::{Broker, BrokerBuilder, RefusalReason, VerifiedQuery, test_keys},
+    oauth1::QueryPolicy,
+    simulator::{Broker, BrokerBuilder, RefusalReason, test_keys},
 };
 use num_bigint::BigUint;
 use rsa::{PrivateKey, pkcs8::DecodePrivateKey};
@@ -148,12 +149,12 @@ fn each_key_agreement_gives_the_response_the_proof_and_the_token_of_the_vectors(
     }
 }
 
-fn policies() -> [(&'static str, VerifiedQuery); 4] {
+fn policies() -> [(&'static str, QueryPolicy); 4] {
     [
-        ("rfc5849", VerifiedQuery::Rfc5849),
-        ("ibkr_python_sample_values_encoded_once", VerifiedQuery::DecodedOnce),
-        ("ibind_client_query_left_out", VerifiedQuery::Omit),
-        ("query_inside_url_as_in_marchenko_and_ibkr_conduit", VerifiedQuery::InUrl),
+        ("rfc5849", QueryPolicy::Rfc5849),
+        ("ibkr_python_sample_values_encoded_once", QueryPolicy::DecodedOnce),
+        ("ibind_client_query_left_out", QueryPolicy::Omit),
+        ("query_inside_url_as_in_marchenko_and_ibkr_conduit", QueryPolicy::InUrl),
     ]
 }
 
@@ -173,7 +174,7 @@ fn protected_vector(vector: &Value, authorization: &str) -> http::Request<bytes:
     request(text(&vector["method"]), text(&vector["url_on_the_wire"]), authorization, body)
 }
 
-fn broker_for(vectors: &Value, vector: &Value, policy: VerifiedQuery) -> Broker {
+fn broker_for(vectors: &Value, vector: &Value, policy: QueryPolicy) -> Broker {
     let base = if text(&vector["url_on_the_wire"]).starts_with("http:") {
         "http://localhost:12345/tradingapi/v1"
     } else {
@@ -185,7 +186,7 @@ fn broker_for(vectors: &Value, vector: &Value, policy: VerifiedQuery) -> Broker 
         .access_token(ACCESS_TOKEN, unhex(text(&vectors["step3_access_token"]["decrypted_secret_hex"])))
         .live_session_token(token, Timestamp::from_secs(1_700_086_520))
         .brokerage_session(true)
-        .verified_query(policy)
+        .query_policy(policy)
         .build()
         .unwrap()
 }
@@ -226,7 +227,7 @@ fn raw_pairs_equal_rfc_5849_where_the_wire_is_encoded_as_the_rfc_has_it() {
     let vectors = vectors();
     for vector in vectors["protected_requests"].as_array().unwrap() {
         let sent = text(&vector["variants"]["rfc5849"]["authorization_header_realm_first"]);
-        let mut broker = broker_for(&vectors, vector, VerifiedQuery::RawPairs);
+        let mut broker = broker_for(&vectors, vector, QueryPolicy::RawPairs);
         let request = protected_vector(vector, sent);
         let (status, _) = handle(&mut broker, 1_700_000_200, &mut Script::counting(), &request);
         assert_eq!(status, 200, "{}: {:?}", vector["name"], broker.refusals());
@@ -242,7 +243,7 @@ fn the_query_arrives_decoded() {
         .iter()
         .find(|vector| vector["name"] == "get_hard_query")
         .unwrap();
-    let mut broker = broker_for(&vectors, vector, VerifiedQuery::Rfc5849);
+    let mut broker = broker_for(&vectors, vector, QueryPolicy::Rfc5849);
     let request = protected_vector(vector, text(&vector["variants"]["rfc5849"]["authorization_header_realm_first"]));
     let (_, body) = handle(&mut broker, 1_700_000_200, &mut Script::counting(), &request);
     assert_eq!(body["query"], vector["query_parameters_decoded"]);

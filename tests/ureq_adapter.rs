@@ -245,3 +245,13 @@ fn what_cannot_be_signed_is_not_sent() {
     assert_eq!(exchange_with(request, server.origin()).unwrap_err().stage(), Stage::Sign);
     assert!(server.received().is_empty());
 }
+
+#[cfg(not(feature = "cli"))]
+#[test]
+fn the_feature_turns_on_no_tls_and_says_so() {
+    let server = Address::new();
+    let origin = server.origin().replace("http://", "https://");
+    let error = exchange_with(get(&origin), &origin).unwrap_err();
+    assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable));
+    assert!(error.remedy().contains("TLS"), "{error} {}", error.remedy());
+}

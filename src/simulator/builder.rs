@@ -5,13 +5,14 @@ use std::{error, fmt, time::Duration};
 use http::Uri;
 
 use super::{
-    Broker, VerifiedQuery,
+    Broker,
     address::Base,
     arithmetic::{Group, RsaPublic},
+    availability::{Availability, RateLimit},
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
 };
-use crate::{context::Timestamp, secret::Secret};
+use crate::{context::Timestamp, oauth1::QueryPolicy, secret::Secret};
 
 /// What the broker knows of its one consumer, and where it listens.
 #[derive(Debug)]
@@ -22,13 +23,14 @@ pub(super) struct Profile {
     pub(super) encryption_key: RsaPublic,
     pub(super) group: Group,
     pub(super) base: Base,
-    pub(super) verified_query: VerifiedQuery,
+    pub(super) query_policy: QueryPolicy,
     pub(super) paper: bool,
     pub(super) standing: Standing,
     pub(super) first_party_only: bool,
     pub(super) accounts: Vec<String>,
     pub(super) callback: String,
     pub(super) consent_page: Option<String>,
+    pub(super) availability: Availability,
 }
 
 /// Whether the broker has activated the consumer.
@@ -41,11 +43,11 @@ pub(super) enum Standing {
 /// Makes a [`Broker`] that differs from the default one.
 ///
 /// ```
-/// use ibkr_oauth::simulator::{Broker, VerifiedQuery};
+/// use ibkr_oauth::{oauth1::QueryPolicy, simulator::Broker};
 ///
 /// let broker = Broker::builder()
 ///     .base_url("http://localhost:5000/v1/api")
-///     .verified_query(VerifiedQuery::RawPairs)
+///     .query_policy(QueryPolicy::RawPairs)
 ///     .access_token("218c1d970d85a8442825", [7; 32])
 ///     .build()?;
 /// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
@@ -59,7 +61,7 @@ pub struct BrokerBuilder {
     prime: Vec<u8>,
     generator: Vec<u8>,
     base_url: String,
-    verified_query: VerifiedQuery,
+    query_policy: QueryPolicy,
     paper: bool,
     standing: Standing,
     first_party_only: bool,
@@ -70,6 +72,9 @@ pub struct BrokerBuilder {
     request_token: Option<(String, String)>,
     live_session_token: Option<(Secret, Timestamp)>,
     brokerage_session: bool,
+    availability: Availability,
+    clock_ahead: Duration,
+    clock_behind: Duration,
 }
 
 impl BrokerBuilder {
@@ -82,7 +87,7 @@ impl BrokerBuilder {
             prime: test_keys::prime(),
             generator: vec![2],
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
-            verified_query: VerifiedQuery::default(),
+            query_policy: QueryPolicy::default(),
             paper: true,
             standing: Standing::Active,
             first_party_only: false,
@@ -93,6 +98,9 @@ impl BrokerBuilder {
             request_token: None,
             live_session_token: None,
             brokerage_session: false,
+            availability: Availability::default(),
+            clock_ahead: Duration::ZERO,
+            clock_behind: Duration::ZERO,
         }
     }
 
@@ -136,9 +144,10 @@ impl BrokerBuilder {
         self
     }
 
-    /// How query and form parameters of protected requests are verified: by RFC 5849 unless set.
-    pub const fn verified_query(mut self, verified_query: VerifiedQuery) -> Self {
-        self.verified_query = verified_query;
+    /// How query and form parameters of protected requests are verified: by RFC 5849 unless set. The three requests of
+    /// the sign-in are always verified by RFC 5849.
+    pub const fn query_policy(mut self, query_policy: QueryPolicy) -> Self {
+        self.query_policy = query_policy;
         self
     }
 
@@ -205,6 +214,48 @@ impl BrokerBuilder {
         self
     }
 
+    /// The brokerage session ends each midnight of a place whose time is so many seconds ahead of UTC (New York in
+    /// winter: −18000), and has to be opened anew; the live session token stays. Unless set, it has no such end.
+    pub const fn daily_reset(mut self, utc_offset: i32) -> Self {
+        self.availability.daily_reset = Some(utc_offset);
+        self
+    }
+
+    /// From `from` on until just before `until`, by the broker's clock, every request is answered with 503, in turn with
+    /// a JSON error and with an empty body. The broker looks at none of them. May be called more than once.
+    pub fn maintenance(mut self, from: Timestamp, until: Timestamp) -> Self {
+        self.availability.maintenance.push((from, until));
+        self
+    }
+
+    /// For so long after the brokerage session was opened its status says `"authenticated": true, "established": false`
+    /// and `/iserver` answers `no bridge`: no time unless set.
+    pub const fn settling(mut self, settling: Duration) -> Self {
+        self.availability.settling = settling;
+        self
+    }
+
+    /// More requests than that within any second are answered with 429 and open the penalty box: until its end, by the
+    /// time handed to [`handle`](Broker::handle), every request is answered with 429, and does not make it longer. The
+    /// first is among the [`refusals`](Broker::refusals) as [`RateExceeded`](super::RefusalReason::RateExceeded), the
+    /// others as [`PenaltyBox`](super::RefusalReason::PenaltyBox). Unless set, there is no limit.
+    pub const fn rate_limit(mut self, requests_per_second: u32, penalty_box: Duration) -> Self {
+        self.availability.rate_limit = Some(RateLimit { requests_per_second, penalty_box });
+        self
+    }
+
+    /// The broker's clock is that much ahead of the time handed to it: not at all unless set.
+    pub const fn clock_ahead(mut self, duration: Duration) -> Self {
+        self.clock_ahead = duration;
+        self
+    }
+
+    /// The broker's clock is that much behind the time handed to it: not at all unless set.
+    pub const fn clock_behind(mut self, duration: Duration) -> Self {
+        self.clock_behind = duration;
+        self
+    }
+
     /// Makes the broker.
     ///
     /// # Errors
@@ -242,15 +293,16 @@ impl BrokerBuilder {
             encryption_key,
             group,
             base,
-            verified_query: self.verified_query,
+            query_policy: self.query_policy,
             paper: self.paper,
             standing: self.standing,
             first_party_only: self.first_party_only,
             accounts: self.accounts,
             callback: self.callback,
             consent_page: self.consent_page,
+            availability: self.availability,
         };
-        Ok(Broker::new(profile, registry, self.brokerage_session))
+        Ok(Broker::new(profile, registry, self.brokerage_session, (self.clock_ahead, self.clock_behind)))
     }
 }
 
@@ -267,7 +319,7 @@ impl fmt::Debug for BrokerBuilder {
         f.debug_struct("BrokerBuilder")
             .field("consumer_key", &self.consumer_key)
             .field("base_url", &self.base_url)
-            .field("verified_query", &self.verified_query)
+            .field("query_policy", &self.query_policy)
             .finish_non_exhaustive()
     }
 }

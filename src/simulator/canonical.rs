@@ -1,43 +1,8 @@
 //! The signature base string (RFC 5849 section 3.4.1), the broker's own: written to be compared with the RFC, not to be
-//! fast.
+//! fast. Of the client's it has only the name of the policy, never what the policy does.
 
 use super::percent;
-
-/// How the broker takes query and form parameters into the signature base string of a protected request.
-///
-/// The written contract is RFC 5849; clients that are known to work differ from it and from each other. The three
-/// requests of the sign-in are always verified by RFC 5849.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VerifiedQuery {
-    /// Pairs are decoded (`+` is a space, a pair without `=` has an empty value), each name and value is encoded, then
-    /// the sorted list is encoded again: a comma becomes `%252C`.
-    #[default]
-    Rfc5849,
-    /// Query pairs count as they stand on the wire and are encoded once with the list: `%2C` becomes `%252C`, a bare
-    /// comma `%2C`. A pair without `=` stays so. Form pairs are decoded.
-    RawPairs,
-    /// Query and form pairs are decoded and encoded once with the list: a comma becomes `%2C` however it was sent.
-    DecodedOnce,
-    /// Neither query nor form pairs are signed.
-    Omit,
-    /// The query stands, as sent, behind a `?` in the URL part and is encoded once with it. Form pairs are not signed.
-    InUrl,
-}
-
-impl VerifiedQuery {
-    pub(super) const ALL: [Self; 5] = [Self::Rfc5849, Self::RawPairs, Self::DecodedOnce, Self::Omit, Self::InUrl];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Rfc5849 => "rfc5849",
-            Self::RawPairs => "raw-pairs",
-            Self::DecodedOnce => "decoded-once",
-            Self::Omit => "omit",
-            Self::InUrl => "in-url",
-        }
-    }
-}
+use crate::oauth1::QueryPolicy;
 
 /// What of a request goes into its base string.
 #[derive(Clone, Copy, Debug)]
@@ -55,22 +20,22 @@ type Pair = (Vec<u8>, Vec<u8>);
 
 impl Signed<'_> {
     /// The base string; `None` where a query or form pair has to be decoded and cannot be.
-    pub(super) fn base_string(&self, policy: VerifiedQuery) -> Option<String> {
+    pub(super) fn base_string(&self, policy: QueryPolicy) -> Option<String> {
         let query = self.query.unwrap_or_default().as_bytes();
         let form = self.form.unwrap_or_default();
         let parameters = match policy {
-            VerifiedQuery::Rfc5849 => {
+            QueryPolicy::Rfc5849 => {
                 let mut pairs = decoded_pairs(query)?;
                 pairs.extend(decoded_pairs(form)?);
                 encoded_pairs(&pairs, self.protocol)
             }
-            VerifiedQuery::Omit | VerifiedQuery::InUrl => encoded_pairs(&[], self.protocol),
-            VerifiedQuery::DecodedOnce => {
+            QueryPolicy::Omit | QueryPolicy::InUrl => encoded_pairs(&[], self.protocol),
+            QueryPolicy::DecodedOnce => {
                 let mut pairs = decoded_pairs(query)?;
                 pairs.extend(decoded_pairs(form)?);
                 plain_pairs(pairs.into_iter().map(with_equals_sign).collect(), self.protocol)
             }
-            VerifiedQuery::RawPairs => {
+            QueryPolicy::RawPairs => {
                 let mut pairs: Vec<(Pair, Vec<u8>)> = sent_pairs(query)
                     .map(|sent| {
                         let (name, value) = split_at_equals_sign(sent);
@@ -82,7 +47,7 @@ impl Signed<'_> {
             }
         };
         let uri = match (policy, self.query) {
-            (VerifiedQuery::InUrl, Some(query)) => format!("{}?{query}", self.base_uri),
+            (QueryPolicy::InUrl, Some(query)) => format!("{}?{query}", self.base_uri),
             _ => self.base_uri.to_owned(),
         };
         Some(format!("{}&{}&{}", self.method, percent::encode(uri.as_bytes()), percent::encode(&parameters)))
@@ -163,7 +128,7 @@ mod tests {
         let expected = "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3D2%2520q%26a3%3Da%26b5%3D%253D%25253D%26c\
                         %2540%3D%26c2%3D%26oauth_consumer_key%3D9djdj82h48djs9d2%26oauth_nonce%3D7d8f3e4a%26oauth_signature_\
                         method%3DHMAC-SHA1%26oauth_timestamp%3D137131201%26oauth_token%3Dkkk9d7dh3k39sjv7";
-        assert_eq!(signed.base_string(VerifiedQuery::Rfc5849).as_deref(), Some(expected));
+        assert_eq!(signed.base_string(QueryPolicy::Rfc5849).as_deref(), Some(expected));
     }
 
     #[test]
@@ -186,7 +151,7 @@ mod tests {
         let expected = "GET&http%3A%2F%2Fphotos.example.net%2Fphotos&file%3Dvacation.jpg%26oauth_consumer_key%3Ddpf43f3p2l4k\
                         3l03%26oauth_nonce%3Dkllo9940pd9333jh%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D119124\
                         2096%26oauth_token%3Dnnch734d00sl2jdk%26oauth_version%3D1.0%26size%3Doriginal";
-        assert_eq!(signed.base_string(VerifiedQuery::Rfc5849).as_deref(), Some(expected));
+        assert_eq!(signed.base_string(QueryPolicy::Rfc5849).as_deref(), Some(expected));
     }
 
     #[test]
@@ -200,11 +165,11 @@ mod tests {
             protocol: &protocol,
         };
         let cases = [
-            (VerifiedQuery::Rfc5849, "http://h/", "a=1%2C2&f=A&m=1&n=&z=1%20~&z=1%2C2"),
-            (VerifiedQuery::RawPairs, "http://h/", "a=1,2&f=A&m=1&n&z=1%2C2&z=1+%7e"),
-            (VerifiedQuery::DecodedOnce, "http://h/", "a=1,2&f=A&m=1&n=&z=1 ~&z=1,2"),
-            (VerifiedQuery::Omit, "http://h/", "m=1"),
-            (VerifiedQuery::InUrl, "http://h/?z=1%2C2&&a=1,2&n&z=1+%7e", "m=1"),
+            (QueryPolicy::Rfc5849, "http://h/", "a=1%2C2&f=A&m=1&n=&z=1%20~&z=1%2C2"),
+            (QueryPolicy::RawPairs, "http://h/", "a=1,2&f=A&m=1&n&z=1%2C2&z=1+%7e"),
+            (QueryPolicy::DecodedOnce, "http://h/", "a=1,2&f=A&m=1&n=&z=1 ~&z=1,2"),
+            (QueryPolicy::Omit, "http://h/", "m=1"),
+            (QueryPolicy::InUrl, "http://h/?z=1%2C2&&a=1,2&n&z=1+%7e", "m=1"),
         ];
         for (policy, uri, parameters) in cases {
             let expected =
@@ -216,7 +181,7 @@ mod tests {
     #[test]
     fn only_a_policy_that_decodes_minds_a_broken_escape() {
         let signed = Signed { method: "GET", base_uri: "http://h/", query: Some("a=%4"), form: None, protocol: &[] };
-        let readable = VerifiedQuery::ALL.map(|policy| signed.base_string(policy).is_some());
+        let readable = QueryPolicy::ALL.map(|policy| signed.base_string(policy).is_some());
         assert_eq!(readable, [false, true, false, true, true]);
     }
 }

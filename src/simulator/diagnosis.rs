@@ -2,14 +2,15 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{VerifiedQuery, canonical::Signed, registry::AccessGrant};
+use super::{canonical::Signed, registry::AccessGrant};
+use crate::oauth1::QueryPolicy;
 
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 
 /// The base strings of requests that differ in one thing from the one received, each with what that is.
-fn variants(signed: &Signed<'_>, policy: VerifiedQuery) -> Vec<(String, String)> {
+fn variants(signed: &Signed<'_>, policy: QueryPolicy) -> Vec<(String, String)> {
     let mut variants = Vec::new();
-    let mut add = |what: String, signed: Signed<'_>, policy: VerifiedQuery| {
+    let mut add = |what: String, signed: Signed<'_>, policy: QueryPolicy| {
         if let Some(text) = signed.base_string(policy) {
             variants.push((what, text));
         }
@@ -25,7 +26,7 @@ fn variants(signed: &Signed<'_>, policy: VerifiedQuery) -> Vec<(String, String)>
     }
     let slashed = format!("{}/", signed.base_uri);
     add("a slash at the end of the URL".to_owned(), Signed { base_uri: &slashed, ..*signed }, policy);
-    for other in VerifiedQuery::ALL.into_iter().filter(|other| *other != policy) {
+    for other in QueryPolicy::ALL.into_iter().filter(|other| *other != policy) {
         add(format!("the query policy {}", other.name()), *signed, other);
     }
     variants
@@ -33,7 +34,7 @@ fn variants(signed: &Signed<'_>, policy: VerifiedQuery) -> Vec<(String, String)>
 
 /// Text to append to a refusal; empty where no known slip explains the signature.
 pub(super) fn of_rsa(signed: &Signed<'_>, prepend: &str, verifies: impl Fn(&str) -> bool) -> String {
-    let expected = signed.base_string(VerifiedQuery::Rfc5849).unwrap_or_default();
+    let expected = signed.base_string(QueryPolicy::Rfc5849).unwrap_or_default();
     if !prepend.is_empty() && verifies(&expected) {
         return said("a base string without the access token's secret before it");
     }
@@ -41,7 +42,7 @@ pub(super) fn of_rsa(signed: &Signed<'_>, prepend: &str, verifies: impl Fn(&str)
     if upper != prepend && verifies(&format!("{upper}{expected}")) {
         return said("the access token's secret in upper-case hexadecimal");
     }
-    variants(signed, VerifiedQuery::Rfc5849)
+    variants(signed, QueryPolicy::Rfc5849)
         .into_iter()
         .find(|(_, text)| verifies(&format!("{prepend}{text}")))
         .map(|(what, _)| said(&what))
@@ -51,7 +52,7 @@ pub(super) fn of_rsa(signed: &Signed<'_>, prepend: &str, verifies: impl Fn(&str)
 /// Text to append to a refusal; empty where no known slip explains the signature.
 pub(super) fn of_hmac(
     signed: &Signed<'_>,
-    policy: VerifiedQuery,
+    policy: QueryPolicy,
     grant: &AccessGrant,
     signs: impl Fn(&[u8], &str) -> bool,
 ) -> String {
@@ -75,6 +76,7 @@ pub(super) fn of_hmac(
     String::new()
 }
 
-fn said(what: &str) -> String {
+/// How a slip is named.
+pub(super) fn said(what: &str) -> String {
     format!("; it would be right for {what}")
 }

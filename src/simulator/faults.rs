@@ -42,6 +42,8 @@ pub(super) enum Effect {
     Instead401(&'static str),
     NoAccessSecret,
     Lose(Lost),
+    /// A 429, and the same to each request for so long.
+    PenaltyBox(Duration),
     ExpireLiveSessionTokens,
     ClockAhead(Duration),
     ClockBehind(Duration),
@@ -129,6 +131,13 @@ impl Fault {
     #[must_use]
     pub fn rate_limited() -> Self {
         Self::status(429)
+    }
+
+    /// 429, and the penalty box is open for `duration`: each request until its end is answered with 429 and is among the
+    /// [`refusals`](super::Broker::refusals) as [`PenaltyBox`](super::RefusalReason::PenaltyBox).
+    #[must_use]
+    pub const fn penalty_box(duration: Duration) -> Self {
+        Self::new(Effect::PenaltyBox(duration))
     }
 
     /// 410: the session is stale, or the server the wrong one.

@@ -108,6 +108,10 @@ pub enum RefusalReason {
     ResourceUnknown,
     /// There is no such account.
     AccountUnknown,
+    /// More requests within a second than the rate limit allows.
+    RateExceeded,
+    /// A request while the penalty box was open.
+    PenaltyBox,
     /// The simulation's source of random bytes failed, or gave only useless ones.
     EntropyFailed,
 }

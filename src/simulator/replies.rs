@@ -84,6 +84,7 @@ impl Reply {
                 Self::error(StatusCode::BAD_REQUEST, "Bad Request")
             }
             Reason::PublishNotTrue => Self::error(StatusCode::INTERNAL_SERVER_ERROR, "publish must be true"),
+            Reason::RateExceeded | Reason::PenaltyBox => Self::too_many_requests(),
             Reason::EntropyFailed => Self::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
             Reason::FirstPartyOnly => Self::traced_error(trace, "request not available to this consumer"),
             Reason::RealmDiffers => Self::traced_error(trace, "invalid realm"),
@@ -105,6 +106,10 @@ impl Reply {
             | Reason::ConsentPageUnknown
             | Reason::RedirectMalformed => Self::traced_error(trace, "invalid Authorization"),
         }
+    }
+
+    pub(super) fn too_many_requests() -> Self {
+        Self::error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
     }
 
     pub(super) fn no_access_secret(trace: u64, token: &str) -> Self {

@@ -24,13 +24,16 @@ const SILENCE: Duration = Duration::from_secs(6 * 60);
 /// An open brokerage session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BrokerageSession {
-    ready_at: Timestamp,
+    ready_from: Timestamp,
+    /// Unless there is a tickle before.
     dies_at: Timestamp,
+    /// Whatever the tickles.
+    reset_at: Option<Timestamp>,
 }
 
 impl BrokerageSession {
-    pub(super) fn opened(now: Timestamp, delay: Duration) -> Self {
-        Self { ready_at: now.saturating_add(delay), dies_at: now.saturating_add(SILENCE) }
+    fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.dies_at || self.reset_at.is_some_and(|at| now >= at)
     }
 }
 
@@ -43,7 +46,7 @@ impl Broker {
         now: Timestamp,
         bridge_delay: Duration,
     ) -> Result<Reply, Objection> {
-        if self.brokerage_session.is_some_and(|session| now >= session.dies_at) {
+        if self.brokerage_session.is_some_and(|session| session.is_over(now)) {
             self.brokerage_session = None;
         }
         let about_session = matches!(path, "/iserver/auth/ssodh/init" | "/iserver/auth/status");
@@ -86,8 +89,17 @@ impl Broker {
         }
     }
 
+    pub(super) fn open_brokerage_session(&mut self, now: Timestamp, settling: Duration) {
+        self.brokerage_sessions = self.brokerage_sessions.saturating_add(1);
+        self.brokerage_session = Some(BrokerageSession {
+            ready_from: now.saturating_add(settling),
+            dies_at: now.saturating_add(SILENCE),
+            reset_at: self.profile.availability.next_reset(now),
+        });
+    }
+
     fn is_bridged(&self, now: Timestamp) -> bool {
-        self.brokerage_session.is_some_and(|session| now >= session.ready_at)
+        self.brokerage_session.is_some_and(|session| now >= session.ready_from)
     }
 
     fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Reply, Objection> {
@@ -115,7 +127,7 @@ impl Broker {
         let open = self.brokerage_session.is_some();
         let mut status = json!({
             "authenticated": open,
-            "competing": false,
+            "competing": self.competing,
             "connected": open,
             "message": "",
             "MAC": "98:F2:B3:23:BF:A0",
@@ -140,10 +152,13 @@ impl Broker {
         if body.get("publish") != Some(&Value::Bool(true)) {
             return Err(Objection::new(RefusalReason::PublishNotTrue, "`publish` is not `true` in the JSON body"));
         }
-        if !matches!(body.get("compete"), Some(Value::Bool(_))) {
+        let Some(competes) = body.get("compete").and_then(Value::as_bool) else {
             return Err(malformed("`compete` is not a boolean in the JSON body"));
+        };
+        if competes || !self.competing {
+            self.competing = false;
+            self.open_brokerage_session(now, bridge_delay.max(self.profile.availability.settling));
         }
-        self.brokerage_session = Some(BrokerageSession::opened(now, bridge_delay));
         Ok(Reply::ok(self.status(now)))
     }
 

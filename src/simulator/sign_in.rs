@@ -104,6 +104,7 @@ impl Broker {
             "live_session_token_expiration": expiration.as_millis(),
         });
         grant.add_live_session_token(token, slip, expiration);
+        self.live_session_tokens = self.live_session_tokens.saturating_add(1);
         Ok(Reply::ok(reply))
     }
 }

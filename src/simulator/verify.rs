@@ -6,7 +6,6 @@ use http::{HeaderMap, Method, Request, header};
 use num_bigint::BigUint;
 
 use super::{
-    VerifiedQuery,
     address::Address,
     arithmetic::{hex, hmac_sha256},
     builder::{Profile, Standing, is_absolute_url},
@@ -16,7 +15,7 @@ use super::{
     refusal::{Objection, RefusalReason},
     registry::{AccessGrant, Registry},
 };
-use crate::context::Timestamp;
+use crate::{context::Timestamp, oauth1::QueryPolicy};
 
 /// How far a timestamp may be from the broker's clock, in seconds, to either side.
 const TIMESTAMP_WINDOW: u64 = 300;
@@ -338,13 +337,18 @@ fn check_rsa(
     grant: Option<&AccessGrant>,
 ) -> Result<(), Objection> {
     let signature = read_signature(parameters, profile.signing_key.size())?;
-    let base_string = base_string(signed, VerifiedQuery::Rfc5849)?;
+    let base_string = base_string(signed, QueryPolicy::Rfc5849)?;
     let prepend = grant.map(|grant| hex(grant.secret.expose())).unwrap_or_default();
     let verifies = |text: &str| profile.signing_key.verifies(text.as_bytes(), &signature);
-    if verifies(&format!("{prepend}{base_string}")) {
+    let expected = format!("{prepend}{base_string}");
+    if verifies(&expected) {
         return Ok(());
     }
-    let hint = diagnosis::of_rsa(signed, &prepend, verifies);
+    let hint = if profile.encryption_key.verifies(expected.as_bytes(), &signature) {
+        diagnosis::said("the encryption key in place of the signing key")
+    } else {
+        diagnosis::of_rsa(signed, &prepend, verifies)
+    };
     Err(Objection::new(
         RefusalReason::SignatureDiffers,
         format!("oauth_signature is not that of the expected base string under the registered signing key{hint}"),
@@ -360,7 +364,7 @@ fn check_hmac(
     now: Timestamp,
 ) -> Result<(), Objection> {
     let signature = read_signature(parameters, 32)?;
-    let base_string = base_string(signed, profile.verified_query)?;
+    let base_string = base_string(signed, profile.query_policy)?;
     let signs = |key: &[u8], text: &str| hmac_sha256(key, text) == signature;
     let key = grant.live_session_tokens().iter().find(|token| signs(token.token.expose(), &base_string));
     match key {
@@ -379,18 +383,18 @@ fn check_hmac(
             "no live session token has been negotiated",
         ));
     }
-    let hint = diagnosis::of_hmac(signed, profile.verified_query, grant, signs);
+    let hint = diagnosis::of_hmac(signed, profile.query_policy, grant, signs);
     Err(Objection::new(
         RefusalReason::SignatureDiffers,
         format!(
             "oauth_signature is not that of the expected base string (query policy {}) under the live session token{hint}",
-            profile.verified_query.name()
+            profile.query_policy.name()
         ),
     )
     .with_base_string(base_string, false))
 }
 
-fn base_string(signed: &Signed<'_>, policy: VerifiedQuery) -> Result<String, Objection> {
+fn base_string(signed: &Signed<'_>, policy: QueryPolicy) -> Result<String, Objection> {
     signed.base_string(policy).ok_or_else(|| {
         Objection::new(RefusalReason::BodyMalformed, "the query or form has a `%` without two hexadecimal digits")
     })

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use ibkr_oauth::{
-    BrokerageStatus, Compete, Error, Signer,
+    BrokerageStatus, Compete, Consumer, Error, Secret, Signer,
     adapter::ureq::{send, sign_and_send},
     bytes::Bytes,
     http::{HeaderValue, Method, Request, Response, Uri, header::CONTENT_TYPE},
-    oauth1::QueryPolicy,
+    oauth1::{QueryPolicy, is_form},
 };
 use serde::de::IgnoredAny;
 use ureq::Agent;
@@ -86,13 +86,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let consumer = builder.build()?;
     let url = arguments::url_at(consumer.endpoints(), &arguments.url)?;
     let access_token = credentials::access_token(&bundle)?;
+    let request = build(&arguments.method, &url, media_type, body);
+    check_signable(&consumer, &request)?;
 
     let agent = Agent::new_with_defaults();
     let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
     if arguments.open {
         open_brokerage(&agent, &signer)?;
     }
-    let request = build(&arguments.method, &url, media_type, body);
     let response = send_settled(&agent, &signer, &request, arguments.open)?;
 
     let status = response.status();
@@ -110,6 +111,14 @@ fn build(method: &Method, url: &Uri, media_type: Option<HeaderValue>, body: Byte
         request.headers_mut().insert(CONTENT_TYPE, media_type);
     }
     request
+}
+
+/// Refuses what cannot be signed before anything is sent.
+fn check_signable(consumer: &Consumer, request: &Request<Bytes>) -> Result<(), Failure> {
+    let form = is_form(request.headers()).then_some(&request.body()[..]);
+    let (parts, ()) = request.clone().map(drop).into_parts();
+    Signer::from_stored(consumer, "unknown yet", &Secret::from(vec![0; 20]))?.reproduce(&parts, form, "0", 0)?;
+    Ok(())
 }
 
 /// Sends the request; again, signed anew, while a brokerage session that was just opened is not there yet. Such a reply
