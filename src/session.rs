@@ -266,9 +266,10 @@ impl Session {
         if let Some(outstanding) = self.outstanding.take_if(|_| self.schedule.is_due(self.schedule.answer)) {
             self.schedule.answer = None;
             let failure = Failure { kind: FailureKind::TimedOut, detail: String::new() };
-            return self.fail(cx, outstanding.task(), outstanding.failure(failure), None);
+            self.fail(cx, outstanding.task(), outstanding.failure(failure), None);
         }
-        if self.outstanding.is_some() {
+        // A time-out that an event has overtaken changes nothing, and something else may be due.
+        if self.outstanding.is_some() || !self.outputs.is_empty() {
             return;
         }
         if self.shutting_down && state != State::Closing {

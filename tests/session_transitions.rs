@@ -91,7 +91,7 @@ fn reach(state: State, trigger: Trigger) -> Machine {
         }
         State::Opening | State::Settling => {
             machine.drain();
-            if trigger == Trigger::Shutdown {
+            if (state, trigger) == (State::Opening, Trigger::Shutdown) {
                 machine.handle(Input::Shutdown);
             }
             machine.answer();
