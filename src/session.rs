@@ -307,6 +307,9 @@ impl Session {
 
     /// The next moment at which something will be due; `None` at the end.
     fn deadline(&self) -> Option<(Timestamp, TimeoutReason)> {
+        if self.view.state == State::Closed {
+            return None;
+        }
         let schedule = &self.schedule;
         let expiry = (self.expiry(), TimeoutReason::Expiry);
         if self.outstanding.is_some() {
