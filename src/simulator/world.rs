@@ -303,6 +303,10 @@ impl World {
         if let Input::Response { id, .. } | Input::Failed { id, .. } = &input {
             self.outstanding.take_if(|(outstanding, _)| outstanding == id);
         }
+        // Whoever wants to leave does not wait long for what is under way.
+        if let Input::Shutdown = input {
+            self.outstanding = None;
+        }
         let mut cx = Context::new(
             Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.client_ahead)),
             &mut self.client_entropy,

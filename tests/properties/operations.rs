@@ -232,7 +232,14 @@ impl Bench {
                     self.handle(Input::Timeout);
                 }
             }
-            Operation::Shutdown => self.handle(Input::Shutdown),
+            Operation::Shutdown => {
+                // Whoever wants to leave does not wait long for what is under way.
+                let patience = self.now.min(LATEST).saturating_add(Duration::from_secs(5));
+                if let Some((_, give_up_at)) = &mut self.outstanding {
+                    *give_up_at = patience.min(*give_up_at);
+                }
+                self.handle(Input::Shutdown);
+            }
             Operation::Advance(millis) => self.now = self.now.saturating_add(Duration::from_millis(*millis)),
             Operation::Back(millis) => self.set_back(self.now.saturating_sub(Duration::from_millis(*millis))),
             Operation::Jump(to) => self.set_back(Timestamp::from_millis(*to)),
