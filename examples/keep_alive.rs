@@ -23,14 +23,17 @@ fn hours(hours: u64) -> Duration {
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Our week begins on Tuesday, 14 November 2023, at 22:13 UTC. Each night at New York's midnight the broker ends the
-    // brokerage session, and on Saturday evening its servers are down for two hours.
+    // brokerage session, and on Saturday evening its servers are down for half an hour.
     let saturday = Timestamp::from_secs(1_700_355_600);
     let broker = Broker::builder()
         .settling(Duration::from_secs(3))
         .daily_reset(-5 * 3600)
-        .maintenance(saturday, saturday.saturating_add(hours(2)))
+        .maintenance(saturday, saturday.saturating_add(hours(1) / 2))
         .build()?;
-    let mut world = World::with_broker(1, SessionConfig::default(), broker)?;
+    // Where another program of the same user takes the brokerage session, we ask each half hour whether it has gone.
+    let mut config = SessionConfig::default();
+    config.displaced_retry = hours(1) / 2;
+    let mut world = World::with_broker(1, config, broker)?;
 
     // What else happens to a bot in a week:
     // a reply gets lost,
@@ -61,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (date, time) = time.split_at(10);
         if date != day {
             println!("\n{date}");
-            day = date.to_owned();
+            date.clone_into(&mut day);
         }
         println!("  {}  {}", &time[1..9], describe(event));
     }
@@ -72,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn describe(event: &SessionEvent) -> String {
     match event {
-        SessionEvent::StateChanged { from, trigger, to } => format!("{from} -> {to}, for {trigger}"),
+        SessionEvent::StateChanged { from, trigger, to } => format!("{from} -> {to} ({trigger})"),
         SessionEvent::Negotiated { expires_at, .. } => format!("a new live session token, until {expires_at}"),
         SessionEvent::Failed { error, retry_at } => format!("{error}; next try at {retry_at}"),
         SessionEvent::Displaced { retry_at } => format!("somebody else has the session; ask again at {retry_at}"),

@@ -294,7 +294,7 @@ impl Session {
             }
             State::Displaced if self.schedule.is_due(self.schedule.displaced) => self.go(Trigger::RetakeDue),
             State::Live | State::Displaced if self.schedule.is_due(self.schedule.tickle) => {
-                self.start(cx, Task::Tickle)
+                self.start(cx, Task::Tickle);
             }
             State::BackingOff if self.schedule.is_due(self.schedule.back_off) => self.go(self.retry),
             State::Closing => match self.config.on_shutdown {
