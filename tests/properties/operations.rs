@@ -105,7 +105,7 @@ pub(crate) fn sequence() -> impl Strategy<Value = Operations> {
     (moment(), config, prop::collection::vec(operation(), 1..60)).prop_map(|(start, config, sequence)| Operations {
         start,
         config,
-        operations,
+        sequence,
     })
 }
 
