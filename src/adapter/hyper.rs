@@ -50,8 +50,8 @@ pub async fn send<T, C: Connect + Clone + Send + Sync + 'static, S: Future<Outpu
 /// # Errors
 /// As [`Signer::sign`] and [`Signer::sign_form`]. The future's: one of [`Stage::Transport`](crate::Stage::Transport) if
 /// there is no whole reply.
-pub fn sign_and_send<'a, C: Connect + Clone + Send + Sync + 'static, S: Future<Output = ()>, B: Into<Bytes>>(
-    client: &'a Client<C, Full<Bytes>>,
+pub fn sign_and_send<C: Connect + Clone + Send + Sync + 'static, S: Future<Output = ()>, B: Into<Bytes>>(
+    client: &Client<C, Full<Bytes>>,
     sleep: impl FnOnce(Duration) -> S,
     signer: &Signer,
     cx: &mut Context<'_>,
@@ -71,7 +71,7 @@ pub async fn drive<E: Entropy, C: Connect + Clone + Send + Sync + 'static, S: Fu
     on_event: impl FnMut(SessionEvent),
 ) {
     let send = async |request| transmit(client, request, reply::LONGEST_REPLY).await.map_err(Failure::from);
-    driver.run(|request| send(request), sleep, on_event).await;
+    driver.run(send, sleep, on_event).await;
 }
 
 async fn transmit<C: Connect + Clone + Send + Sync + 'static>(

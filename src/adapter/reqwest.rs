@@ -25,7 +25,6 @@ use crate::{
 pub mod blocking;
 
 /// Starts a client that follows no redirect and sends nothing twice.
-#[must_use]
 pub fn client_builder() -> ClientBuilder {
     Client::builder().redirect(redirect::Policy::none()).retry(retry::never())
 }
@@ -66,7 +65,7 @@ pub async fn drive<E: Entropy, S: Future<Output = ()>>(
     on_event: impl FnMut(SessionEvent),
 ) {
     let send = async |request| transmit(client, request, reply::LONGEST_REPLY).await.map_err(Failure::from);
-    driver.run(|request| send(request), sleep, on_event).await;
+    driver.run(send, sleep, on_event).await;
 }
 
 async fn transmit(client: &Client, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NoReply> {

@@ -22,7 +22,6 @@ use crate::{
 };
 
 /// Starts a client that follows no redirect and sends nothing twice.
-#[must_use]
 pub fn client_builder() -> ClientBuilder {
     Client::builder().redirect(redirect::Policy::none()).retry(retry::never())
 }
