@@ -25,7 +25,7 @@
 //!
 //! To see your bot in bad weather, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
 //! to give, lost answers, proofs and public numbers that must not be trusted, sessions that end, clocks that run apart.
-//! Weather that lasts is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
+//! What lasts longer than a request is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
 //! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
 //! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
 //! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
@@ -83,6 +83,7 @@ use http::{Request, Response, StatusCode};
 use self::{
     accepted::Log,
     address::without_query,
+    availability::Pacing,
     builder::Profile,
     faults::{Effect, Script},
     refusal::Objection,
@@ -90,13 +91,13 @@ use self::{
     replies::{Body, Reply},
     resources::BrokerageSession,
     verify::{Endpoint, Verified},
-    weather::Pacing,
 };
 use crate::context::{Context, Timestamp};
 
 mod accepted;
 mod address;
 mod arithmetic;
+mod availability;
 mod builder;
 mod canonical;
 mod consent;
@@ -111,7 +112,6 @@ mod resources;
 mod sign_in;
 pub mod test_keys;
 mod verify;
-mod weather;
 mod world;
 
 pub use self::{
