@@ -115,9 +115,9 @@ pub struct Session {
     outstanding: Option<Outstanding>,
     outputs: VecDeque<Output>,
     next_id: u64,
-    /// Exchanges that failed since the session was last seen well.
+    /// Exchanges that failed since one brought the session on.
     failures: u32,
-    /// Refusals since then.
+    /// Refusals since a tickle came back well: a token that merely opens may still be refused a minute later, for ever.
     refusals: u32,
     /// Replies of status 410 since then.
     gone: u32,
