@@ -50,7 +50,10 @@ impl NoReply {
     }
 
     fn too_large(limit: usize) -> Self {
-        let detail = format!("it has more than {limit} bytes");
+        let detail = match limit >> 20 {
+            0 => format!("it has more than {} KiB", limit >> 10),
+            mebibytes => format!("it has more than {mebibytes} MiB"),
+        };
         let remedy = "ask for less at a time, or send the signed request with an HTTP client of your own";
         Self { failure: Failure { kind: FailureKind::TooLarge, detail }, remedy, source: None }
     }
@@ -77,25 +80,29 @@ impl From<NoReply> for Failure {
     }
 }
 
-impl From<NoReply> for Error {
-    fn from(no_reply: NoReply) -> Self {
-        let kind = match no_reply.failure.kind {
+impl NoReply {
+    fn error(self, host: &str) -> Error {
+        let kind = match self.failure.kind {
             FailureKind::TooLarge => ErrorKind::Malformed,
             _ => ErrorKind::Unavailable,
         };
-        let error = Self::new(kind, Stage::Transport, format!("no reply: {}", no_reply.failure));
-        let error = error.with_remedy(no_reply.remedy);
-        match no_reply.source {
+        let message = format!("no reply from {host}: {}", self.failure);
+        let error = Error::new(kind, Stage::Transport, message).with_remedy(self.remedy);
+        match self.source {
             Some(source) => error.with_source(source),
             None => error,
         }
     }
 }
 
+fn host(request: &Request<Bytes>) -> String {
+    request.uri().host().unwrap_or_default().to_owned()
+}
+
 /// What to try where nothing more is known.
 const LOOK_FIRST: &str =
     "check network and base URL; the request may have arrived, so look before you send an order again";
-const CHECK_CONNECTION: &str = "check the base URL, name resolution, proxy and certificates; nothing was sent";
+const CHECK_CONNECTION: &str = "check network, base URL, proxy and certificates; nothing was sent";
 
 /// A request with what the broker demands of each: the consumer's `User-Agent` where there is none, and
 /// `Content-Length: 0` in a `POST` or `PUT` without a body.

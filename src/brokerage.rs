@@ -180,10 +180,15 @@ pub struct BrokerageStatus {
 }
 
 impl BrokerageStatus {
-    /// Whether the session takes requests: authenticated, connected, and established where the server says so.
+    /// Whether the session takes requests: authenticated, with no other session in its way, and connected and established
+    /// where the server says so.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.authenticated == Some(true) && self.connected != Some(false) && self.established != Some(false)
+        let Self { authenticated, established, competing, connected, .. } = self;
+        *authenticated == Some(true)
+            && *competing != Some(true)
+            && *connected != Some(false)
+            && *established != Some(false)
     }
 
     /// How long the server asks to be left alone, after too many attempts in a row.

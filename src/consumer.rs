@@ -138,12 +138,13 @@ impl Consumer {
             return key.verify(&input.digest(), signature).map_err(|error| Error::key(stage, error));
         }
         let _ = input;
-        // IBKR's keys have 2048 bits or more; nobody uses more than 16384.
-        if (256..=2048).contains(&signature.len()) {
-            return Ok(());
-        }
-        let message = format!("the signature has {} bytes, and that of an RSA key has 256 or more", signature.len());
-        Err(Error::config(stage, message).with_remedy("attach the raw signature, neither Base64 nor hexadecimal"))
+        // IBKR's keys have 2048 bits or more; nobody uses more than 16384. Of raw signatures one in 2^256 is all ASCII.
+        let message = match signature.len() {
+            256..=2048 if !signature.is_ascii() => return Ok(()),
+            256..=2048 => "the signature is text instead of raw bytes".to_owned(),
+            length => format!("the signature has {length} bytes, and that of an RSA key has 256 or more"),
+        };
+        Err(Error::config(stage, message).with_remedy("hand over the raw signature, neither Base64 nor hexadecimal"))
     }
 
     pub(crate) fn decrypt(&self, cx: &mut Context<'_>, ciphertext: &[u8]) -> Result<Secret, Error> {
@@ -191,7 +192,7 @@ impl ConsumerBuilder {
     }
 
     /// The public half of the signing key, with which [`Unsigned::attach`](crate::Unsigned::attach) verifies signatures
-    /// that were made elsewhere before they are sent.
+    /// that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
     #[cfg(feature = "rsa")]
     pub fn signing_public_key(mut self, key: RsaPublicKey) -> Self {
         self.signing_public_key = Some(key);
@@ -306,7 +307,8 @@ impl Endpoints {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is not a URL that can be signed (see
     /// [`UriError`](oauth1::UriError)), or has a query.
     pub fn new(base_url: &str) -> Result<Self, Error> {
-        Ok(Self { base_url: checked_url("base URL", base_url)?, ..Self::default() })
+        let base_url = checked_url("base URL", base_url)?.trim_end_matches('/');
+        Ok(Self { base_url: base_url.to_owned(), ..Self::default() })
     }
 
     /// Another page for the user's consent than `https://www.interactivebrokers.com/authorize`.
@@ -314,7 +316,7 @@ impl Endpoints {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), as for the base URL.
     pub fn with_authorize_url(self, authorize_url: &str) -> Result<Self, Error> {
-        Ok(Self { authorize_url: checked_url("authorization URL", authorize_url)?, ..self })
+        Ok(Self { authorize_url: checked_url("authorization URL", authorize_url)?.to_owned(), ..self })
     }
 
     /// The base URL of the Web API, without a slash at its end.
@@ -351,14 +353,14 @@ impl Default for Endpoints {
     }
 }
 
-fn checked_url(what: &str, text: &str) -> Result<String, Error> {
+fn checked_url<'a>(what: &str, text: &'a str) -> Result<&'a str, Error> {
     let uri = oauth1::parse_uri(text).map_err(|error| {
         Error::config(Stage::Consumer, format!("the {what} cannot be used: {error}")).with_source(error)
     })?;
     if uri.query().is_some() {
         return Err(Error::config(Stage::Consumer, format!("the {what} has a query")));
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(text)
 }
 
 pub(crate) fn uri_error(stage: Stage, error: oauth1::UriError) -> Error {

@@ -173,12 +173,14 @@ impl Entropy for OsEntropy {
 /// Make a new one for each call. It is not `Send`, because a context kept across an `await` is a stopped clock.
 ///
 /// ```
+/// # #[cfg(feature = "getrandom")] {
 /// use ibkr_oauth::{Context, OsEntropy, Timestamp};
 ///
 /// let mut entropy = OsEntropy;
 /// let now = Timestamp::from(std::time::SystemTime::now());
 /// let cx = Context::new(now, &mut entropy);
 /// assert_eq!(cx.now(), now);
+/// # }
 /// ```
 pub struct Context<'a> {
     now: Timestamp,

@@ -55,6 +55,7 @@ pub struct Driver<E> {
 }
 
 /// What the driver has to do next.
+#[allow(clippy::large_enum_variant, reason = "one at a time, and taken apart at once")]
 enum Errand {
     Send { id: ExchangeId, request: Request<Bytes>, timeout: Duration },
     Sign { id: ExchangeId, input: crate::key::SigningInput, timeout: Duration },

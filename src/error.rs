@@ -148,12 +148,13 @@ impl Error {
         Self::new(ErrorKind::Entropy, stage, "no random bytes could be had").with_source(error)
     }
 
-    /// The broker's refusal, `text` being what it said.
-    pub(crate) fn refused(stage: Stage, status: StatusCode, text: &str) -> Self {
-        let (kind, remedy) = catalogue::explain(stage, status, text);
+    /// The broker's refusal, `text` being what it said, and `stated` the status that it named inside a good reply.
+    pub(crate) fn refused(stage: Stage, status: StatusCode, stated: Option<StatusCode>, text: &str) -> Self {
+        let meant = stated.filter(|_| status.is_success()).unwrap_or(status);
+        let (kind, remedy) = catalogue::explain(stage, meant, text);
         let message = match kind {
-            ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
             _ if status.is_success() => "the broker answered with an error".to_owned(),
+            ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
             _ => format!("the broker refused ({status})"),
         };
         Self::new(kind, stage, message).with_remedy(remedy).with_reply(status, text)
@@ -178,6 +179,12 @@ impl Error {
 
     pub(crate) fn with_reply(mut self, status: StatusCode, text: &str) -> Self {
         self.0.reply = Some(Reply { status, detail: printable(text) });
+        self
+    }
+
+    /// Notes the status of the reply, where what the broker said is not known yet.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.reply.get_or_insert_with(|| Reply { status, detail: String::new() });
         self
     }
 
@@ -231,12 +238,16 @@ impl ErrorKind {
 /// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
 fn printable(text: &str) -> String {
     let text = text.trim();
-    let mut kept: String =
-        text.chars().take(DETAIL_LIMIT).map(|char| if char.is_control() { ' ' } else { char }).collect();
-    if kept.len() < text.len() {
-        kept.push('…');
+    let plain = |char| if is_garbling(char) { ' ' } else { char };
+    if text.chars().nth(DETAIL_LIMIT).is_none() {
+        return text.chars().map(plain).collect();
     }
-    kept
+    text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
+}
+
+/// Control characters, the line and paragraph separators, and what turns the direction of writing around.
+fn is_garbling(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for Error {

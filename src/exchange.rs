@@ -72,7 +72,8 @@ impl<T> PendingReply<T> {
     /// # Errors
     /// As [`Exchange::complete`].
     pub fn complete(self, response: Response<Bytes>) -> Result<T, Error> {
-        (self.read)(response)
+        let status = response.status();
+        (self.read)(response).map_err(|error| error.with_status(status))
     }
 
     /// The step of the protocol that the reply belongs to.
@@ -156,7 +157,7 @@ impl<T> Unsigned<T> {
     /// Completes the request with its signature: the raw bytes, as long as the key's modulus.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the length is not that of a signature;
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the length is not that of a signature, or it is text;
     /// [`ErrorKind::Key`](crate::ErrorKind::Key) if the consumer knows the public key and the signature is not its.
     pub fn attach(self, signature: &[u8]) -> Result<Exchange<T>, Error> {
         self.consumer.check_signature(self.stage, &self.input, signature)?;
@@ -165,7 +166,7 @@ impl<T> Unsigned<T> {
 
     pub(crate) fn sign(self, cx: &mut Context<'_>) -> Result<Exchange<T>, Error> {
         let signature = self.consumer.sign(self.stage, cx, &self.input)?;
-        self.finish(&signature)
+        self.attach(&signature)
     }
 
     fn finish(mut self, signature: &[u8]) -> Result<Exchange<T>, Error> {

@@ -1,9 +1,9 @@
 //! Reading the broker's replies: their size, their status, their errors, and the JSON in them.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Stage};
 
@@ -14,7 +14,7 @@ pub(crate) const LONGEST_REPLY: usize = 256 * 1024;
 pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>) -> Result<T, Error> {
     let (status, body) = (response.status(), response.body());
     if !status.is_success() {
-        return Err(Error::refused(stage, status, &refusal_text(body)));
+        return Err(Error::refused(stage, status, None, &refusal_text(body)));
     }
     let malformed = |message: String| Error::malformed(stage, message).with_reply(status, "");
     if body.len() > LONGEST_REPLY {
@@ -24,17 +24,45 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
         return Err(malformed("the reply is empty".to_owned()));
     }
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        // The body is no message of the protocol, so there is no secret of it in there.
-        let start = body.get(..body.len().min(2048)).unwrap_or_default();
+        if may_hold_secrets(body) {
+            return Err(malformed("the reply is not JSON, or was cut off".to_owned()));
+        }
+        let start = body.get(..body.len().min(4 * 1024)).unwrap_or_default();
         return Err(
             Error::malformed(stage, "the reply is not JSON").with_reply(status, &String::from_utf8_lossy(start))
         );
     };
-    match value.get("error") {
+    let Value::Object(fields) = &value else {
+        return Err(malformed("the reply is not a JSON object".to_owned()));
+    };
+    match fields.get("error") {
         None | Some(Value::Null) => {}
-        Some(error) => return Err(Error::refused(stage, status, &text_of(error))),
+        Some(error) => return Err(Error::refused(stage, status, stated_status(fields), &text_of(error))),
     }
-    T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {error}")))
+    T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {}", without_value(&error))))
+}
+
+/// The status of a failure that the broker names in its reply, as a number or, in its schema, as text.
+fn stated_status(fields: &Map<String, Value>) -> Option<StatusCode> {
+    let stated = fields.get("statusCode")?;
+    let code = stated.as_u64().or_else(|| stated.as_str()?.parse().ok())?;
+    let status = StatusCode::from_u16(u16::try_from(code).ok()?).ok()?;
+    (status.is_client_error() || status.is_server_error()).then_some(status)
+}
+
+/// Whether a body that is no JSON may be a message of the protocol that was cut off or damaged on its way.
+fn may_hold_secrets(body: &[u8]) -> bool {
+    !body.trim_ascii_start().starts_with(b"<") && body.contains(&b'{')
+}
+
+/// What serde says, without the value that it says it about: that can be a secret, and as long as the reply.
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("a field is of the wrong type, expected {expected}"),
+        None if text.starts_with("missing field ") => text,
+        None => "a field is wrong".to_owned(),
+    }
 }
 
 impl Error {
@@ -52,7 +80,7 @@ impl Error {
     #[must_use]
     pub fn of_reply(response: &Response<Bytes>) -> Option<Self> {
         let status = response.status();
-        (!status.is_success()).then(|| Self::refused(Stage::Transport, status, &refusal_text(response.body())))
+        (!status.is_success()).then(|| Self::refused(Stage::Transport, status, None, &refusal_text(response.body())))
     }
 }
 

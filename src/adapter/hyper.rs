@@ -16,7 +16,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::{Client, connect::Connect};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, sign};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -38,8 +38,9 @@ pub async fn send<T, C: Connect + Clone + Send + Sync + 'static, S: Future<Outpu
     exchange: Exchange<T>,
 ) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    let reply = within(sleep(TIMEOUT), transmit(client, request, reply::LONGEST_REPLY)).await?;
-    pending.complete(reply)
+    let host = host(&request);
+    let reply = within(sleep(TIMEOUT), transmit(client, request, reply::LONGEST_REPLY)).await;
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
@@ -50,8 +51,8 @@ pub async fn send<T, C: Connect + Clone + Send + Sync + 'static, S: Future<Outpu
 /// # Errors
 /// As [`Signer::sign`] and [`Signer::sign_form`]. The future's: one of [`Stage::Transport`](crate::Stage::Transport) if
 /// there is no whole reply.
-pub fn sign_and_send<'a, C: Connect + Clone + Send + Sync + 'static, S: Future<Output = ()>, B: Into<Bytes>>(
-    client: &'a Client<C, Full<Bytes>>,
+pub fn sign_and_send<C: Connect + Clone + Send + Sync + 'static, S: Future<Output = ()>, B: Into<Bytes>>(
+    client: &Client<C, Full<Bytes>>,
     sleep: impl FnOnce(Duration) -> S,
     signer: &Signer,
     cx: &mut Context<'_>,
@@ -59,8 +60,11 @@ pub fn sign_and_send<'a, C: Connect + Clone + Send + Sync + 'static, S: Future<O
 ) -> Result<impl Future<Output = Result<Response<Bytes>, Error>>, Error> {
     let mut request = complete_head(signer, request);
     sign(signer, cx, &mut request)?;
-    let timer = sleep(TIMEOUT);
-    Ok(async move { Ok(within(timer, transmit(client, request, LONGEST_REPLY)).await?) })
+    let (timer, host) = (sleep(TIMEOUT), host(&request));
+    Ok(async move {
+        let reply = within(timer, transmit(client, request, LONGEST_REPLY)).await;
+        reply.map_err(|no_reply| no_reply.error(&host))
+    })
 }
 
 /// Drives a session until it finishes.
@@ -71,7 +75,7 @@ pub async fn drive<E: Entropy, C: Connect + Clone + Send + Sync + 'static, S: Fu
     on_event: impl FnMut(SessionEvent),
 ) {
     let send = async |request| transmit(client, request, reply::LONGEST_REPLY).await.map_err(Failure::from);
-    driver.run(|request| send(request), sleep, on_event).await;
+    driver.run(send, sleep, on_event).await;
 }
 
 async fn transmit<C: Connect + Clone + Send + Sync + 'static>(

@@ -10,7 +10,7 @@ use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, Url, redirect, ret
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, sign};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -25,7 +25,6 @@ use crate::{
 pub mod blocking;
 
 /// Starts a client that follows no redirect and sends nothing twice.
-#[must_use]
 pub fn client_builder() -> ClientBuilder {
     Client::builder().redirect(redirect::Policy::none()).retry(retry::never())
 }
@@ -37,7 +36,9 @@ pub fn client_builder() -> ClientBuilder {
 /// [`Exchange::complete`].
 pub async fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    pending.complete(transmit(client, request, reply::LONGEST_REPLY).await?)
+    let host = host(&request);
+    let reply = transmit(client, request, reply::LONGEST_REPLY).await;
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
@@ -55,7 +56,8 @@ pub fn sign_and_send<'a, B: Into<Bytes>>(
     request: Request<B>,
 ) -> Result<impl Future<Output = Result<Response<Bytes>, Error>> + Send + use<'a, B>, Error> {
     let request = sign_as_sent(signer, cx, request)?;
-    Ok(async move { Ok(transmit(client, request, LONGEST_REPLY).await?) })
+    let host = host(&request);
+    Ok(async move { transmit(client, request, LONGEST_REPLY).await.map_err(|no_reply| no_reply.error(&host)) })
 }
 
 /// Drives a session until it finishes. `sleep` returns after so long, as `tokio::time::sleep` does.
@@ -66,7 +68,7 @@ pub async fn drive<E: Entropy, S: Future<Output = ()>>(
     on_event: impl FnMut(SessionEvent),
 ) {
     let send = async |request| transmit(client, request, reply::LONGEST_REPLY).await.map_err(Failure::from);
-    driver.run(|request| send(request), sleep, on_event).await;
+    driver.run(send, sleep, on_event).await;
 }
 
 async fn transmit(client: &Client, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NoReply> {

@@ -9,7 +9,7 @@ use ::ureq::{Agent, AsSendBody, Error as UreqError, RequestExt};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, sign};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -27,7 +27,9 @@ use crate::{
 /// [`Exchange::complete`].
 pub fn send<T>(agent: &Agent, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    pending.complete(transmit(agent, request, reply::LONGEST_REPLY, TIMEOUT)?)
+    let host = host(&request);
+    let reply = transmit(agent, request, reply::LONGEST_REPLY, TIMEOUT);
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request, as a form if its media type is that of one, and sends it. The reply is handed back whatever its
@@ -47,7 +49,8 @@ pub fn sign_and_send(
 ) -> Result<Response<Bytes>, Error> {
     let mut request = complete_head(signer, request);
     sign(signer, cx, &mut request)?;
-    Ok(transmit(agent, request, LONGEST_REPLY, TIMEOUT)?)
+    let host = host(&request);
+    transmit(agent, request, LONGEST_REPLY, TIMEOUT).map_err(|no_reply| no_reply.error(&host))
 }
 
 /// Drives a session on this thread until it finishes.

@@ -106,6 +106,7 @@ impl Mailbox {
 /// A call of an application's own, in five lines:
 ///
 /// ```no_run
+/// # #[cfg(feature = "getrandom")] mod call {
 /// # use ibkr_oauth::{Context, Error, ErrorKind, OsEntropy, Timestamp, driver::SessionHandle, http, session::Advice};
 /// # fn now() -> Timestamp { Timestamp::from(std::time::SystemTime::now()) }
 /// # fn send(_: &http::Request<String>) -> http::Response<String> { unimplemented!() }
@@ -122,6 +123,7 @@ impl Mailbox {
 ///         _ => break Ok(response.into_body()),
 ///     }
 /// }
+/// # }
 /// # }
 /// ```
 #[derive(Clone)]
@@ -163,13 +165,11 @@ impl SessionHandle {
         let confirmations = self.view().confirmations();
         poll_fn(|task| {
             let mut content = self.0.lock();
-            match found(&content, refused, confirmations) {
-                Some(result) => Poll::Ready(result),
-                None => {
-                    content.waiting.push(task.waker().clone());
-                    Poll::Pending
-                }
+            if let Some(result) = found(&content, refused, confirmations) {
+                return Poll::Ready(result);
             }
+            content.waiting.push(task.waker().clone());
+            Poll::Pending
         })
         .await
     }

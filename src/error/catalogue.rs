@@ -112,7 +112,9 @@ const NO_BRIDGE: &str = "open the brokerage session first; right after it was op
 pub(super) fn explain(stage: Stage, status: StatusCode, text: &str) -> (ErrorKind, &'static str) {
     let text = text.to_ascii_lowercase();
     let fits = |entry: &&Entry| {
-        entry.status.is_none_or(|code| code == status.as_u16())
+        // An error inside a 200 has lost its own status, but not its words.
+        let by_words = status.is_success() && !entry.text.is_empty();
+        entry.status.is_none_or(|code| code == status.as_u16() || by_words)
             && entry.stage.is_none_or(|at| at == stage)
             && text.contains(entry.text)
     };

@@ -65,8 +65,9 @@ impl From<Consent> for StoredConsent {
 
 impl Consent {
     pub(super) fn new(request_token: String, authorize_url: &str) -> Result<Self, Error> {
-        if request_token.is_empty() {
-            return Err(Error::malformed(Stage::RequestToken, "the reply's `oauth_token` is empty"));
+        if request_token.is_empty() || request_token.contains(|char: char| !char.is_ascii_graphic()) {
+            let message = "the reply's `oauth_token` is empty or has characters that no token has";
+            return Err(Error::malformed(Stage::RequestToken, message));
         }
         let url = format!("{authorize_url}?oauth_token={}", percent_encode(request_token.as_bytes()));
         let url = url.parse().map_err(|error| {
@@ -105,12 +106,7 @@ impl Consent {
     /// [`ErrorKind::Malformed`] if it has only one of the two, an empty one, or one twice.
     pub fn verifier(&self, callback: &str) -> Result<Verifier, Error> {
         let without_fragment = callback.split('#').next().unwrap_or_default().trim();
-        let query = match without_fragment.split_once('?') {
-            Some((_, query)) => query,
-            // The query alone, as some frameworks hand it over.
-            None if !without_fragment.contains('/') => without_fragment,
-            None => "",
-        };
+        let query = query_of(without_fragment);
         let token = single(query, "oauth_token")?;
         let verifier = single(query, "oauth_verifier")?;
         match (token, verifier) {
@@ -124,6 +120,15 @@ impl Consent {
             (Some(_), None) => Err(broken("it has no `oauth_verifier`")),
             (None, Some(_)) => Err(broken("it has no `oauth_token`")),
         }
+    }
+}
+
+/// The query of a URL, of a path, or the query alone, as some frameworks hand it over: that one starts with a name, and
+/// may have the marks of a URL in its values.
+fn query_of(callback: &str) -> &str {
+    match callback.find(['/', '?', ':', '=', '&']).map(|index| callback.split_at(index)) {
+        Some((_, rest)) if rest.starts_with(['=', '&']) => callback,
+        _ => callback.split_once('?').map_or("", |(_, query)| query),
     }
 }
 

@@ -154,7 +154,10 @@ impl Negotiation {
         let shared = self.exponent.shared_secret(&reply.diffie_hellman_response, &self.group);
         let shared = shared.map_err(|error| match error {
             ResponseError::Syntax => Error::malformed(STAGE, error.to_string()),
-            ResponseError::Range => self.unverified(error.to_string()),
+            ResponseError::Range => Error::new(ErrorKind::Unverified, STAGE, error.to_string()).with_remedy(
+                "check that the Diffie-Hellman group is the registered one; if it is, somebody stands between you and \
+                 the broker",
+            ),
         })?;
         let secret = Arc::new(shared.live_session_token(&self.secret));
         let expected = dh::proof(&secret, self.consumer.consumer_key());

@@ -124,7 +124,8 @@ pub fn base_string(
 ) -> Result<String, UriError> {
     let base_uri = BaseUri::new(uri)?;
     let mut pairs = collect(uri, oauth_parameters, form, policy);
-    pairs.sort_unstable_by(if policy.encodes_twice() { by_encoded } else { by_plain });
+    // A stable sort: raw pairs `a` and `a=` are equals that read differently, and stay in the order of the wire.
+    pairs.sort_by(if policy.encodes_twice() { by_encoded } else { by_plain });
 
     let sizes = pairs.iter().map(|pair| pair.name.len() + pair.value().len() + 6);
     let mut out = String::with_capacity(64 + 2 * base_uri.as_str().len() + 2 * sizes.sum::<usize>());

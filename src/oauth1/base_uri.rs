@@ -96,8 +96,8 @@ impl BaseUri {
             return Err(UriError::Host);
         }
         let port = match authority.as_str().get(host.len()..).and_then(|rest| rest.strip_prefix(':')) {
-            None | Some("") => None,
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            None => None,
+            Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Some(port.parse::<u16>().map_err(|_| UriError::Port)?)
             }
             Some(_) => return Err(UriError::Port),
@@ -156,7 +156,6 @@ mod tests {
             ("http://localhost:443/", "http://localhost:443/"),
             ("https://localhost:80/", "https://localhost:80/"),
             ("https://api.ibkr.com", "https://api.ibkr.com/"),
-            ("https://api.ibkr.com:/a", "https://api.ibkr.com/a"),
             ("https://api.ibkr.com:00443/a", "https://api.ibkr.com/a"),
             ("https://api.ibkr.com?q=1", "https://api.ibkr.com/"),
             ("http://[::1]:5000/a", "http://[::1]:5000/a"),
@@ -186,6 +185,7 @@ mod tests {
             ("https://api.ibkr.com/a/.%2e/b", UriError::DotSegment),
             ("https://api.ibkr.com/a#b", UriError::Fragment),
             ("https://api.ibkr.com:65536/", UriError::Port),
+            ("https://api.ibkr.com:/", UriError::Port),
             ("https://a!b/", UriError::Host),
             ("https:///path", UriError::Syntax),
         ] {

@@ -11,7 +11,7 @@ use http::{Request, Response};
 
 use super::{check_origin, no_reply, sign_as_sent, unchanged};
 use crate::{
-    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT},
+    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host},
     context::{Context, Entropy},
     driver::Driver,
     error::Error,
@@ -22,7 +22,6 @@ use crate::{
 };
 
 /// Starts a client that follows no redirect and sends nothing twice.
-#[must_use]
 pub fn client_builder() -> ClientBuilder {
     Client::builder().redirect(redirect::Policy::none()).retry(retry::never())
 }
@@ -33,7 +32,9 @@ pub fn client_builder() -> ClientBuilder {
 /// As [`reqwest::send`](super::send).
 pub fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    pending.complete(transmit(client, request, reply::LONGEST_REPLY, TIMEOUT)?)
+    let host = host(&request);
+    let reply = transmit(client, request, reply::LONGEST_REPLY, TIMEOUT);
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request and sends it, as [`reqwest::sign_and_send`](super::sign_and_send) does.
@@ -47,7 +48,8 @@ pub fn sign_and_send(
     request: Request<impl Into<Bytes>>,
 ) -> Result<Response<Bytes>, Error> {
     let request = sign_as_sent(signer, cx, request)?;
-    Ok(transmit(client, request, LONGEST_REPLY, TIMEOUT)?)
+    let host = host(&request);
+    transmit(client, request, LONGEST_REPLY, TIMEOUT).map_err(|no_reply| no_reply.error(&host))
 }
 
 /// Drives a session on this thread until it finishes.
