@@ -48,6 +48,15 @@ pub(super) static CATALOGUE: &[CatalogueEntry] = &[
     )
     .with_any_status(),
     CatalogueEntry::new(
+        403,
+        "ip not authorized",
+        Cause::AddressNotAllowed,
+        Observed,
+        "datawookie/ibkr-oauth-flow",
+        "use the host `api.ibkr.com`, and check that the portal allows this address",
+    )
+    .with_any_status(),
+    CatalogueEntry::new(
         401,
         "no access secret key found",
         Cause::AccessTokenSecretMissing,
@@ -166,15 +175,6 @@ pub(super) static CATALOGUE: &[CatalogueEntry] = &[
         "Voyz/ibeam issue 140",
         NO_BRIDGE,
     ),
-    CatalogueEntry::new(
-        403,
-        "ip not authorized",
-        Cause::AddressNotAllowed,
-        Observed,
-        "datawookie/ibkr-oauth-flow",
-        "use the host `api.ibkr.com`, and check that the portal allows this address",
-    )
-    .with_any_status(),
     CatalogueEntry::new(
         403,
         "",
