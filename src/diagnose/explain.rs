@@ -200,7 +200,7 @@ fn parameters(
     from_wire
         .chain(from_header)
         .map(|(origin, name, value)| {
-            let value = mask::value(&name, &value).into_owned();
+            let (name, value) = (mask::printable(&name), mask::printable(&mask::value(&name, &value)));
             let encoded_once = format!("{}={}", percent_encode(name.as_bytes()), mask::encoded(&value));
             let in_base_string = match (origin, policy) {
                 (Origin::Header, _) if name == "realm" || name == "oauth_signature" => None,

@@ -63,7 +63,8 @@ impl Pair {
 
 impl<'a> BaseString<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.trim_end_matches(['\r', '\n']).splitn(3, '&');
+        let text = text.trim_end_matches(['\r', '\n']);
+        let mut parts = text.splitn(3, '&');
         let (head, raw_uri, raw_pairs) = (parts.next()?, parts.next()?, parts.next()?);
         let (prepend, method) = split_method(head);
         let uri_encoding = if raw_uri.contains("://") {

@@ -13,7 +13,8 @@ pub(super) fn slip(expected: &str, found: &str) -> Slip {
     } else if upper_escapes(expected) == upper_escapes(found) {
         Slip::LowerCaseEscapes
     } else if found != decode(found) && decode(found) == expected {
-        Slip::DoubleEncoding
+        // Which an encoder that encodes twice would have left alone.
+        if escapes(found).any(|(_, byte)| is_unreserved(byte)) { Slip::UnreservedEncoded } else { Slip::DoubleEncoding }
     } else if decode(expected) == found && !only_marks_are_bare(expected) {
         Slip::SingleEncoding
     } else if decode(expected) == decode(found) {
@@ -47,7 +48,11 @@ fn upper_escapes(text: &str) -> String {
 }
 
 fn escapes_unreserved(text: &str) -> bool {
-    escapes(text).any(|(_, byte)| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    escapes(text).any(|(_, byte)| is_unreserved(byte))
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
 /// Whether nothing is encoded in the text but the marks that some encoders leave alone.
