@@ -10,6 +10,8 @@ pub(super) fn slip(expected: &str, found: &str) -> Slip {
         || (found.contains('+') && found.replace('+', " ") == decode(expected))
     {
         Slip::PlusForSpace
+    } else if decode(found).strip_prefix("b'").and_then(|text| text.strip_suffix('\'')) == Some(&decode(expected)) {
+        Slip::BytesPrinted
     } else if upper_escapes(expected) == upper_escapes(found) {
         Slip::LowerCaseEscapes
     } else if found != decode(found) && decode(found) == expected {
@@ -101,6 +103,7 @@ mod tests {
             ("a%2Fb", "a/b", Slip::ReservedNotEncoded),
             ("it%27s%2A%20%21", "it's*%20!", Slip::ReservedNotEncoded),
             ("a~b", "a%7Eb", Slip::UnreservedEncoded),
+            ("a%2Cb", "b%27a%2Cb%27", Slip::BytesPrinted),
             ("a", "b", Slip::Value),
             ("%", "%2", Slip::Value),
             ("ü%", "%ü", Slip::Value),
