@@ -346,6 +346,7 @@ impl Session {
     }
 
     fn tell(&mut self, event: SessionEvent) {
+        crate::trace::session(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

@@ -1,6 +1,7 @@
 //! Credentials examined offline: each single broken thing is found, and the next step is the right one.
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "the tests read keys from files")]
 
 mod world;
 

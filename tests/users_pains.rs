@@ -1,6 +1,7 @@
 //! What users of this protocol suffer, each recreated: does the message name the cause?
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "the tests read keys from files")]
 
 mod world;
 
