@@ -179,7 +179,7 @@ impl Explanation {
     fn masked_base_string(&self) -> String {
         let prepend = if self.prepended { "[the opened secret in hexadecimal]" } else { "" };
         let masked = parse::BaseString::parse(&self.base_string).map(|parsed| parsed.masked());
-        format!("{prepend}{}", masked.unwrap_or_default())
+        format!("{prepend}{}", masked.unwrap_or_else(|| mask::HIDDEN.to_owned()))
     }
 }
 

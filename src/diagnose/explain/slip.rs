@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Slip {
-    /// The text has not three parts with `&` between them.
+    /// The text has not a method and three parts with `&` between them.
     NotABaseString,
     /// The opened secret does not stand before the base string, where it should.
     SecretNotPrepended,
@@ -116,7 +116,7 @@ impl Slip {
         match self {
             Self::NotABaseString => (
                 "not_a_base_string",
-                "the text is no base string: it has not three parts with `&` between them",
+                "the text is no base string: it has not a method and three parts with `&` between them",
                 "give the text that is signed, `METHOD&url&parameters`, not the header or the URL",
             ),
             Self::SecretNotPrepended => (
