@@ -27,6 +27,7 @@ mod parameters;
 
 pub(crate) use self::{
     append::{append_base64_encoded, append_encoded, append_encoded_twice},
+    encode::percent_decode_lossy,
     header::write_header,
     origin::{EncodedOrigin, append_base_uri},
     pairs::{Pairs, ProtocolName, check_names},
