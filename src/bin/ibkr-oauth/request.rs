@@ -7,17 +7,19 @@ use ibkr_oauth::{
     BrokerageStatus, Compete, Consumer, Error, Secret, Signer,
     adapter::ureq::{send, sign_and_send},
     bytes::Bytes,
-    http::{HeaderValue, Method, Request, Response, Uri, header::CONTENT_TYPE},
+    http::{HeaderValue, Method, Request, Response, Uri, header::{CONTENT_TYPE, SET_COOKIE}},
     oauth1::{QueryPolicy, is_form},
 };
 use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::{
     arguments::{self, Pair},
+    connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     failure::Failure,
-    output,
+    output::{self, Format},
 };
 
 /// How often the brokerage session is asked for before the program gives up.
@@ -30,7 +32,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The arguments of `request`.
 #[derive(Args)]
 #[command(after_help = "\
-The body of the reply goes to standard output, byte for byte, and its status line to standard error.
+The body of the reply goes to standard output, byte for byte, and its status line to standard error. With
+`--output json` both are one object, {\"status\":…,\"headers\":{…},\"body\":…}, the body parsed where it is JSON.
 
 Examples:
   ibkr-oauth request --bundle bundle.json GET /portfolio/accounts
@@ -40,6 +43,8 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     bundle: BundleArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
     /// How the query and the form are signed, instead of as the bundle says.
     #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
     query_policy: Option<QueryPolicy>,
@@ -76,7 +81,7 @@ impl Arguments {
     }
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (media_type, body) = arguments.body()?;
     let bundle = arguments.bundle.read_whole()?;
     let mut builder = bundle.consumer_builder()?;
@@ -89,18 +94,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let request = build(&arguments.method, &url, media_type, body);
     check_signable(&consumer, &request)?;
 
-    let agent = Agent::new_with_defaults();
+    let agent = arguments.connection.agent()?;
     let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
     if arguments.open {
         open_brokerage(&agent, &signer)?;
     }
     let response = send_settled(&agent, &signer, &request, arguments.open)?;
 
+    print(&response, format)?;
+    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
+}
+
+fn print(response: &Response<Bytes>, format: Format) -> Result<(), Failure> {
     let status = response.status();
+    if format == Format::Json {
+        let mut headers = serde_json::Map::new();
+        for (name, value) in response.headers() {
+            // What signs in by itself belongs into no log.
+            if name != SET_COOKIE {
+                headers.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into());
+            }
+        }
+        let body = serde_json::from_slice(response.body())
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(response.body())));
+        return output::print_json(&json!({ "status": status.as_u16(), "headers": headers, "body": body }));
+    }
     let reason = status.canonical_reason().unwrap_or_default();
     output::print_note(format!("{:?} {} {reason}", response.version(), status.as_u16()).trim_end());
-    output::print_bytes(response.body())?;
-    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
+    output::print_bytes(response.body())
 }
 
 fn build(method: &Method, url: &Uri, media_type: Option<HeaderValue>, body: Bytes) -> Request<Bytes> {
