@@ -14,6 +14,7 @@ mod connection;
 mod credentials;
 mod failure;
 mod files;
+mod keygen;
 mod output;
 mod request;
 mod session;
@@ -43,6 +44,8 @@ enum Command {
     Request(request::Arguments),
     /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
     Sign(sign::Arguments),
+    /// Make the keys of a new consumer, and say what to upload where.
+    Keygen(keygen::Arguments),
     /// Keep a session alive, and say what happens to it, until Ctrl-C or SIGTERM, which log out.
     Session(session::Arguments),
     /// Play the broker for clients in any language.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
         Command::Request(arguments) => request::run(&arguments, format),
         Command::Sign(arguments) => sign::run(&arguments, format),
+        Command::Keygen(arguments) => keygen::run(&arguments, format),
         Command::Session(arguments) => session::run(&arguments, format),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
     };

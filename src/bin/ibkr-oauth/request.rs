@@ -7,7 +7,10 @@ use ibkr_oauth::{
     BrokerageStatus, Compete, Consumer, Error, Secret, Signer,
     adapter::ureq::{send, sign_and_send},
     bytes::Bytes,
-    http::{HeaderValue, Method, Request, Response, Uri, header::{CONTENT_TYPE, SET_COOKIE}},
+    http::{
+        HeaderValue, Method, Request, Response, Uri,
+        header::{CONTENT_TYPE, SET_COOKIE},
+    },
     oauth1::{QueryPolicy, is_form},
 };
 use serde::de::IgnoredAny;

@@ -141,7 +141,8 @@ impl Connection {
         };
         let Head { request, length, body_length, stays } = head;
         let end = length.saturating_add(body_length);
-        let awaits = request.headers().get(EXPECT).is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let awaits =
+            request.headers().get(EXPECT).is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         if awaits && self.buffer.len() < end {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
@@ -202,8 +203,7 @@ fn parse_head(buffer: &[u8], origin: &str) -> Result<Option<Head>, Trouble> {
         return Err(Trouble::Refused(StatusCode::PAYLOAD_TOO_LARGE));
     }
     let says_close = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("close"));
-    let stays =
-        request.version() == Version::HTTP_11 && !request.headers().get_all(CONNECTION).iter().any(says_close);
+    let stays = request.version() == Version::HTTP_11 && !request.headers().get_all(CONNECTION).iter().any(says_close);
     Ok(Some(Head { request, length, body_length, stays }))
 }
 
