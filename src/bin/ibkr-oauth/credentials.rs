@@ -24,6 +24,10 @@ pub(crate) struct BundleArguments {
 }
 
 impl BundleArguments {
+    pub(crate) fn path(&self) -> &Path {
+        &self.bundle
+    }
+
     /// Reads the bundle, but none of the files that it names.
     pub(crate) fn read(&self) -> Result<CredentialBundle, Failure> {
         let path = self.bundle.display();
@@ -62,7 +66,8 @@ pub(crate) fn access_token(bundle: &CredentialBundle) -> Result<AccessToken, Fai
     bundle.access_token()?.ok_or_else(|| {
         Failure::usage(
             "the bundle has no access token",
-            "put `access_token` and `access_token_secret` from the portal into the bundle",
+            "put `access_token` and `access_token_secret` from the portal into the bundle; third parties get them by \
+             `ibkr-oauth authorize`",
         )
     })
 }

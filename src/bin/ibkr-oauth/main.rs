@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod arguments;
+mod authorize;
 mod connection;
 mod credentials;
 mod failure;
@@ -44,6 +45,8 @@ enum Command {
     Request(request::Arguments),
     /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
     Sign(sign::Arguments),
+    /// Get a user's consent, and write the access token into the bundle.
+    Authorize(authorize::Arguments),
     /// Make the keys of a new consumer, and say what to upload where.
     Keygen(keygen::Arguments),
     /// Keep a session alive, and say what happens to it, until Ctrl-C or SIGTERM, which log out.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
         Command::Request(arguments) => request::run(&arguments, format),
         Command::Sign(arguments) => sign::run(&arguments, format),
+        Command::Authorize(arguments) => authorize::run(&arguments, format),
         Command::Keygen(arguments) => keygen::run(&arguments, format),
         Command::Session(arguments) => session::run(&arguments, format),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
