@@ -102,6 +102,7 @@ pub mod clock;
 mod consumer;
 mod context;
 pub mod dh;
+pub mod diagnose;
 pub mod driver;
 mod encoding;
 mod error;

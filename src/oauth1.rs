@@ -22,7 +22,6 @@ mod encode;
 mod header;
 mod parameters;
 
-pub(crate) use self::header::write_header;
 pub use self::{
     base_string::{QueryPolicy, UnknownQueryPolicy, base_string},
     base_uri::{BaseUri, UriError, parse_uri},
@@ -30,3 +29,4 @@ pub use self::{
     header::{AuthorizationHeader, HeaderError},
     parameters::{Parameter, form_parameters, is_form, query_parameters},
 };
+pub(crate) use self::{encode::percent_decode_lossy, header::write_header};

@@ -87,6 +87,7 @@ mod state;
 mod verdict;
 mod view;
 
+pub(crate) use self::clock_skew::estimate as clock_skew;
 pub use self::{
     config::{CompetePolicy, OnShutdown, SessionConfig},
     contract::{ExchangeId, Failure, FailureKind, Input, Output, SessionEvent, TimeoutReason},

@@ -103,6 +103,12 @@ impl DhGroup {
         if hexadecimal::is_likely(text) { Self::from_hex(text) } else { Self::from_pem(text) }
     }
 
+    /// Whether [`from_text`](Self::from_text) takes the text for hexadecimal digits.
+    #[cfg(feature = "rsa")]
+    pub(crate) fn is_hexadecimal(text: &str) -> bool {
+        hexadecimal::is_likely(text)
+    }
+
     /// The 2048-bit MODP group, number 14 of RFC 3526, with the generator 2.
     #[must_use]
     pub fn modp_2048() -> Self {

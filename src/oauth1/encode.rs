@@ -19,6 +19,11 @@ pub fn percent_encode(bytes: &[u8]) -> String {
     percent_encoding::percent_encode(bytes, RESERVED).to_string()
 }
 
+/// Undoes one percent-encoding, as far as that is one; what is then not UTF-8 becomes `U+FFFD`.
+pub(crate) fn percent_decode_lossy(text: &str) -> String {
+    percent_decode(text.as_bytes()).decode_utf8_lossy().into_owned()
+}
+
 pub(super) fn push_encoded(out: &mut String, bytes: &[u8]) {
     out.extend(percent_encoding::percent_encode(bytes, RESERVED));
 }
