@@ -11,12 +11,17 @@ use clap::{Parser, Subcommand};
 
 mod arguments;
 mod authorize;
+mod brokerage;
 mod connection;
 mod credentials;
+mod doctor;
+mod examine;
+mod explain;
 mod failure;
 mod files;
 mod keygen;
 mod output;
+mod report;
 mod request;
 mod session;
 mod sign;
@@ -45,6 +50,12 @@ enum Command {
     Request(request::Arguments),
     /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
     Sign(sign::Arguments),
+    /// Find out what is wrong: examine the bundle, then try each layer up to the brokerage session.
+    Doctor(doctor::Arguments),
+    /// Look at the bundle's keys, secret and parameters, and whether they fit together. Nothing is sent.
+    Examine(examine::Arguments),
+    /// Show how a request is signed, step by step, and what another client did otherwise. Nothing is sent.
+    Explain(explain::Arguments),
     /// Get a user's consent, and write the access token into the bundle.
     Authorize(authorize::Arguments),
     /// Make the keys of a new consumer, and say what to upload where.
@@ -79,6 +90,9 @@ fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
         Command::Request(arguments) => request::run(&arguments, format),
         Command::Sign(arguments) => sign::run(&arguments, format),
+        Command::Doctor(arguments) => doctor::run(&arguments, format),
+        Command::Examine(arguments) => examine::run(&arguments, format),
+        Command::Explain(arguments) => explain::run(&arguments, format),
         Command::Authorize(arguments) => authorize::run(&arguments, format),
         Command::Keygen(arguments) => keygen::run(&arguments, format),
         Command::Session(arguments) => session::run(&arguments, format),

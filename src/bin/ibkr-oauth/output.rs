@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{self, ErrorKind, IsTerminal, Write},
+    sync::OnceLock,
 };
 
 use clap::ValueEnum;
@@ -47,9 +48,24 @@ pub(crate) fn print_note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// The text in one line, with nothing in it that a terminal would obey.
+/// The access token, which the broker's words may name.
+static HIDDEN: OnceLock<String> = OnceLock::new();
+
+/// Keeps the access token out of all that [`one_line`] makes.
+pub(crate) fn hide(access_token: &str) {
+    if !access_token.is_empty() {
+        // There is one bundle, so that the first one is the only one.
+        let _ = HIDDEN.set(access_token.to_owned());
+    }
+}
+
+/// The text in one line, with nothing in it that a terminal would obey, and without the access token.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+    let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    match HIDDEN.get() {
+        Some(access_token) => text.replace(access_token.as_str(), "[hidden]"),
+        None => text,
+    }
 }
 
 /// Colours, where they are wanted: on a terminal, unless `NO_COLOR` is set.
@@ -62,7 +78,7 @@ pub(crate) enum Tone {
     Good,
     Doubtful,
     Bad,
-    Weak,
+    Strong,
 }
 
 impl Palette {
@@ -82,7 +98,7 @@ impl Palette {
             Tone::Good => "32",
             Tone::Doubtful => "33",
             Tone::Bad => "1;31",
-            Tone::Weak => "2",
+            Tone::Strong => "1",
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }

@@ -1,11 +1,9 @@
 //! `ibkr-oauth request`
 
-use std::time::Duration;
-
 use clap::Args;
 use ibkr_oauth::{
-    BrokerageStatus, Compete, Consumer, Error, Secret, Signer,
-    adapter::ureq::{send, sign_and_send},
+    Consumer, Error, Secret, Signer,
+    adapter::ureq::sign_and_send,
     bytes::Bytes,
     http::{
         HeaderValue, Method, Request, Response, Uri,
@@ -19,18 +17,12 @@ use ureq::Agent;
 
 use crate::{
     arguments::{self, Pair},
+    brokerage,
     connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     failure::Failure,
     output::{self, Format},
 };
-
-/// How often the brokerage session is asked for before the program gives up.
-const ATTEMPTS: u32 = 5;
-/// The time between two attempts, where the broker names none.
-const PAUSE: Duration = Duration::from_secs(1);
-/// The longest time between two attempts, whatever the broker says.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The arguments of `request`.
 #[derive(Args)]
@@ -100,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let agent = arguments.connection.agent()?;
     let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
     if arguments.open {
-        open_brokerage(&agent, &signer)?;
+        brokerage::open(&agent, &signer)?;
     }
     let response = send_settled(&agent, &signer, &request, arguments.open)?;
 
@@ -157,43 +149,12 @@ fn send_settled(
     loop {
         let response = credentials::with_context(|cx| sign_and_send(agent, signer, cx, request.clone()))?;
         let settling = opened && Error::of_reply(&response).is_some_and(|error| is_no_bridge(&error));
-        if !settling || attempt == ATTEMPTS {
+        if !settling || attempt == brokerage::ATTEMPTS {
             return Ok(response);
         }
-        credentials::pause(PAUSE);
+        credentials::pause(brokerage::PAUSE);
         attempt += 1;
     }
-}
-
-fn open_brokerage(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
-    let open = || -> Result<BrokerageStatus, Error> {
-        send(agent, credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?)
-    };
-    let ask = || -> Result<BrokerageStatus, Error> {
-        send(agent, credentials::with_context(|cx| signer.brokerage().status(cx))?)
-    };
-    let mut status = open()?;
-    for _ in 1..ATTEMPTS {
-        if status.is_ready() || status.competing == Some(true) || status.fail.is_some() {
-            break;
-        }
-        let wait = status.wait();
-        credentials::pause(wait.unwrap_or(PAUSE).min(LONGEST_PAUSE));
-        // A reply that asks to wait has opened nothing.
-        status = if wait.is_some() { open()? } else { ask()? };
-    }
-    if status.competing == Some(true) {
-        return Err(Failure::refused(
-            "brokerage session: another session of this user is in the way",
-            "log out there (TWS, the phone, another program), then run this again",
-        ));
-    }
-    if status.is_ready() {
-        return Ok(());
-    }
-    let words = status.fail.or(status.message).filter(|words| !words.is_empty());
-    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
-    Err(Failure::refused(format!("brokerage session: it is not ready{words}"), "wait a minute, then run this again"))
 }
 
 fn is_no_bridge(error: &Error) -> bool {

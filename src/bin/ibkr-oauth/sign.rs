@@ -112,7 +112,7 @@ fn decode(base64: &str) -> Result<Secret, Failure> {
     })
 }
 
-fn random_nonce() -> Result<String, Failure> {
+pub(crate) fn random_nonce() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     OsEntropy.fill(&mut bytes).map_err(|error| {
         Failure::refused(error.to_string(), "look after the machine's source of random numbers, or give `--nonce`")
