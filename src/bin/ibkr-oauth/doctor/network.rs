@@ -122,7 +122,10 @@ fn explain(error: &ureq::Error, is_secure: bool, report: &mut Report) -> Result<
     };
     if is_secure && is_about_tls {
         let text = error.to_string();
-        let remedy = if text.contains("UnknownIssuer") || text.contains("CaUsedAsEndEntity") {
+        let remedy = if text.contains("CaUsedAsEndEntity") {
+            "the server shows the certificate of an authority as its own: have one made for it that this authority signed, \
+             and give the authority's by `--ca-certificate`"
+        } else if text.contains("UnknownIssuer") {
             "if a company's proxy looks into TLS, give its certificate by `--ca-certificate`; if not, somebody else answers \
              in the broker's place: check `base_url` and the network"
         } else if text.contains("xpired") || text.contains("NotValidYet") {

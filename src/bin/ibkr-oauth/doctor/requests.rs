@@ -28,7 +28,7 @@ enum Fate {
     Unclear(Error),
 }
 
-/// The signer of the policy that is set, if the broker accepts what it signs.
+/// A signer of a policy that the broker accepts: of the one that is set, if it can be.
 pub(super) fn probe(
     agent: &Agent,
     consumer: &Consumer,
@@ -64,11 +64,14 @@ pub(super) fn probe(
         return Ok(Some(signer(consumer, own, access_token, token)?));
     }
     match (accepted.as_slice(), refusal) {
-        ([first, ..], _) => report.error(
-            REQUESTS,
-            &format!("refused under the query policy `{own}`, accepted under {}", names(&accepted)),
-            &format!("write `\"query_policy\": \"{first}\"` into the bundle"),
-        )?,
+        ([first, ..], _) => {
+            report.error(
+                REQUESTS,
+                &format!("refused under the query policy `{own}`, accepted under {}", names(&accepted)),
+                &format!("write `\"query_policy\": \"{first}\"` into the bundle"),
+            )?;
+            return Ok(Some(signer(consumer, *first, access_token, token)?));
+        }
         ([], Some(error)) => {
             report.error(REQUESTS, &format!("refused under every query policy: {error}"), error.remedy())?;
         }
