@@ -116,6 +116,12 @@ fn own(
     url: &Uri,
     form: Option<&[u8]>,
 ) -> Result<Explanation, Failure> {
+    if url.path().contains("/oauth/") {
+        return Err(Failure::usage(
+            "the requests of the sign-in have another kind of signature than all others",
+            "give the `Authorization` header of one by `--header`",
+        ));
+    }
     let signer = Signer::from_stored(consumer, token, &Secret::from(vec![0; 20]))?;
     let mut request = Request::new(());
     request.method_mut().clone_from(&arguments.method);

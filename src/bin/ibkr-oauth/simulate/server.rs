@@ -179,7 +179,8 @@ fn parse_head(buffer: &[u8], origin: &str) -> Result<Option<Head>, Trouble> {
     let mut slots = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut slots);
     let length = match parsed.parse(buffer) {
-        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Complete(length)) if length <= LONGEST_HEAD => length,
+        Ok(httparse::Status::Complete(_)) => return Err(Trouble::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)),
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
             return Err(Trouble::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
