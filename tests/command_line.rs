@@ -7,7 +7,6 @@ mod loopback;
 mod terminal;
 
 use std::{
-    fs,
     io::Read,
     net::TcpListener,
     path::PathBuf,
@@ -16,13 +15,10 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ibkr_oauth::{
-    AccessToken, Secret, Signer,
-    simulator::{Fault, test_keys},
-};
+use ibkr_oauth::{Secret, Signer, simulator::Fault};
 use loopback::{
-    Address, Loopback,
-    broker::{Account, BrokerServer, with_context},
+    Address,
+    broker::{Account, with_context},
 };
 use serde_json::{Value, json};
 use terminal::{

@@ -15,8 +15,8 @@ use crate::failure::Failure;
 pub(crate) struct ConnectionArguments {
     /// Trust the certificates in this PEM file, instead of those of the public authorities, to vouch for the server.
     ///
-    /// For a company's proxy that looks into TLS. Proxies themselves are taken from ALL_PROXY, HTTPS_PROXY and
-    /// HTTP_PROXY, and NO_PROXY says where none is wanted.
+    /// For a company's proxy that looks into TLS. Proxies themselves are taken from `ALL_PROXY`, `HTTPS_PROXY` and
+    /// `HTTP_PROXY`, and `NO_PROXY` says where none is wanted.
     #[arg(long, value_name = "FILE")]
     ca_certificate: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Makes a folder that only its owner may look into, and those above it; one that exists is left as it is.
@@ -21,6 +21,7 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Makes a folder that only its owner may look into, and fails where there is something of that name.
 pub(crate) fn make_new_folder(path: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), allow(unused_mut))]
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -41,13 +42,24 @@ pub(crate) fn create(path: &Path, content: &[u8], readers: Readers) -> io::Resul
     file.sync_all()
 }
 
-/// Writes a file that only its owner may read, in the place of one that may be there: the old one or the new one is
-/// seen, and nothing between. Keeps the permissions of the old one.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Whether a file could be [replaced](replace), for those who have something to lose then.
+pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
+    let beside = beside(path);
+    open_new(&beside, Readers::Owner).and_then(|_| fs::remove_file(&beside))
+}
+
+/// The name of the file that takes another's place.
+fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(name);
+    path.with_file_name(name)
+}
+
+/// Writes a file that only its owner may read, in the place of one that may be there: the old one or the new one is
+/// seen, and nothing between. Keeps the permissions of the old one.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = beside(path);
     let written = create(&beside, content, Readers::Owner).and_then(|()| {
         if let Ok(old) = fs::metadata(path) {
             fs::set_permissions(&beside, old.permissions())?;

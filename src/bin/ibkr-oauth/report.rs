@@ -80,11 +80,8 @@ impl Report {
             _ => Tone::Bad,
         };
         let mark = self.palette.paint(tone, &format!("{verdict:<7}"));
-        let mut lines = format!("{mark}  {subject:<19}  {message}\n");
-        if let Some(remedy) = remedy {
-            lines.push_str(&format!("{:<7}  {:<19}  -> {remedy}\n", "", ""));
-        }
-        lines
+        let below = remedy.as_ref().map_or_else(String::new, |remedy| format!("{:<7}  {:<19}  -> {remedy}\n", "", ""));
+        format!("{mark}  {subject:<19}  {message}\n{below}")
     }
 
     pub(crate) fn has_error(&self) -> bool {

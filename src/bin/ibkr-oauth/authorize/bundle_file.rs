@@ -1,7 +1,7 @@
 //! The bundle's file, to be written back with other values for some of its fields.
 
 use std::{
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +22,8 @@ pub(super) struct BundleFile {
 }
 
 impl BundleFile {
-    /// Reads the file, whose content is known to be a bundle.
+    /// Reads the file, whose content is known to be a bundle, and sees to it that it can be replaced: an access token that
+    /// can be kept nowhere would cost the user another consent.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let unreadable = |error: &dyn fmt::Display| {
             Failure::usage(format!("the bundle {} cannot be read: {error}", path.display()), "check the path")
@@ -33,6 +34,7 @@ impl BundleFile {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         // The error's own text might show a value.
         let fields = serde_json::from_str(text).map_err(|_| unreadable(&"it is not a JSON object"))?;
+        files::check_replaceable(&path).map_err(|error| cannot_write(&path, &error))?;
         Ok(Self { path, fields })
     }
 
@@ -42,14 +44,16 @@ impl BundleFile {
             self.fields.set(name, value);
         }
         let text = serde_json::to_string_pretty(&self.fields).map(|text| Zeroizing::new(text + "\n"));
-        let written = text.map_err(std::io::Error::from).and_then(|text| files::replace(&self.path, text.as_bytes()));
-        written.map_err(|error| {
-            Failure::usage(
-                format!("the access token cannot be written into {}: {error}", self.path.display()),
-                "see to it that this program may write there, and authorize again",
-            )
-        })
+        let written = text.map_err(io::Error::from).and_then(|text| files::replace(&self.path, text.as_bytes()));
+        written.map_err(|error| cannot_write(&self.path, &error))
     }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::usage(
+        format!("the access token cannot be written into {}: {error}", path.display()),
+        "see to it that this program may write into that folder, and authorize again",
+    )
 }
 
 /// A JSON object that keeps its order.

@@ -18,6 +18,8 @@ const REACHABILITY: &str = "reachability";
 const TLS: &str = "tls";
 const CLOCK: &str = "clock";
 
+const CHECK_PROXY: &str = "check the proxy that the environment names: ALL_PROXY, HTTPS_PROXY, HTTP_PROXY";
+
 /// How long a connection, and then a reply, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The least difference of the clocks that is more than latency and rounding, in seconds.
@@ -89,7 +91,7 @@ fn connect(agent: &Agent, url: &Uri, report: &mut Report) -> Result<bool, Failur
     }
     let why = trouble.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
     let remedy = match proxy {
-        Some(_) => "check the proxy that the environment names: ALL_PROXY, HTTPS_PROXY, HTTP_PROXY",
+        Some(_) => CHECK_PROXY,
         None => "check `base_url`, the network, and whether a firewall lets this program out or a proxy is needed",
     };
     report.error(REACHABILITY, &format!("{place} cannot be reached: {why}"), remedy)?;
@@ -136,6 +138,9 @@ fn explain(error: &ureq::Error, is_secure: bool, report: &mut Report) -> Result<
             "check `base_url`: what answers there speaks no TLS that can be trusted (is it `http`, or another port?)"
         };
         return report.error(TLS, &format!("no connection that can be trusted: {text}"), remedy);
+    }
+    if let ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl = error {
+        return report.error(REACHABILITY, &format!("the proxy lets nothing through: {error}"), CHECK_PROXY);
     }
     let subject = if is_secure { TLS } else { REACHABILITY };
     report.error(
