@@ -20,6 +20,27 @@ pub(crate) fn read_base64(text: &[u8]) -> Option<Secret> {
     STANDARD.decode(&*dense).ok().map(Secret::from)
 }
 
+/// Public data as PEM, line for line as OpenSSL writes it.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    const LINE: usize = 64;
+    let body = base64(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut rest = body.as_str();
+    while let Some((line, after)) = rest.split_at_checked(LINE) {
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
+    }
+    if !rest.is_empty() {
+        text.push_str(rest);
+        text.push('\n');
+    }
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
+}
+
 /// Lower-case hexadecimal, two digits a byte, made at its final size so that nothing is left behind.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
