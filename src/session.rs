@@ -115,9 +115,9 @@ pub struct Session {
     outstanding: Option<Outstanding>,
     outputs: VecDeque<Output>,
     next_id: u64,
-    /// Exchanges that failed since the session was last seen well.
+    /// Exchanges that failed since one brought the session on.
     failures: u32,
-    /// Refusals since then.
+    /// Refusals since a tickle came back well: a token that merely opens may still be refused a minute later, for ever.
     refusals: u32,
     /// Replies of status 410 since then.
     gone: u32,
@@ -294,7 +294,7 @@ impl Session {
             }
             State::Displaced if self.schedule.is_due(self.schedule.displaced) => self.go(Trigger::RetakeDue),
             State::Live | State::Displaced if self.schedule.is_due(self.schedule.tickle) => {
-                self.start(cx, Task::Tickle)
+                self.start(cx, Task::Tickle);
             }
             State::BackingOff if self.schedule.is_due(self.schedule.back_off) => self.go(self.retry),
             State::Closing => match self.config.on_shutdown {
@@ -307,6 +307,9 @@ impl Session {
 
     /// The next moment at which something will be due; `None` at the end.
     fn deadline(&self) -> Option<(Timestamp, TimeoutReason)> {
+        if self.view.state == State::Closed {
+            return None;
+        }
         let schedule = &self.schedule;
         let expiry = (self.expiry(), TimeoutReason::Expiry);
         if self.outstanding.is_some() {

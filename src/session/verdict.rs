@@ -118,20 +118,15 @@ impl Session {
         }
     }
 
-    /// The broker has accepted something that was signed.
-    fn be_well(&mut self) {
-        (self.failures, self.refusals, self.gone) = (0, 0, 0);
-    }
-
     fn be_ready(&mut self) {
-        self.be_well();
+        self.failures = 0;
         self.schedule.ready = Some(self.schedule.now());
         self.schedule.displaced = None;
         self.go(Trigger::Ready);
     }
 
     fn judge_tickle(&mut self, tickle: &Tickle) {
-        self.be_well();
+        (self.failures, self.refusals, self.gone) = (0, 0, 0);
         self.schedule.tickled = Some(self.schedule.now());
         self.view.confirmations += 1;
         self.schedule.tickle = Some(self.schedule.after(self.config.tickle_interval));
@@ -150,7 +145,7 @@ impl Session {
     }
 
     fn displace(&mut self) {
-        self.be_well();
+        self.failures = 0;
         let retry_at = self.schedule.displaced.unwrap_or_else(|| {
             let wait = match self.config.compete {
                 CompetePolicy::Yield | CompetePolicy::TakeOnce => self.config.displaced_retry,
