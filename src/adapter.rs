@@ -20,7 +20,7 @@ use std::{error, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Uri,
+    HeaderValue, Method, Request,
     header::{CONTENT_LENGTH, USER_AGENT},
 };
 
@@ -30,6 +30,7 @@ use crate::{
     oauth1,
     session::{Failure, FailureKind},
     signer::Signer,
+    trace,
 };
 
 #[cfg(feature = "hyper")]
@@ -54,11 +55,16 @@ struct NoReply {
 impl NoReply {
     fn new(kind: FailureKind, remedy: &'static str, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         let source = source.into();
+        trace::no_reply(kind);
         Self { failure: Failure { kind, detail: causes(&*source) }, remedy, source: Some(source) }
     }
 
     fn too_large(limit: usize) -> Self {
-        let detail = format!("it has more than {limit} bytes");
+        let detail = match limit >> 20 {
+            0 => format!("it has more than {} KiB", limit >> 10),
+            mebibytes => format!("it has more than {mebibytes} MiB"),
+        };
+        trace::no_reply(FailureKind::TooLarge);
         let remedy = "ask for less at a time, or send the signed request with an HTTP client of your own";
         Self { failure: Failure { kind: FailureKind::TooLarge, detail }, remedy, source: None }
     }
@@ -87,13 +93,13 @@ impl From<NoReply> for Failure {
 
 impl NoReply {
     /// The error for the caller who asked `host`.
-    fn from_host(self, host: &str) -> Error {
+    fn error(self, host: &str) -> Error {
         let kind = match self.failure.kind {
             FailureKind::TooLarge => ErrorKind::Malformed,
             _ => ErrorKind::Unavailable,
         };
-        let error = Error::new(kind, Stage::Transport, format!("no reply from {host}: {}", self.failure));
-        let error = error.with_remedy(self.remedy);
+        let message = format!("no reply from {host}: {}", self.failure);
+        let error = Error::new(kind, Stage::Transport, message).with_remedy(self.remedy);
         match self.source {
             Some(source) => error.with_source(source),
             None => error,
@@ -101,8 +107,8 @@ impl NoReply {
     }
 }
 
-fn host_of(uri: &Uri) -> String {
-    uri.host().unwrap_or_default().to_owned()
+fn host(request: &Request<Bytes>) -> String {
+    request.uri().host().unwrap_or_default().to_owned()
 }
 
 /// What to try where nothing more is known.

@@ -25,7 +25,7 @@
 //!
 //! To see your bot in bad weather, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
 //! to give, lost answers, proofs and public numbers that must not be trusted, sessions that end, clocks that run apart.
-//! Weather that lasts is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
+//! What lasts longer than a request is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
 //! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
 //! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
 //! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
@@ -33,6 +33,37 @@
 //! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
 //! [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
 //! [`brokerage_sessions_opened`](Broker::brokerage_sessions_opened).
+//!
+//! ```
+//! # #[cfg(feature = "getrandom")] {
+//! use ibkr_oauth::{
+//!     Context, OsEntropy, Timestamp, bytes::Bytes, http,
+//!     simulator::{Broker, Fault, RefusalReason, test_keys},
+//! };
+//!
+//! let mut entropy = OsEntropy;
+//! let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+//! let mut broker = Broker::default();
+//! let signer = test_keys::sign_in(&mut broker, &mut cx)?.signer();
+//!
+//! // A good request is answered, and a forged one is not: somebody changed the query after it was signed.
+//! let url = "https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=AAPL";
+//! let mut request = http::Request::get(url).header("user-agent", "my-bot/1.0").body(Bytes::new())?;
+//! signer.sign(&mut cx, &mut request)?;
+//! *request.uri_mut() = url.replace("AAPL", "MSFT").parse()?;
+//! assert_eq!(broker.handle(&mut cx, &request).status(), http::StatusCode::UNAUTHORIZED);
+//! let refusal = broker.refusals().last().expect("it was refused");
+//! assert_eq!(refusal.reason(), RefusalReason::SignatureDiffers);
+//! assert!(refusal.expected_base_string().is_some_and(|text| text.contains("MSFT")));
+//!
+//! // Bad weather: the next tickle finds no back end.
+//! broker.inject(Fault::status(503).at("/tickle"));
+//! let exchange = signer.brokerage().tickle(&mut cx)?;
+//! let response = broker.handle(&mut cx, exchange.request());
+//! assert!(exchange.complete(response).is_err());
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # What it checks
 //!
@@ -61,8 +92,8 @@
 //! six minutes after the last tickle; `/tickle` works without it.
 //!
 //! Besides those there are: `GET /portfolio/accounts`, `GET /iserver/accounts`, `GET /iserver/marketdata/snapshot`,
-//! `GET /iserver/marketdata/history`, `GET /marketdata/snapshot` and `GET /iserver/secdef/search` (which give back the
-//! query's decoded pairs as `{"query":[["name","value"]]}`), `POST /iserver/account/{id}/orders` (JSON) and
+//! `GET /iserver/marketdata/history`, `GET /marketdata/snapshot`, `GET /trsrv/stocks` and `GET /iserver/secdef/search`
+//! (which give back the query's decoded pairs as `{"query":[["name","value"]]}`), `POST /iserver/account/{id}/orders` (JSON) and
 //! `POST /accounts/{id}/order_impact` (which gives back the form's pairs). Any other path is a 404.
 //!
 //! # What it does not do
@@ -83,6 +114,7 @@ use http::{Request, Response, StatusCode};
 use self::{
     accepted::Log,
     address::without_query,
+    availability::Pacing,
     builder::Profile,
     faults::{Effect, Script},
     refusal::Objection,
@@ -90,13 +122,13 @@ use self::{
     replies::{Body, Reply},
     resources::BrokerageSession,
     verify::{Endpoint, Verified},
-    weather::Pacing,
 };
 use crate::context::{Context, Timestamp};
 
 mod accepted;
 mod address;
 mod arithmetic;
+mod availability;
 mod builder;
 mod canonical;
 mod consent;
@@ -111,7 +143,6 @@ mod resources;
 mod sign_in;
 pub mod test_keys;
 mod verify;
-mod weather;
 mod world;
 
 pub use self::{

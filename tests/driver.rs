@@ -322,6 +322,9 @@ fn a_refusal_that_was_about_the_request_ends_the_wait() {
         assert!(running.go_on().is_pending());
         assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Rejected), "{waits_first}");
         assert_eq!(handle.signer_blocking(None).unwrap().epoch(), epoch);
+        // The session does not ask more often than it repeats a tickle.
+        stage.pass(Duration::from_secs(6), &running);
+        assert!(running.go_on().is_pending());
     }
     assert_eq!(stage.handshakes(), 1);
 }

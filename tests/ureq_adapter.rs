@@ -110,7 +110,7 @@ fn a_reply_that_is_too_long_is_an_error_and_not_cut() {
     let exchange = with_context(|cx| signer_at(server.origin()).brokerage().tickle(cx).unwrap());
     let error = send(&agent(), exchange).unwrap_err();
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Malformed));
-    assert!(error.to_string().contains("more than 262144 bytes"), "{error}");
+    assert!(error.to_string().contains("256 KiB"), "{error}");
 }
 
 #[test]

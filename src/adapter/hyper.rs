@@ -16,7 +16,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::{Client, connect::Connect};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host_of, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, sign};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -25,6 +25,7 @@ use crate::{
     reply,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 /// Sends the exchange's request, and reads the reply to it.
@@ -38,9 +39,9 @@ pub async fn send<T, C: Connect + Clone + Send + Sync + 'static, S: Future<Outpu
     exchange: Exchange<T>,
 ) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    let host = host_of(request.uri());
+    let host = host(&request);
     let reply = within(sleep(TIMEOUT), transmit(client, request, reply::LONGEST_REPLY)).await;
-    pending.complete(reply.map_err(|no_reply| no_reply.from_host(&host))?)
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
@@ -66,10 +67,10 @@ where
 {
     let mut request = complete_head(signer, request);
     sign(signer, cx, &mut request)?;
-    let host = host_of(request.uri());
+    let host = host(&request);
     Ok(async move {
         let reply = within(sleep(TIMEOUT), transmit(client, request, LONGEST_REPLY)).await;
-        reply.map_err(|no_reply| no_reply.from_host(&host))
+        reply.map_err(|no_reply| no_reply.error(&host))
     })
 }
 
@@ -89,6 +90,7 @@ async fn transmit<C: Connect + Clone + Send + Sync + 'static>(
     request: Request<Bytes>,
     limit: usize,
 ) -> Result<Response<Bytes>, NoReply> {
+    trace::sending(&request);
     let (head, body) = client.request(request.map(Full::new)).await.map_err(no_reply)?.into_parts();
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),

@@ -11,7 +11,7 @@ use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, redirect, retry};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host_of};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -20,6 +20,7 @@ use crate::{
     reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 pub mod blocking;
@@ -39,9 +40,9 @@ pub fn client_builder() -> ClientBuilder {
 /// [`Exchange::complete`].
 pub async fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    let host = host_of(request.uri());
+    let host = host(&request);
     let reply = transmit(client, request, LONGEST_OF_PROTOCOL).await;
-    pending.complete(reply.map_err(|no_reply| no_reply.from_host(&host))?)
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
@@ -59,10 +60,10 @@ pub fn sign_and_send<'a, B: Into<Bytes>>(
     request: Request<B>,
 ) -> Result<impl Future<Output = Result<Response<Bytes>, Error>> + Send + use<'a, B>, Error> {
     let request = sign_as_sent(signer, cx, request)?;
-    let host = host_of(request.uri());
+    let host = host(&request);
     Ok(async move {
         let reply = transmit(client, request, LONGEST_REPLY).await;
-        reply.map_err(|no_reply| no_reply.from_host(&host))
+        reply.map_err(|no_reply| no_reply.error(&host))
     })
 }
 
@@ -78,6 +79,7 @@ pub async fn drive<E: Entropy, S: Future<Output = ()>>(
 }
 
 async fn transmit(client: &Client, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NoReply> {
+    trace::sending(&request);
     let (url, is_empty) = (unchanged(request.uri())?, request.body().is_empty());
     let mut request = ::reqwest::Request::try_from(request).map_err(no_reply)?;
     if is_empty {

@@ -9,7 +9,7 @@ use ::ureq::{Agent, AsSendBody, Error as UreqError, RequestExt, Timeout};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host_of, read_body, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, read_body, sign};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -18,6 +18,7 @@ use crate::{
     reply,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 /// Sends the exchange's request, and reads the reply to it.
@@ -27,9 +28,9 @@ use crate::{
 /// [`Exchange::complete`].
 pub fn send<T>(agent: &Agent, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    let host = host_of(request.uri());
+    let host = host(&request);
     let reply = transmit(agent, request, reply::LONGEST_REPLY, TIMEOUT);
-    pending.complete(reply.map_err(|no_reply| no_reply.from_host(&host))?)
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request, as a form if its media type is that of one, and sends it. The reply is handed back whatever its
@@ -49,8 +50,8 @@ pub fn sign_and_send(
 ) -> Result<Response<Bytes>, Error> {
     let mut request = complete_head(signer, request);
     sign(signer, cx, &mut request)?;
-    let host = host_of(request.uri());
-    transmit(agent, request, LONGEST_REPLY, TIMEOUT).map_err(|no_reply| no_reply.from_host(&host))
+    let host = host(&request);
+    transmit(agent, request, LONGEST_REPLY, TIMEOUT).map_err(|no_reply| no_reply.error(&host))
 }
 
 /// Drives a session on this thread until it finishes.
@@ -65,6 +66,7 @@ fn transmit(
     limit: usize,
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
+    trace::sending(&request);
     let (head, body) = request.into_parts();
     // An empty slice would be sent with a `Content-Length`, which no `GET` has.
     let response = if body.is_empty() {

@@ -8,9 +8,9 @@ use super::{
     Broker,
     address::Base,
     arithmetic::{Group, RsaPublic},
+    availability::{Availability, RateLimit},
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
-    weather::{RateLimit, Weather},
 };
 use crate::{context::Timestamp, oauth1::QueryPolicy, secret::Secret};
 
@@ -30,7 +30,7 @@ pub(super) struct Profile {
     pub(super) accounts: Vec<String>,
     pub(super) callback: String,
     pub(super) consent_page: Option<String>,
-    pub(super) weather: Weather,
+    pub(super) availability: Availability,
 }
 
 /// Whether the broker has activated the consumer.
@@ -72,7 +72,7 @@ pub struct BrokerBuilder {
     request_token: Option<(String, String)>,
     live_session_token: Option<(Secret, Timestamp)>,
     brokerage_session: bool,
-    weather: Weather,
+    availability: Availability,
     clock_ahead: Duration,
     clock_behind: Duration,
 }
@@ -98,7 +98,7 @@ impl BrokerBuilder {
             request_token: None,
             live_session_token: None,
             brokerage_session: false,
-            weather: Weather::default(),
+            availability: Availability::default(),
             clock_ahead: Duration::ZERO,
             clock_behind: Duration::ZERO,
         }
@@ -217,21 +217,21 @@ impl BrokerBuilder {
     /// The brokerage session ends each midnight of a place whose time is so many seconds ahead of UTC (New York in
     /// winter: −18000), and has to be opened anew; the live session token stays. Unless set, it has no such end.
     pub const fn daily_reset(mut self, utc_offset: i32) -> Self {
-        self.weather.daily_reset = Some(utc_offset);
+        self.availability.daily_reset = Some(utc_offset);
         self
     }
 
     /// From `from` on until just before `until`, by the broker's clock, every request is answered with 503, in turn with
     /// a JSON error and with an empty body. The broker looks at none of them. May be called more than once.
     pub fn maintenance(mut self, from: Timestamp, until: Timestamp) -> Self {
-        self.weather.maintenance.push((from, until));
+        self.availability.maintenance.push((from, until));
         self
     }
 
     /// For so long after the brokerage session was opened its status says `"authenticated": true, "established": false`
     /// and `/iserver` answers `no bridge`: no time unless set.
     pub const fn settling(mut self, settling: Duration) -> Self {
-        self.weather.settling = settling;
+        self.availability.settling = settling;
         self
     }
 
@@ -240,7 +240,7 @@ impl BrokerBuilder {
     /// first is among the [`refusals`](Broker::refusals) as [`RateExceeded`](super::RefusalReason::RateExceeded), the
     /// others as [`PenaltyBox`](super::RefusalReason::PenaltyBox). Unless set, there is no limit.
     pub const fn rate_limit(mut self, requests_per_second: u32, penalty_box: Duration) -> Self {
-        self.weather.rate_limit = Some(RateLimit { requests_per_second, penalty_box });
+        self.availability.rate_limit = Some(RateLimit { requests_per_second, penalty_box });
         self
     }
 
@@ -300,7 +300,7 @@ impl BrokerBuilder {
             accounts: self.accounts,
             callback: self.callback,
             consent_page: self.consent_page,
-            weather: self.weather,
+            availability: self.availability,
         };
         Ok(Broker::new(profile, registry, self.brokerage_session, (self.clock_ahead, self.clock_behind)))
     }

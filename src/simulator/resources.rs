@@ -94,7 +94,7 @@ impl Broker {
         self.brokerage_session = Some(BrokerageSession {
             ready_from: now.saturating_add(settling),
             dies_at: now.saturating_add(SILENCE),
-            reset_at: self.profile.weather.next_reset(now),
+            reset_at: self.profile.availability.next_reset(now),
         });
     }
 
@@ -157,7 +157,7 @@ impl Broker {
         };
         if competes || !self.competing {
             self.competing = false;
-            self.open_brokerage_session(now, bridge_delay.max(self.profile.weather.settling));
+            self.open_brokerage_session(now, bridge_delay.max(self.profile.availability.settling));
         }
         Ok(Reply::ok(self.status(now)))
     }
@@ -239,6 +239,7 @@ fn echoes_query(path: &str) -> bool {
             | "/iserver/marketdata/history"
             | "/iserver/secdef/search"
             | "/marketdata/snapshot"
+            | "/trsrv/stocks"
     )
 }
 

@@ -12,7 +12,7 @@ use http::{Request, Response};
 
 use super::{check_origin, no_reply, reply, sign_as_sent, unchanged};
 use crate::{
-    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host_of, read_body},
+    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host, read_body},
     context::{Context, Entropy},
     driver::Driver,
     error::Error,
@@ -20,6 +20,7 @@ use crate::{
     reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 /// Starts a client that follows no redirect and sends nothing twice.
@@ -33,9 +34,9 @@ pub fn client_builder() -> ClientBuilder {
 /// As [`reqwest::send`](super::send).
 pub fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
-    let host = host_of(request.uri());
+    let host = host(&request);
     let reply = transmit(client, request, LONGEST_OF_PROTOCOL, TIMEOUT);
-    pending.complete(reply.map_err(|no_reply| no_reply.from_host(&host))?)
+    pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request and sends it, as [`reqwest::sign_and_send`](super::sign_and_send) does.
@@ -49,8 +50,8 @@ pub fn sign_and_send(
     request: Request<impl Into<Bytes>>,
 ) -> Result<Response<Bytes>, Error> {
     let request = sign_as_sent(signer, cx, request)?;
-    let host = host_of(request.uri());
-    transmit(client, request, LONGEST_REPLY, TIMEOUT).map_err(|no_reply| no_reply.from_host(&host))
+    let host = host(&request);
+    transmit(client, request, LONGEST_REPLY, TIMEOUT).map_err(|no_reply| no_reply.error(&host))
 }
 
 /// Drives a session on this thread until it finishes.
@@ -65,6 +66,7 @@ fn transmit(
     limit: usize,
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
+    trace::sending(&request);
     let (url, is_empty) = (unchanged(request.uri())?, request.body().is_empty());
     let mut request = ::reqwest::blocking::Request::try_from(request).map_err(no_reply)?;
     if is_empty {

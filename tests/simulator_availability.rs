@@ -1,4 +1,4 @@
-//! What goes on around the requests, and what the broker counts: competing programs, nights, maintenance, settling,
+//! When the broker is there and for whom, and what it counts: competing programs, nights, maintenance, settling,
 //! too many requests; accepted requests, handshakes.
 
 #![cfg(feature = "simulator")]

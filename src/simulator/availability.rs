@@ -1,4 +1,4 @@
-//! What goes on around the requests: other programs of the same user, nights, maintenance, too many requests.
+//! When the broker is there, and for whom: other programs of the same user, nights, maintenance, too many requests.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,9 +14,9 @@ use crate::context::Timestamp;
 
 const DAY: i64 = 24 * 3600 * 1000;
 
-/// What of it is known beforehand.
+/// What of that is known beforehand.
 #[derive(Debug, Default)]
-pub(super) struct Weather {
+pub(super) struct Availability {
     /// How far local time is ahead of UTC where the brokerage session is reset at midnight, in seconds.
     pub(super) daily_reset: Option<i32>,
     /// From the first moment to just before the second.
@@ -32,7 +32,7 @@ pub(super) struct RateLimit {
     pub(super) penalty_box: Duration,
 }
 
-impl Weather {
+impl Availability {
     /// When the brokerage session opened at `now` is reset; `None` where it never is.
     pub(super) fn next_reset(&self, now: Timestamp) -> Option<Timestamp> {
         let offset = i64::from(self.daily_reset?) * 1000;
@@ -81,10 +81,10 @@ impl Pacing {
         ))
     }
 
-    /// Opens the penalty box. One that is longer stays as it is.
+    /// Opens the penalty box. While it is open nothing gets so far as to open it again.
     pub(super) fn confine(&mut self, now: Timestamp, penalty_box: Duration) {
         self.recent.clear();
-        self.boxed_until = self.boxed_until.max(now.saturating_add(penalty_box));
+        self.boxed_until = now.saturating_add(penalty_box);
     }
 }
 
@@ -107,11 +107,11 @@ impl Broker {
 
     /// Answers what gets no further than the broker's front door.
     pub(super) fn turn_away(&mut self, request: &Request<Bytes>, arrived: Timestamp, now: Timestamp) -> Option<Reply> {
-        if let Err(objection) = self.pacing.admit(self.profile.weather.rate_limit, arrived) {
+        if let Err(objection) = self.pacing.admit(self.profile.availability.rate_limit, arrived) {
             self.record(request, now, objection);
             return Some(Reply::too_many_requests());
         }
-        if !self.profile.weather.is_maintenance(now) {
+        if !self.profile.availability.is_maintenance(now) {
             return None;
         }
         // Both shapes were seen.

@@ -1,0 +1,39 @@
+//! Finding out what is wrong: what the broker's refusals mean, what a signature was made over, and whether credentials
+//! fit together.
+//!
+//! - [`catalogue`] is what is known of the broker's refusals; [`Error::cause`](crate::Error::cause) is the entry that fits.
+//! - [`Explanation`] shows how a request is signed, step by step, and [`compare`] tells what another client did otherwise.
+//! - [`examine`] looks at a credential bundle, without any network.
+//! - [`clock_skew`] tells from a reply how far the clocks are apart.
+//!
+//! Nothing here is sent anywhere, and what is printed or serialized holds no secret: it may be pasted in a forum.
+//!
+//! # The catalogue
+//!
+//! The first line that fits counts. A status in brackets is the usual one, where the words alone decide.
+//!
+#![doc = include_str!("diagnose/catalogue.md")]
+
+#[cfg(feature = "rsa")]
+mod examine;
+mod explain;
+mod mask;
+
+use http::HeaderMap;
+
+#[cfg(feature = "rsa")]
+pub(crate) use self::examine::Key;
+#[cfg(feature = "rsa")]
+pub use self::examine::{Examination, Finding, Parts, Subject, Verdict, examine};
+pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
+pub use crate::error::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};
+use crate::{context::Timestamp, session};
+
+/// The broker's time less ours, in whole seconds, from the `Date` of a reply to a request that was sent at `sent`.
+///
+/// `None` without a usable `Date`, or where the reply took more than ten seconds, which says too little. The broker's
+/// tolerance is not documented; about 300 seconds are usual. Believe it only of a reply that came through TLS.
+#[must_use]
+pub fn clock_skew(headers: &HeaderMap, sent: Timestamp, received: Timestamp) -> Option<i64> {
+    session::clock_skew(headers, sent, received)
+}
