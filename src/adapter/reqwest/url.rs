@@ -48,7 +48,8 @@ pub(super) fn check_origin(asked: &Url, answered: &Url) -> Result<(), NoReply> {
     if asked == answered { Ok(()) } else { Err(other()) }
 }
 
-#[cfg(all(test, feature = "getrandom"))]
+#[cfg(feature = "getrandom")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Consumer, Endpoints, ErrorKind, OsEntropy, Secret, Timestamp};
