@@ -5,9 +5,12 @@ use std::{fmt, sync::Arc};
 use crypto_bigint::{BoxedUint, Odd, U2048, modular::BoxedMontyParams};
 use num_bigint::BigUint;
 
-use crate::key::{
-    KeyError,
-    encoding::{self, Wanted},
+use crate::{
+    encoding::pem,
+    key::{
+        KeyError,
+        encoding::{self, Wanted},
+    },
 };
 
 mod hexadecimal;
@@ -155,6 +158,13 @@ impl DhGroup {
     #[must_use]
     pub fn bits(&self) -> u64 {
         self.prime().bits()
+    }
+
+    /// The parameters in PEM (`DH PARAMETERS`, PKCS#3), as OpenSSL writes them and IBKR wants them: each number with a zero
+    /// byte before it where it would be read as a negative one otherwise. The generator is written reduced by the modulus.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem("DH PARAMETERS", &parameters::write(self.prime(), self.generator()))
     }
 
     /// Looks for what is unusual about the group, and changes nothing.

@@ -10,17 +10,34 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod arguments;
+mod authorize;
+mod brokerage;
+mod connection;
 mod credentials;
+mod doctor;
+mod examine;
+mod explain;
 mod failure;
+mod files;
+mod keygen;
 mod output;
+mod report;
 mod request;
+mod session;
 mod sign;
+mod simulate;
+mod stop;
 mod token;
+
+use output::Format;
 
 /// Sign in to Interactive Brokers' Web API, sign requests, and send them.
 #[derive(Parser)]
 #[command(name = "ibkr-oauth", version, after_help = AFTER_HELP)]
 struct CommandLine {
+    /// How results and errors are written; `text` unless given, but for `token`, which prints JSON.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
     #[command(subcommand)]
     command: Command,
 }
@@ -33,6 +50,20 @@ enum Command {
     Request(request::Arguments),
     /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
     Sign(sign::Arguments),
+    /// Find out what is wrong: examine the bundle, then try each layer up to the brokerage session.
+    Doctor(doctor::Arguments),
+    /// Look at the bundle's keys, secret and parameters, and whether they fit together. Nothing is sent.
+    Examine(examine::Arguments),
+    /// Show how a request is signed, step by step, and what another client did otherwise. Nothing is sent.
+    Explain(explain::Arguments),
+    /// Get a user's consent, and write the access token into the bundle.
+    Authorize(authorize::Arguments),
+    /// Make the keys of a new consumer, and say what to upload where.
+    Keygen(keygen::Arguments),
+    /// Keep a session alive, and say what happens to it, until Ctrl-C or SIGTERM, which log out.
+    Session(session::Arguments),
+    /// Play the broker for clients in any language.
+    Simulate(simulate::Arguments),
 }
 
 const AFTER_HELP: &str = r#"The bundle is a JSON object:
@@ -53,13 +84,22 @@ Exit status: 0 on success; 1 if the broker or the network said no, or the reply 
 command line or the bundle cannot be used."#;
 
 fn main() -> ExitCode {
-    let result = match CommandLine::parse().command {
-        Command::Token(arguments) => token::run(&arguments),
-        Command::Request(arguments) => request::run(&arguments),
-        Command::Sign(arguments) => sign::run(&arguments),
+    let CommandLine { output, command } = CommandLine::parse();
+    let format = output.unwrap_or_default();
+    let result = match command {
+        Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
+        Command::Request(arguments) => request::run(&arguments, format),
+        Command::Sign(arguments) => sign::run(&arguments, format),
+        Command::Doctor(arguments) => doctor::run(&arguments, format),
+        Command::Examine(arguments) => examine::run(&arguments, format),
+        Command::Explain(arguments) => explain::run(&arguments, format),
+        Command::Authorize(arguments) => authorize::run(&arguments, format),
+        Command::Keygen(arguments) => keygen::run(&arguments, format),
+        Command::Session(arguments) => session::run(&arguments, format),
+        Command::Simulate(arguments) => simulate::run(&arguments, format),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(format),
     }
 }
