@@ -116,17 +116,20 @@ pub struct Session {
     outstanding: Option<Outstanding>,
     outputs: VecDeque<Output>,
     next_id: u64,
-    /// Exchanges that failed since one succeeded.
+    /// Exchanges that failed since one brought the session on.
     failures: u32,
-    /// Refusals since the session was last seen alive.
+    /// Refusals since a tickle came back well: a token that merely opens may still be refused a minute later, for ever.
     refusals: u32,
+    /// Replies of status 410 since then.
+    gone: u32,
+    /// Renewals that failed since a live session token was proved.
+    renewals_failed: u32,
     /// What comes after backing off.
     retry: Trigger,
-    proved_at: Timestamp,
-    ready_at: Timestamp,
     /// How often the brokerage session was taken back in the present quarrel.
     takes: u32,
-    taken: bool,
+    /// The broker has answered to an opening, so that the next is not the first.
+    opened: bool,
     shutting_down: bool,
     told_skew: i64,
 }
@@ -135,6 +138,7 @@ impl Session {
     /// A session that starts with a handshake.
     #[must_use]
     pub fn new(consumer: Consumer, token: UnlockedToken, config: SessionConfig) -> Self {
+        let told_skew = token.floor().correction();
         Self {
             consumer,
             token,
@@ -148,13 +152,13 @@ impl Session {
             next_id: 0,
             failures: 0,
             refusals: 0,
+            gone: 0,
+            renewals_failed: 0,
             retry: Trigger::RetryNegotiation,
-            proved_at: Timestamp::default(),
-            ready_at: Timestamp::default(),
             takes: 0,
-            taken: false,
+            opened: false,
             shutting_down: false,
-            told_skew: 0,
+            told_skew,
         }
     }
 
@@ -165,7 +169,8 @@ impl Session {
     }
 
     /// A session that goes on where another process stopped, with no handshake of its own: timestamps go on rising, and
-    /// the first tickle tells how the brokerage session is.
+    /// the first tickle tells how the brokerage session is. Where that is lost, [`CompetePolicy::TakeOnce`] does not throw
+    /// another session out: the first opening was the other process's.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the snapshot is of another consumer or access token, or has expired at `now`.
@@ -176,11 +181,10 @@ impl Session {
         snapshot: Snapshot,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let (live, expires_at) = snapshot.restore(&consumer, &token, now)?;
-        let mut session = Self::new(consumer, token, config);
+        let (live, expires_at) = snapshot.restore(&consumer, &token, config.correct_clock, now)?;
+        let mut session = Self { opened: true, ..Self::new(consumer, token, config) };
         session.schedule.advance(now);
         session.schedule.expiry = Some(expires_at);
-        session.schedule.renewal = Some(expires_at.saturating_sub(session.config.renewal_margin));
         session.schedule.tickle = Some(now);
         session.view = SessionView { state: State::Live, signer: Some(live.signer()), ..session.view };
         session.live = Some(live);
@@ -235,7 +239,7 @@ impl Session {
             }
             Input::Observed { epoch, status } => self.observe(epoch, status),
             Input::Signed { id, signature } => self.attach(cx, id, &signature),
-            Input::Failed { id, failure } => match self.take_outstanding(id) {
+            Input::Failed { id, failure } => match self.take_outstanding(|outstanding| outstanding.is(id)) {
                 Some(outstanding) => self.fail(cx, outstanding.task(), outstanding.failure(failure), None),
                 None => self.tell(SessionEvent::UnexpectedAnswer { id }),
             },
@@ -249,28 +253,29 @@ impl Session {
         if matches!(state, State::Closed) {
             return;
         }
+        let in_penalty_box = self.schedule.in_penalty_box();
+        self.view.wait_until = self.schedule.penalty;
         if let Err(behind) = self.token.floor().check(cx.now()) {
-            self.token.floor().reset();
-            self.tell(SessionEvent::ClockStepped { by: Duration::from_secs(behind.0) });
-            self.lose_token();
+            return self.start_timestamps_afresh(behind);
         }
-        if self.live.is_some() && self.schedule.is_due(self.schedule.expiry) && state != State::Closing {
-            self.lose_token();
-            return;
+        if self.schedule.is_due(self.expiry()) {
+            return self.lose_token();
+        }
+        if self.live.is_some() && self.schedule.renewal.is_none() {
+            self.plan_renewal(cx);
         }
         if let Some(outstanding) = self.outstanding.take_if(|_| self.schedule.is_due(self.schedule.answer)) {
             self.schedule.answer = None;
             let failure = Failure { kind: FailureKind::TimedOut, detail: String::new() };
-            return self.fail(cx, outstanding.task(), outstanding.failure(failure), None);
+            self.fail(cx, outstanding.task(), outstanding.failure(failure), None);
         }
-        if self.outstanding.is_some() {
+        // A time-out that an event has overtaken changes nothing, and something else may be due.
+        if self.outstanding.is_some() || !self.outputs.is_empty() {
             return;
         }
         if self.shutting_down && state != State::Closing {
             return self.go(Trigger::Shutdown);
         }
-        let in_penalty_box = self.schedule.in_penalty_box();
-        self.view.wait_until = self.schedule.penalty;
         if in_penalty_box {
             if state == State::Closing {
                 self.end(false);
@@ -304,7 +309,7 @@ impl Session {
     /// The next moment at which something will be due; `None` at the end.
     fn deadline(&self) -> Option<(Timestamp, TimeoutReason)> {
         let schedule = &self.schedule;
-        let expiry = (self.live.as_ref().and(schedule.expiry), TimeoutReason::Expiry);
+        let expiry = (self.expiry(), TimeoutReason::Expiry);
         if self.outstanding.is_some() {
             return Schedule::earliest([(schedule.answer, TimeoutReason::Answer), expiry]);
         }
@@ -324,6 +329,11 @@ impl Session {
         }
     }
 
+    /// When the live session token expires, where that still matters.
+    fn expiry(&self) -> Option<Timestamp> {
+        self.schedule.expiry.filter(|_| self.live.is_some() && self.view.state != State::Closing)
+    }
+
     /// Makes the transition that the table has for `trigger`.
     fn go(&mut self, trigger: Trigger) {
         let from = self.view.state;
@@ -336,18 +346,19 @@ impl Session {
     }
 
     fn tell(&mut self, event: SessionEvent) {
+        crate::trace::session(&event);
         self.outputs.push_back(Output::Event(event));
     }
 
     fn receive(&mut self, cx: &mut Context<'_>, id: ExchangeId, response: Response<Bytes>) {
-        let Some(outstanding) = self.take_outstanding(id) else {
+        let Some(outstanding) = self.take_outstanding(|outstanding| outstanding.is_request(id)) else {
             return self.tell(SessionEvent::UnexpectedAnswer { id });
         };
         let now = self.schedule.now();
         if let Some(seconds) = clock_skew::estimate(response.headers(), outstanding.sent_at(), now) {
             self.judge_skew(seconds);
         }
-        let (task, wait) = (outstanding.task(), exchange::retry_after(&response));
+        let (task, wait) = (outstanding.task(), exchange::retry_after(&response, now));
         match outstanding.complete(response) {
             Ok(reply) if task.belongs_to(self.view.state) => self.succeed(cx, reply),
             Ok(_) => {}

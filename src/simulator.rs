@@ -34,6 +34,37 @@
 //! [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
 //! [`brokerage_sessions_opened`](Broker::brokerage_sessions_opened).
 //!
+//! ```
+//! # #[cfg(feature = "getrandom")] {
+//! use ibkr_oauth::{
+//!     Context, OsEntropy, Timestamp, bytes::Bytes, http,
+//!     simulator::{Broker, Fault, RefusalReason, test_keys},
+//! };
+//!
+//! let mut entropy = OsEntropy;
+//! let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+//! let mut broker = Broker::default();
+//! let signer = test_keys::sign_in(&mut broker, &mut cx)?.signer();
+//!
+//! // A good request is answered, and a forged one is not: somebody changed the query after it was signed.
+//! let url = "https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=AAPL";
+//! let mut request = http::Request::get(url).header("user-agent", "my-bot/1.0").body(Bytes::new())?;
+//! signer.sign(&mut cx, &mut request)?;
+//! *request.uri_mut() = url.replace("AAPL", "MSFT").parse()?;
+//! assert_eq!(broker.handle(&mut cx, &request).status(), http::StatusCode::UNAUTHORIZED);
+//! let refusal = broker.refusals().last().expect("it was refused");
+//! assert_eq!(refusal.reason(), RefusalReason::SignatureDiffers);
+//! assert!(refusal.expected_base_string().is_some_and(|text| text.contains("MSFT")));
+//!
+//! // Bad weather: the next tickle finds no back end.
+//! broker.inject(Fault::status(503).at("/tickle"));
+//! let exchange = signer.brokerage().tickle(&mut cx)?;
+//! let response = broker.handle(&mut cx, exchange.request());
+//! assert!(exchange.complete(response).is_err());
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What it checks
 //!
 //! * that the URL is absolute and has the broker's scheme, host and port, that a `Host` header agrees, and that the path

@@ -179,7 +179,7 @@ impl Explanation {
     fn masked_base_string(&self) -> String {
         let prepend = if self.prepended { "[the opened secret in hexadecimal]" } else { "" };
         let masked = parse::BaseString::parse(&self.base_string).map(|parsed| parsed.masked());
-        format!("{prepend}{}", masked.unwrap_or_default())
+        format!("{prepend}{}", masked.unwrap_or_else(|| mask::HIDDEN.to_owned()))
     }
 }
 
@@ -200,7 +200,7 @@ fn parameters(
     from_wire
         .chain(from_header)
         .map(|(origin, name, value)| {
-            let value = mask::value(&name, &value).into_owned();
+            let (name, value) = (mask::printable(&name), mask::printable(&mask::value(&name, &value)));
             let encoded_once = format!("{}={}", percent_encode(name.as_bytes()), mask::encoded(&value));
             let in_base_string = match (origin, policy) {
                 (Origin::Header, _) if name == "realm" || name == "oauth_signature" => None,

@@ -17,7 +17,8 @@ pub(super) fn beginning(text: &str) -> String {
 
 /// What may be shown of a parameter of a request.
 pub(super) fn value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
-    match name {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
         "oauth_consumer_key" => Cow::Owned(beginning(value)),
         "oauth_timestamp" | "oauth_nonce" | "oauth_signature_method" | "oauth_version" | "oauth_callback" => {
             Cow::Borrowed(value)

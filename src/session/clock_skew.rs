@@ -12,11 +12,12 @@ const NOTEWORTHY: i64 = 5;
 const CORRECTABLE: i64 = 3600;
 
 /// The broker's time less ours, in whole seconds, from the `Date` of a reply (RFC 9110 section 6.6.1) that was sent
-/// somewhere between `sent` and `received`. `None` without a usable `Date`, or where the reply took too long to tell.
+/// somewhere between `sent` and `received`. `None` without a usable `Date`, where the reply took
+/// too long to tell, or where our clock was set back meanwhile.
 pub(crate) fn estimate(headers: &HeaderMap, sent: Timestamp, received: Timestamp) -> Option<i64> {
     let date = Timestamp::from(httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?);
     let underway = received.saturating_duration_since(sent);
-    if underway > Duration::from_secs(10) {
+    if received < sent || underway > Duration::from_secs(10) {
         return None;
     }
     // `Date` is cut to the second, so that the broker's time is half a second later on average.
@@ -28,6 +29,12 @@ pub(crate) fn estimate(headers: &HeaderMap, sent: Timestamp, received: Timestamp
 /// Whether a difference is worth telling, `before` being the last one told.
 pub(super) fn is_news(seconds: i64, before: i64) -> bool {
     seconds.abs_diff(before) >= NOTEWORTHY.unsigned_abs()
+}
+
+/// What our clock shows at a moment of the broker's, where `correction` is added to ours for signing.
+pub(super) fn on_our_clock(theirs: Timestamp, correction: i64) -> Timestamp {
+    let millis = correction.saturating_mul(1000).saturating_neg();
+    Timestamp::from_millis(theirs.as_millis().saturating_add_signed(millis))
 }
 
 /// What to add to our clock.
@@ -52,8 +59,16 @@ mod tests {
         assert_eq!(estimate(&reply, at(1_699_999_900), at(1_699_999_900)), Some(100));
         assert_eq!(estimate(&reply, at(1_700_000_100), at(1_700_000_102)), Some(-100));
         assert_eq!(estimate(&reply, at(1_700_000_000), at(1_700_000_011)), None);
+        assert_eq!(estimate(&reply, at(1_700_000_100), at(1_700_000_000)), None);
         assert_eq!(estimate(&headers("yesterday"), at(0), at(0)), None);
         assert_eq!(estimate(&HeaderMap::new(), at(0), at(0)), None);
+    }
+
+    #[test]
+    fn a_moment_of_the_brokers_is_one_of_ours() {
+        let ours = |correction| on_our_clock(Timestamp::from_secs(1000), correction).as_secs();
+        assert_eq!([0, 100, -100, 2000].map(ours), [1000, 900, 1100, 0]);
+        assert_eq!([i64::MIN, i64::MAX].map(ours), [9_223_372_036_855_775, 0]);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header::RETRY_AFTER};
+use http::{
+    Request, Response,
+    header::{DATE, RETRY_AFTER},
+};
 
 use super::{ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, State};
 use crate::{
@@ -14,6 +17,9 @@ use crate::{
     flow::LiveSessionToken,
     key::KeyError,
 };
+
+/// More is taken for a mistake: a live session token lives no longer.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +93,20 @@ impl Outstanding {
         self.sent_at
     }
 
+    /// Whether this is the request of that id, sent already.
+    pub(super) fn is_request(&self, id: ExchangeId) -> bool {
+        self.id == id && !matches!(self.pending, Pending::Signature(_))
+    }
+
+    /// Whether this is the request of that id, not yet signed.
+    pub(super) fn is_signature(&self, id: ExchangeId) -> bool {
+        self.id == id && matches!(self.pending, Pending::Signature(_))
+    }
+
+    pub(super) fn is(&self, id: ExchangeId) -> bool {
+        self.id == id
+    }
+
     pub(super) fn complete(self, response: Response<Bytes>) -> Result<Reply, Error> {
         match self.pending {
             Pending::Signature(_) => {
@@ -110,18 +130,37 @@ impl Outstanding {
     }
 }
 
-/// How long the reply asks to be left alone, within reason.
-pub(super) fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
-    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.clamp(1, 3600)))
+/// How long the reply asks to be left alone (RFC 9110 section 10.2.3), at least a second and at most a day.
+pub(super) fn retry_after(response: &Response<Bytes>, now: Timestamp) -> Option<Duration> {
+    let text = |name| response.headers().get(name)?.to_str().ok().map(str::trim);
+    let moment = |text: &str| httpdate::parse_http_date(text).ok().map(Timestamp::from);
+    let wanted = text(RETRY_AFTER)?;
+    let wait = match wanted.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // By the broker's clock, which stands beside it.
+        Err(_) => moment(wanted)?.saturating_duration_since(text(DATE).and_then(moment).unwrap_or(now)),
+    };
+    Some(wait.clamp(Duration::from_secs(1), LONGEST_RETRY_AFTER))
 }
 
 impl Session {
     /// Takes what waits for an answer out, if it is this that was answered.
-    pub(super) fn take_outstanding(&mut self, id: ExchangeId) -> Option<Outstanding> {
-        let outstanding = self.outstanding.take_if(|outstanding| outstanding.id == id)?;
+    pub(super) fn take_outstanding(
+        &mut self,
+        is_answered: impl FnOnce(&mut Outstanding) -> bool,
+    ) -> Option<Outstanding> {
+        let outstanding = self.outstanding.take_if(is_answered)?;
         self.schedule.answer = None;
         Some(outstanding)
+    }
+
+    /// Takes back a request that nobody has fetched to send.
+    pub(super) fn withdraw(&mut self) {
+        let outputs = self.outputs.len();
+        self.outputs.retain(|output| !matches!(output, Output::Transmit { .. }));
+        if self.outputs.len() < outputs {
+            self.take_outstanding(|_| true);
+        }
     }
 
     /// Makes a request, freshly signed, and has it sent.
@@ -188,14 +227,14 @@ impl Session {
 
     /// Completes the request whose signature came, and has it sent.
     pub(super) fn attach(&mut self, cx: &mut Context<'_>, id: ExchangeId, signature: &[u8]) {
-        let awaited = self
-            .outstanding
-            .as_ref()
-            .is_some_and(|outstanding| outstanding.id == id && matches!(outstanding.pending, Pending::Signature(_)));
-        let outstanding = if awaited { self.take_outstanding(id) } else { None };
+        let outstanding = self.take_outstanding(|outstanding| outstanding.is_signature(id));
         let Some(Outstanding { pending: Pending::Signature(unsigned), .. }) = outstanding else {
             return self.tell(SessionEvent::UnexpectedAnswer { id });
         };
+        // Its timestamp would be old when the penalty box ends; and who leaves needs no live session token.
+        if self.schedule.in_penalty_box() || self.shutting_down {
+            return;
+        }
         match unsigned.attach(signature) {
             Ok(exchange) => {
                 let (request, reply) = exchange.into_parts();

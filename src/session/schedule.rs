@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::contract::TimeoutReason;
 use crate::context::{Entropy, Timestamp};
 
-/// The latest moment that a session distinguishes (the end of the year 9999), so that a deadline can always lie ahead.
-const LATEST: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+/// The latest moment that a session distinguishes (far beyond any calendar), so that a deadline can always lie ahead.
+const LATEST: Timestamp = Timestamp::from_millis(u64::MAX / 4);
 
 /// The clock as a session sees it, and all its deadlines.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,12 @@ pub(super) struct Schedule {
     pub(super) settled_by: Option<Timestamp>,
     pub(super) displaced: Option<Timestamp>,
     pub(super) answer: Option<Timestamp>,
+    /// When the live session token was proved.
+    pub(super) proved: Option<Timestamp>,
+    /// When the brokerage session was last found to have become ready.
+    pub(super) ready: Option<Timestamp>,
+    /// When a tickle last came back well.
+    pub(super) tickled: Option<Timestamp>,
 }
 
 impl Schedule {
@@ -32,22 +38,28 @@ impl Schedule {
         self.now.saturating_add(wait)
     }
 
-    /// Moves to the time of this call. Where the clock went back, every deadline goes back with it, so that the waits
+    /// How long ago a moment was; for ever where there was none.
+    pub(super) fn since(&self, moment: Option<Timestamp>) -> Duration {
+        moment.map_or(Duration::MAX, |moment| self.now.saturating_duration_since(moment))
+    }
+
+    /// Moves to the time of this call. Where the clock went back, every moment goes back with it, so that the waits
     /// that are left stay as they are; where it leapt ahead, what is due is due once.
     pub(super) fn advance(&mut self, now: Timestamp) {
         let now = now.min(LATEST);
         let back = self.now.saturating_duration_since(now);
         if !back.is_zero() {
-            for deadline in self.all() {
-                *deadline = deadline.map(|at| at.saturating_sub(back));
+            for moment in self.all() {
+                *moment = moment.map(|at| at.saturating_sub(back));
             }
         }
         self.now = now;
     }
 
-    fn all(&mut self) -> [&mut Option<Timestamp>; 9] {
-        let Self { now: _, tickle, renewal, expiry, back_off, penalty, settle, settled_by, displaced, answer } = self;
-        [tickle, renewal, expiry, back_off, penalty, settle, settled_by, displaced, answer]
+    fn all(&mut self) -> [&mut Option<Timestamp>; 12] {
+        let Self { now: _, tickle, renewal, expiry, back_off, penalty, settle, settled_by, displaced, .. } = self;
+        let Self { answer, proved, ready, tickled, .. } = self;
+        [tickle, renewal, expiry, back_off, penalty, settle, settled_by, displaced, answer, proved, ready, tickled]
     }
 
     /// Whether a deadline is set and has come.
@@ -85,7 +97,7 @@ pub(super) fn jitter(entropy: &mut dyn Entropy, limit: Duration) -> Duration {
     if entropy.fill(&mut bytes).is_err() {
         return limit;
     }
-    let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX / 2);
+    let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).min(u64::MAX / 2);
     Duration::from_millis((u64::from_le_bytes(bytes) % (limit + 1)).max(100))
 }
 
@@ -115,6 +127,8 @@ mod tests {
         assert_eq!(jitter(&mut Fixed(0), limit), Duration::from_millis(100));
         assert!(jitter(&mut Fixed(0xff), limit) <= limit);
         assert_eq!(jitter(&mut Fixed(9), limit), limit);
+        assert!(jitter(&mut Fixed(0xff), Duration::from_millis(u64::MAX)) > limit);
+        assert!(jitter(&mut Fixed(0xff), Duration::MAX) > limit);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock_skew;
 use crate::{
     consumer::Consumer,
     context::Timestamp,
@@ -97,6 +98,7 @@ impl Snapshot {
         self,
         consumer: &Consumer,
         token: &UnlockedToken,
+        correct_clock: bool,
         now: Timestamp,
     ) -> Result<(LiveSessionToken, Timestamp), Error> {
         let refuse = |message, remedy| Err(Error::config(STAGE, message).with_remedy(remedy));
@@ -116,7 +118,7 @@ impl Snapshot {
             return refuse("the snapshot's live session token has expired", "start a new session: `Session::new`");
         }
         token.floor().raise(self.timestamp_floor);
-        token.floor().correct(self.clock_correction);
+        token.floor().correct(if correct_clock { clock_skew::correction(self.clock_correction) } else { 0 });
         let live = LiveSessionToken::restore(consumer, token, self.live_session_token, Some(self.expires_at));
         Ok((live, self.expires_at))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    CompetePolicy, Session, SessionEvent, State, Trigger,
+    CompetePolicy, Session, SessionEvent, State, Trigger, clock_skew,
     exchange::{Reply, Task},
     schedule::{back_off_limit, jitter},
 };
@@ -32,9 +32,9 @@ const TOKEN_ABOVE_DOUBT: Duration = Duration::from_secs(60);
 const QUARREL: Duration = Duration::from_secs(1800);
 /// The wait before the first taking back under [`CompetePolicy::TakeAlways`], and the longest.
 const RETAKE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
+
 impl Session {
     pub(super) fn succeed(&mut self, cx: &mut Context<'_>, reply: Reply) {
-        self.failures = 0;
         match reply {
             Reply::Negotiated(live) => self.adopt(cx, live),
             Reply::Brokerage(status) => self.judge_brokerage(cx, &status),
@@ -46,13 +46,13 @@ impl Session {
     /// Signs with a live session token from now on.
     pub(super) fn adopt(&mut self, cx: &mut Context<'_>, live: LiveSessionToken) {
         let now = self.schedule.now();
-        let expires_at = live.expires_at().unwrap_or_else(|| self.schedule.after(TOKEN_LIFE));
-        let early = self.config.renewal_margin.saturating_add(jitter(cx.entropy(), self.config.renewal_jitter));
-        let life = expires_at.saturating_duration_since(now);
-        // A margin longer than the token's life must not renew without end.
-        self.schedule.renewal = Some(expires_at.saturating_sub(early.min(life / 2)));
+        let correction = self.token.floor().correction();
+        let expires_at = live.expires_at().map(|theirs| clock_skew::on_our_clock(theirs, correction));
+        let expires_at = expires_at.unwrap_or_else(|| self.schedule.after(TOKEN_LIFE));
         self.schedule.expiry = Some(expires_at);
-        self.proved_at = now;
+        self.plan_renewal(cx);
+        self.schedule.proved = Some(now);
+        (self.failures, self.renewals_failed) = (0, 0);
         let signer = live.signer();
         let epoch = signer.epoch();
         self.view.signer = Some(signer);
@@ -70,21 +70,34 @@ impl Session {
         }
     }
 
+    /// Sets when to renew, from when the live session token expires.
+    pub(super) fn plan_renewal(&mut self, cx: &mut Context<'_>) {
+        let early = self.config.renewal_margin.saturating_add(jitter(cx.entropy(), self.config.renewal_jitter));
+        let now = self.schedule.now();
+        self.schedule.renewal = self.schedule.expiry.map(|expires_at| {
+            // A margin longer than the token's life must not renew without end.
+            let life = expires_at.saturating_duration_since(now);
+            expires_at.saturating_sub(early.min(life / 2))
+        });
+    }
+
     fn judge_brokerage(&mut self, cx: &mut Context<'_>, status: &BrokerageStatus) {
-        let (now, state) = (self.schedule.now(), self.view.state);
-        if status.is_ready() {
-            self.refusals = 0;
-            self.taken = true;
-            self.ready_at = now;
-            self.schedule.tickle = Some(self.schedule.after(self.config.tickle_interval));
-            self.go(Trigger::Ready);
-        } else if is_displaced(status) {
-            self.displace();
-        } else if let Some(wait) = status.wait() {
-            let wait = wait.clamp(Duration::from_secs(1), self.config.penalty_box);
+        if let Some(wait) = status.wait() {
+            let wait = wait.min(self.config.penalty_box);
             let error = Error::new(ErrorKind::Unavailable, Stage::OpenBrokerage, "the broker asks to wait");
-            self.back_off(error, self.schedule.after(wait), Trigger::RetryOpening);
-        } else if state == State::Opening {
+            self.failures = self.failures.saturating_add(1);
+            let retry_at = self.retry_at(cx, self.failures, Some(wait));
+            return self.back_off(error, retry_at, Trigger::RetryOpening);
+        }
+        self.opened = true;
+        // What was due then is done; what is not yet due stays.
+        self.schedule.displaced = self.schedule.displaced.filter(|at| *at > self.schedule.now());
+        if is_displaced(status) {
+            self.displace();
+        } else if is_ready(status) {
+            self.schedule.tickle = Some(self.schedule.after(self.config.tickle_interval));
+            self.be_ready();
+        } else if self.view.state == State::Opening {
             self.schedule.settled_by = Some(self.schedule.after(self.config.settle_timeout));
             self.schedule.settle = Some(self.schedule.after(SETTLE_INTERVAL));
             self.go(Trigger::Unsettled);
@@ -97,43 +110,52 @@ impl Session {
     fn await_settling(&mut self, cx: &mut Context<'_>) {
         if self.schedule.is_due(self.schedule.settled_by) {
             let error = Error::new(ErrorKind::Unavailable, Stage::OpenBrokerage, "it did not become ready in time");
-            self.failures += 1;
-            let retry_at = self.retry_at(cx);
+            self.failures = self.failures.saturating_add(1);
+            let retry_at = self.retry_at(cx, self.failures, None);
             self.back_off(error, retry_at, Trigger::RetryOpening);
         } else {
             self.schedule.settle = Some(self.schedule.after(SETTLE_INTERVAL));
         }
     }
 
+    fn be_ready(&mut self) {
+        self.failures = 0;
+        self.schedule.ready = Some(self.schedule.now());
+        self.schedule.displaced = None;
+        self.go(Trigger::Ready);
+    }
+
     fn judge_tickle(&mut self, tickle: &Tickle) {
-        self.refusals = 0;
+        (self.failures, self.refusals, self.gone) = (0, 0, 0);
+        self.schedule.tickled = Some(self.schedule.now());
         self.view.confirmations += 1;
         self.schedule.tickle = Some(self.schedule.after(self.config.tickle_interval));
         let Some(status) = tickle.brokerage().filter(|_| self.config.brokerage) else { return };
-        let displaced = self.view.state == State::Displaced;
-        if status.is_ready() && displaced {
-            self.ready_at = self.schedule.now();
-            self.go(Trigger::Ready);
-        } else if is_displaced(status) && !displaced {
-            self.displace();
-        } else if status.authenticated.is_some() && !status.is_ready() && !displaced {
-            self.go(Trigger::BrokerageLost);
+        match (self.view.state, is_displaced(status), is_ready(status)) {
+            (State::Displaced, false, true) => self.be_ready(),
+            (State::Live, true, _) => {
+                if self.schedule.since(self.schedule.ready) >= QUARREL {
+                    self.takes = 0;
+                }
+                self.displace();
+            }
+            (State::Live, false, false) if status.authenticated.is_some() => self.go(Trigger::BrokerageLost),
+            _ => {}
         }
     }
 
     fn displace(&mut self) {
-        let held = self.schedule.now().saturating_duration_since(self.ready_at);
-        if held >= QUARREL {
-            self.takes = 0;
-        }
-        let wait = match self.config.compete {
-            CompetePolicy::Yield | CompetePolicy::TakeOnce => self.config.displaced_retry,
-            CompetePolicy::TakeAlways => {
-                self.takes = self.takes.saturating_add(1);
-                back_off_limit(RETAKE.0, RETAKE.1, self.takes)
-            }
-        };
-        let retry_at = self.schedule.after(wait);
+        self.failures = 0;
+        let retry_at = self.schedule.displaced.unwrap_or_else(|| {
+            let wait = match self.config.compete {
+                CompetePolicy::Yield | CompetePolicy::TakeOnce => self.config.displaced_retry,
+                CompetePolicy::TakeAlways => {
+                    self.takes = self.takes.saturating_add(1);
+                    back_off_limit(RETAKE.0, RETAKE.1, self.takes)
+                }
+            };
+            self.schedule.after(wait)
+        });
         self.schedule.displaced = Some(retry_at);
         // A displaced session is kept alive too: the live session token goes on reading.
         self.schedule.tickle = Some(self.schedule.after(self.config.tickle_interval));
@@ -141,11 +163,13 @@ impl Session {
         self.go(Trigger::Displaced);
     }
 
+    /// Whoever takes always, still asks first when the session is lost, and takes only when that wait is over: else two
+    /// of a kind would fight without a pause.
     pub(super) fn compete(&self) -> Compete {
         match self.config.compete {
-            CompetePolicy::TakeAlways => Compete::Take,
-            CompetePolicy::TakeOnce if !self.taken => Compete::Take,
-            CompetePolicy::TakeOnce | CompetePolicy::Yield => Compete::Yield,
+            CompetePolicy::TakeOnce | CompetePolicy::TakeAlways if !self.opened => Compete::Take,
+            CompetePolicy::TakeAlways if self.schedule.is_due(self.schedule.displaced) => Compete::Take,
+            CompetePolicy::TakeAlways | CompetePolicy::TakeOnce | CompetePolicy::Yield => Compete::Yield,
         }
     }
 
@@ -155,11 +179,11 @@ impl Session {
         if state == State::Closing {
             return self.end(false);
         }
-        // Another signer of this token saw a later clock; the next look at the floor finds that too.
-        if std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<ClockBehind>) {
-            return;
+        // Another signer of this token has seen a later clock since the floor was looked at.
+        let source = std::error::Error::source(&error);
+        if let Some(behind) = source.and_then(<dyn std::error::Error>::downcast_ref::<ClockBehind>) {
+            return self.start_timestamps_afresh(*behind);
         }
-        self.failures = self.failures.saturating_add(1);
         if error.status() == Some(StatusCode::TOO_MANY_REQUESTS) {
             self.enter_penalty_box(wait.unwrap_or(self.config.penalty_box));
         }
@@ -167,33 +191,34 @@ impl Session {
         if !task.belongs_to(state) {
             return;
         }
+        if error.status() == Some(StatusCode::GONE) {
+            self.gone = self.gone.saturating_add(1);
+            if self.gone == 2 {
+                self.tell(SessionEvent::HostGone);
+            }
+        }
         let error = self.suspect_clock(error);
-        let refused = matches!(
-            error.kind(),
-            ErrorKind::Rejected | ErrorKind::Unverified | ErrorKind::Key | ErrorKind::Entropy | ErrorKind::Config
-        );
-        let token_refused = matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::GONE));
-        let unsettled = task == Task::Status && error.status() == Some(StatusCode::BAD_REQUEST);
-        if unsettled {
+        if error.kind() == ErrorKind::Config {
+            return self.give_up(error);
+        }
+        if state == State::Renewing {
+            return self.postpone_renewal(cx, error, wait);
+        }
+        if task == Task::Status && error.status() == Some(StatusCode::BAD_REQUEST) {
             return self.await_settling(cx);
         }
+        self.failures = self.failures.saturating_add(1);
+        let refused = !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Malformed);
+        let token_refused = matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::GONE));
         // A tickle that is refused for other reasons than its token says nothing about the session.
         if refused && (task != Task::Tickle || token_refused) {
             self.refusals = self.refusals.saturating_add(1);
-        }
-        if error.status() == Some(StatusCode::GONE) && self.refusals == 2 {
-            self.tell(SessionEvent::HostGone);
-        }
-        if error.kind() == ErrorKind::Config || self.refusals > self.config.refusals_most {
-            return self.give_up(error);
-        }
-        let retry_at = self.retry_at(cx);
-        match task {
-            Task::Negotiate if state == State::Renewing => {
-                self.schedule.renewal = Some(retry_at);
-                self.tell(SessionEvent::Failed { error, retry_at });
-                self.go(Trigger::RenewalFailed);
+            if self.refusals > self.config.refusals_most {
+                return self.give_up(error);
             }
+        }
+        let retry_at = self.retry_at(cx, self.failures.max(self.refusals), wait);
+        match task {
             Task::Negotiate => self.back_off(error, retry_at, Trigger::RetryNegotiation),
             _ if token_refused && self.refusals > 1 => {
                 self.forget_token();
@@ -204,7 +229,7 @@ impl Session {
                 self.lose_token();
             }
             Task::Tickle if self.failures < 2 => {
-                let retry_at = self.schedule.after(self.config.tickle_retry);
+                let retry_at = self.allowed_after(self.config.tickle_retry.max(wait.unwrap_or_default()));
                 self.schedule.tickle = Some(retry_at);
                 self.tell(SessionEvent::Failed { error, retry_at });
             }
@@ -214,6 +239,26 @@ impl Session {
             }
             Task::Open | Task::Status | Task::LogOut => self.back_off(error, retry_at, Trigger::RetryOpening),
         }
+    }
+
+    /// The old live session token still signs, so that no failure to get the next one ends the session.
+    fn postpone_renewal(&mut self, cx: &mut Context<'_>, error: Error, wait: Option<Duration>) {
+        self.renewals_failed = self.renewals_failed.saturating_add(1);
+        let retry_at = self.retry_at(cx, self.renewals_failed, wait);
+        self.schedule.renewal = Some(retry_at);
+        if self.schedule.displaced.is_some() {
+            // `Live` says too much: the next tickle puts that right.
+            self.schedule.tickle = Some(self.schedule.now());
+        }
+        self.tell(SessionEvent::Failed { error, retry_at });
+        self.go(Trigger::RenewalFailed);
+    }
+
+    /// The clock was set back too far for timestamps to go on rising from where they are.
+    pub(super) fn start_timestamps_afresh(&mut self, behind: ClockBehind) {
+        self.token.floor().reset();
+        self.tell(SessionEvent::ClockStepped { by: Duration::from_secs(behind.0) });
+        self.lose_token();
     }
 
     /// A clock that is minutes off is the likeliest cause of a refusal, whatever else could be.
@@ -232,11 +277,16 @@ impl Session {
         self.go(Trigger::Failed);
     }
 
-    fn retry_at(&self, cx: &mut Context<'_>) -> Timestamp {
-        let failures = self.failures.max(self.refusals);
+    /// When to try again after so many failures in a row, and not before `wait` is over.
+    fn retry_at(&self, cx: &mut Context<'_>, failures: u32, wait: Option<Duration>) -> Timestamp {
         let limit = back_off_limit(self.config.back_off_first, self.config.back_off_most, failures);
-        let retry_at = self.schedule.after(jitter(cx.entropy(), limit));
-        self.schedule.penalty.map_or(retry_at, |penalty| penalty.max(retry_at))
+        self.allowed_after(jitter(cx.entropy(), limit).max(wait.unwrap_or_default()))
+    }
+
+    /// When `wait` is over, and the penalty box.
+    fn allowed_after(&self, wait: Duration) -> Timestamp {
+        let at = self.schedule.after(wait);
+        self.schedule.penalty.map_or(at, |penalty| penalty.max(at))
     }
 
     fn enter_penalty_box(&mut self, wait: Duration) {
@@ -244,6 +294,7 @@ impl Session {
         let until = self.schedule.penalty.map_or(until, |earlier| earlier.max(until));
         self.schedule.penalty = Some(until);
         self.view.wait_until = Some(until);
+        self.withdraw();
         self.tell(SessionEvent::PenaltyBox { until });
     }
 
@@ -256,10 +307,18 @@ impl Session {
         if !of_this_token || !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::GONE) {
             return;
         }
-        let age = self.schedule.now().saturating_duration_since(self.proved_at);
-        if age < TOKEN_ABOVE_DOUBT {
-            self.schedule.tickle = self.schedule.tickle.map(|_| self.schedule.now());
+        if self.schedule.since(self.schedule.proved) < TOKEN_ABOVE_DOUBT {
+            // Not more often than a failed tickle is repeated, however many requests are refused.
+            let tickled =
+                self.schedule.tickled.map_or(self.schedule.now(), |at| at.saturating_add(self.config.tickle_retry));
+            let soon = tickled.max(self.schedule.now());
+            self.schedule.tickle = self.schedule.tickle.map(|at| at.min(soon));
         } else if self.view.state != State::Closing {
+            // That was the first refusal; if the next token fares no better, it is the second.
+            self.refusals = self.refusals.max(1);
+            if status == StatusCode::GONE {
+                self.gone = self.gone.max(1);
+            }
             self.lose_token();
         }
     }
@@ -267,7 +326,7 @@ impl Session {
     fn forget_token(&mut self) {
         self.live = None;
         self.view.signer = None;
-        self.schedule.expiry = None;
+        (self.schedule.expiry, self.schedule.renewal) = (None, None);
     }
 
     /// Negotiates anew, unless that is under way already.
@@ -296,5 +355,9 @@ impl Session {
 
 /// Whether another session of the same user stands in the way of this one.
 fn is_displaced(status: &BrokerageStatus) -> bool {
-    status.competing == Some(true) && status.authenticated != Some(true)
+    status.competing == Some(true)
+}
+
+fn is_ready(status: &BrokerageStatus) -> bool {
+    status.is_ready() && status.fail.as_deref().is_none_or(str::is_empty)
 }

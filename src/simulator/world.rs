@@ -99,6 +99,8 @@ pub struct Sent {
     pub nonce: String,
     /// Its `oauth_timestamp`, in seconds.
     pub timestamp: u64,
+    /// How many events the session had told before: its place among [`World::events`].
+    pub events_before: usize,
 }
 
 /// What is under way in the world, or will be done to it.
@@ -141,6 +143,9 @@ pub struct World {
     finished: bool,
     longest_drain: usize,
     stalls: usize,
+    /// What waits for its answer, and until when by the client's clock.
+    outstanding: Option<(ExchangeId, Timestamp)>,
+    overlaps: usize,
 }
 
 impl World {
@@ -191,6 +196,8 @@ impl World {
             finished: false,
             longest_drain: 0,
             stalls: 0,
+            outstanding: None,
+            overlaps: 0,
         }
     }
 
@@ -258,6 +265,13 @@ impl World {
         self.stalls
     }
 
+    /// How often a request went out while another one still waited for its answer. A session that is right never does
+    /// that.
+    #[must_use]
+    pub fn overlaps(&self) -> usize {
+        self.overlaps
+    }
+
     /// Does something to the world when `wait` has passed.
     pub fn after(&mut self, wait: Duration, script: impl FnOnce(&mut Self) + 'static) {
         self.put(self.now.saturating_add(wait), Happening::Script(Box::new(script)));
@@ -266,6 +280,9 @@ impl World {
     /// Sets the client's clock ahead by so many milliseconds, or back where it is negative.
     pub fn step_client_clock(&mut self, millis: i64) {
         self.client_ahead = self.client_ahead.saturating_add(millis);
+        if let (Some((_, give_up_at)), Ok(back)) = (&mut self.outstanding, u64::try_from(millis.saturating_neg())) {
+            *give_up_at = give_up_at.saturating_sub(Duration::from_millis(back));
+        }
         self.drain();
     }
 
@@ -283,6 +300,9 @@ impl World {
 
     /// Gives the session an input.
     pub fn tell(&mut self, input: Input) {
+        if let Input::Response { id, .. } | Input::Failed { id, .. } = &input {
+            self.outstanding.take_if(|(outstanding, _)| outstanding == id);
+        }
         let mut cx = Context::new(
             Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.client_ahead)),
             &mut self.client_entropy,
@@ -371,7 +391,11 @@ impl World {
             calls += 1;
             let now = self.client_now();
             match self.session.poll_output(&mut Context::new(now, &mut self.client_entropy)) {
-                Output::Transmit { id, request, .. } => self.send(id, request),
+                Output::Transmit { id, request, give_up_at } => {
+                    let earlier = self.outstanding.replace((id, give_up_at));
+                    self.overlaps += usize::from(earlier.is_some_and(|(_, give_up_at)| give_up_at > now));
+                    self.send(id, request);
+                }
                 Output::Event(event) => self.events.push((now, event)),
                 // The world's consumer has its signing key at hand.
                 Output::Sign { .. } => {}
@@ -395,7 +419,8 @@ impl World {
         let header: AuthorizationHeader = header.unwrap_or_default();
         let text = |name: &str| header.get(name).unwrap_or_default().to_owned();
         let timestamp = text("oauth_timestamp").parse().unwrap_or_default();
-        self.sent.push(Sent { at, path: request.uri().path().to_owned(), nonce: text("oauth_nonce"), timestamp });
+        let (path, nonce) = (request.uri().path().to_owned(), text("oauth_nonce"));
+        self.sent.push(Sent { at, path, nonce, timestamp, events_before: self.events.len() });
 
         let latency = self.latency();
         if self.dice.happens(self.weather.refused) {

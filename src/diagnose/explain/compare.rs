@@ -208,5 +208,8 @@ fn encoding_slip(ours: Encoding, theirs: Encoding, place: Place) -> Option<Diffe
 
 /// A name as it may be shown.
 fn shown_name(name: &str) -> String {
-    mask::printable(&name.chars().take(40).collect::<String>())
+    if name.len() > 40 {
+        return mask::HIDDEN.to_owned();
+    }
+    mask::printable(name)
 }

@@ -9,6 +9,9 @@ use crate::{
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"];
 
+/// The longest name without a value that is shown, in bytes.
+const LONGEST_FLAG: usize = 24;
+
 /// A base string in its parts.
 pub(super) struct BaseString<'a> {
     /// What stands before the method. It is secret, and is never shown.
@@ -56,6 +59,10 @@ impl Pair {
 
     /// The pair as it may be shown.
     pub(super) fn masked(&self) -> String {
+        // A long text without `=` is hardly a name.
+        if self.value.is_none() && self.name.len() > LONGEST_FLAG {
+            return mask::HIDDEN.to_owned();
+        }
         let value = mask::value(&self.key(), self.value()).into_owned();
         format!("{}={value}", self.name)
     }
@@ -63,9 +70,10 @@ impl Pair {
 
 impl<'a> BaseString<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.trim_end_matches(['\r', '\n']).splitn(3, '&');
+        let text = text.trim_end_matches(['\r', '\n']);
+        let mut parts = text.splitn(3, '&');
         let (head, raw_uri, raw_pairs) = (parts.next()?, parts.next()?, parts.next()?);
-        let (prepend, method) = split_method(head);
+        let (prepend, method) = split_method(head)?;
         let uri_encoding = if raw_uri.contains("://") {
             Encoding::Never
         } else if raw_uri.contains("%25") && !decode(raw_uri).contains("://") {
@@ -118,19 +126,12 @@ fn undo(text: &str, encoding: Encoding) -> String {
     }
 }
 
-/// The method at the end of `head`, and what stands before it. A head that ends in no known method has none, so that
-/// none of it is shown.
-fn split_method(head: &str) -> (&str, &str) {
-    let bytes = head.as_bytes();
-    for method in METHODS {
-        let Some(start) = bytes.len().checked_sub(method.len()) else { continue };
-        if let Some((prepend, found)) = head.split_at_checked(start) {
-            if found.eq_ignore_ascii_case(method) {
-                return (prepend, found);
-            }
-        }
-    }
-    (head, "")
+/// What stands in `head` before the method, and the method. What ends in no method may be anything, and must not be shown.
+fn split_method(head: &str) -> Option<(&str, &str)> {
+    METHODS.into_iter().find_map(|method| {
+        let (prepend, found) = head.split_at_checked(head.len().checked_sub(method.len())?)?;
+        found.eq_ignore_ascii_case(method).then_some((prepend, found))
+    })
 }
 
 /// A URI with the values of its query hidden where they are credentials.

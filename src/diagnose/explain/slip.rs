@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Slip {
-    /// The text has not three parts with `&` between them.
+    /// The text has not a method and three parts with `&` between them.
     NotABaseString,
     /// The opened secret does not stand before the base string, where it should.
     SecretNotPrepended,
@@ -74,6 +74,8 @@ pub enum Slip {
     UnreservedEncoded,
     /// A reserved character, such as `'` or `*`, is not encoded.
     ReservedNotEncoded,
+    /// A value is written as Python prints bytes: `b'…'`.
+    BytesPrinted,
     /// The timestamp is in milliseconds.
     MillisecondsTimestamp,
     /// Nonce or timestamp differ: these are two attempts, not one.
@@ -90,6 +92,8 @@ pub enum Slip {
     HeaderValueUnquoted,
     /// A parameter stands in the header twice.
     HeaderParameterRepeated,
+    /// `oauth_signature_method` is one that the broker does not know.
+    SignatureMethodUnknown,
     /// The header lacks a parameter that every signature has.
     HeaderParameterMissing,
 }
@@ -112,7 +116,7 @@ impl Slip {
         match self {
             Self::NotABaseString => (
                 "not_a_base_string",
-                "the text is no base string: it has not three parts with `&` between them",
+                "the text is no base string: it has not a method and three parts with `&` between them",
                 "give the text that is signed, `METHOD&url&parameters`, not the header or the URL",
             ),
             Self::SecretNotPrepended => (
@@ -253,6 +257,11 @@ impl Slip {
                 "a reserved character is not encoded",
                 "encode everything but letters, digits and `-._~`, also `!`, `'`, `(`, `)`, `*` and `/`",
             ),
+            Self::BytesPrinted => (
+                "bytes_printed",
+                "a value is written as Python prints bytes: `b'…'`",
+                "decode the bytes to text first: `value.decode()`",
+            ),
             Self::MillisecondsTimestamp => {
                 ("milliseconds_timestamp", "the timestamp is in milliseconds", "send seconds since 1970: ten digits")
             }
@@ -284,6 +293,11 @@ impl Slip {
                 "header_parameter_repeated",
                 "a parameter stands in the header twice",
                 "send each OAuth parameter once",
+            ),
+            Self::SignatureMethodUnknown => (
+                "signature_method_unknown",
+                "`oauth_signature_method` is one that the broker does not know",
+                "sign the three requests of the sign-in with RSA-SHA256, all others with HMAC-SHA256",
             ),
             Self::HeaderParameterMissing => (
                 "header_parameter_missing",
@@ -317,6 +331,12 @@ pub(super) fn of_parameters(parameters: &[(String, String)]) -> Vec<Slip> {
     }
     if value("oauth_timestamp").is_some_and(in_milliseconds) {
         slips.push(Slip::MillisecondsTimestamp);
+    }
+    if value("oauth_signature_method").is_some_and(|method| !["RSA-SHA256", "HMAC-SHA256"].contains(&method)) {
+        slips.push(Slip::SignatureMethodUnknown);
+    }
+    if parameters.iter().any(|(_, value)| value.starts_with("b'") && value.ends_with('\'')) {
+        slips.push(Slip::BytesPrinted);
     }
     if value("oauth_version").is_some() {
         slips.push(Slip::VersionAdded);

@@ -28,12 +28,16 @@ pub enum Cause {
     LiveSessionTokenExpired,
     /// The live session token is not accepted, or the session is over.
     NotAuthenticated,
+    /// A parameter of the protocol is missing.
+    ParameterMissing,
     /// The realm is not the consumer's.
     RealmRefused,
     /// `oauth_timestamp` is too far from the broker's clock, or smaller than an earlier one.
     TimestampRefused,
     /// `oauth_nonce` was used before.
     NonceRefused,
+    /// `oauth_signature_method` is not the one for this request.
+    SignatureMethodRefused,
     /// The signature is not the one that the broker computed.
     SignatureRefused,
     /// There is no brokerage session for what lies under `/iserver`, or it is not ready yet.
@@ -78,9 +82,11 @@ impl Cause {
             Self::LiveSessionTokenNotProved => "live_session_token_not_proved",
             Self::LiveSessionTokenExpired => "live_session_token_expired",
             Self::NotAuthenticated => "not_authenticated",
+            Self::ParameterMissing => "parameter_missing",
             Self::RealmRefused => "realm_refused",
             Self::TimestampRefused => "timestamp_refused",
             Self::NonceRefused => "nonce_refused",
+            Self::SignatureMethodRefused => "signature_method_refused",
             Self::SignatureRefused => "signature_refused",
             Self::NoBrokerageSession => "no_brokerage_session",
             Self::BrokerageNotEntitled => "brokerage_not_entitled",
@@ -113,9 +119,11 @@ impl fmt::Display for Cause {
             Self::LiveSessionTokenNotProved => "both sides computed different live session tokens",
             Self::LiveSessionTokenExpired => "the live session token has expired",
             Self::NotAuthenticated => "the live session token is not accepted",
+            Self::ParameterMissing => "a parameter of the protocol is missing",
             Self::RealmRefused => "the realm is not the consumer's",
             Self::TimestampRefused => "the timestamp is not accepted: the clock is off",
             Self::NonceRefused => "the nonce was used before",
+            Self::SignatureMethodRefused => "the signature method is not the one for this request",
             Self::SignatureRefused => "the signature is wrong",
             Self::NoBrokerageSession => "there is no brokerage session",
             Self::BrokerageNotEntitled => "the user may have no brokerage session, or another one is in the way",

@@ -48,6 +48,15 @@ pub(super) static CATALOGUE: &[CatalogueEntry] = &[
     )
     .with_any_status(),
     CatalogueEntry::new(
+        403,
+        "ip not authorized",
+        Cause::AddressNotAllowed,
+        Observed,
+        "datawookie/ibkr-oauth-flow",
+        "use the host `api.ibkr.com`, and check that the portal allows this address",
+    )
+    .with_any_status(),
+    CatalogueEntry::new(
         401,
         "no access secret key found",
         Cause::AccessTokenSecretMissing,
@@ -82,10 +91,18 @@ pub(super) static CATALOGUE: &[CatalogueEntry] = &[
     ),
     CatalogueEntry::new(
         401,
+        "missing",
+        Cause::ParameterMissing,
+        Inferred,
+        NAMED,
+        "send the parameter that is named, in the `Authorization` header, and sign it",
+    ),
+    CatalogueEntry::new(
+        401,
         "timestamp",
         Cause::TimestampRefused,
         Inferred,
-        "a missing or wrong parameter is named in the reply, says IBKR's guide of 2020",
+        NAMED,
         "set the clock of this machine (to within seconds), and send `oauth_timestamp` in seconds, not milliseconds",
     ),
     CatalogueEntry::new(
@@ -93,15 +110,23 @@ pub(super) static CATALOGUE: &[CatalogueEntry] = &[
         "nonce",
         Cause::NonceRefused,
         Inferred,
-        "a missing or wrong parameter is named in the reply, says IBKR's guide of 2020",
+        NAMED,
         "sign each attempt anew: a retry must not send the nonce of the request before",
+    ),
+    CatalogueEntry::new(
+        401,
+        "signature_method",
+        Cause::SignatureMethodRefused,
+        Inferred,
+        NAMED,
+        "the three requests of the sign-in are signed with RSA-SHA256, all others with HMAC-SHA256: no SHA-1",
     ),
     CatalogueEntry::new(
         401,
         "realm",
         Cause::RealmRefused,
         Inferred,
-        "a missing or wrong parameter is named in the reply, says IBKR's guide of 2020",
+        NAMED,
         "the realm is `limited_poa` for every consumer but `TESTCONS`, whose realm is `test_realm`",
     ),
     CatalogueEntry::new(
@@ -166,15 +191,6 @@ pub(super) static CATALOGUE: &[CatalogueEntry] = &[
         "Voyz/ibeam issue 140",
         NO_BRIDGE,
     ),
-    CatalogueEntry::new(
-        403,
-        "ip not authorized",
-        Cause::AddressNotAllowed,
-        Observed,
-        "datawookie/ibkr-oauth-flow",
-        "use the host `api.ibkr.com`, and check that the portal allows this address",
-    )
-    .with_any_status(),
     CatalogueEntry::new(
         403,
         "",
@@ -268,6 +284,8 @@ pub(super) static CATALOGUE: &[CatalogueEntry] = &[
     ),
     CatalogueEntry::new(504, "", Cause::BackendUnavailable, Inferred, "RFC 9110 section 15.6.5", WAIT),
 ];
+
+const NAMED: &str = "IBKR's guide of 2020 says that the reply names the parameter, not in which words";
 
 const LST_REFUSED: &str = "check that the signing key, the access token secret, the decryption key and the Diffie-Hellman \
                            parameters are the registered ones and are not swapped; then generate a new access token";

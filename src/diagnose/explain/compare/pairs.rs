@@ -34,7 +34,7 @@ pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, difference
             differences.push(Difference::new(Place::Parameters, Slip::QueryMissing));
         }
     }
-    if differences.iter().skip(before).all(|difference| difference.slip == Slip::AnotherAttempt) {
+    if !query_moved && differences.iter().skip(before).all(|difference| difference.slip == Slip::AnotherAttempt) {
         order(ours, theirs, differences);
     }
 }

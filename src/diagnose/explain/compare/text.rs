@@ -10,10 +10,13 @@ pub(super) fn slip(expected: &str, found: &str) -> Slip {
         || (found.contains('+') && found.replace('+', " ") == decode(expected))
     {
         Slip::PlusForSpace
+    } else if decode(found).strip_prefix("b'").and_then(|text| text.strip_suffix('\'')) == Some(&decode(expected)) {
+        Slip::BytesPrinted
     } else if upper_escapes(expected) == upper_escapes(found) {
         Slip::LowerCaseEscapes
     } else if found != decode(found) && decode(found) == expected {
-        Slip::DoubleEncoding
+        // Which an encoder that encodes twice would have left alone.
+        if escapes(found).any(|(_, byte)| is_unreserved(byte)) { Slip::UnreservedEncoded } else { Slip::DoubleEncoding }
     } else if decode(expected) == found && !only_marks_are_bare(expected) {
         Slip::SingleEncoding
     } else if decode(expected) == decode(found) {
@@ -47,7 +50,11 @@ fn upper_escapes(text: &str) -> String {
 }
 
 fn escapes_unreserved(text: &str) -> bool {
-    escapes(text).any(|(_, byte)| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    escapes(text).any(|(_, byte)| is_unreserved(byte))
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
 /// Whether nothing is encoded in the text but the marks that some encoders leave alone.
@@ -96,6 +103,7 @@ mod tests {
             ("a%2Fb", "a/b", Slip::ReservedNotEncoded),
             ("it%27s%2A%20%21", "it's*%20!", Slip::ReservedNotEncoded),
             ("a~b", "a%7Eb", Slip::UnreservedEncoded),
+            ("a%2Cb", "b%27a%2Cb%27", Slip::BytesPrinted),
             ("a", "b", Slip::Value),
             ("%", "%2", Slip::Value),
             ("ü%", "%ü", Slip::Value),

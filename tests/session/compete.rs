@@ -1,0 +1,179 @@
+//! One brokerage session for each user, and several programs that want it.
+
+use ibkr_oauth::{
+    bytes::Bytes,
+    http::Request,
+    session::{CompetePolicy, SessionConfig, SessionEvent, State, Trigger},
+    simulator::World,
+};
+
+use super::{OPEN, config, count_events, count_sent, hours, live_world, seconds};
+use crate::machine::{COMPETING, LOST, Machine, READY, tickle};
+
+fn policy(compete: CompetePolicy) -> SessionConfig {
+    config(|config| config.compete = compete)
+}
+
+fn displacements(world: &World) -> usize {
+    count_events(world, |event| matches!(event, SessionEvent::Displaced { .. }))
+}
+
+fn takes(machine: &Machine) -> usize {
+    let take = |request: &Request<Bytes>| request.body().windows(14).any(|window| window == b"\"compete\":true");
+    machine.sent.iter().filter(|(_, request)| take(request)).count()
+}
+
+#[test]
+fn who_yields_waits_until_the_other_has_gone() {
+    let mut world = live_world(policy(CompetePolicy::Yield));
+    world.broker().displace();
+    world.run_for(hours(2));
+    assert_eq!(world.session().view().state(), State::Displaced);
+    assert!(world.session().view().signer().is_some(), "reading goes on");
+    assert!(displacements(&world) >= 20);
+    assert_eq!(world.broker().brokerage_sessions_opened(), 1);
+    assert!((20..30).contains(&count_sent(&world, OPEN)), "{}", count_sent(&world, OPEN));
+    world.broker().release();
+    world.run_for(seconds(301));
+    assert_eq!(world.session().view().state(), State::Live);
+    assert_eq!(world.broker().brokerage_sessions_opened(), 2);
+    assert_eq!(world.broker().live_session_tokens_issued(), 1);
+}
+
+#[test]
+fn who_takes_once_takes_at_the_first_opening_and_never_again() {
+    let mut world = World::new(1, policy(CompetePolicy::TakeOnce)).unwrap();
+    world.broker().displace();
+    world.run_for(seconds(10));
+    assert_eq!(world.session().view().state(), State::Live);
+    world.broker().displace();
+    world.run_for(hours(3));
+    assert_eq!(world.session().view().state(), State::Displaced);
+    assert_eq!(world.broker().brokerage_sessions_opened(), 1);
+}
+
+#[test]
+fn one_take_is_one_even_where_it_did_not_help() {
+    let mut machine = Machine::new(policy(CompetePolicy::TakeOnce));
+    machine.drain();
+    machine.answer();
+    machine.reply(200, COMPETING);
+    assert_eq!((machine.state(), takes(&machine)), (State::Displaced, 1));
+    machine.pass(300);
+    machine.tell(ibkr_oauth::session::Input::Timeout);
+    assert_eq!((machine.path(), takes(&machine)), (OPEN, 1));
+}
+
+#[test]
+fn who_always_takes_does_so_ever_more_slowly() {
+    let mut world = live_world(policy(CompetePolicy::TakeAlways));
+    let mut lost = 0;
+    for _ in 0..6 * 3600 {
+        world.run_for(seconds(1));
+        if world.session().view().state() == State::Live {
+            // The other one never sleeps.
+            world.broker().displace();
+            lost += 1;
+        }
+    }
+    let taken = world.broker().brokerage_sessions_opened();
+    assert!((10..60).contains(&taken), "{taken} of {lost}");
+    assert!(displacements(&world) >= 10);
+    // When the other one is gone, the quarrel is forgotten after half an hour.
+    world.run_for(hours(1));
+    assert_eq!(world.session().view().state(), State::Live);
+    world.broker().displace();
+    world.run_for(seconds(90));
+    assert_eq!(world.session().view().state(), State::Live);
+}
+
+#[test]
+fn a_take_that_never_helps_slows_down_too() {
+    let mut machine = Machine::new(policy(CompetePolicy::TakeAlways));
+    machine.drain();
+    machine.answer();
+    let start = machine.now;
+    while machine.now.saturating_duration_since(start) < hours(6) {
+        match machine.path() {
+            path if path == OPEN && machine.state() == State::Opening => machine.reply(200, COMPETING),
+            "/tickle" if machine.deadline.unwrap().1 == ibkr_oauth::session::TimeoutReason::Answer => {
+                machine.reply(200, tickle(COMPETING));
+            }
+            _ => machine.wait(),
+        }
+    }
+    assert!((20..60).contains(&takes(&machine)), "{}", takes(&machine));
+}
+
+#[test]
+fn a_session_lost_without_a_word_of_another_is_asked_for_before_it_is_taken() {
+    let mut machine = Machine::live(policy(CompetePolicy::TakeAlways));
+    assert_eq!(takes(&machine), 1);
+    machine.wait();
+    machine.reply(200, tickle(LOST));
+    assert_eq!((machine.path(), takes(&machine)), (OPEN, 1));
+    machine.reply(200, COMPETING);
+    assert_eq!(machine.state(), State::Displaced);
+    machine.wait();
+    assert_eq!((machine.path(), takes(&machine)), (OPEN, 2));
+    machine.reply(200, READY);
+    assert_eq!(machine.state(), State::Live);
+}
+
+#[test]
+fn competing_is_a_displacement_even_beside_authenticated() {
+    let both = r#"{"authenticated":true,"competing":true,"connected":true}"#;
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.wait();
+    machine.reply(200, tickle(both));
+    assert_eq!(machine.state(), State::Displaced);
+    machine.wait();
+    machine.reply(200, tickle(READY));
+    assert_eq!(machine.state(), State::Live);
+}
+
+#[test]
+fn a_failed_tickle_does_not_make_a_displacement_new() {
+    let mut machine = Machine::live(policy(CompetePolicy::TakeAlways));
+    for _ in 0..3 {
+        // Displaced, taken back, displaced: the wait is 40 seconds by then.
+        machine.wait();
+        machine.reply(200, tickle(COMPETING));
+        while machine.path() != OPEN || machine.state() != State::Opening {
+            machine.wait();
+        }
+        machine.reply(200, READY);
+    }
+    machine.wait();
+    machine.reply(200, tickle(COMPETING));
+    let (retry_at, _) = machine.deadline.unwrap();
+    let displaced = |event: &SessionEvent| match event {
+        SessionEvent::Displaced { retry_at } => Some(*retry_at),
+        _ => None,
+    };
+    let told = machine.events.iter().filter_map(displaced).last().unwrap();
+    assert_eq!(told, machine.now.saturating_add(seconds(80)));
+    assert!(retry_at <= told);
+    for _ in 0..2 {
+        machine.wait();
+        machine.reply(503, "");
+    }
+    if machine.state() == State::BackingOff {
+        machine.wait();
+        machine.reply(200, tickle(COMPETING));
+        assert_eq!(machine.events.iter().filter_map(displaced).last(), Some(told));
+    }
+}
+
+#[test]
+fn a_displaced_session_renews_its_token() {
+    let mut world = live_world(policy(CompetePolicy::Yield));
+    world.broker().displace();
+    world.run_for(hours(30));
+    assert_eq!(world.session().view().state(), State::Displaced);
+    assert_eq!(world.broker().live_session_tokens_issued(), 2);
+    let failed = |event: &SessionEvent| matches!(event, SessionEvent::Failed { .. });
+    assert_eq!(count_events(&world, failed), 0);
+    let renewed = |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::Renewed, .. });
+    assert_eq!(count_events(&world, renewed), 1);
+}

@@ -1,0 +1,212 @@
+//! Which live session token made a signature, and what the fate of a request means for it.
+
+use ibkr_oauth::{
+    Epoch, ErrorKind, Timestamp,
+    http::{Method, StatusCode},
+    session::{Advice, Input, SessionConfig, SessionView, State},
+};
+
+use super::seconds;
+use crate::machine::{Machine, READY, tickle};
+
+fn observe(machine: &mut Machine, epoch: Epoch, status: u16) {
+    machine.tell(Input::Observed { epoch, status: StatusCode::from_u16(status).unwrap() });
+}
+
+#[test]
+fn a_thousand_401s_of_one_epoch_cause_one_handshake() {
+    for status in [401, 410] {
+        for drained in [true, false] {
+            let mut machine = Machine::live(SessionConfig::default());
+            machine.wait();
+            machine.reply(200, tickle(READY));
+            let epoch = machine.session.view().epoch().unwrap();
+            for _ in 0..1000 {
+                let status = StatusCode::from_u16(status).unwrap();
+                machine.handle(Input::Observed { epoch, status });
+                if drained {
+                    machine.drain();
+                }
+            }
+            machine.drain();
+            assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
+            assert_eq!(machine.session.view().epoch(), None);
+            machine.answer();
+            for _ in 0..1000 {
+                observe(&mut machine, epoch, status);
+            }
+            machine.answer();
+            assert_eq!((machine.state(), machine.handshakes()), (State::Live, 2));
+            machine.pass(90);
+            observe(&mut machine, epoch, status);
+            machine.reply(200, tickle(READY));
+            assert_eq!((machine.state(), machine.handshakes()), (State::Live, 2), "a late 401 of an old epoch");
+        }
+    }
+}
+
+#[test]
+fn a_401_while_renewing_does_not_start_a_second_handshake() {
+    let mut machine = Machine::live(SessionConfig::default());
+    let epoch = machine.session.view().epoch().unwrap();
+    machine.pass(23 * 3600 + 55 * 60 - 590);
+    machine.tell(Input::Timeout);
+    assert_eq!(machine.state(), State::Renewing);
+    for _ in 0..10 {
+        observe(&mut machine, epoch, 401);
+    }
+    assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
+    machine.answer();
+    machine.answer();
+    assert_eq!((machine.state(), machine.handshakes()), (State::Live, 2));
+}
+
+#[test]
+fn a_token_that_expires_while_it_is_renewed_waits_for_that_handshake() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.pass(23 * 3600 + 55 * 60 - 10);
+    machine.tell(Input::Timeout);
+    assert_eq!(machine.state(), State::Renewing);
+    machine.wait();
+    assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
+    assert!(machine.session.view().signer().is_none());
+    machine.answer();
+    assert_eq!((machine.state(), machine.handshakes()), (State::Opening, 2));
+}
+
+#[test]
+fn a_young_token_is_tried_before_it_is_doubted() {
+    let mut machine = Machine::live(SessionConfig::default());
+    let epoch = machine.session.view().epoch().unwrap();
+    let mut tickles = 0;
+    for _ in 0..590 {
+        machine.now = machine.now.saturating_add(std::time::Duration::from_millis(100));
+        let before = machine.sent.len();
+        observe(&mut machine, epoch, 401);
+        if machine.sent.len() > before {
+            assert_eq!(machine.path(), "/tickle");
+            tickles += 1;
+            machine.reply(200, tickle(READY));
+        }
+    }
+    // Six hundred refusals in a minute, and no more than a tickle each five seconds.
+    assert!((1..=12).contains(&tickles), "{tickles}");
+    assert_eq!((machine.state(), machine.handshakes()), (State::Live, 1));
+
+    // One that is really dead is replaced, once.
+    let mut machine = Machine::live(SessionConfig::default());
+    for _ in 0..1000 {
+        observe(&mut machine, epoch, 401);
+    }
+    machine.reply(401, "");
+    assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
+}
+
+#[test]
+fn other_statuses_of_the_applications_change_nothing() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.pass(61);
+    let deadline = machine.deadline;
+    let epoch = machine.session.view().epoch().unwrap();
+    for status in [200, 302, 400, 403, 404, 408, 500, 503] {
+        machine.handle(Input::Observed { epoch, status: StatusCode::from_u16(status).unwrap() });
+    }
+    assert_eq!(machine.state(), State::Live);
+    machine.now = deadline.unwrap().0;
+    machine.drain();
+    assert_eq!(machine.path(), "/tickle");
+}
+
+#[test]
+fn a_401_of_a_token_that_was_never_ours_changes_nothing() {
+    let mut other = Machine::with(|broker, cx| {
+        let token = ibkr_oauth::simulator::test_keys::unlocked_token(broker, cx)?;
+        cx.entropy().fill(&mut [0; 8]).unwrap();
+        Ok(ibkr_oauth::session::Session::new(
+            ibkr_oauth::simulator::test_keys::consumer()?,
+            token,
+            SessionConfig::default(),
+        ))
+    });
+    other.drain();
+    other.answer();
+    let foreign = other.session.view().epoch().unwrap();
+    let mut machine = Machine::live(SessionConfig::default());
+    assert_ne!(machine.session.view().epoch(), Some(foreign));
+    machine.pass(100);
+    machine.handle(Input::Observed { epoch: foreign, status: StatusCode::UNAUTHORIZED });
+    assert_eq!(machine.state(), State::Live);
+}
+
+/// What the table of advice distinguishes.
+struct Views {
+    live: SessionView,
+    negotiating: SessionView,
+    boxed: SessionView,
+    closed: SessionView,
+    epoch: Epoch,
+    old: Epoch,
+    until: Timestamp,
+}
+
+fn views() -> Views {
+    let mut machine = Machine::live(SessionConfig::default());
+    let old = machine.session.view().epoch().unwrap();
+    machine.pass(61);
+    machine.observe(401);
+    let negotiating = machine.session.view().clone();
+    machine.reply(503, "");
+    machine.wait();
+    machine.answer();
+    machine.answer();
+    let live = machine.session.view().clone();
+    machine.observe(429);
+    let boxed = machine.session.view().clone();
+    let until = machine.now.saturating_add(seconds(900));
+    machine.tell(Input::Shutdown);
+    let closed = machine.session.view().clone();
+    let epoch = live.epoch().unwrap();
+    Views { live, negotiating, boxed, closed, epoch, old, until }
+}
+
+#[test]
+fn the_table_of_advice() {
+    use Advice::{AwaitAuthentication, GiveUp, Resend, ResendIfIdempotent, WaitUntil};
+
+    let Views { live, negotiating, boxed, closed, epoch, old, until } = views();
+    let get = &Method::GET;
+    let post = &Method::POST;
+    let unavailable = [408, 500, 502, 503, 504];
+    let mut table: Vec<(&SessionView, Epoch, u16, &Method, Advice)> = vec![
+        (&live, epoch, 200, get, Advice::None),
+        (&live, epoch, 101, get, Advice::None),
+        (&live, epoch, 304, get, Advice::None),
+        (&live, epoch, 401, post, AwaitAuthentication),
+        (&live, epoch, 410, post, AwaitAuthentication),
+        (&live, old, 401, post, Resend),
+        (&live, old, 410, get, Resend),
+        (&negotiating, old, 401, get, AwaitAuthentication),
+        (&negotiating, epoch, 401, get, AwaitAuthentication),
+        (&live, epoch, 429, get, WaitUntil(None)),
+        (&boxed, epoch, 429, post, WaitUntil(Some(until))),
+        (&boxed, old, 429, post, WaitUntil(Some(until))),
+        (&live, epoch, 400, get, GiveUp(ErrorKind::Rejected)),
+        (&live, epoch, 403, get, GiveUp(ErrorKind::Rejected)),
+        (&live, epoch, 404, post, GiveUp(ErrorKind::Rejected)),
+        (&live, epoch, 501, get, GiveUp(ErrorKind::Unavailable)),
+        (&closed, epoch, 401, get, GiveUp(ErrorKind::Config)),
+        (&closed, epoch, 503, get, GiveUp(ErrorKind::Config)),
+        (&closed, epoch, 200, get, Advice::None),
+    ];
+    for status in unavailable {
+        table.push((&live, epoch, status, get, Resend));
+        table.push((&live, epoch, status, &Method::PUT, Resend));
+        table.push((&live, epoch, status, &Method::DELETE, Resend));
+        table.push((&live, epoch, status, post, ResendIfIdempotent));
+        table.push((&negotiating, old, status, post, ResendIfIdempotent));
+    }
+    for (view, epoch, status, method, expected) in table {
+        let advice = view.advise(epoch, StatusCode::from_u16(status).unwrap(), method);
+        assert_eq!(advice, expected, "{:?} {status} {method}", view.state());
+    }
+}

@@ -1,0 +1,282 @@
+//! Each fault that the broker and the network are known for.
+
+use ibkr_oauth::{
+    ErrorKind, Stage,
+    session::{FailureKind, SessionConfig, SessionEvent, State},
+    simulator::{Broker, Fault, World},
+};
+
+use super::{HANDSHAKE, OPEN, TICKLE, config, count_events, count_sent, given_up, hours, live_world, paths, seconds};
+use crate::machine::{Machine, READY, tickle};
+
+/// A fault that passes, and how many handshakes it takes until all is well where it hits the handshake, the opening, or
+/// a tickle.
+fn passing() -> Vec<(&'static str, Fault, [u64; 3])> {
+    vec![
+        ("lost request", Fault::lose_request(), [1, 1, 1]),
+        // The broker made a token that the session never saw.
+        ("lost reply", Fault::lose_reply(), [2, 1, 1]),
+        ("token expired", Fault::expire_live_session_token(), [1, 2, 2]),
+        ("401", Fault::problem(401, "Access token expired"), [1, 2, 2]),
+        ("401, empty", Fault::status(401).with_empty_body(), [1, 2, 2]),
+        ("403", Fault::status(403).with_html_body(), [1, 1, 1]),
+        ("408", Fault::status(408), [1, 1, 1]),
+        ("410", Fault::gone(), [1, 2, 2]),
+        ("429", Fault::rate_limited(), [1, 1, 1]),
+        ("429, and a box", Fault::penalty_box(seconds(600)), [1, 1, 1]),
+        ("500", Fault::status(500), [1, 1, 1]),
+        ("500, HTML", Fault::status(500).with_html_body(), [1, 1, 1]),
+        ("502", Fault::status(502).with_html_body(), [1, 1, 1]),
+        ("503, empty", Fault::status(503).with_empty_body(), [1, 1, 1]),
+        ("503, string", Fault::status(503).with_status_code_as_string(), [1, 1, 1]),
+        ("200, HTML", Fault::status(200).with_html_body(), [1, 1, 1]),
+        ("200, empty", Fault::status(200).with_empty_body(), [1, 1, 1]),
+        ("200, error", Fault::error_inside_ok("not now"), [1, 1, 1]),
+        ("200, array", Fault::status(200).with_body("application/json", "[]"), [1, 1, 1]),
+        ("302", Fault::status(302).with_empty_body(), [1, 1, 1]),
+        ("100", Fault::status(100).with_empty_body(), [1, 1, 1]),
+        ("999", Fault::status(999).with_empty_body(), [1, 1, 1]),
+        ("not authenticated", Fault::not_authenticated(), [1, 1, 1]),
+        ("competing", Fault::competing(), [1, 1, 1]),
+    ]
+}
+
+#[test]
+fn what_passes_is_healed_wherever_it_hits() {
+    for (name, fault, handshakes) in passing() {
+        for (path, handshakes) in [HANDSHAKE, OPEN, TICKLE].into_iter().zip(handshakes) {
+            let mut world = World::new(3, SessionConfig::default()).unwrap();
+            world.broker().inject(fault.clone().at(path));
+            world.run_for(seconds(1900));
+            assert_eq!(world.session().view().state(), State::Live, "{name} at {path}");
+            assert_eq!(world.broker().live_session_tokens_issued(), handshakes, "{name} at {path}");
+            assert_eq!(world.stalls(), 0, "{name} at {path}");
+            let nonces: std::collections::HashSet<_> = world.sent().iter().map(|sent| &sent.nonce).collect();
+            assert_eq!(nonces.len(), world.sent().len(), "each attempt is a new signature");
+        }
+    }
+}
+
+#[test]
+fn every_failure_of_the_connection_is_tried_again() {
+    let kinds = [
+        (FailureKind::NotSent, ErrorKind::Unavailable),
+        (FailureKind::MaybeSent, ErrorKind::Unavailable),
+        (FailureKind::TimedOut, ErrorKind::Unavailable),
+        (FailureKind::TooLarge, ErrorKind::Malformed),
+        (FailureKind::Refused, ErrorKind::Unavailable),
+    ];
+    for (kind, expected) in kinds {
+        let mut machine = Machine::new(SessionConfig::default());
+        machine.drain();
+        machine.fail(kind);
+        let Some(SessionEvent::Failed { error, retry_at }) = machine.events.first() else { panic!("{kind:?}") };
+        assert_eq!((error.kind(), error.stage()), (expected, Stage::LiveSessionToken));
+        assert!(*retry_at > machine.now);
+        machine.wait();
+        machine.answer();
+        assert_eq!(machine.state(), State::Opening);
+    }
+}
+
+#[test]
+fn who_never_answers_is_given_up_at_the_time_that_was_named() {
+    let mut machine = Machine::new(SessionConfig::default());
+    machine.drain();
+    let (_, give_up_at) = machine.request.unwrap();
+    assert_eq!(give_up_at, machine.now.saturating_add(seconds(30)));
+    assert_eq!(machine.deadline.unwrap().0, give_up_at);
+    machine.wait();
+    assert_eq!(machine.state(), State::BackingOff);
+}
+
+#[test]
+fn a_tickle_is_tried_twice_before_the_session_backs_off() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.wait();
+    machine.fail(FailureKind::MaybeSent);
+    assert_eq!(machine.state(), State::Live);
+    machine.wait();
+    machine.fail(FailureKind::MaybeSent);
+    assert_eq!(machine.state(), State::BackingOff);
+    assert!(machine.session.view().signer().is_some());
+    machine.wait();
+    assert_eq!((machine.state(), machine.path()), (State::Live, TICKLE));
+    machine.reply(200, tickle(READY));
+    assert_eq!(machine.deadline.unwrap().0, machine.now.saturating_add(seconds(60)));
+}
+
+#[test]
+fn waits_double_to_five_minutes_and_no_outage_ends_the_session() {
+    let mut world = live_world(SessionConfig::default());
+    world.weather().refused = 1000;
+    world.run_for(hours(72));
+    let attempts = world.sent().len();
+    // Every 150 seconds on average, and not one in a loop.
+    assert!((1000..=3000).contains(&attempts), "{attempts}");
+    let gaps: Vec<_> =
+        world.sent().windows(2).map(|pair| pair[1].at.saturating_duration_since(pair[0].at).as_secs()).collect();
+    assert!(gaps.iter().max() <= Some(&301), "{:?}", gaps.iter().max());
+    world.weather().refused = 0;
+    world.run_for(seconds(330));
+    assert_eq!(world.session().view().state(), State::Live);
+}
+
+#[test]
+fn refusals_of_the_handshake_are_told_apart_and_bounded() {
+    let cases = [
+        (Fault::invalid_consumer().at(HANDSHAKE), "weekend reset"),
+        (Fault::no_access_secret(), "generate a new access token in the portal"),
+        (Fault::live_session_token_failed(), "check that the signing key"),
+        (Fault::status(401).with_empty_body().at(HANDSHAKE), "check that the signing key"),
+        (Fault::status(403).with_html_body().at(HANDSHAKE), "User-Agent"),
+    ];
+    for (fault, remedy) in cases {
+        let mut world = World::new(1, SessionConfig::default()).unwrap();
+        world.broker().inject(fault.times(100));
+        world.run_for(hours(24));
+        assert!(world.is_finished(), "{remedy}");
+        assert_eq!(world.sent().len(), 9, "eight refusals are borne");
+        let error = given_up(&world).unwrap();
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, Stage::LiveSessionToken));
+        assert!(error.remedy().contains(remedy), "{}", error.remedy());
+        assert!(world.session().view().signer().is_none());
+    }
+}
+
+#[test]
+fn a_proof_that_never_matches_ends_it_and_signs_nothing() {
+    let mut world = World::new(1, SessionConfig::default()).unwrap();
+    world.broker().inject(Fault::wrong_proof().times(100));
+    world.run_for(hours(24));
+    assert_eq!(given_up(&world).unwrap().kind(), ErrorKind::Unverified);
+    assert!(paths(&world).iter().all(|path| *path == HANDSHAKE));
+}
+
+#[test]
+fn a_token_that_is_always_refused_costs_few_handshakes() {
+    for path in [OPEN, TICKLE] {
+        let mut world = World::new(1, SessionConfig::default()).unwrap();
+        world.broker().inject(Fault::status(401).at(path).times(1000));
+        world.run_for(hours(24));
+        assert_eq!(world.broker().live_session_tokens_issued(), 9, "{path}");
+        assert_eq!(given_up(&world).unwrap().kind(), ErrorKind::Rejected, "{path}");
+    }
+}
+
+#[test]
+fn gone_is_answered_by_one_handshake_and_then_by_an_event() {
+    let host_gone = |event: &SessionEvent| matches!(event, SessionEvent::HostGone);
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.wait();
+    machine.reply(410, "gone");
+    assert_eq!((machine.handshakes(), machine.count(host_gone)), (2, 0));
+    machine.answer();
+    assert_eq!(machine.path(), OPEN);
+    machine.reply(410, "gone");
+    assert_eq!((machine.handshakes(), machine.count(host_gone)), (2, 1));
+    assert_eq!(machine.state(), State::BackingOff);
+    assert!(machine.session.view().signer().is_none());
+
+    let mut world = World::new(1, SessionConfig::default()).unwrap();
+    world.broker().inject(Fault::gone().at(OPEN).times(1000));
+    world.run_for(hours(24));
+    assert_eq!(count_events(&world, host_gone), 1);
+    assert!(world.is_finished());
+}
+
+#[test]
+fn a_401_before_does_not_make_the_first_410_a_second() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.wait();
+    machine.reply(401, "");
+    machine.answer();
+    machine.reply(410, "");
+    assert_eq!(machine.count(|event| matches!(event, SessionEvent::HostGone)), 0);
+}
+
+#[test]
+fn a_broker_that_asks_to_wait_is_left_alone_so_long() {
+    let mut world = World::new(1, SessionConfig::default()).unwrap();
+    world.broker().inject(Fault::wait(seconds(40)));
+    world.run_for(hours(1));
+    let times: Vec<_> = world.sent().iter().filter(|sent| sent.path.ends_with(OPEN)).map(|sent| sent.at).collect();
+    assert_eq!(times.len(), 2);
+    assert!(times[1].saturating_duration_since(times[0]) >= seconds(40));
+
+    // One that says so for ever, with no time at all, is asked ever more rarely.
+    let mut world = World::new(1, SessionConfig::default()).unwrap();
+    world.broker().inject(Fault::wait(seconds(0)).times(100_000));
+    world.run_for(hours(24));
+    assert!(count_sent(&world, OPEN) < 1200, "{}", count_sent(&world, OPEN));
+}
+
+#[test]
+fn five_hundreds_may_name_their_time_too() {
+    let mut machine = Machine::new(SessionConfig::default());
+    machine.drain();
+    machine.reply_with(503, "", &[("retry-after", "600")]);
+    assert!(machine.deadline.unwrap().0 >= machine.now.saturating_add(seconds(600)));
+    machine.wait();
+    assert_eq!(machine.handshakes(), 2);
+}
+
+#[test]
+fn maintenance_is_sat_out() {
+    let from = ibkr_oauth::Timestamp::from_secs(1_700_000_000 + 3600);
+    let broker = Broker::builder().maintenance(from, from.saturating_add(hours(6))).build().unwrap();
+    let mut world = World::with_broker(1, SessionConfig::default(), broker).unwrap();
+    world.run_for(hours(7));
+    // Sixty tickles, then at most one request each two minutes or so.
+    assert!(world.sent().len() < 62 + 220, "{}", world.sent().len());
+    world.run_for(seconds(330));
+    assert_eq!(world.session().view().state(), State::Live);
+    assert_eq!(world.broker().live_session_tokens_issued(), 1);
+}
+
+#[test]
+fn no_entropy_now_and_then_is_borne_and_none_at_all_ends_it() {
+    use ibkr_oauth::{
+        Context, Entropy, EntropyError,
+        session::{Input, Output},
+    };
+
+    struct Dry(u64, fn(u64) -> bool);
+    impl Entropy for Dry {
+        fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+            self.0 += 1;
+            let bytes = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+            destination.iter_mut().zip(bytes.iter().cycle()).for_each(|(to, from)| *to = *from);
+            if (self.1)(self.0) { Err(EntropyError::new()) } else { Ok(()) }
+        }
+    }
+    for (fails, ends) in [((|n| n % 50 == 0) as fn(u64) -> bool, false), (|_| true, true)] {
+        let mut machine = Machine::new(config(|config| config.brokerage = false));
+        let mut entropy = Dry(0, fails);
+        let mut finished = false;
+        for _ in 0..300 {
+            match machine.session.poll_output(&mut Context::new(machine.now, &mut entropy)) {
+                Output::Transmit { id, request, .. } => {
+                    let response =
+                        machine.broker.handle(&mut Context::new(machine.now, &mut machine.entropy), &request);
+                    let input = Input::Response { id, response };
+                    machine.session.handle_input(&mut Context::new(machine.now, &mut entropy), input);
+                }
+                Output::Event(event) => machine.events.push(event),
+                Output::Timeout { at, .. } => {
+                    assert!(at > machine.now);
+                    machine.now = at;
+                }
+                Output::Finished => {
+                    finished = true;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(finished, ends);
+        let gave_up = |event: &SessionEvent| matches!(event, SessionEvent::GaveUp { error } if error.kind() == ErrorKind::Entropy);
+        assert_eq!(machine.count(gave_up), usize::from(ends));
+        assert_eq!(machine.session.view().signer().is_some(), !ends);
+    }
+}

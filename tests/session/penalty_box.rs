@@ -1,0 +1,163 @@
+//! After a 429 nothing is sent before the penalty box ends.
+
+use ibkr_oauth::{
+    http::{Method, StatusCode},
+    session::{Advice, Input, SessionConfig, SessionEvent, State, TimeoutReason},
+    simulator::{Broker, Fault, RefusalReason, World},
+};
+
+use super::{count_events, hours, live_world, live_world_with, seconds};
+use crate::machine::{Machine, READY, tickle};
+
+/// How long after the last 429 the next request went out.
+fn pause(world: &World) -> Vec<u64> {
+    let until = |event: &SessionEvent| match event {
+        SessionEvent::PenaltyBox { until } => Some(*until),
+        _ => None,
+    };
+    let boxes = world.events().iter().filter_map(|(at, event)| Some((*at, until(event)?)));
+    boxes
+        .map(|(at, until)| {
+            let inside = world.sent().iter().filter(|sent| sent.at > at && sent.at < until).count();
+            assert_eq!(inside, 0, "nothing is sent inside a penalty box");
+            until.saturating_duration_since(at).as_secs()
+        })
+        .collect()
+}
+
+#[test]
+fn a_429_stops_everything_for_as_long_as_is_configured() {
+    let mut world = live_world(SessionConfig::default());
+    world.broker().inject(Fault::penalty_box(seconds(890)));
+    world.run_for(hours(1));
+    assert_eq!(pause(&world), [900]);
+    assert!(world.broker().refusals().iter().all(|refusal| refusal.reason() != RefusalReason::PenaltyBox));
+    assert_eq!(world.session().view().state(), State::Live);
+    assert_eq!(world.session().view().wait_until(), None);
+}
+
+#[test]
+fn a_broker_that_limits_the_rate_is_not_provoked() {
+    let broker = Broker::builder().rate_limit(2, seconds(600)).build().unwrap();
+    let mut world = World::with_broker(1, SessionConfig::default(), broker).unwrap();
+    world.run_for(hours(2));
+    assert_eq!(world.session().view().state(), State::Live);
+    let boxes = pause(&world).len();
+    assert!(boxes <= 2, "{boxes}");
+    assert!(world.broker().refusals().iter().all(|refusal| refusal.reason() != RefusalReason::PenaltyBox));
+}
+
+#[test]
+fn the_time_that_the_broker_names_counts() {
+    let date = "Tue, 14 Nov 2023 22:13:20 GMT";
+    let cases: [(&[(&'static str, &str)], u64); 8] = [
+        (&[("retry-after", "120")], 120),
+        (&[("retry-after", " 7200 ")], 7200),
+        (&[("retry-after", "0")], 1),
+        (&[("retry-after", "31536000")], 24 * 3600),
+        (&[("retry-after", "soon")], 900),
+        (&[("retry-after", "99999999999999999999999999")], 900),
+        (&[("retry-after", "Tue, 14 Nov 2023 22:15:20 GMT"), ("date", date)], 120),
+        // A moment that is over.
+        (&[("retry-after", "Tue, 14 Nov 2023 22:00:00 GMT"), ("date", date)], 1),
+    ];
+    for (headers, wait) in cases {
+        let mut machine = Machine::new(SessionConfig::default());
+        machine.drain();
+        machine.reply_with(429, "", headers);
+        let until = machine.now.saturating_add(seconds(wait));
+        let (at, reason) = machine.deadline.unwrap();
+        assert!((until..=until.saturating_add(seconds(2))).contains(&at), "{headers:?}: {at}");
+        assert_eq!(reason, TimeoutReason::PenaltyBox);
+        assert_eq!(machine.session.view().wait_until(), Some(until));
+        while machine.handshakes() == 1 {
+            machine.wait();
+        }
+        assert!(machine.now >= until);
+    }
+}
+
+#[test]
+fn a_429_of_the_applications_counts_too() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.observe(429);
+    let until = machine.now.saturating_add(seconds(900));
+    assert_eq!(machine.deadline, Some((until, TimeoutReason::PenaltyBox)));
+    let epoch = machine.session.view().epoch().unwrap();
+    let advice = machine.session.view().advise(epoch, StatusCode::TOO_MANY_REQUESTS, &Method::GET);
+    assert_eq!(advice, Advice::WaitUntil(Some(until)));
+    // Nor does the end of the token, or a lost one, bring anything out.
+    machine.pass(120);
+    machine.observe(401);
+    let sent = machine.sent.len();
+    assert_eq!((machine.state(), machine.deadline.unwrap().1), (State::Negotiating, TimeoutReason::PenaltyBox));
+    machine.wait();
+    assert_eq!((machine.sent.len(), machine.now), (sent + 1, until));
+}
+
+#[test]
+fn a_request_that_is_under_way_is_waited_for() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.wait();
+    machine.reply(503, "");
+    machine.now = machine.deadline.unwrap().0;
+    machine.handle(Input::Timeout);
+    machine.poll();
+    // The tickle was fetched, and is under way: its answer still counts.
+    let epoch = machine.session.view().epoch().unwrap();
+    machine.tell(Input::Observed { epoch, status: StatusCode::TOO_MANY_REQUESTS });
+    assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Answer);
+    assert_eq!(machine.session.view().wait_until(), Some(machine.now.saturating_add(seconds(900))));
+}
+
+#[test]
+fn a_second_429_makes_it_longer_and_never_shorter() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.observe(429);
+    let first = machine.session.view().wait_until().unwrap();
+    machine.pass(100);
+    machine.observe(429);
+    assert_eq!(machine.session.view().wait_until(), Some(first.saturating_add(seconds(100))));
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.wait();
+    machine.observe(429);
+    let until = machine.session.view().wait_until();
+    machine.reply_with(429, "", &[("retry-after", "5")]);
+    assert_eq!(machine.session.view().wait_until(), until);
+}
+
+#[test]
+fn the_end_comes_at_once_inside_a_penalty_box() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.observe(429);
+    let sent = machine.sent.len();
+    machine.tell(Input::Shutdown);
+    assert_eq!((machine.state(), machine.sent.len()), (State::Closed, sent));
+    assert_eq!(machine.count(|event| matches!(event, SessionEvent::Closed { logged_out: false })), 1);
+}
+
+#[test]
+fn the_box_moves_with_the_clock() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.observe(429);
+    machine.now = machine.now.saturating_sub(seconds(200));
+    machine.tell(Input::Timeout);
+    assert_eq!(machine.session.view().wait_until(), Some(machine.now.saturating_add(seconds(900))));
+    machine.wait();
+    assert_eq!(machine.session.view().wait_until(), None);
+    machine.reply(200, tickle(READY));
+    assert_eq!(machine.state(), State::Live);
+}
+
+#[test]
+fn storms_of_429_are_one_pause() {
+    let broker = Broker::default();
+    let mut world = live_world_with(SessionConfig::default(), broker);
+    for _ in 0..1000 {
+        world.observe(StatusCode::TOO_MANY_REQUESTS);
+    }
+    world.run_for(hours(1));
+    assert!(count_events(&world, |event| matches!(event, SessionEvent::PenaltyBox { .. })) <= 1000);
+    assert!(pause(&world).iter().all(|seconds| *seconds == 900));
+    assert_eq!(world.session().view().state(), State::Live);
+}

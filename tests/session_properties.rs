@@ -1,0 +1,110 @@
+//! What holds of every session, whatever the broker, the network, the clock and the application do.
+//!
+//! Each property runs for a few cases; `PROPTEST_CASES=20000 cargo test --release …` runs it for as many as that.
+
+#![cfg(feature = "simulator")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "properties/log.rs"]
+mod log;
+#[path = "properties/operations.rs"]
+mod operations;
+#[path = "properties/script.rs"]
+mod script;
+
+use std::time::Duration;
+
+use ibkr_oauth::{
+    session::{SessionEvent, State},
+    simulator::{RefusalReason, World},
+};
+use proptest::{prelude::*, test_runner::FileFailurePersistence};
+use script::Script;
+
+/// As many cases as the environment says, or so many.
+fn cases(by_default: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { by_default };
+    let persistence = FileFailurePersistence::WithSource("proptest-regressions");
+    ProptestConfig { cases, failure_persistence: Some(Box::new(persistence)), ..config }
+}
+
+/// Runs until the session is live, at most so long; whether it came to that.
+fn becomes_live(world: &mut World, within: Duration) -> bool {
+    let end = world.elapsed() + within;
+    while world.elapsed() < end && !world.is_finished() {
+        if world.session().view().state() == State::Live {
+            return true;
+        }
+        world.run_for(Duration::from_secs(1));
+    }
+    false
+}
+
+fn gave_up(world: &World) -> bool {
+    world.events().iter().any(|(_, event)| matches!(event, SessionEvent::GaveUp { .. }))
+}
+
+proptest! {
+    #![proptest_config(cases(30))]
+
+    /// Faults that pass, and weather: the session comes back to life.
+    #[test]
+    fn a_session_survives_whatever_passes(script in script::passing()) {
+        let mut world = script.play();
+        log::check(&world, true);
+        prop_assert!(!world.is_finished());
+        let bound = script.recovery();
+        prop_assert!(becomes_live(&mut world, bound), "not live {bound:?} after the last fault: {:?}", world.session());
+        log::check(&world, true);
+    }
+
+    /// The same with clocks that step and machines that sleep, as far as the broker tolerates it.
+    #[test]
+    fn a_session_survives_steps_of_the_clock(script in script::stepping(140)) {
+        let mut world = script.play();
+        let bound = script.recovery();
+        prop_assert!(becomes_live(&mut world, bound), "not live {bound:?} after the last fault: {:?}", world.session());
+        log::check(&world, false);
+        let boxed = |reason| reason == RefusalReason::PenaltyBox;
+        prop_assert!(!world.broker().refusals().iter().any(|refusal| boxed(refusal.reason())));
+        let stepped = |event: &SessionEvent| matches!(event, SessionEvent::ClockStepped { .. });
+        prop_assert!(!world.events().iter().any(|(_, event)| stepped(event)), "no step was that large");
+    }
+
+    /// Clocks that nobody can follow, and refusals without end: a live session, or an event and the end.
+    #[test]
+    fn a_session_that_cannot_go_on_says_so_and_ends(script in script::fatal()) {
+        let mut world = script.play();
+        let live = becomes_live(&mut world, script.recovery());
+        log::check(&world, false);
+        prop_assert!(live || world.is_finished(), "neither live nor finished: {:?}", world.session());
+        prop_assert_eq!(world.is_finished(), gave_up(&world));
+        prop_assert_eq!(world.is_finished(), world.session().view().state() == State::Closed);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    /// Any inputs in any order at any time: no panic, no endless drain, no deadline behind, no second request.
+    #[test]
+    fn no_sequence_of_inputs_breaks_a_session(operations in operations::sequence()) {
+        operations.perform();
+    }
+}
+
+/// A script is data: the same one plays the same way.
+#[test]
+fn the_same_script_plays_the_same_way() {
+    let script = Script::example();
+    let (first, second) = (script.play(), script.play());
+    assert_eq!(first.sent(), second.sent());
+    assert_eq!(format!("{:?}", first.events()), format!("{:?}", second.events()));
+}

@@ -1,0 +1,190 @@
+//! A session driven by hand: one answer, one failure, one moment at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use ibkr_oauth::{
+    Context, Error, Timestamp,
+    key::SigningInput,
+    session::{
+        ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, State, TimeoutReason,
+        Trigger,
+    },
+    simulator::{Broker, SeededEntropy, test_keys},
+};
+
+/// A brokerage session that is ready, in the broker's words.
+pub(crate) const READY: &str = r#"{"authenticated":true,"established":true,"competing":false,"connected":true}"#;
+pub(crate) const UNSETTLED: &str = r#"{"authenticated":true,"established":false,"competing":false,"connected":true}"#;
+pub(crate) const LOST: &str = r#"{"authenticated":false,"competing":false,"connected":true}"#;
+pub(crate) const COMPETING: &str = r#"{"authenticated":false,"competing":true,"connected":true}"#;
+
+/// The reply to a tickle while the brokerage session is like `status`.
+pub(crate) fn tickle(status: &str) -> String {
+    format!(r#"{{"session":"5e55","iserver":{{"authStatus":{status}}}}}"#)
+}
+
+/// A session, its broker, and all that came out of the session.
+pub(crate) struct Machine {
+    pub(crate) session: Session,
+    pub(crate) broker: Broker,
+    pub(crate) now: Timestamp,
+    pub(crate) entropy: SeededEntropy,
+    pub(crate) events: Vec<SessionEvent>,
+    pub(crate) sent: Vec<(Timestamp, Request<Bytes>)>,
+    /// The last request that was sent, and the last that was to be signed.
+    pub(crate) request: Option<(ExchangeId, Timestamp)>,
+    pub(crate) to_sign: Option<(ExchangeId, SigningInput)>,
+    pub(crate) deadline: Option<(Timestamp, TimeoutReason)>,
+}
+
+impl Machine {
+    pub(crate) fn new(config: SessionConfig) -> Self {
+        Self::with(|broker, cx| {
+            let token = test_keys::unlocked_token(broker, cx)?;
+            Ok(Session::new(test_keys::consumer()?, token, config))
+        })
+    }
+
+    /// A machine around a session that `make` makes, not yet drained.
+    pub(crate) fn with(make: impl FnOnce(&mut Broker, &mut Context<'_>) -> Result<Session, Error>) -> Self {
+        let (mut broker, mut entropy) = (Broker::default(), SeededEntropy::new(1));
+        let now = Timestamp::from_secs(1_700_000_000);
+        let session = make(&mut broker, &mut Context::new(now, &mut entropy)).unwrap();
+        let (events, sent) = (Vec::new(), Vec::new());
+        Self { session, broker, now, entropy, events, sent, request: None, to_sign: None, deadline: None }
+    }
+
+    /// A machine whose session is live.
+    pub(crate) fn live(config: SessionConfig) -> Self {
+        let mut machine = Self::new(config);
+        machine.drain();
+        while machine.state() != State::Live {
+            machine.answer();
+        }
+        machine
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.session.view().state()
+    }
+
+    /// Polls once and takes note of what comes; whether that was the last.
+    pub(crate) fn poll(&mut self) -> bool {
+        match self.session.poll_output(&mut Context::new(self.now, &mut self.entropy)) {
+            Output::Transmit { id, request, give_up_at } => {
+                assert!(give_up_at > self.now);
+                self.sent.push((self.now, request));
+                self.request = Some((id, give_up_at));
+            }
+            Output::Sign { id, input, .. } => self.to_sign = Some((id, input)),
+            Output::Event(event) => self.events.push(event),
+            Output::Timeout { at, reason } => {
+                assert!(at > self.now, "{at} is no deadline at {}", self.now);
+                self.deadline = Some((at, reason));
+                return true;
+            }
+            Output::Finished => {
+                assert_eq!(self.state(), State::Closed);
+                self.deadline = None;
+                return true;
+            }
+            output => panic!("unheard of: {output:?}"),
+        }
+        false
+    }
+
+    pub(crate) fn drain(&mut self) {
+        let mut calls = 0;
+        while !self.poll() {
+            calls += 1;
+            assert!(calls < 20, "no end of outputs");
+        }
+    }
+
+    pub(crate) fn handle(&mut self, input: Input) {
+        self.session.handle_input(&mut Context::new(self.now, &mut self.entropy), input);
+    }
+
+    pub(crate) fn tell(&mut self, input: Input) {
+        self.handle(input);
+        self.drain();
+    }
+
+    /// The request that waits for its answer.
+    pub(crate) fn outstanding(&self) -> ExchangeId {
+        self.request.expect("a request").0
+    }
+
+    /// The path of the last request, from the end of the base URL on.
+    pub(crate) fn path(&self) -> &str {
+        let (_, request) = self.sent.last().expect("a request");
+        request.uri().path().trim_start_matches("/v1/api")
+    }
+
+    pub(crate) fn paths(&self) -> Vec<&str> {
+        self.sent.iter().map(|(_, request)| request.uri().path().trim_start_matches("/v1/api")).collect()
+    }
+
+    /// How many live session tokens were asked for.
+    pub(crate) fn handshakes(&self) -> usize {
+        self.paths().iter().filter(|path| path.contains("live_session_token")).count()
+    }
+
+    /// Answers the last request as the broker does.
+    pub(crate) fn answer(&mut self) {
+        let (_, request) = self.sent.last().expect("a request");
+        let response = self.broker.handle(&mut Context::new(self.now, &mut self.entropy), request);
+        self.tell(Input::Response { id: self.outstanding(), response });
+    }
+
+    /// Answers the last request with this.
+    pub(crate) fn reply(&mut self, status: u16, body: impl Into<Bytes>) {
+        self.reply_with(status, body, &[]);
+    }
+
+    pub(crate) fn reply_with(&mut self, status: u16, body: impl Into<Bytes>, headers: &[(&'static str, &str)]) {
+        let mut response = Response::new(body.into());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in headers {
+            response.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        self.tell(Input::Response { id: self.outstanding(), response });
+    }
+
+    pub(crate) fn fail(&mut self, kind: FailureKind) {
+        let failure = Failure { kind, detail: "by hand".to_owned() };
+        self.tell(Input::Failed { id: self.outstanding(), failure });
+    }
+
+    /// Waits for the deadline.
+    pub(crate) fn wait(&mut self) {
+        self.now = self.deadline.expect("a deadline").0;
+        self.tell(Input::Timeout);
+    }
+
+    /// Lets so many seconds pass, with nobody looking.
+    pub(crate) fn pass(&mut self, seconds: u64) {
+        self.now = self.now.saturating_add(Duration::from_secs(seconds));
+    }
+
+    /// The application saw this status in answer to a request of the present epoch.
+    pub(crate) fn observe(&mut self, status: u16) {
+        let epoch = self.session.view().epoch().expect("an epoch");
+        self.tell(Input::Observed { epoch, status: StatusCode::from_u16(status).unwrap() });
+    }
+
+    /// All transitions so far.
+    pub(crate) fn transitions(&self) -> Vec<(State, Trigger, State)> {
+        let transition = |event: &SessionEvent| match event {
+            SessionEvent::StateChanged { from, trigger, to } => Some((*from, *trigger, *to)),
+            _ => None,
+        };
+        self.events.iter().filter_map(transition).collect()
+    }
+
+    pub(crate) fn count(&self, wanted: impl Fn(&SessionEvent) -> bool) -> usize {
+        self.events.iter().filter(|event| wanted(event)).count()
+    }
+}
