@@ -146,7 +146,7 @@ pub use crate::{
     exchange::{Exchange, PendingReply, Unsigned},
     flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
-    signer::{Epoch, RequestSignature, Signer},
+    signer::{Epoch, PreparedRequest, RequestSignature, Scratch, Signer},
 };
 pub use bytes;
 pub use http;

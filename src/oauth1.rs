@@ -16,12 +16,22 @@
 //! # Ok::<(), oauth1::UriError>(())
 //! ```
 
+mod append;
 mod base_string;
 mod base_uri;
 mod encode;
 mod header;
+mod origin;
+mod pairs;
 mod parameters;
 
+pub(crate) use self::{
+    append::{append_base64_encoded, append_encoded, append_encoded_twice},
+    encode::percent_decode_lossy,
+    header::write_header,
+    origin::{EncodedOrigin, append_base_uri},
+    pairs::{Pairs, ProtocolName, check_names},
+};
 pub use self::{
     base_string::{QueryPolicy, UnknownQueryPolicy, base_string},
     base_uri::{BaseUri, UriError, parse_uri},
@@ -29,4 +39,3 @@ pub use self::{
     header::{AuthorizationHeader, HeaderError},
     parameters::{Parameter, form_parameters, is_form, query_parameters},
 };
-pub(crate) use self::{encode::percent_decode_lossy, header::write_header};

@@ -295,7 +295,7 @@ impl Session {
             }
             State::Displaced if self.schedule.is_due(self.schedule.displaced) => self.go(Trigger::RetakeDue),
             State::Live | State::Displaced if self.schedule.is_due(self.schedule.tickle) => {
-                self.start(cx, Task::Tickle)
+                self.start(cx, Task::Tickle);
             }
             State::BackingOff if self.schedule.is_due(self.schedule.back_off) => self.go(self.retry),
             State::Closing => match self.config.on_shutdown {
@@ -308,6 +308,9 @@ impl Session {
 
     /// The next moment at which something will be due; `None` at the end.
     fn deadline(&self) -> Option<(Timestamp, TimeoutReason)> {
+        if self.view.state == State::Closed {
+            return None;
+        }
         let schedule = &self.schedule;
         let expiry = (self.expiry(), TimeoutReason::Expiry);
         if self.outstanding.is_some() {

@@ -8,6 +8,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::field_reassign_with_default,
     reason = "a test fails by panicking"
 )]
 

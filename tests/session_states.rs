@@ -1,5 +1,7 @@
 //! The diagram of states in the documentation is the machine's own table.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write as _;
 
 use ibkr_oauth::session::TRANSITIONS;

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::match_same_arms,
     dead_code,
     unreachable_pub,
     reason = "a test fails by panicking"

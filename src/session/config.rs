@@ -32,8 +32,8 @@ pub struct SessionConfig {
     pub back_off_first: Duration,
     /// Where that doubling ends. Default: 5 minutes.
     pub back_off_most: Duration,
-    /// After how many refusals in a row, with no success between them, the session gives up. Failures that time may heal
-    /// (no connection, 5xx, 429) do not count. Default: 8.
+    /// After how many refusals in a row, with no tickle between them that came back well, the session gives up. Failures
+    /// that time may heal (no connection, 5xx, 429), and those of a renewal, do not count. Default: 8.
     pub refusals_most: u32,
     /// How long after it was displaced a session asks again whether the brokerage session is free. Default: 5 minutes.
     pub displaced_retry: Duration,
@@ -93,7 +93,8 @@ pub enum CompetePolicy {
     Yield,
     /// Throw another session out at the first opening; from then on, yield.
     TakeOnce,
-    /// Throw another session out each time, after waits that double while it keeps coming back.
+    /// Throw another session out each time. At the first opening that is done at once; later the session is asked for
+    /// first, and taken only after waits that double while the other one keeps coming back.
     TakeAlways,
 }
 

@@ -15,6 +15,10 @@ pub struct ExchangeId(pub(super) u64);
 /// What the session wants. From [`Session::poll_output`](super::Session::poll_output).
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and a box would cost an allocation each time"
+)]
 #[must_use = "an output that is dropped is a request never sent, or an event never seen"]
 pub enum Output {
     /// Send this request, and answer with [`Input::Response`] or [`Input::Failed`].

@@ -24,7 +24,7 @@ impl SeededEntropy {
         Self(seed)
     }
 
-    /// The next 64 bits (SplitMix64).
+    /// The next 64 bits (`SplitMix64`).
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -302,6 +302,10 @@ impl World {
     pub fn tell(&mut self, input: Input) {
         if let Input::Response { id, .. } | Input::Failed { id, .. } = &input {
             self.outstanding.take_if(|(outstanding, _)| outstanding == id);
+        }
+        // Whoever wants to leave does not wait long for what is under way.
+        if let Input::Shutdown = input {
+            self.outstanding = None;
         }
         let mut cx = Context::new(
             Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.client_ahead)),

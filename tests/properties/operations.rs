@@ -40,7 +40,7 @@ enum Operation {
 pub(crate) struct Operations {
     start: u64,
     config: (bool, usize, bool, bool, u32, Vec<u64>),
-    operations: Vec<Operation>,
+    sequence: Vec<Operation>,
 }
 
 const BODIES: [&str; 12] = [
@@ -102,10 +102,10 @@ pub(crate) fn sequence() -> impl Strategy<Value = Operations> {
     let refusals = prop_oneof![Just(0), Just(8), Just(u32::MAX)];
     let waits = prop::collection::vec(wait, 10);
     let config = (any::<bool>(), 0..3_usize, any::<bool>(), any::<bool>(), refusals, waits);
-    (moment(), config, prop::collection::vec(operation(), 1..60)).prop_map(|(start, config, operations)| Operations {
+    (moment(), config, prop::collection::vec(operation(), 1..60)).prop_map(|(start, config, sequence)| Operations {
         start,
         config,
-        operations,
+        sequence,
     })
 }
 
@@ -154,7 +154,7 @@ impl Operations {
         let entropy = SeededEntropy::new(self.start);
         let mut bench = Bench { session, broker, now, entropy, sent, outstanding: None, deadline: None, epochs };
         bench.drain();
-        for operation in &self.operations {
+        for operation in &self.sequence {
             bench.perform(operation);
             if !matches!(operation, Operation::PollOnce) {
                 bench.drain();
@@ -232,7 +232,14 @@ impl Bench {
                     self.handle(Input::Timeout);
                 }
             }
-            Operation::Shutdown => self.handle(Input::Shutdown),
+            Operation::Shutdown => {
+                // Whoever wants to leave does not wait long for what is under way.
+                let patience = self.now.min(LATEST).saturating_add(Duration::from_secs(5));
+                if let Some((_, give_up_at)) = &mut self.outstanding {
+                    *give_up_at = patience.min(*give_up_at);
+                }
+                self.handle(Input::Shutdown);
+            }
             Operation::Advance(millis) => self.now = self.now.saturating_add(Duration::from_millis(*millis)),
             Operation::Back(millis) => self.set_back(self.now.saturating_sub(Duration::from_millis(*millis))),
             Operation::Jump(to) => self.set_back(Timestamp::from_millis(*to)),

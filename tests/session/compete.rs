@@ -151,7 +151,7 @@ fn a_failed_tickle_does_not_make_a_displacement_new() {
         SessionEvent::Displaced { retry_at } => Some(*retry_at),
         _ => None,
     };
-    let told = machine.events.iter().filter_map(displaced).last().unwrap();
+    let told = machine.events.iter().filter_map(displaced).next_back().unwrap();
     assert_eq!(told, machine.now.saturating_add(seconds(80)));
     assert!(retry_at <= told);
     for _ in 0..2 {
@@ -161,7 +161,7 @@ fn a_failed_tickle_does_not_make_a_displacement_new() {
     if machine.state() == State::BackingOff {
         machine.wait();
         machine.reply(200, tickle(COMPETING));
-        assert_eq!(machine.events.iter().filter_map(displaced).last(), Some(told));
+        assert_eq!(machine.events.iter().filter_map(displaced).next_back(), Some(told));
     }
 }
 

@@ -241,7 +241,10 @@ fn no_entropy_now_and_then_is_borne_and_none_at_all_ends_it() {
         session::{Input, Output},
     };
 
-    struct Dry(u64, fn(u64) -> bool);
+    /// Which draws fail.
+    type Fails = fn(u64) -> bool;
+
+    struct Dry(u64, Fails);
     impl Entropy for Dry {
         fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
             self.0 += 1;
@@ -250,7 +253,8 @@ fn no_entropy_now_and_then_is_borne_and_none_at_all_ends_it() {
             if (self.1)(self.0) { Err(EntropyError::new()) } else { Ok(()) }
         }
     }
-    for (fails, ends) in [((|n| n % 50 == 0) as fn(u64) -> bool, false), (|_| true, true)] {
+    let cases: [(Fails, bool); 2] = [(|n| n % 50 == 0, false), (|_| true, true)];
+    for (fails, ends) in cases {
         let mut machine = Machine::new(config(|config| config.brokerage = false));
         let mut entropy = Dry(0, fails);
         let mut finished = false;

@@ -94,7 +94,7 @@ fn what_does_not_fit_is_refused() {
     let now = machine.now;
     let snapshot = || serde_json::from_value::<Snapshot>(stored.clone()).unwrap();
     let refused = |result: Result<Session, Error>, words: &str| {
-        let error = result.err().expect(words);
+        let error = result.expect_err(words);
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(words), "{error}");
     };

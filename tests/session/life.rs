@@ -1,7 +1,9 @@
 //! From the handshake to the logout, when nothing goes wrong.
 
 use ibkr_oauth::{
-    Context, http,
+    Context,
+    bytes::Bytes,
+    http,
     session::{Input, OnShutdown, SessionConfig, SessionEvent, State, TimeoutReason, Trigger},
     simulator::{Broker, World},
 };
@@ -113,7 +115,7 @@ fn the_token_is_renewed_before_it_expires_while_the_old_one_signs() {
     // The application goes on with the old one.
     let mut request = http::Request::get("https://api.ibkr.com/v1/api/portfolio/accounts")
         .header("user-agent", "test")
-        .body(Default::default())
+        .body(Bytes::new())
         .unwrap();
     let signer = machine.session.view().signer().unwrap().clone();
     let mut cx = Context::new(machine.now, &mut machine.entropy);

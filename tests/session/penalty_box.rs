@@ -132,7 +132,7 @@ fn the_end_comes_at_once_inside_a_penalty_box() {
     machine.observe(429);
     let sent = machine.sent.len();
     machine.tell(Input::Shutdown);
-    assert_eq!((machine.state(), machine.sent.len()), (State::Closed, sent));
+    assert_eq!((machine.state(), machine.sent.len(), machine.deadline), (State::Closed, sent, None));
     assert_eq!(machine.count(|event| matches!(event, SessionEvent::Closed { logged_out: false })), 1);
 }
 

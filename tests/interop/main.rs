@@ -1,0 +1,23 @@
+//! This crate against other people's: `oauthlib` for RFC 5849, `ibind` for what the broker adds to it, `openssl` for keys.
+//!
+//! Ignored by a plain `cargo test`, for they need Python and its libraries: `bash .ci/interop` installs what
+//! `requirements.txt` names and runs them. All chance is seeded; each test prints its seed and what it compared.
+
+#![cfg(feature = "simulator")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+#![allow(clippy::disallowed_methods, reason = "the tests start other programs and read files")]
+
+mod agreements;
+mod dice;
+mod disagreements;
+mod openssl;
+mod peer;
+mod random_request;
+mod requests;
