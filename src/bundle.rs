@@ -75,6 +75,7 @@ pub struct CredentialBundle {
     realm: Option<Realm>,
     endpoints: Option<Endpoints>,
     /// As it was given, with a slash at its end if there was one.
+    #[cfg(feature = "rsa")]
     base_url: Option<String>,
     query_policy: Option<QueryPolicy>,
     access_token: Option<(String, Secret)>,
@@ -144,6 +145,7 @@ impl CredentialBundle {
             consumer_key,
             realm: realm.transpose()?,
             endpoints: endpoints.transpose()?,
+            #[cfg(feature = "rsa")]
             base_url,
             query_policy: query_policy.transpose()?,
             access_token,
@@ -254,7 +256,8 @@ impl fmt::Debug for CredentialBundle {
             consumer_key,
             realm,
             endpoints,
-            base_url: _,
+            #[cfg(feature = "rsa")]
+                base_url: _,
             query_policy,
             access_token,
             signature_key,

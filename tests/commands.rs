@@ -14,10 +14,12 @@ use std::{
     path::Path,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
+    OsEntropy,
     dh::DhGroup,
     http::Uri,
-    key::RsaKey,
+    key::{DecryptionKey as _, RsaKey},
     simulator::{Fault, test_keys},
 };
 use loopback::broker::{BrokerServer, with_context};
@@ -205,7 +207,7 @@ fn session_says_what_happens_and_logs_out() {
 }
 
 #[test]
-fn session_without_brokerage_opens_none_and_gives_up_in_the_end() {
+fn session_without_brokerage_opens_none() {
     let (server, user) = start();
     let bundle = user.bundle.to_str().unwrap();
     let arguments = ["session", "--bundle", bundle, "--read-only", "--query-policy", "omit"];
@@ -315,8 +317,12 @@ fn proxies_are_taken_from_the_environment() {
 
 /// Everything that the user has and nobody else may see.
 fn secrets(user: &User, server: &BrokerServer) -> Vec<String> {
-    let token = server.account.access_token.token().to_owned();
-    user.secrets.iter().cloned().chain([token]).collect()
+    let token = &server.account.access_token;
+    let key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
+    let opened = key.decrypt(token.encrypted_secret(), &mut OsEntropy).unwrap();
+    let digits: Vec<String> = opened.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    let more = [token.token().to_owned(), digits.concat(), STANDARD.encode(opened.expose())];
+    user.secrets.iter().cloned().chain(more).collect()
 }
 
 fn assert_hidden(secrets: &[String], outcome: &Outcome) {
@@ -324,6 +330,13 @@ fn assert_hidden(secrets: &[String], outcome: &Outcome) {
     for secret in secrets {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+/// Whether there is anything that may be a live session token: 20 bytes in Base64.
+fn shows_a_token(outcome: &Outcome) -> bool {
+    let shown = format!("{}{}", outcome.text(), outcome.stderr);
+    let is_of_base64 = |char: char| char.is_ascii_alphanumeric() || "+/=".contains(char);
+    shown.split(|char| !is_of_base64(char)).any(|word| word.len() == 28 && word.ends_with('=') && !word.ends_with("=="))
 }
 
 #[test]
@@ -372,10 +385,14 @@ fn no_command_shows_a_secret() {
                         Running::start(&user.folder.0, &[&command[..1], &options, &command[1..]].concat());
                     running.line();
                     running.signal("TERM");
-                    assert_hidden(&secrets, &running.end());
+                    let outcome = running.end();
+                    assert_hidden(&secrets, &outcome);
+                    assert!(!shows_a_token(&outcome));
                 } else {
                     let outcome = run_in(&user.folder.0, &[&command[..1], &options, &command[1..]].concat());
                     assert_hidden(&secrets, &outcome);
+                    // Only one is asked to show it.
+                    assert_eq!(shows_a_token(&outcome), command[0] == "token" && outcome.status == 0);
                 }
             }
         }

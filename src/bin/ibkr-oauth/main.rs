@@ -1,4 +1,5 @@
-//! The command line `ibkr-oauth`: signs in with a credential bundle, signs requests, and sends them.
+//! The command line `ibkr-oauth`: makes keys, signs in with a credential bundle, signs requests and sends them, finds out
+//! what is wrong, and plays the broker.
 
 #![allow(
     clippy::disallowed_methods,
@@ -31,7 +32,7 @@ mod token;
 
 use output::Format;
 
-/// Sign in to Interactive Brokers' Web API, sign requests, and send them.
+/// Sign in to Interactive Brokers' Web API, sign requests and send them, and find out why it does not work.
 #[derive(Parser)]
 #[command(name = "ibkr-oauth", version, after_help = AFTER_HELP)]
 struct CommandLine {
@@ -80,8 +81,14 @@ const AFTER_HELP: &str = r#"The bundle is a JSON object:
 Each of the last three is the text itself, {"file": "…"} (relative to the bundle's folder) or {"env": "…"}.
 Optional are "realm", "base_url" and "query_policy".
 
-Exit status: 0 on success; 1 if the broker or the network said no, or the reply could not be trusted; 2 if the
-command line or the bundle cannot be used."#;
+To begin with:
+  ibkr-oauth keygen --out keys                          make the keys, and read what to upload where
+  ibkr-oauth doctor --bundle keys/bundle.json           see whether all fits together
+  ibkr-oauth request --bundle keys/bundle.json GET /portfolio/accounts
+
+Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `examine` or
+`doctor` found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
+what happened, and what to try. Colours are used on a terminal, unless NO_COLOR is set."#;
 
 fn main() -> ExitCode {
     let CommandLine { output, command } = CommandLine::parse();
