@@ -22,6 +22,7 @@ use crate::{
     oauth1,
     session::{Failure, FailureKind},
     signer::Signer,
+    trace,
 };
 
 #[cfg(feature = "hyper")]
@@ -46,6 +47,7 @@ struct NoReply {
 impl NoReply {
     fn new(kind: FailureKind, remedy: &'static str, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         let source = source.into();
+        trace::no_reply(kind);
         Self { failure: Failure { kind, detail: causes(&*source) }, remedy, source: Some(source) }
     }
 
@@ -54,6 +56,7 @@ impl NoReply {
             0 => format!("it has more than {} KiB", limit >> 10),
             mebibytes => format!("it has more than {mebibytes} MiB"),
         };
+        trace::no_reply(FailureKind::TooLarge);
         let remedy = "ask for less at a time, or send the signed request with an HTTP client of your own";
         Self { failure: Failure { kind: FailureKind::TooLarge, detail }, remedy, source: None }
     }

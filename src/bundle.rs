@@ -16,7 +16,11 @@ use crate::{
 
 mod fields;
 mod key_source;
+#[cfg(feature = "rsa")]
+mod parts;
 
+#[cfg(feature = "rsa")]
+pub(crate) use self::key_source::read_rsa_key;
 use self::{fields::Fields, key_source::KeySource};
 
 const STAGE: Stage = Stage::Bundle;
@@ -70,6 +74,9 @@ pub struct CredentialBundle {
     consumer_key: String,
     realm: Option<Realm>,
     endpoints: Option<Endpoints>,
+    /// As it was given, with a slash at its end if there was one.
+    #[cfg(feature = "rsa")]
+    base_url: Option<String>,
     query_policy: Option<QueryPolicy>,
     access_token: Option<(String, Secret)>,
     signature_key: KeySource,
@@ -128,7 +135,8 @@ impl CredentialBundle {
         };
         Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
         let realm = fields.realm.map(|realm| Realm::new(realm.0).map_err(|error| error.in_field("realm")));
-        let endpoints = fields.base_url.map(|url| Endpoints::new(&url.0).map_err(|error| error.in_field("base_url")));
+        let base_url = fields.base_url.map(|url| url.0);
+        let endpoints = base_url.as_deref().map(|url| Endpoints::new(url).map_err(|error| error.in_field("base_url")));
         let query_policy = fields.query_policy.map(|name| {
             let policy: Result<QueryPolicy, _> = name.0.parse();
             policy.map_err(|error| Error::config(STAGE, error.to_string()).in_field("query_policy"))
@@ -137,6 +145,8 @@ impl CredentialBundle {
             consumer_key,
             realm: realm.transpose()?,
             endpoints: endpoints.transpose()?,
+            #[cfg(feature = "rsa")]
+            base_url,
             query_policy: query_policy.transpose()?,
             access_token,
             signature_key: fields.signature_key.ok_or_else(|| missing("signature_key"))?,
@@ -246,6 +256,8 @@ impl fmt::Debug for CredentialBundle {
             consumer_key,
             realm,
             endpoints,
+            #[cfg(feature = "rsa")]
+                base_url: _,
             query_policy,
             access_token,
             signature_key,

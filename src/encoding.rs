@@ -20,15 +20,39 @@ pub(crate) fn read_base64(text: &[u8]) -> Option<Secret> {
     STANDARD.decode(&*dense).ok().map(Secret::from)
 }
 
+/// Public data as PEM, line for line as OpenSSL writes it.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    const LINE: usize = 64;
+    let body = base64(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut rest = body.as_str();
+    while let Some((line, after)) = rest.split_at_checked(LINE) {
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
+    }
+    if !rest.is_empty() {
+        text.push_str(rest);
+        text.push('\n');
+    }
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
+}
+
 /// Lower-case hexadecimal, two digits a byte, made at its final size so that nothing is left behind.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
     for byte in bytes {
-        for digit in [byte >> 4, byte & 0x0f] {
-            text.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
-        }
+        text.extend([byte >> 4, byte & 0x0f].map(|nibble| char::from(digit(nibble))));
     }
     text
+}
+
+/// The hexadecimal digit of four bits.
+fn digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 /// Reads exactly `N` bytes of hexadecimal in any case.
@@ -46,9 +70,51 @@ pub(crate) fn read_hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// A nonce: 16 random bytes as 32 hexadecimal digits.
 pub(crate) fn nonce(entropy: &mut dyn Entropy) -> Result<String, EntropyError> {
+    Ok(nonce_digits(entropy)?.iter().copied().map(char::from).collect())
+}
+
+/// The digits of a [`nonce`], without memory of their own.
+pub(crate) fn nonce_digits(entropy: &mut dyn Entropy) -> Result<[u8; 32], EntropyError> {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes)?;
-    Ok(String::from(hexadecimal(&bytes).as_str()))
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0x0f)]);
+    }
+    Ok(digits)
+}
+
+/// A number in decimal digits, without memory of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decimal {
+    /// Filled from the end.
+    digits: [u8; Self::LONGEST],
+    start: usize,
+}
+
+impl Decimal {
+    /// The digits of `u64::MAX`.
+    const LONGEST: usize = 20;
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.digits.get(self.start..).unwrap_or_default()
+    }
+}
+
+impl From<u64> for Decimal {
+    fn from(mut number: u64) -> Self {
+        let mut digits = [b'0'; Self::LONGEST];
+        let mut start = Self::LONGEST;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+            start -= 1;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        Self { digits, start }
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +127,14 @@ mod tests {
         assert_eq!(read_hexadecimal("000Fa0fF"), Some([0, 0x0f, 0xa0, 0xff]));
         for text in ["", "0", "000fa0f", "000fa0ff0", "000fa0fg", "+00fa0ff", "0x0fa0ff"] {
             assert_eq!(read_hexadecimal::<4>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimal_is_as_the_standard_library_writes_it() {
+        let powers = (0..20).flat_map(|exponent| [10_u64.pow(exponent) - 1, 10_u64.pow(exponent)]);
+        for number in powers.chain([1_700_000_000, u64::MAX]) {
+            assert_eq!(Decimal::from(number).as_bytes(), number.to_string().as_bytes());
         }
     }
 

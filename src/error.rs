@@ -3,10 +3,13 @@
 use std::{borrow::Cow, error, fmt};
 
 use http::StatusCode;
+use serde::{Serialize, Serializer};
 
 use crate::{context::EntropyError, key::KeyError};
 
 mod catalogue;
+
+pub use self::catalogue::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};
 
 /// A failure, one word wide.
 ///
@@ -20,6 +23,7 @@ struct Inner {
     message: Cow<'static, str>,
     remedy: Cow<'static, str>,
     reply: Option<Reply>,
+    cause: Option<(Cause, Confidence)>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
@@ -106,6 +110,20 @@ impl fmt::Display for Stage {
     }
 }
 
+impl Serialize for ErrorKind {
+    /// Its [`name`](Self::name).
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Serialize for Stage {
+    /// Its `Display` text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The longest part of a reply that an error keeps, in characters.
 const DETAIL_LIMIT: usize = 600;
 
@@ -117,6 +135,7 @@ impl Error {
             message: message.into(),
             remedy: Cow::Borrowed(kind.remedy()),
             reply: None,
+            cause: None,
             source: None,
         }))
     }
@@ -151,13 +170,18 @@ impl Error {
     /// The broker's refusal, `text` being what it said, and `stated` the status that it named inside a good reply.
     pub(crate) fn refused(stage: Stage, status: StatusCode, stated: Option<StatusCode>, text: &str) -> Self {
         let meant = stated.filter(|_| status.is_success()).unwrap_or(status);
-        let (kind, remedy) = catalogue::explain(stage, meant, text);
+        let entry = catalogue::find(stage, meant, text);
+        let kind = entry.map_or_else(|| catalogue::kind_of(meant), |entry| entry.kind);
         let message = match kind {
             _ if status.is_success() => "the broker answered with an error".to_owned(),
             ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
             _ => format!("the broker refused ({status})"),
         };
-        Self::new(kind, stage, message).with_remedy(remedy).with_reply(status, text)
+        let error = Self::new(kind, stage, message).with_reply(status, text);
+        match entry {
+            Some(entry) => error.with_remedy(entry.remedy).with_cause(entry.cause, entry.confidence),
+            None => error,
+        }
     }
 
     /// The same as a trouble with one field of a credential bundle, which is named first.
@@ -169,6 +193,11 @@ impl Error {
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
         self.0.remedy = remedy.into();
+        self
+    }
+
+    pub(crate) fn with_cause(mut self, cause: Cause, confidence: Confidence) -> Self {
+        self.0.cause = Some((cause, confidence));
         self
     }
 
@@ -186,6 +215,12 @@ impl Error {
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.reply.get_or_insert_with(|| Reply { status, detail: String::new() });
         self
+    }
+
+    /// What happened, without where and without the broker's words.
+    #[cfg(feature = "rsa")]
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// Who must act.
@@ -214,6 +249,19 @@ impl Error {
         self.0.reply.as_ref().map(|reply| reply.detail.as_str())
     }
 
+    /// What is behind the broker's refusal, if its words or its status are known; see
+    /// [`diagnose::catalogue`](crate::diagnose::catalogue).
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.0.cause.map(|(cause, _)| cause)
+    }
+
+    /// How much is known of that [`cause`](Self::cause).
+    #[must_use]
+    pub fn confidence(&self) -> Option<Confidence> {
+        self.0.cause.map(|(_, confidence)| confidence)
+    }
+
     /// The likeliest way out, in one line.
     #[must_use]
     pub fn remedy(&self) -> &str {
@@ -222,6 +270,20 @@ impl Error {
 }
 
 impl ErrorKind {
+    /// The name for programs: lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Key => "key",
+            Self::Entropy => "entropy",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::Malformed => "malformed",
+            Self::Unverified => "unverified",
+        }
+    }
+
     const fn remedy(self) -> &'static str {
         match self {
             Self::Config => "correct the setting or argument that is named",
@@ -246,7 +308,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Control characters, the line and paragraph separators, and what turns the direction of writing around.
-fn is_garbling(char: char) -> bool {
+pub(crate) fn is_garbling(char: char) -> bool {
     char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -262,7 +324,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, stage, message, remedy, reply, source } = &*self.0;
+        let Inner { kind, stage, message, remedy, reply, cause, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("stage", stage)
@@ -270,6 +332,7 @@ impl fmt::Debug for Error {
             .field("remedy", remedy)
             .field("status", &reply.as_ref().map(|reply| reply.status))
             .field("detail", &reply.as_ref().map(|reply| &reply.detail))
+            .field("cause", &cause.map(|(cause, _)| cause))
             .field("source", source)
             .finish()
     }

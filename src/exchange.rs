@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     error::{Error, Stage},
     key::SigningInput,
-    oauth1,
+    oauth1, trace,
 };
 
 /// A request that is ready to be sent, and what its reply leads to.
@@ -42,6 +42,7 @@ impl<T> Exchange<T> {
         request: Request<Bytes>,
         read: impl FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Self {
+        trace::made(stage, &request);
         Self { request, reply: PendingReply { stage, read: Box::new(read) } }
     }
 
@@ -73,7 +74,10 @@ impl<T> PendingReply<T> {
     /// As [`Exchange::complete`].
     pub fn complete(self, response: Response<Bytes>) -> Result<T, Error> {
         let status = response.status();
-        (self.read)(response).map_err(|error| error.with_status(status))
+        let _under_way = trace::reading(self.stage, status);
+        let result = (self.read)(response).map_err(|error| error.with_status(status));
+        trace::completed(&result);
+        result
     }
 
     /// The step of the protocol that the reply belongs to.
@@ -197,6 +201,7 @@ impl<T> Unsigned<T> {
                 *request.body_mut() = Bytes::from(serde_json::Value::Object(body).to_string());
             }
         }
+        trace::made(self.stage, &request);
         Ok(Exchange { request, reply: PendingReply { stage: self.stage, read: self.read } })
     }
 }

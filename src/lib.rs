@@ -81,6 +81,15 @@
 //! [`detail`](Error::detail) what the broker said, and its [`remedy`](Error::remedy) what to try. No error, and no `Debug`
 //! or `Display` of any type, holds a secret.
 //!
+//! [`diagnose`] goes further: it knows the broker's refusals, explains signatures, and examines credentials offline.
+//!
+//! # Tracing
+//!
+//! With the feature `tracing`, these spans and events are told to the [`tracing`](https://docs.rs/tracing) crate's
+//! subscriber. Their names do not change, and none of them holds a secret, a query or a body.
+//!
+#![doc = include_str!("trace.md")]
+//!
 //! # Features
 //!
 //! A feature adds to the surface; none changes what is there.
@@ -91,6 +100,7 @@
 //! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers |
 //! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |
+//! | `tracing` | | the spans and events above |
 //! | `ureq` | | [`adapter::ureq`]: send with your `ureq` agent |
 //! | `cli` | | the command line `ibkr-oauth`, with TLS |
 
@@ -102,6 +112,7 @@ pub mod clock;
 mod consumer;
 mod context;
 pub mod dh;
+pub mod diagnose;
 pub mod driver;
 mod encoding;
 mod error;
@@ -116,6 +127,7 @@ mod signer;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod timestamp_floor;
+mod trace;
 
 // The README's code is compiled with the tests.
 #[cfg(all(doctest, feature = "rsa", feature = "getrandom"))]
@@ -134,7 +146,7 @@ pub use crate::{
     exchange::{Exchange, PendingReply, Unsigned},
     flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
-    signer::{Epoch, RequestSignature, Signer},
+    signer::{Epoch, PreparedRequest, RequestSignature, Scratch, Signer},
 };
 pub use bytes;
 pub use http;

@@ -16,13 +16,22 @@
 //! # Ok::<(), oauth1::UriError>(())
 //! ```
 
+mod append;
 mod base_string;
 mod base_uri;
 mod encode;
 mod header;
+mod origin;
+mod pairs;
 mod parameters;
 
-pub(crate) use self::header::write_header;
+pub(crate) use self::{
+    append::{append_base64_encoded, append_encoded, append_encoded_twice},
+    encode::percent_decode_lossy,
+    header::write_header,
+    origin::{EncodedOrigin, append_base_uri},
+    pairs::{Pairs, ProtocolName, check_names},
+};
 pub use self::{
     base_string::{QueryPolicy, UnknownQueryPolicy, base_string},
     base_uri::{BaseUri, UriError, parse_uri},

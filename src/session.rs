@@ -87,6 +87,7 @@ mod state;
 mod verdict;
 mod view;
 
+pub(crate) use self::clock_skew::estimate as clock_skew;
 pub use self::{
     config::{CompetePolicy, OnShutdown, SessionConfig},
     contract::{ExchangeId, Failure, FailureKind, Input, Output, SessionEvent, TimeoutReason},
@@ -348,6 +349,7 @@ impl Session {
     }
 
     fn tell(&mut self, event: SessionEvent) {
+        crate::trace::session(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

@@ -2,21 +2,30 @@
 
 use std::{fmt, sync::Arc};
 
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Request, header::AUTHORIZATION, request::Parts};
 use sha2::{Digest, Sha256};
 
+use self::{
+    scratch::with_scratch,
+    template::{Head, Stamp, Template, mac, protocol_name},
+};
 use crate::{
     consumer::{Consumer, uri_error},
     context::Context,
     dh,
-    encoding::{base64, nonce},
+    encoding::base64,
     error::{Error, Stage},
     exchange::sensitive,
-    oauth1::{self, Parameter},
+    oauth1,
     secret::Secret,
     timestamp_floor::TimestampFloor,
 };
+
+mod prepared;
+mod scratch;
+mod template;
+
+pub use self::{prepared::PreparedRequest, scratch::Scratch};
 
 const STAGE: Stage = Stage::Sign;
 
@@ -58,21 +67,20 @@ impl Epoch {
 pub struct Signer {
     consumer: Consumer,
     token: Arc<str>,
-    key: Arc<Hmac<Sha256>>,
+    template: Arc<Template>,
     epoch: Epoch,
     floor: Arc<TimestampFloor>,
 }
 
 impl Signer {
-    #[allow(clippy::expect_used, reason = "HMAC takes keys of every length")]
     pub(crate) fn new(
         consumer: Consumer,
         token: Arc<str>,
         live_session_token: &Secret,
         floor: Arc<TimestampFloor>,
     ) -> Self {
-        let key = Hmac::new_from_slice(live_session_token.expose()).expect("a key of any length");
-        Self { consumer, token, key: Arc::new(key), epoch: Epoch::of(live_session_token), floor }
+        let template = Arc::new(Template::new(&consumer, &token, live_session_token));
+        Self { consumer, token, template, epoch: Epoch::of(live_session_token), floor }
     }
 
     /// A signer for a live session token that was proved earlier, perhaps by another process, and kept since: the
@@ -121,7 +129,9 @@ impl Signer {
     ///
     /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
     pub fn sign<B>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<Epoch, Error> {
-        self.sign_with(cx, request, |_| None)
+        let authorization = self.authorization(cx, Head::from(&*request), None)?;
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        Ok(self.epoch)
     }
 
     /// Signs a request whose body is an `application/x-www-form-urlencoded` form. Adds `Authorization` and nothing else.
@@ -129,24 +139,9 @@ impl Signer {
     /// # Errors
     /// As [`sign`](Self::sign), with the media type the other way round.
     pub fn sign_form<B: AsRef<[u8]>>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<Epoch, Error> {
-        self.sign_with(cx, request, |body| Some(body.as_ref()))
-    }
-
-    fn sign_with<B>(
-        &self,
-        cx: &mut Context<'_>,
-        request: &mut Request<B>,
-        form: impl FnOnce(&B) -> Option<&[u8]>,
-    ) -> Result<Epoch, Error> {
-        // `Request` lends its parts only one by one; an empty request of the same head costs less than its ownership.
-        let mut head = Request::new(());
-        *head.method_mut() = request.method().clone();
-        *head.uri_mut() = request.uri().clone();
-        std::mem::swap(head.headers_mut(), request.headers_mut());
-        let (mut parts, ()) = head.into_parts();
-        let result = self.sign_parts(cx, &mut parts, form(request.body()));
-        *request.headers_mut() = parts.headers;
-        result
+        let authorization = self.authorization(cx, Head::from(&*request), Some(request.body().as_ref()))?;
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        Ok(self.epoch)
     }
 
     /// Signs the head of a request; `form` is its body if that is a form, and `None` otherwise.
@@ -154,12 +149,73 @@ impl Signer {
     /// # Errors
     /// As [`sign`](Self::sign) and [`sign_form`](Self::sign_form).
     pub fn sign_parts(&self, cx: &mut Context<'_>, parts: &mut Parts, form: Option<&[u8]>) -> Result<Epoch, Error> {
-        check(parts, form)?;
-        let nonce = nonce(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?;
-        let timestamp = self.floor.stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
-        let signature = self.reproduce(parts, form, &nonce, timestamp)?;
-        parts.headers.insert(AUTHORIZATION, signature.authorization);
+        let authorization = self.authorization(cx, Head::from(&*parts), form)?;
+        parts.headers.insert(AUTHORIZATION, authorization);
         Ok(self.epoch)
+    }
+
+    fn authorization(&self, cx: &mut Context<'_>, head: Head<'_>, form: Option<&[u8]>) -> Result<HeaderValue, Error> {
+        with_scratch(|scratch| {
+            self.write(cx, head, form, scratch)?;
+            sensitive(STAGE, scratch.header())
+        })
+    }
+
+    /// Writes the value of the `Authorization` header into `scratch`, and allocates nothing once that is large enough.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+    /// # use ibkr_oauth::{Context, OsEntropy, Scratch, Timestamp, http, simulator::{Broker, test_keys}};
+    /// # let mut entropy = OsEntropy;
+    /// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+    /// # let mut broker = Broker::default();
+    /// # let signer = test_keys::sign_in(&mut broker, &mut cx)?.signer();
+    /// let mut scratch = Scratch::new();
+    /// let request = http::Request::get("https://api.ibkr.com/v1/api/portfolio/accounts").body(())?;
+    /// let (parts, ()) = request.into_parts();
+    /// signer.write_header(&mut cx, &parts, None, &mut scratch)?;
+    /// assert!(scratch.header().starts_with(b"OAuth realm="));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`sign_parts`](Self::sign_parts).
+    pub fn write_header(
+        &self,
+        cx: &mut Context<'_>,
+        parts: &Parts,
+        form: Option<&[u8]>,
+        scratch: &mut Scratch,
+    ) -> Result<Epoch, Error> {
+        self.write(cx, Head::from(parts), form, scratch)?;
+        Ok(self.epoch)
+    }
+
+    fn write(
+        &self,
+        cx: &mut Context<'_>,
+        head: Head<'_>,
+        form: Option<&[u8]>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        scratch.clear();
+        check(head, form)?;
+        let Scratch { base_string, header, pairs } = scratch;
+        self.template.begin_base_string(base_string, pairs, head, form)?;
+        let stamp = Stamp::draw(cx, &self.floor)?;
+        stamp.append(base_string);
+        self.template.end_base_string(base_string, pairs);
+        self.template.write_header(header, &stamp, &mac(self.template.key(), base_string));
+        Ok(())
+    }
+
+    /// Prepares a request without a form that is to be sent again and again: all that stays the same is done once.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign), but for the clock and the random bytes.
+    pub fn prepare(&self, parts: &Parts) -> Result<PreparedRequest, Error> {
+        PreparedRequest::new(Head::from(parts), Arc::clone(&self.template), Arc::clone(&self.floor), self.epoch)
     }
 
     /// Makes the signature for a nonce and a timestamp (in seconds since the epoch) that are already known: to compare
@@ -175,7 +231,8 @@ impl Signer {
         nonce: &str,
         timestamp: u64,
     ) -> Result<RequestSignature, Error> {
-        check(parts, form)?;
+        check(Head::from(parts), form)?;
+        oauth1::check_names(&parts.uri, form).map_err(protocol_name)?;
         if nonce.is_empty() || !nonce.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(Error::config(STAGE, "the nonce is empty or has characters other than printable ASCII"));
         }
@@ -189,46 +246,28 @@ impl Signer {
         let signed = [consumer_key, nonce, method, timestamp, token];
         let base_string = oauth1::base_string(&parts.method, &parts.uri, &signed, form, policy)
             .map_err(|error| uri_error(STAGE, error))?;
-        let signature = base64(&self.mac(base_string.as_bytes()));
+        let signature = base64(&mac(self.template.key(), base_string.as_bytes()));
         let header = oauth1::write_header(
             Some(self.consumer.realm().as_str()),
             &[consumer_key, nonce, ("oauth_signature", &signature), method, timestamp, token],
         );
         Ok(RequestSignature { base_string, signature, authorization: sensitive(STAGE, header.as_bytes())? })
     }
-
-    fn mac(&self, message: &[u8]) -> [u8; 32] {
-        Hmac::clone(&self.key).chain_update(message).finalize().into_bytes().into()
-    }
 }
 
-/// What can be said against a request before it is signed.
-fn check(parts: &Parts, form: Option<&[u8]>) -> Result<(), Error> {
-    if parts.headers.contains_key(AUTHORIZATION) {
+/// What the headers of a request say against signing it.
+fn check(head: Head<'_>, form: Option<&[u8]>) -> Result<(), Error> {
+    if head.headers.contains_key(AUTHORIZATION) {
         return Err(Error::config(STAGE, "the request has an `Authorization` header already")
             .with_remedy("sign a fresh request: to try again, build it anew or remove the header"));
     }
-    match (oauth1::is_form(&parts.headers), form) {
-        (true, None) => {
-            return Err(Error::config(STAGE, "the body is a form, which must be signed too")
-                .with_remedy("use `sign_form`, which reads the body"));
-        }
-        (false, Some(_)) => {
-            return Err(Error::config(STAGE, "the media type is not that of a form")
-                .with_remedy("set `Content-Type: application/x-www-form-urlencoded`, or use `sign`"));
-        }
-        _ => {}
+    match (oauth1::is_form(head.headers), form) {
+        (true, None) => Err(Error::config(STAGE, "the body is a form, which must be signed too")
+            .with_remedy("use `sign_form`, which reads the body")),
+        (false, Some(_)) => Err(Error::config(STAGE, "the media type is not that of a form")
+            .with_remedy("set `Content-Type: application/x-www-form-urlencoded`, or use `sign`")),
+        _ => Ok(()),
     }
-    let query = oauth1::query_parameters(parts.uri.query().unwrap_or_default());
-    if query.chain(oauth1::form_parameters(form.unwrap_or_default())).any(|parameter| is_protocol(&parameter)) {
-        return Err(Error::config(STAGE, "a parameter of the request is called `oauth_…`")
-            .with_remedy("leave the protocol's parameters to the signer, which puts them into the header"));
-    }
-    Ok(())
-}
-
-fn is_protocol(parameter: &Parameter<'_>) -> bool {
-    parameter.name.starts_with(b"oauth_")
 }
 
 impl fmt::Debug for Signer {

@@ -92,8 +92,8 @@
 //! six minutes after the last tickle; `/tickle` works without it.
 //!
 //! Besides those there are: `GET /portfolio/accounts`, `GET /iserver/accounts`, `GET /iserver/marketdata/snapshot`,
-//! `GET /iserver/marketdata/history`, `GET /marketdata/snapshot` and `GET /iserver/secdef/search` (which give back the
-//! query's decoded pairs as `{"query":[["name","value"]]}`), `POST /iserver/account/{id}/orders` (JSON) and
+//! `GET /iserver/marketdata/history`, `GET /marketdata/snapshot`, `GET /trsrv/stocks` and `GET /iserver/secdef/search`
+//! (which give back the query's decoded pairs as `{"query":[["name","value"]]}`), `POST /iserver/account/{id}/orders` (JSON) and
 //! `POST /accounts/{id}/order_impact` (which gives back the form's pairs). Any other path is a 404.
 //!
 //! # What it does not do

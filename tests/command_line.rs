@@ -7,7 +7,6 @@ mod loopback;
 mod terminal;
 
 use std::{
-    fs,
     io::Read,
     net::TcpListener,
     path::PathBuf,
@@ -16,89 +15,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ibkr_oauth::{
-    AccessToken, Secret, Signer,
-    simulator::{Fault, test_keys},
-};
+use ibkr_oauth::{Secret, Signer, simulator::Fault};
 use loopback::{
-    Address, Loopback,
-    broker::{Account, BrokerServer, with_context},
+    Address,
+    broker::{Account, with_context},
 };
 use serde_json::{Value, json};
-use terminal::{Folder, Outcome, command, run_in};
-
-/// What a user has: the bundle, its keys, and the broker behind its base URL.
-struct User {
-    folder: Folder,
-    bundle: PathBuf,
-    secrets: Vec<String>,
-}
-
-impl User {
-    fn new(base_url: &str, token: &AccessToken) -> Self {
-        let folder = Folder::new();
-        folder.write("keys/signature.pem", test_keys::SIGNING_KEY);
-        folder.write("keys/dh.pem", test_keys::DH_PARAMETERS);
-        let secret = STANDARD.encode(token.encrypted_secret());
-        let bundle = json!({
-            "consumer_key": test_keys::CONSUMER_KEY,
-            "base_url": base_url,
-            "access_token": token.token(),
-            "access_token_secret": secret,
-            "signature_key": {"file": "keys/signature.pem"},
-            "encryption_key": {"env": "TEST_ENCRYPTION_KEY"},
-            "dh_params": {"file": "keys/dh.pem"},
-        });
-        let bundle = folder.write("bundle.json", bundle.to_string());
-        let lines = test_keys::SIGNING_KEY.lines().chain(test_keys::DECRYPTION_KEY.lines());
-        let lines = lines.filter(|line| !line.starts_with("---")).map(str::to_owned);
-        Self { folder, bundle, secrets: lines.chain([secret]).collect() }
-    }
-
-    /// Makes the bundle again with other values for some of its fields.
-    fn change(&self, changes: &Value) -> PathBuf {
-        let mut bundle: Value = serde_json::from_slice(&fs::read(&self.bundle).unwrap()).unwrap();
-        for (name, value) in changes.as_object().unwrap() {
-            bundle[name] = value.clone();
-        }
-        self.folder.write("changed.json", bundle.to_string())
-    }
-
-    fn run(&self, arguments: &[&str]) -> Outcome {
-        let (command, rest) = arguments.split_first().unwrap();
-        let bundle = self.bundle.to_str().unwrap();
-        let arguments: Vec<&str> = [*command, "--bundle", bundle].into_iter().chain(rest.iter().copied()).collect();
-        let outcome = run_in(&self.folder.0, &arguments);
-        self.assert_no_secret_in(&outcome);
-        outcome
-    }
-
-    fn assert_no_secret_in(&self, outcome: &Outcome) {
-        for secret in &self.secrets {
-            let shown = format!("{}{}", String::from_utf8_lossy(&outcome.stdout), outcome.stderr);
-            assert!(!shown.contains(secret.as_str()), "{shown}");
-        }
-    }
-}
-
-fn start() -> (BrokerServer, User) {
-    let server = BrokerServer::start();
-    let user = User::new(server.account.base_url(), &server.account.access_token);
-    (server, user)
-}
-
-/// A server that lets users sign in, and answers everything else with these bytes.
-fn start_with(reply: &'static [u8]) -> (Loopback, User) {
-    let address = Address::new();
-    let account = Account::at(&address.origin());
-    let user = User::new(account.base_url(), &account.access_token);
-    let signs_in = |target: &str| target.contains("/oauth/");
-    let server = address.serve(move |received| match received.target() {
-        (_, target) if signs_in(target) => account.answer(received),
-        _ => reply.to_vec(),
-    });
-    (server, user)
-}
+use terminal::{
+    Folder, Outcome, command, run_in,
+    user::{User, start, start_with},
+};
 
 #[test]
 fn token_prints_one_object_with_which_requests_can_be_signed() {

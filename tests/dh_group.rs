@@ -344,3 +344,25 @@ proptest! {
         prop_assert_eq!(DhGroup::from_text(&digits).unwrap(), group);
     }
 }
+
+#[test]
+fn a_group_is_written_as_openssl_writes_it() {
+    assert_eq!(DhGroup::modp_2048().to_pem(), include_str!("data/keys/modp_2048.pem"));
+    assert_eq!(DhGroup::ffdhe_2048().to_pem(), include_str!("data/keys/ffdhe_2048.pem"));
+    // With its top bit set a modulus gets a zero byte, and without it none.
+    for (number, text) in [("01", include_str!("data/groups/01.pem")), ("02", include_str!("data/groups/02.pem"))] {
+        let group = DhGroup::from_pem(text).unwrap();
+        assert_eq!(group.to_pem(), text, "{number}");
+    }
+    for bits in [128, 129, 135, 136, 1016, 1024, 8192] {
+        let mut prime = vec![0_u8; bits_in_bytes(bits)];
+        prime[0] = 1 << ((bits - 1) % 8);
+        *prime.last_mut().unwrap() |= 1;
+        let group = DhGroup::from_be_bytes(&prime, &[2]).unwrap();
+        assert_eq!(DhGroup::from_pem(&group.to_pem()).unwrap(), group, "{bits}");
+    }
+}
+
+fn bits_in_bytes(bits: usize) -> usize {
+    bits.div_ceil(8)
+}

@@ -83,6 +83,7 @@ async fn transmit<C: Connect + Clone + Send + Sync + 'static>(
     request: Request<Bytes>,
     limit: usize,
 ) -> Result<Response<Bytes>, NoReply> {
+    crate::trace::sending(&request);
     let (head, body) = client.request(request.map(Full::new)).await.map_err(no_reply)?.into_parts();
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),

@@ -72,6 +72,7 @@ pub async fn drive<E: Entropy, S: Future<Output = ()>>(
 }
 
 async fn transmit(client: &Client, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NoReply> {
+    crate::trace::sending(&request);
     let url = unchanged(request.uri())?;
     let mut request = ::reqwest::Request::try_from(request).map_err(no_reply)?;
     *request.timeout_mut() = Some(TIMEOUT);

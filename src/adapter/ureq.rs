@@ -65,6 +65,7 @@ fn transmit(
     limit: usize,
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
+    crate::trace::sending(&request);
     let (head, body) = request.into_parts();
     // An empty slice would be sent with a `Content-Length`, which no `GET` has.
     let response = if body.is_empty() {

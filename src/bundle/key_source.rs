@@ -80,19 +80,30 @@ impl KeySource {
     }
 
     #[cfg(feature = "rsa")]
+    pub(super) fn passphrase(&self) -> Result<Option<&Secret>, Error> {
+        let passphrase = self.passphrase.as_ref().map(Material::get).transpose();
+        passphrase.map_err(|error| error.in_field("passphrase"))
+    }
+
+    #[cfg(feature = "rsa")]
     pub(super) fn rsa_key(&self) -> Result<RsaKey, Error> {
         let content = self.content()?.expose();
-        let text = std::str::from_utf8(content);
-        if let Some(passphrase) = &self.passphrase {
-            let passphrase = passphrase.get().map_err(|error| error.in_field("passphrase"))?.expose();
-            return open(content, text.ok(), passphrase);
-        }
-        let key = text.map_or_else(|_| RsaKey::from_der(content), RsaKey::from_pem);
-        key.map_err(|error| match text {
-            Ok(text) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => refused(error).with_remedy(PASSPHRASE_WANTED),
-            _ => refused(error),
-        })
+        read_rsa_key(content, self.passphrase()?.map(Secret::expose))
     }
+}
+
+/// Reads a key in every form that [`RsaKey`] reads.
+#[cfg(feature = "rsa")]
+pub(crate) fn read_rsa_key(content: &[u8], passphrase: Option<&[u8]>) -> Result<RsaKey, Error> {
+    let text = std::str::from_utf8(content);
+    if let Some(passphrase) = passphrase {
+        return open(content, text.ok(), passphrase);
+    }
+    let key = text.map_or_else(|_| RsaKey::from_der(content), RsaKey::from_pem);
+    key.map_err(|error| match text {
+        Ok(text) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => refused(error).with_remedy(PASSPHRASE_WANTED),
+        _ => refused(error),
+    })
 }
 
 #[cfg(feature = "rsa")]

@@ -5,9 +5,12 @@ use std::{fmt, sync::Arc};
 use crypto_bigint::{BoxedUint, Odd, U2048, modular::BoxedMontyParams};
 use num_bigint::BigUint;
 
-use crate::key::{
-    KeyError,
-    encoding::{self, Wanted},
+use crate::{
+    encoding::pem,
+    key::{
+        KeyError,
+        encoding::{self, Wanted},
+    },
 };
 
 mod hexadecimal;
@@ -100,6 +103,12 @@ impl DhGroup {
         if hexadecimal::is_likely(text) { Self::from_hex(text) } else { Self::from_pem(text) }
     }
 
+    /// Whether [`from_text`](Self::from_text) takes the text for hexadecimal digits.
+    #[cfg(feature = "rsa")]
+    pub(crate) fn is_hexadecimal(text: &str) -> bool {
+        hexadecimal::is_likely(text)
+    }
+
     /// The 2048-bit MODP group, number 14 of RFC 3526, with the generator 2.
     #[must_use]
     pub fn modp_2048() -> Self {
@@ -149,6 +158,13 @@ impl DhGroup {
     #[must_use]
     pub fn bits(&self) -> u64 {
         self.prime().bits()
+    }
+
+    /// The parameters in PEM (`DH PARAMETERS`, PKCS#3), as OpenSSL writes them and IBKR wants them: each number with a zero
+    /// byte before it where it would be read as a negative one otherwise. The generator is written reduced by the modulus.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem("DH PARAMETERS", &parameters::write(self.prime(), self.generator()))
     }
 
     /// Looks for what is unusual about the group, and changes nothing.

@@ -12,7 +12,7 @@ use crate::{
     context::{Context, Timestamp},
     dh::{self, DhGroup, Exponent, ResponseError},
     encoding::{hexadecimal, nonce, read_hexadecimal},
-    error::{Error, ErrorKind, Stage},
+    error::{Cause, Confidence, Error, ErrorKind, Stage},
     exchange::{Exchange, Unsigned},
     reply,
     secret::Secret,
@@ -180,7 +180,8 @@ impl Negotiation {
     }
 
     fn unverified(&self, message: impl Into<Cow<'static, str>>) -> Error {
-        let error = Error::new(ErrorKind::Unverified, STAGE, message);
+        let error = Error::new(ErrorKind::Unverified, STAGE, message)
+            .with_cause(Cause::LiveSessionTokenNotProved, Confidence::Inferred);
         // A wrong decryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
         match self.secret.len() {
             32 => error.with_remedy(

@@ -49,7 +49,7 @@ impl QueryPolicy {
     }
 
     /// Whether names and values are encoded by themselves before the whole is.
-    const fn encodes_twice(self) -> bool {
+    pub(crate) const fn encodes_twice(self) -> bool {
         !matches!(self, Self::RawPairs | Self::DecodedOnce)
     }
 }

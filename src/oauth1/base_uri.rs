@@ -73,26 +73,32 @@ pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
     Ok(uri)
 }
 
-impl BaseUri {
-    /// The base string URI of a request to `uri`.
-    ///
-    /// # Errors
-    /// [`UriError`] where a client might send something else than what is signed.
-    pub fn new(uri: &Uri) -> Result<Self, UriError> {
+/// Scheme, host and port, checked and still where they stand in the URI.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    pub(super) scheme: &'static str,
+    /// In any case.
+    pub(super) host: &'a str,
+    /// Absent where it is the scheme's own.
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Origin<'a> {
+    pub(super) fn new(uri: &'a Uri) -> Result<Self, UriError> {
         let authority = uri.authority().ok_or(UriError::NoAuthority)?;
-        let default_port = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTPS => 443,
-            Some(scheme) if *scheme == Scheme::HTTP => 80,
+        let (scheme, default_port) = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => ("https", 443),
+            Some(scheme) if *scheme == Scheme::HTTP => ("http", 80),
             _ => return Err(UriError::Scheme),
         };
         if authority.as_str().contains('@') {
             return Err(UriError::UserInfo);
         }
-        if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() || !authority.as_str().is_ascii() {
+        if !authority.as_str().is_ascii() {
             return Err(UriError::NonAscii);
         }
-        let host = authority.host().to_ascii_lowercase();
-        if !is_plain_host(&host) {
+        let host = authority.host();
+        if !is_plain_host(host) {
             return Err(UriError::Host);
         }
         let port = match authority.as_str().get(host.len()..).and_then(|rest| rest.strip_prefix(':')) {
@@ -102,13 +108,35 @@ impl BaseUri {
             }
             Some(_) => return Err(UriError::Port),
         };
-        if uri.path().split('/').any(is_dot_segment) {
-            return Err(UriError::DotSegment);
-        }
-        let scheme = if default_port == 443 { "https" } else { "http" };
+        Ok(Self { scheme, host, port: port.filter(|port| *port != default_port) })
+    }
+}
+
+/// Refuses what stands behind the authority where clients might send something else.
+pub(super) fn check_path_and_query(uri: &Uri) -> Result<(), UriError> {
+    if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() {
+        return Err(UriError::NonAscii);
+    }
+    // A path without either character has no such segment, and most paths have neither.
+    let may_have_dots = uri.path().bytes().any(|byte| byte == b'.' || byte == b'%');
+    if may_have_dots && uri.path().split('/').any(is_dot_segment) {
+        return Err(UriError::DotSegment);
+    }
+    Ok(())
+}
+
+impl BaseUri {
+    /// The base string URI of a request to `uri`.
+    ///
+    /// # Errors
+    /// [`UriError`] where a client might send something else than what is signed.
+    pub fn new(uri: &Uri) -> Result<Self, UriError> {
+        let Origin { scheme, host, port } = Origin::new(uri)?;
+        check_path_and_query(uri)?;
+        let (host, path) = (host.to_ascii_lowercase(), uri.path());
         Ok(Self(match port {
-            Some(port) if port != default_port => format!("{scheme}://{host}:{port}{}", uri.path()),
-            _ => format!("{scheme}://{host}{}", uri.path()),
+            Some(port) => format!("{scheme}://{host}:{port}{path}"),
+            None => format!("{scheme}://{host}{path}"),
         }))
     }
 
@@ -134,8 +162,15 @@ fn is_plain_host(host: &str) -> bool {
 }
 
 fn is_dot_segment(segment: &str) -> bool {
-    let plain = segment.replace("%2e", ".").replace("%2E", ".");
-    plain == "." || plain == ".."
+    match after_dot(segment) {
+        Some("") => true,
+        Some(rest) => after_dot(rest) == Some(""),
+        None => false,
+    }
+}
+
+fn after_dot(text: &str) -> Option<&str> {
+    [".", "%2e", "%2E"].iter().find_map(|dot| text.strip_prefix(dot))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Percent-encoding as OAuth wants it (RFC 5849 section 3.6).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Ordering};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode};
 
@@ -19,6 +19,11 @@ pub fn percent_encode(bytes: &[u8]) -> String {
     percent_encoding::percent_encode(bytes, RESERVED).to_string()
 }
 
+/// Undoes one percent-encoding, as far as that is one; what is then not UTF-8 becomes `U+FFFD`.
+pub(crate) fn percent_decode_lossy(text: &str) -> String {
+    percent_decode(text.as_bytes()).decode_utf8_lossy().into_owned()
+}
+
 pub(super) fn push_encoded(out: &mut String, bytes: &[u8]) {
     out.extend(percent_encoding::percent_encode(bytes, RESERVED));
 }
@@ -33,16 +38,41 @@ pub(super) fn push_encoded_twice(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The rank of a byte among encoded bytes: a reserved one stands where its `%` does, and among its like by its value.
-fn rank(byte: u8) -> (u8, u8) {
-    match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte, 0),
-        reserved => (b'%', reserved),
+/// The place of each byte among encoded bytes: a reserved one stands where its `%` does, which is before all unreserved
+/// bytes, and among its like by its value.
+static RANKS: [u8; 256] = ranks();
+
+/// How many bytes are reserved: the rank of the first that is not.
+const RESERVED_COUNT: u8 = 190;
+
+#[allow(clippy::as_conversions, clippy::indexing_slicing, reason = "counts bytes before the program runs")]
+const fn ranks() -> [u8; 256] {
+    let mut ranks = [0; 256];
+    let (mut reserved, mut unreserved) = (0, RESERVED_COUNT);
+    let mut byte = 0;
+    while byte < 256 {
+        let next = match byte as u8 {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => &mut unreserved,
+            _ => &mut reserved,
+        };
+        ranks[byte] = *next;
+        *next = next.wrapping_add(1);
+        byte += 1;
     }
+    assert!(reserved == RESERVED_COUNT && unreserved == 0);
+    ranks
+}
+
+fn rank(byte: u8) -> u8 {
+    RANKS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+pub(super) fn is_unreserved(byte: u8) -> bool {
+    rank(byte) >= RESERVED_COUNT
 }
 
 /// Orders two texts as their encoded forms are ordered, without encoding them.
-pub(super) fn compare_encoded(left: &[u8], right: &[u8]) -> std::cmp::Ordering {
+pub(super) fn compare_encoded(left: &[u8], right: &[u8]) -> Ordering {
     left.iter().map(|byte| rank(*byte)).cmp(right.iter().map(|byte| rank(*byte)))
 }
 
@@ -63,7 +93,7 @@ pub(super) fn decode_strict(text: &str) -> Option<String> {
     while let Some(byte) = bytes.next() {
         let fits = match byte {
             b'%' => bytes.next()?.is_ascii_hexdigit() && bytes.next()?.is_ascii_hexdigit(),
-            bare => rank(bare).1 == 0,
+            bare => is_unreserved(bare),
         };
         if !fits {
             return None;

@@ -14,7 +14,7 @@ const CORRECTABLE: i64 = 3600;
 /// The broker's time less ours, in whole seconds, from the `Date` of a reply (RFC 9110 section 6.6.1) that was sent
 /// somewhere between `sent` and `received`. `None` without a usable `Date`, where the reply took
 /// too long to tell, or where our clock was set back meanwhile.
-pub(super) fn estimate(headers: &HeaderMap, sent: Timestamp, received: Timestamp) -> Option<i64> {
+pub(crate) fn estimate(headers: &HeaderMap, sent: Timestamp, received: Timestamp) -> Option<i64> {
     let date = Timestamp::from(httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?);
     let underway = received.saturating_duration_since(sent);
     if received < sent || underway > Duration::from_secs(10) {

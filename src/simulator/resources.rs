@@ -239,6 +239,7 @@ fn echoes_query(path: &str) -> bool {
             | "/iserver/marketdata/history"
             | "/iserver/secdef/search"
             | "/marketdata/snapshot"
+            | "/trsrv/stocks"
     )
 }
 

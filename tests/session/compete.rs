@@ -166,6 +166,23 @@ fn a_failed_tickle_does_not_make_a_displacement_new() {
 }
 
 #[test]
+fn a_displaced_session_that_fails_to_renew_is_soon_known_to_be_displaced() {
+    let mut machine = Machine::live(config(|config| config.displaced_retry = hours(100)));
+    machine.wait();
+    machine.reply(200, tickle(COMPETING));
+    machine.pass(23 * 3600 + 35 * 60);
+    machine.tell(ibkr_oauth::session::Input::Timeout);
+    while machine.state() != State::Renewing {
+        machine.reply(200, tickle(COMPETING));
+        machine.wait();
+    }
+    machine.reply(503, "");
+    assert_eq!((machine.state(), machine.path()), (State::Live, "/tickle"));
+    machine.reply(200, tickle(COMPETING));
+    assert_eq!(machine.state(), State::Displaced);
+}
+
+#[test]
 fn a_displaced_session_renews_its_token() {
     let mut world = live_world(policy(CompetePolicy::Yield));
     world.broker().displace();

@@ -46,6 +46,17 @@ fn a_thousand_401s_of_one_epoch_cause_one_handshake() {
 }
 
 #[test]
+fn a_token_that_fares_no_better_than_the_one_before_is_replaced_after_a_wait() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.pass(61);
+    machine.observe(401);
+    machine.answer();
+    assert_eq!(machine.state(), State::Opening);
+    machine.reply(401, "");
+    assert_eq!((machine.state(), machine.handshakes()), (State::BackingOff, 2));
+}
+
+#[test]
 fn a_401_while_renewing_does_not_start_a_second_handshake() {
     let mut machine = Machine::live(SessionConfig::default());
     let epoch = machine.session.view().epoch().unwrap();

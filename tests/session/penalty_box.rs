@@ -70,6 +70,8 @@ fn the_time_that_the_broker_names_counts() {
         assert!((until..=until.saturating_add(seconds(2))).contains(&at), "{headers:?}: {at}");
         assert_eq!(reason, TimeoutReason::PenaltyBox);
         assert_eq!(machine.session.view().wait_until(), Some(until));
+        let told = |event: &SessionEvent| matches!(event, SessionEvent::Failed { retry_at, .. } if *retry_at >= until);
+        assert_eq!(machine.count(told), 1);
         while machine.handshakes() == 1 {
             machine.wait();
         }

@@ -1,9 +1,14 @@
 //! Running the program `ibkr-oauth`, and looking at what it left behind.
 
+#![allow(dead_code, reason = "not every test that shares this file needs all of it")]
+
+pub(crate) mod user;
+
 use std::{
     fs,
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -62,15 +67,91 @@ impl Outcome {
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ibkr-oauth"));
     command.current_dir(folder).stdin(Stdio::null()).env("TEST_ENCRYPTION_KEY", test_keys::DECRYPTION_KEY);
+    command.env_remove("NO_COLOR");
     for proxy in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
         command.env_remove(proxy).env_remove(proxy.to_ascii_lowercase());
     }
     command
 }
 
+/// As [`run_in`], with this text on standard input.
+pub(crate) fn run_with_input(folder: &Path, arguments: &[&str], input: &str) -> Outcome {
+    let mut command = command(folder);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that reads no more has seen enough.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    outcome(child.wait_with_output().unwrap())
+}
+
 pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
-    let Output { status, stdout, stderr } = command(folder).args(arguments).output().unwrap();
+    outcome(command(folder).args(arguments).output().unwrap())
+}
+
+fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(!stderr.contains("panicked"), "{stderr}");
     Outcome { status: status.code().unwrap(), stdout, stderr }
+}
+
+/// A program that goes on running, and is killed if the test forgets it.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) out: BufReader<ChildStdout>,
+}
+
+impl Running {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = command(folder);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Reads lines until one has these words.
+    pub(crate) fn line_with(&mut self, words: &str) -> String {
+        loop {
+            let line = self.line();
+            assert!(!line.is_empty(), "the program ended without `{words}`");
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(line.as_bytes()).and_then(|()| input.write_all(b"\n")).unwrap();
+    }
+
+    /// Sends a signal, such as `TERM`.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Waits for the end; the output is what was not read before.
+    pub(crate) fn end(mut self) -> Outcome {
+        drop(self.child.stdin.take());
+        let mut stdout = Vec::new();
+        self.out.read_to_end(&mut stdout).unwrap();
+        let mut stderr = Vec::new();
+        self.child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+        outcome(Output { status: self.child.wait().unwrap(), stdout, stderr })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -64,6 +64,7 @@ fn transmit(
     limit: usize,
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
+    crate::trace::sending(&request);
     let url = unchanged(request.uri())?;
     let mut request = ::reqwest::blocking::Request::try_from(request).map_err(no_reply)?;
     *request.timeout_mut() = Some(timeout.min(TIMEOUT));

@@ -13,7 +13,7 @@ use ibkr_oauth::{
 };
 use ureq::Agent;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -24,6 +24,14 @@ pub(crate) struct BundleArguments {
 }
 
 impl BundleArguments {
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { bundle: path.to_owned() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.bundle
+    }
+
     /// Reads the bundle, but none of the files that it names.
     pub(crate) fn read(&self) -> Result<CredentialBundle, Failure> {
         let path = self.bundle.display();
@@ -59,12 +67,15 @@ fn fetch(folder: &Path, location: &KeyLocation) -> Result<Secret, String> {
 
 /// The bundle's access token.
 pub(crate) fn access_token(bundle: &CredentialBundle) -> Result<AccessToken, Failure> {
-    bundle.access_token()?.ok_or_else(|| {
+    let token = bundle.access_token()?.ok_or_else(|| {
         Failure::usage(
             "the bundle has no access token",
-            "put `access_token` and `access_token_secret` from the portal into the bundle",
+            "put `access_token` and `access_token_secret` from the portal into the bundle; third parties get them by \
+             `ibkr-oauth authorize`",
         )
-    })
+    })?;
+    output::hide(token.token());
+    Ok(token)
 }
 
 /// Negotiates a live session token.

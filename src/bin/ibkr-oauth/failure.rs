@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use ibkr_oauth::{Error, ErrorKind};
+use serde_json::json;
 
-use crate::output;
+use crate::output::{self, Format, Palette, Tone, one_line};
 
 /// Why the program ends without success.
 pub(crate) struct Failure {
@@ -24,12 +25,34 @@ impl Failure {
         Self { what: what.into(), remedy: remedy.into(), status: 2 }
     }
 
+    /// All was said already, on standard output.
+    pub(crate) fn reported() -> Self {
+        Self { what: String::new(), remedy: String::new(), status: 1 }
+    }
+
     pub(crate) fn with_remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: remedy.into(), ..self }
     }
 
-    pub(crate) fn report(self) -> ExitCode {
-        output::print_note(&format!("error: {}\ntry: {}", one_line(&self.what), one_line(&self.remedy)));
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    pub(crate) fn remedy(&self) -> &str {
+        &self.remedy
+    }
+
+    pub(crate) fn report(self, format: Format) -> ExitCode {
+        let (what, remedy) = (one_line(&self.what), one_line(&self.remedy));
+        match format {
+            _ if what.is_empty() => {}
+            Format::Json => output::print_note(&json!({ "error": what, "try": remedy }).to_string()),
+            Format::Text => {
+                let palette = Palette::of_stderr();
+                let (error, hint) = (palette.paint(Tone::Bad, "error:"), palette.paint(Tone::Good, "try:"));
+                output::print_note(&format!("{error} {what}\n{hint} {remedy}"));
+            }
+        }
         ExitCode::from(self.status)
     }
 }
@@ -41,8 +64,4 @@ impl From<Error> for Failure {
             _ => Self::refused(error.to_string(), error.remedy()),
         }
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

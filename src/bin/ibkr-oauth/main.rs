@@ -1,4 +1,5 @@
-//! The command line `ibkr-oauth`: signs in with a credential bundle, signs requests, and sends them.
+//! The command line `ibkr-oauth`: makes keys, signs in with a credential bundle, signs requests and sends them, finds out
+//! what is wrong, and plays the broker.
 
 #![allow(
     clippy::disallowed_methods,
@@ -10,17 +11,34 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod arguments;
+mod authorize;
+mod brokerage;
+mod connection;
 mod credentials;
+mod doctor;
+mod examine;
+mod explain;
 mod failure;
+mod files;
+mod keygen;
 mod output;
+mod report;
 mod request;
+mod session;
 mod sign;
+mod simulate;
+mod stop;
 mod token;
 
-/// Sign in to Interactive Brokers' Web API, sign requests, and send them.
+use output::Format;
+
+/// Sign in to Interactive Brokers' Web API, sign requests and send them, and find out why it does not work.
 #[derive(Parser)]
 #[command(name = "ibkr-oauth", version, after_help = AFTER_HELP)]
 struct CommandLine {
+    /// How results and errors are written; `text` unless given, but for `token`, which prints JSON.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
     #[command(subcommand)]
     command: Command,
 }
@@ -33,6 +51,20 @@ enum Command {
     Request(request::Arguments),
     /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
     Sign(sign::Arguments),
+    /// Find out what is wrong: examine the bundle, then try each layer up to the brokerage session.
+    Doctor(doctor::Arguments),
+    /// Look at the bundle's keys, secret and parameters, and whether they fit together. Nothing is sent.
+    Examine(examine::Arguments),
+    /// Show how a request is signed, step by step, and what another client did otherwise. Nothing is sent.
+    Explain(explain::Arguments),
+    /// Get a user's consent, and write the access token into the bundle.
+    Authorize(authorize::Arguments),
+    /// Make the keys of a new consumer, and say what to upload where.
+    Keygen(keygen::Arguments),
+    /// Keep a session alive, and say what happens to it, until Ctrl-C or SIGTERM, which log out.
+    Session(session::Arguments),
+    /// Play the broker for clients in any language.
+    Simulate(simulate::Arguments),
 }
 
 const AFTER_HELP: &str = r#"The bundle is a JSON object:
@@ -49,17 +81,32 @@ const AFTER_HELP: &str = r#"The bundle is a JSON object:
 Each of the last three is the text itself, {"file": "…"} (relative to the bundle's folder) or {"env": "…"}.
 Optional are "realm", "base_url" and "query_policy".
 
-Exit status: 0 on success; 1 if the broker or the network said no, or the reply could not be trusted; 2 if the
-command line or the bundle cannot be used."#;
+To begin with:
+  ibkr-oauth keygen --out keys                          make the keys, and read what to upload where
+  ibkr-oauth doctor --bundle keys/bundle.json           see whether all fits together
+  ibkr-oauth request --bundle keys/bundle.json GET /portfolio/accounts
+
+Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `examine` or
+`doctor` found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
+what happened, and what to try. Colours are used on a terminal, unless NO_COLOR is set."#;
 
 fn main() -> ExitCode {
-    let result = match CommandLine::parse().command {
-        Command::Token(arguments) => token::run(&arguments),
-        Command::Request(arguments) => request::run(&arguments),
-        Command::Sign(arguments) => sign::run(&arguments),
+    let CommandLine { output, command } = CommandLine::parse();
+    let format = output.unwrap_or_default();
+    let result = match command {
+        Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
+        Command::Request(arguments) => request::run(&arguments, format),
+        Command::Sign(arguments) => sign::run(&arguments, format),
+        Command::Doctor(arguments) => doctor::run(&arguments, format),
+        Command::Examine(arguments) => examine::run(&arguments, format),
+        Command::Explain(arguments) => explain::run(&arguments, format),
+        Command::Authorize(arguments) => authorize::run(&arguments, format),
+        Command::Keygen(arguments) => keygen::run(&arguments, format),
+        Command::Session(arguments) => session::run(&arguments, format),
+        Command::Simulate(arguments) => simulate::run(&arguments, format),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(format),
     }
 }

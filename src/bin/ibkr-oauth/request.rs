@@ -1,36 +1,34 @@
 //! `ibkr-oauth request`
 
-use std::time::Duration;
-
 use clap::Args;
 use ibkr_oauth::{
-    BrokerageStatus, Compete, Consumer, Error, Secret, Signer,
-    adapter::ureq::{send, sign_and_send},
+    Consumer, Error, Secret, Signer,
+    adapter::ureq::sign_and_send,
     bytes::Bytes,
-    http::{HeaderValue, Method, Request, Response, Uri, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, Method, Request, Response, Uri,
+        header::{CONTENT_TYPE, SET_COOKIE},
+    },
     oauth1::{QueryPolicy, is_form},
 };
 use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::{
     arguments::{self, Pair},
+    brokerage,
+    connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     failure::Failure,
-    output,
+    output::{self, Format},
 };
-
-/// How often the brokerage session is asked for before the program gives up.
-const ATTEMPTS: u32 = 5;
-/// The time between two attempts, where the broker names none.
-const PAUSE: Duration = Duration::from_secs(1);
-/// The longest time between two attempts, whatever the broker says.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The arguments of `request`.
 #[derive(Args)]
 #[command(after_help = "\
-The body of the reply goes to standard output, byte for byte, and its status line to standard error.
+The body of the reply goes to standard output, byte for byte, and its status line to standard error. With
+`--output json` both are one object, {\"status\":…,\"headers\":{…},\"body\":…}, the body parsed where it is JSON.
 
 Examples:
   ibkr-oauth request --bundle bundle.json GET /portfolio/accounts
@@ -40,6 +38,8 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     bundle: BundleArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
     /// How the query and the form are signed, instead of as the bundle says.
     #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
     query_policy: Option<QueryPolicy>,
@@ -76,7 +76,7 @@ impl Arguments {
     }
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (media_type, body) = arguments.body()?;
     let bundle = arguments.bundle.read_whole()?;
     let mut builder = bundle.consumer_builder()?;
@@ -89,18 +89,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let request = build(&arguments.method, &url, media_type, body);
     check_signable(&consumer, &request)?;
 
-    let agent = Agent::new_with_defaults();
+    let agent = arguments.connection.agent()?;
     let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
     if arguments.open {
-        open_brokerage(&agent, &signer)?;
+        brokerage::open(&agent, &signer)?;
     }
     let response = send_settled(&agent, &signer, &request, arguments.open)?;
 
+    print(&response, format)?;
+    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
+}
+
+fn print(response: &Response<Bytes>, format: Format) -> Result<(), Failure> {
     let status = response.status();
+    if format == Format::Json {
+        let mut headers = serde_json::Map::new();
+        for (name, value) in response.headers() {
+            // What signs in by itself belongs into no log.
+            if name != SET_COOKIE {
+                headers.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into());
+            }
+        }
+        let body = serde_json::from_slice(response.body())
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(response.body())));
+        return output::print_json(&json!({ "status": status.as_u16(), "headers": headers, "body": body }));
+    }
     let reason = status.canonical_reason().unwrap_or_default();
     output::print_note(format!("{:?} {} {reason}", response.version(), status.as_u16()).trim_end());
-    output::print_bytes(response.body())?;
-    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
+    output::print_bytes(response.body())
 }
 
 fn build(method: &Method, url: &Uri, media_type: Option<HeaderValue>, body: Bytes) -> Request<Bytes> {
@@ -133,43 +149,12 @@ fn send_settled(
     loop {
         let response = credentials::with_context(|cx| sign_and_send(agent, signer, cx, request.clone()))?;
         let settling = opened && Error::of_reply(&response).is_some_and(|error| is_no_bridge(&error));
-        if !settling || attempt == ATTEMPTS {
+        if !settling || attempt == brokerage::ATTEMPTS {
             return Ok(response);
         }
-        credentials::pause(PAUSE);
+        credentials::pause(brokerage::PAUSE);
         attempt += 1;
     }
-}
-
-fn open_brokerage(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
-    let open = || -> Result<BrokerageStatus, Error> {
-        send(agent, credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?)
-    };
-    let ask = || -> Result<BrokerageStatus, Error> {
-        send(agent, credentials::with_context(|cx| signer.brokerage().status(cx))?)
-    };
-    let mut status = open()?;
-    for _ in 1..ATTEMPTS {
-        if status.is_ready() || status.competing == Some(true) || status.fail.is_some() {
-            break;
-        }
-        let wait = status.wait();
-        credentials::pause(wait.unwrap_or(PAUSE).min(LONGEST_PAUSE));
-        // A reply that asks to wait has opened nothing.
-        status = if wait.is_some() { open()? } else { ask()? };
-    }
-    if status.competing == Some(true) {
-        return Err(Failure::refused(
-            "brokerage session: another session of this user is in the way",
-            "log out there (TWS, the phone, another program), then run this again",
-        ));
-    }
-    if status.is_ready() {
-        return Ok(());
-    }
-    let words = status.fail.or(status.message).filter(|words| !words.is_empty());
-    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
-    Err(Failure::refused(format!("brokerage session: it is not ready{words}"), "wait a minute, then run this again"))
 }
 
 fn is_no_bridge(error: &Error) -> bool {

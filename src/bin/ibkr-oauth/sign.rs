@@ -1,5 +1,7 @@
 //! `ibkr-oauth sign`
 
+use std::io::{self, Read};
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
@@ -7,14 +9,18 @@ use ibkr_oauth::{
     http::{Method, Request, header::CONTENT_TYPE},
     oauth1::QueryPolicy,
 };
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
     arguments::{self, Pair},
     credentials::{self, BundleArguments},
     failure::Failure,
-    output,
+    output::{self, Format},
 };
+
+/// The longest text, with blanks, that is read for a live session token.
+const LONGEST_TOKEN: usize = 4096;
 
 /// The arguments of `sign`.
 #[derive(Args)]
@@ -22,13 +28,16 @@ use crate::{
 With --nonce and --timestamp the same arguments always give the same header. A header is good for one request.
 A body of JSON is not signed. Of the bundle's keys none is read.
 
-Example:
-  ibkr-oauth sign --bundle bundle.json --live-session-token \"$TOKEN\" GET https://api.ibkr.com/v1/api/tickle")]
+Examples:
+  ibkr-oauth sign --bundle bundle.json --live-session-token \"$TOKEN\" GET https://api.ibkr.com/v1/api/tickle
+  ibkr-oauth token --bundle bundle.json --output text |
+      ibkr-oauth sign --bundle bundle.json --live-session-token - GET https://api.ibkr.com/v1/api/tickle")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     bundle: BundleArguments,
-    /// The live session token: 20 bytes in Base64, as `token` prints it.
-    #[arg(long, value_name = "BASE64")]
+    /// The live session token: 20 bytes in Base64, as `token` prints it; `-` reads it from standard input, so that it
+    /// is seen in no list of processes.
+    #[arg(long, value_name = "BASE64", allow_hyphen_values = true)]
     live_session_token: String,
     /// The nonce, any printable ASCII, instead of a random one.
     #[arg(long, allow_hyphen_values = true)]
@@ -49,14 +58,14 @@ pub(crate) struct Arguments {
     form: Vec<Pair>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let bundle = arguments.bundle.read()?;
     let mut builder = bundle.keyless_consumer_builder();
     if let Some(policy) = arguments.query_policy {
         builder = builder.query_policy(policy);
     }
     let access_token = credentials::access_token(&bundle)?;
-    let live_session_token = decode(&arguments.live_session_token)?;
+    let live_session_token = decode(&given(&arguments.live_session_token)?)?;
     let signer = Signer::from_stored(&builder.build()?, access_token.token(), &live_session_token)?;
 
     let mut request = Request::new(());
@@ -73,9 +82,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let timestamp = arguments.timestamp.unwrap_or_else(|| credentials::now().as_secs());
     let signature = signer.reproduce(&parts, form.as_deref(), &nonce, timestamp)?;
-    let mut line = signature.authorization.as_bytes().to_vec();
-    line.push(b'\n');
-    output::print_bytes(&line)
+    let header = String::from_utf8_lossy(signature.authorization.as_bytes());
+    match format {
+        Format::Text => output::print_line(&header),
+        Format::Json => output::print_json(&json!({ "authorization": header })),
+    }
+}
+
+fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST_TOKEN));
+    if argument != "-" {
+        text.push_str(argument);
+        return Ok(text);
+    }
+    let most = u64::try_from(LONGEST_TOKEN).unwrap_or(u64::MAX);
+    io::stdin().lock().take(most).read_to_string(&mut text).map_err(|error| {
+        Failure::usage(format!("the live session token cannot be read from standard input: {error}"), "pipe it in")
+    })?;
+    Ok(text)
 }
 
 fn decode(base64: &str) -> Result<Secret, Failure> {
@@ -88,7 +112,7 @@ fn decode(base64: &str) -> Result<Secret, Failure> {
     })
 }
 
-fn random_nonce() -> Result<String, Failure> {
+pub(crate) fn random_nonce() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     OsEntropy.fill(&mut bytes).map_err(|error| {
         Failure::refused(error.to_string(), "look after the machine's source of random numbers, or give `--nonce`")

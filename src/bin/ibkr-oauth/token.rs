@@ -2,35 +2,42 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
-use ureq::Agent;
 use zeroize::Zeroizing;
 
 use crate::{
+    connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     failure::Failure,
-    output,
+    output::{self, Format},
 };
 
 /// The arguments of `token`.
 #[derive(Args)]
 #[command(
     after_help = r#"Prints {"live_session_token":"<Base64>","expires_at":"<RFC 3339>"}; `expires_at` is null where the broker
-did not say.
+did not say. With `--output text` the token alone.
 
-Example:
-  ibkr-oauth token --bundle bundle.json"#
+Examples:
+  ibkr-oauth token --bundle bundle.json
+  ibkr-oauth token --bundle bundle.json --output text | ibkr-oauth sign --bundle bundle.json \
+      --live-session-token - GET https://api.ibkr.com/v1/api/portfolio/accounts"#
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     bundle: BundleArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let bundle = arguments.bundle.read_whole()?;
     let token = credentials::access_token(&bundle)?;
-    let token = credentials::sign_in(&Agent::new_with_defaults(), &bundle.consumer()?, &token)?;
+    let token = credentials::sign_in(&arguments.connection.agent()?, &bundle.consumer()?, &token)?;
     let expires_at = token.expires_at().map_or_else(|| "null".to_owned(), |moment| format!("\"{moment}\""));
     let base64 = Zeroizing::new(STANDARD.encode(token.secret().expose()));
+    if format == Format::Text {
+        return output::print_bytes(Zeroizing::new(format!("{}\n", *base64)).as_bytes());
+    }
     let object = Zeroizing::new(format!("{{\"live_session_token\":\"{}\",\"expires_at\":{expires_at}}}\n", *base64));
     output::print_bytes(object.as_bytes())
 }

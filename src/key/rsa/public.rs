@@ -9,16 +9,15 @@ use ::rsa::{
     sha2::{Digest, Sha256},
     traits::PublicKeyParts,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{check_bits, significant_bits};
-use crate::key::{
-    KeyError,
-    encoding::{self, Algorithm, Content, Wanted},
+use crate::{
+    encoding::pem,
+    key::{
+        KeyError,
+        encoding::{self, Algorithm, Content, Wanted},
+    },
 };
-
-/// The length of a line of PEM, in characters (RFC 7468 section 2).
-const LINE: usize = 64;
 
 /// An RSA public key of 2048 to 8192 bits.
 ///
@@ -72,20 +71,7 @@ impl RsaPublicKey {
     /// The key in PEM (`PUBLIC KEY`), byte for byte as OpenSSL writes it.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        let body = STANDARD.encode(&self.0.info);
-        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
-        let mut rest = body.as_str();
-        while let Some((line, after)) = rest.split_at_checked(LINE) {
-            pem.push_str(line);
-            pem.push('\n');
-            rest = after;
-        }
-        if !rest.is_empty() {
-            pem.push_str(rest);
-            pem.push('\n');
-        }
-        pem.push_str("-----END PUBLIC KEY-----\n");
-        pem
+        pem("PUBLIC KEY", &self.0.info)
     }
 
     /// The SHA-256 of the key's `SubjectPublicKeyInfo` in DER, in 64 lower-case hexadecimal digits: the same as

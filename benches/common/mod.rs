@@ -1,0 +1,64 @@
+//! What the benchmarks share: the requests that are signed, and dice that are cheap and never repeat.
+#![allow(dead_code, reason = "not every benchmark uses all of it")]
+
+use hmac::{Hmac, KeyInit};
+use http::{HeaderValue, Request, header, request::Parts};
+use ibkr_oauth::{Consumer, Entropy, EntropyError, Secret, Signer, Timestamp, oauth1::AuthorizationHeader};
+use sha2::Sha256;
+
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+/// The GET of which all ratios are told.
+pub(crate) const SNAPSHOT: &str =
+    "https://api.ibkr.com/v1/api/iserver/marketdata/snapshot?conids=265598,8314&fields=31,84,86";
+
+pub(crate) const CONSUMER_KEY: &str = "TESTCONS";
+pub(crate) const TOKEN: &str = "218c1d970d85a8442825";
+pub(crate) const LIVE_SESSION_TOKEN: [u8; 20] = *b"live session token!!";
+
+/// Random-looking bytes that are the same for the same seed (`SplitMix64`). With a constant nonce, the processor would
+/// learn to predict one signature.
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Entropy for Dice {
+    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+        for chunk in destination.chunks_mut(8) {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn signer() -> Signer {
+    let consumer = Consumer::builder(CONSUMER_KEY).build().unwrap();
+    Signer::from_stored(&consumer, TOKEN, &Secret::from(LIVE_SESSION_TOKEN.as_slice())).unwrap()
+}
+
+/// The limit: a MAC that is keyed already, to be cloned for each signature.
+pub(crate) fn keyed_hmac() -> Hmac<Sha256> {
+    Hmac::new_from_slice(&LIVE_SESSION_TOKEN).unwrap()
+}
+
+pub(crate) fn get(url: &str) -> Parts {
+    Request::get(url).header(header::USER_AGENT, "bench").body(()).unwrap().into_parts().0
+}
+
+pub(crate) fn post_form(url: &str) -> Parts {
+    let mut parts = get(url);
+    parts.method = http::Method::POST;
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    parts
+}
+
+/// The base string that led to `header`.
+pub(crate) fn base_string(signer: &Signer, parts: &Parts, form: Option<&[u8]>, header: &[u8]) -> String {
+    let header: AuthorizationHeader = std::str::from_utf8(header).unwrap().parse().unwrap();
+    let timestamp = header.get("oauth_timestamp").unwrap().parse().unwrap();
+    let plain = signer.reproduce(parts, form, header.get("oauth_nonce").unwrap(), timestamp).unwrap();
+    assert_eq!(plain.authorization.as_bytes().len(), header.to_string().len());
+    plain.base_string
+}

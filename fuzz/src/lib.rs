@@ -1,0 +1,13 @@
+//! What the fuzz targets do with their input. Each has a module and a function `run` of its own, so that the committed
+//! inputs can be replayed without a fuzzer: see `tests/replay.rs`.
+
+pub mod authorization_header;
+pub mod base_string;
+pub mod bundle;
+pub mod callback;
+pub mod canonical;
+pub mod keys;
+pub mod reply;
+pub mod session_operations;
+pub mod sign_then_verify;
+pub mod world;

@@ -1,0 +1,33 @@
+//! Every committed input once more, without a fuzzer: what turned up stays mended.
+
+#![allow(clippy::disallowed_methods, reason = "the inputs are files")]
+
+use std::{fs, path::Path};
+
+use ibkr_oauth_fuzz::{
+    authorization_header, base_string, bundle, callback, keys, reply, session_operations, sign_then_verify,
+};
+
+fn replay(target: &str, run: fn(&[u8])) {
+    for kind in ["corpus", "regressions"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind).join(target);
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            // The test's output is shown where it fails.
+            println!("{}", path.display());
+            run(&fs::read(path).unwrap());
+        }
+    }
+}
+
+macro_rules! targets {
+    ($($target:ident),*) => {$(
+        #[test]
+        fn $target() {
+            replay(stringify!($target), $target::run);
+        }
+    )*};
+}
+
+targets!(authorization_header, base_string, bundle, callback, keys, reply, session_operations, sign_then_verify);

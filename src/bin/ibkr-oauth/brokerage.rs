@@ -1,0 +1,47 @@
+//! Opening the brokerage session.
+
+use std::time::Duration;
+
+use ibkr_oauth::{BrokerageStatus, Compete, Error, Signer, adapter::ureq::send};
+use ureq::Agent;
+
+use crate::{credentials, failure::Failure};
+
+/// How often the brokerage session is asked for before the program gives up.
+pub(crate) const ATTEMPTS: u32 = 5;
+/// The time between two attempts, where the broker names none.
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
+/// The longest time between two attempts, whatever the broker says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Opens the brokerage session, and waits until it is ready. A session elsewhere is left alone.
+pub(crate) fn open(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
+    let open = || -> Result<BrokerageStatus, Error> {
+        send(agent, credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?)
+    };
+    let ask = || -> Result<BrokerageStatus, Error> {
+        send(agent, credentials::with_context(|cx| signer.brokerage().status(cx))?)
+    };
+    let mut status = open()?;
+    for _ in 1..ATTEMPTS {
+        if status.is_ready() || status.competing == Some(true) || status.fail.is_some() {
+            break;
+        }
+        let wait = status.wait();
+        credentials::pause(wait.unwrap_or(PAUSE).min(LONGEST_PAUSE));
+        // A reply that asks to wait has opened nothing.
+        status = if wait.is_some() { open()? } else { ask()? };
+    }
+    if status.competing == Some(true) {
+        return Err(Failure::refused(
+            "brokerage session: another session of this user is in the way",
+            "log out there (TWS, the phone, another program), then run this again",
+        ));
+    }
+    if status.is_ready() {
+        return Ok(());
+    }
+    let words = status.fail.or(status.message).filter(|words| !words.is_empty());
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    Err(Failure::refused(format!("brokerage session: it is not ready{words}"), "wait a minute, then run this again"))
+}

@@ -1,0 +1,21 @@
+//! The brokerage session: is there one, and if not, can it be opened?
+
+use ibkr_oauth::Signer;
+use ureq::Agent;
+
+use crate::{brokerage, credentials::with_context, failure::Failure, report::Report};
+
+const BROKERAGE: &str = "brokerage_session";
+
+pub(super) fn probe(agent: &Agent, signer: &Signer, report: &mut Report) -> Result<(), Failure> {
+    // One that is open is left alone.
+    let asked = with_context(|cx| signer.brokerage().status(cx))
+        .and_then(|exchange| ibkr_oauth::adapter::ureq::send(agent, exchange));
+    if asked.as_ref().is_ok_and(ibkr_oauth::BrokerageStatus::is_ready) {
+        return report.fine(BROKERAGE, "open already");
+    }
+    match brokerage::open(agent, signer) {
+        Ok(()) => report.fine(BROKERAGE, "opened; without tickles it ends in six minutes"),
+        Err(failure) => report.error(BROKERAGE, failure.what(), failure.remedy()),
+    }
+}

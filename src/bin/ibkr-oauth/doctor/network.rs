@@ -1,0 +1,151 @@
+//! The layers below the sign-in: name, connection, TLS, and the clocks.
+
+use std::{
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    time::Duration,
+};
+
+use ibkr_oauth::{
+    Endpoints,
+    diagnose::clock_skew,
+    http::{HeaderMap, HeaderValue, Request, Uri, header::USER_AGENT},
+};
+use ureq::{Agent, RequestExt};
+
+use crate::{arguments, credentials, failure::Failure, report::Report};
+
+const REACHABILITY: &str = "reachability";
+const TLS: &str = "tls";
+const CLOCK: &str = "clock";
+
+const CHECK_PROXY: &str = "check the proxy that the environment names: ALL_PROXY, HTTPS_PROXY, HTTP_PROXY";
+
+/// How long a connection, and then a reply, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The least difference of the clocks that is more than latency and rounding, in seconds.
+const NOTEWORTHY: u64 = 5;
+/// The difference from which on requests are likely to be refused, in seconds: a little less than the usual tolerance.
+const TOO_MUCH: u64 = 240;
+
+/// Whether something answers that the sign-in can be tried with.
+pub(super) fn probe(
+    agent: &Agent,
+    endpoints: &Endpoints,
+    user_agent: &HeaderValue,
+    report: &mut Report,
+) -> Result<bool, Failure> {
+    let url = arguments::absolute_url(endpoints.base_url())?;
+    if !connect(agent, &url, report)? {
+        return Ok(false);
+    }
+    let mut request = Request::new(());
+    *request.uri_mut() = url.clone();
+    request.headers_mut().insert(USER_AGENT, user_agent.clone());
+    let sent = credentials::now();
+    let is_secure = url.scheme_str() == Some("https");
+    let call = request.with_agent(agent).configure().http_status_as_error(false);
+    match call.max_redirects(0).max_redirects_will_error(false).timeout_global(Some(PATIENCE)).run() {
+        Ok(response) => {
+            if is_secure {
+                report.fine(TLS, "the certificate is good")?;
+            }
+            compare_clocks(clock_skew(response.headers(), sent, credentials::now()), response.headers(), report)?;
+            Ok(true)
+        }
+        Err(error) => {
+            explain(&error, is_secure, report)?;
+            Ok(false)
+        }
+    }
+}
+
+/// Tries the first step of the way: to the proxy where there is one, and else to the host itself.
+fn connect(agent: &Agent, url: &Uri, report: &mut Report) -> Result<bool, Failure> {
+    let default_port = if url.scheme_str() == Some("http") { 80 } else { 443 };
+    let own = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(default_port));
+    let proxy = agent.config().proxy().filter(|proxy| !proxy.is_no_proxy(url));
+    let ((host, port), role) = match proxy {
+        Some(proxy) => ((proxy.host(), proxy.port()), "the proxy "),
+        None => (own, ""),
+    };
+    let place = format!("{role}{host}:{port}");
+    // The address of a URL has brackets around it where it is one of IPv6.
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let addresses: Vec<SocketAddr> = match (name, port).to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(error) => {
+            let message = format!("the name of {place} leads nowhere: {error}");
+            report.error(REACHABILITY, &message, "check the host in `base_url`, the network and its name servers")?;
+            return Ok(false);
+        }
+    };
+    let mut trouble = None;
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(_) => {
+                report.fine(REACHABILITY, &format!("{place} takes connections"))?;
+                return Ok(true);
+            }
+            Err(error) => trouble = Some(error),
+        }
+    }
+    let why = trouble.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
+    let remedy = match proxy {
+        Some(_) => CHECK_PROXY,
+        None => "check `base_url`, the network, and whether a firewall lets this program out or a proxy is needed",
+    };
+    report.error(REACHABILITY, &format!("{place} cannot be reached: {why}"), remedy)?;
+    Ok(false)
+}
+
+fn compare_clocks(skew: Option<i64>, headers: &HeaderMap, report: &mut Report) -> Result<(), Failure> {
+    const SET: &str = "set the clock of this machine by a time server (NTP)";
+    let Some(seconds) = skew else {
+        let why =
+            if headers.contains_key("date") { "the reply took too long to tell" } else { "the reply has no date" };
+        return report.fine(CLOCK, &format!("could not be compared: {why}"));
+    };
+    let by = seconds.unsigned_abs();
+    let relation = if seconds < 0 { "behind" } else { "ahead of" };
+    let message = format!("the broker's clock is {by} s {relation} this machine's");
+    match by {
+        0..NOTEWORTHY => report.fine(CLOCK, "agrees with the broker's, to within seconds"),
+        NOTEWORTHY..TOO_MUCH => report.warning(CLOCK, &message, SET),
+        _ => report.error(CLOCK, &format!("{message}: requests dated so are refused"), SET),
+    }
+}
+
+fn explain(error: &ureq::Error, is_secure: bool, report: &mut Report) -> Result<(), Failure> {
+    let is_about_tls = match error {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => true,
+        // Where the handshake fails while bytes are read, the trouble is said to be with those.
+        ureq::Error::Io(io) => io.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    };
+    if is_secure && is_about_tls {
+        let text = error.to_string();
+        let remedy = if text.contains("CaUsedAsEndEntity") {
+            "the server shows the certificate of an authority as its own: have one made for it that this authority signed, \
+             and give the authority's by `--ca-certificate`"
+        } else if text.contains("UnknownIssuer") {
+            "if a company's proxy looks into TLS, give its certificate by `--ca-certificate`; if not, somebody else answers \
+             in the broker's place: check `base_url` and the network"
+        } else if text.contains("xpired") || text.contains("NotValidYet") {
+            "set the clock of this machine; if it is right, the certificate of the server is out of date"
+        } else if text.contains("NotValidForName") {
+            "check the host in `base_url`: the certificate is for another one"
+        } else {
+            "check `base_url`: what answers there speaks no TLS that can be trusted (is it `http`, or another port?)"
+        };
+        return report.error(TLS, &format!("no connection that can be trusted: {text}"), remedy);
+    }
+    if let ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl = error {
+        return report.error(REACHABILITY, &format!("the proxy lets nothing through: {error}"), CHECK_PROXY);
+    }
+    let subject = if is_secure { TLS } else { REACHABILITY };
+    report.error(
+        subject,
+        &format!("there is no reply: {error}"),
+        "check `base_url`, and whether a proxy or a firewall stands between; then try again",
+    )
+}

@@ -1,0 +1,116 @@
+//! A protected request under each query policy.
+
+use std::time::Duration;
+
+use ibkr_oauth::{
+    AccessToken, Consumer, Error, LiveSessionToken, Signer,
+    adapter::ureq::sign_and_send,
+    bytes::Bytes,
+    http::{Request, StatusCode},
+    oauth1::QueryPolicy,
+};
+use ureq::Agent;
+
+use crate::{credentials, failure::Failure, report::Report};
+
+const REQUESTS: &str = "requests";
+
+/// Needs no brokerage session. Its query tells the policies apart: one reserved character is encoded, one is not.
+const RESOURCE: &str = "/trsrv/stocks?symbols=AAPL,IBM%2CMSFT";
+
+/// The time between two requests, so that no limit is touched.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// How a request fared.
+enum Fate {
+    Accepted,
+    Refused(Error),
+    Unclear(Error),
+}
+
+/// A signer of a policy that the broker accepts: of the one that is set, if it can be.
+pub(super) fn probe(
+    agent: &Agent,
+    consumer: &Consumer,
+    access_token: &AccessToken,
+    token: &LiveSessionToken,
+    report: &mut Report,
+) -> Result<Option<Signer>, Failure> {
+    let own = consumer.query_policy();
+    let mut accepted = Vec::new();
+    let mut refused = Vec::new();
+    let mut refusal = None;
+    for policy in QueryPolicy::ALL {
+        let signer = signer(consumer, policy, access_token, token)?;
+        match send(agent, &signer)? {
+            Fate::Accepted => accepted.push(policy),
+            Fate::Refused(error) => {
+                refused.push(policy);
+                refusal.get_or_insert(error);
+            }
+            Fate::Unclear(error) => {
+                report.error(REQUESTS, &format!("under `{policy}`: {error}"), error.remedy())?;
+                return Ok(None);
+            }
+        }
+        credentials::pause(PAUSE);
+    }
+    if accepted.contains(&own) {
+        let others = match refused.as_slice() {
+            [] => "; so it is under every other, so that the broker seems not to look at the query".to_owned(),
+            refused => format!("; not under {}", names(refused)),
+        };
+        report.fine(REQUESTS, &format!("accepted under the query policy `{own}`{others}"))?;
+        return Ok(Some(signer(consumer, own, access_token, token)?));
+    }
+    match (accepted.as_slice(), refusal) {
+        ([first, ..], _) => {
+            report.error(
+                REQUESTS,
+                &format!("refused under the query policy `{own}`, accepted under {}", names(&accepted)),
+                &format!("write `\"query_policy\": \"{first}\"` into the bundle"),
+            )?;
+            return Ok(Some(signer(consumer, *first, access_token, token)?));
+        }
+        ([], Some(error)) => {
+            report.error(REQUESTS, &format!("refused under every query policy: {error}"), error.remedy())?;
+        }
+        ([], None) => {}
+    }
+    Ok(None)
+}
+
+fn names(policies: &[QueryPolicy]) -> String {
+    let names: Vec<String> = policies.iter().map(|policy| format!("`{policy}`")).collect();
+    names.join(", ")
+}
+
+fn signer(
+    consumer: &Consumer,
+    policy: QueryPolicy,
+    access_token: &AccessToken,
+    token: &LiveSessionToken,
+) -> Result<Signer, Failure> {
+    let builder = Consumer::builder(consumer.consumer_key())
+        .realm(consumer.realm().clone())
+        .endpoints(consumer.endpoints().clone())
+        .query_policy(policy);
+    Ok(Signer::from_stored(&builder.build()?, access_token.token(), token.secret())?)
+}
+
+fn send(agent: &Agent, signer: &Signer) -> Result<Fate, Failure> {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = signer.consumer().endpoints().url(RESOURCE)?;
+    let response = match credentials::with_context(|cx| sign_and_send(agent, signer, cx, request)) {
+        Ok(response) => response,
+        Err(error) => return Ok(Fate::Unclear(error)),
+    };
+    let status = response.status();
+    Ok(match Error::of_reply(&response) {
+        None => Fate::Accepted,
+        Some(error) if status == StatusCode::UNAUTHORIZED => Fate::Refused(error),
+        // Nobody is told so whose signature is wrong.
+        Some(_) if [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND].contains(&status) => Fate::Accepted,
+        Some(error) => Fate::Unclear(error),
+    })
+}

@@ -1,0 +1,151 @@
+//! `ibkr-oauth explain`
+
+use std::io::{self, Read};
+
+use clap::Args;
+use ibkr_oauth::{
+    Consumer, Secret, Signer,
+    diagnose::Explanation,
+    http::{Method, Request, Uri, header::CONTENT_TYPE},
+    oauth1::QueryPolicy,
+};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::{
+    arguments::{self, Pair},
+    credentials::{self, BundleArguments},
+    failure::Failure,
+    output::{self, Format},
+    sign,
+};
+
+/// The longest text that is read from standard input.
+const LONGEST_TEXT: u64 = 1 << 20;
+
+/// The arguments of `explain`.
+#[derive(Args)]
+#[command(after_help = "\
+Shows the parameters and where each comes from, each step of their encoding, the base string and the header. With
+`--header` it is the request of another client that is explained; with `--base-string` it says where that one differs,
+and the likely cause. No key is needed and nothing is sent; credentials are hidden in what is printed.
+
+Examples:
+  ibkr-oauth explain GET 'https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=BRK%20B'
+  ibkr-oauth explain GET https://api.ibkr.com/v1/api/tickle --header 'OAuth realm=\"limited_poa\", oauth_nonce=\"…\", …'
+  ibkr-oauth explain GET https://api.ibkr.com/v1/api/tickle --header \"$HEADER\" --base-string - < base_string.txt")]
+pub(crate) struct Arguments {
+    /// The bundle whose consumer key, realm, query policy and access token are used; no key in it is read.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<std::path::PathBuf>,
+    /// The `Authorization` header of another client; `-` reads it from standard input.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    header: Option<String>,
+    /// The signature base string of another client, to be compared; `-` reads it from standard input.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    base_string: Option<String>,
+    /// The nonce, where there is no `--header`.
+    #[arg(long, allow_hyphen_values = true, conflicts_with = "header")]
+    nonce: Option<String>,
+    /// The timestamp, in seconds since 1970, where there is no `--header`.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "header")]
+    timestamp: Option<u64>,
+    /// How the query and the form are signed, instead of as the bundle says.
+    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
+    query_policy: Option<QueryPolicy>,
+    /// The method; `get` is taken for `GET`.
+    #[arg(value_parser = arguments::parse_method)]
+    method: Method,
+    /// The absolute URL.
+    url: String,
+    /// A pair of a form body; repeat it for more.
+    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
+    form: Vec<Pair>,
+}
+
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    if arguments.header.as_deref() == Some("-") && arguments.base_string.as_deref() == Some("-") {
+        return Err(Failure::usage("header and base string cannot both come from standard input", "give one as text"));
+    }
+    let url = arguments::absolute_url(&arguments.url)?;
+    let (consumer, token) = consumer(arguments)?;
+    let form = (!arguments.form.is_empty()).then(|| arguments::form_body(&arguments.form));
+    let explanation = match &arguments.header {
+        Some(header) => {
+            let header = given(header)?;
+            let policy = consumer.query_policy();
+            Explanation::of_signed(&arguments.method, &url, header.trim(), form.as_deref(), policy)?
+        }
+        None => own(arguments, &consumer, &token, &url, form.as_deref())?,
+    };
+    let comparison = match &arguments.base_string {
+        Some(text) => Some(explanation.compare(given(text)?.trim_end_matches(['\r', '\n']))),
+        None => None,
+    };
+    match format {
+        Format::Json => output::print_json(&json!({ "explanation": explanation, "comparison": comparison })),
+        Format::Text => match comparison {
+            Some(comparison) => output::print_line(&format!("{explanation}\n\n{comparison}")),
+            None => output::print_line(&explanation.to_string()),
+        },
+    }
+}
+
+/// Whose request it is: the bundle's owner, or somebody without a name.
+fn consumer(arguments: &Arguments) -> Result<(Consumer, String), Failure> {
+    let (mut builder, token) = match &arguments.bundle {
+        None => (Consumer::builder("CONSUMERKEY"), "access-token".to_owned()),
+        Some(path) => {
+            let bundle = BundleArguments::at(path).read()?;
+            let token =
+                bundle.access_token()?.map_or_else(|| "access-token".to_owned(), |token| token.token().to_owned());
+            (bundle.keyless_consumer_builder(), token)
+        }
+    };
+    if let Some(policy) = arguments.query_policy {
+        builder = builder.query_policy(policy);
+    }
+    Ok((builder.build()?, token))
+}
+
+/// As this program would sign it. The signature is not shown, so that any live session token will do.
+fn own(
+    arguments: &Arguments,
+    consumer: &Consumer,
+    token: &str,
+    url: &Uri,
+    form: Option<&[u8]>,
+) -> Result<Explanation, Failure> {
+    if url.path().contains("/oauth/") {
+        return Err(Failure::usage(
+            "the requests of the sign-in have another kind of signature than all others",
+            "give the `Authorization` header of one by `--header`",
+        ));
+    }
+    let signer = Signer::from_stored(consumer, token, &Secret::from(vec![0; 20]))?;
+    let mut request = Request::new(());
+    request.method_mut().clone_from(&arguments.method);
+    *request.uri_mut() = url.clone();
+    if form.is_some() {
+        request.headers_mut().insert(CONTENT_TYPE, arguments::FORM);
+    }
+    let (parts, ()) = request.into_parts();
+    let nonce = match &arguments.nonce {
+        Some(nonce) => nonce.clone(),
+        None => sign::random_nonce()?,
+    };
+    let timestamp = arguments.timestamp.unwrap_or_else(|| credentials::now().as_secs());
+    Ok(Explanation::of_request(&signer, &parts, form, &nonce, timestamp)?)
+}
+
+/// The text, or what standard input has.
+fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {
+    if argument != "-" {
+        return Ok(Zeroizing::new(argument.to_owned()));
+    }
+    let mut text = Zeroizing::new(String::new());
+    io::stdin().lock().take(LONGEST_TEXT).read_to_string(&mut text).map_err(|error| {
+        Failure::usage(format!("standard input cannot be read: {error}"), "pipe the text in, as UTF-8")
+    })?;
+    Ok(text)
+}

@@ -1,0 +1,174 @@
+//! `ibkr-oauth keygen`
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use ibkr_oauth::{Error, dh::DhGroup, key::RsaKey};
+use rsa::{
+    PrivateKey,
+    pkcs8::{EncodePrivateKey, LineEnding},
+};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::{
+    failure::Failure,
+    files::{self, Readers},
+    output::{self, Format, Palette, Tone},
+};
+
+mod dice;
+mod fresh_group;
+
+use dice::Dice;
+
+/// Where keys are uploaded.
+pub(crate) const PORTAL: &str = "https://ndcdyn.interactivebrokers.com/sso/Login?action=OAUTH&RL=1&ip2loc=US";
+
+/// The length of the keys, in bits: what IBKR asks for.
+const BITS: usize = 2048;
+
+const PRIVATE_SIGNATURE: &str = "private_signature.pem";
+const PRIVATE_ENCRYPTION: &str = "private_encryption.pem";
+const PUBLIC_SIGNATURE: &str = "public_signature.pem";
+const PUBLIC_ENCRYPTION: &str = "public_encryption.pem";
+const DH_PARAMETERS: &str = "dhparam.pem";
+
+/// The arguments of `keygen`.
+#[derive(Args)]
+#[command(after_help = "\
+Writes two RSA key pairs of 2048 bits and the Diffie-Hellman parameters, all PEM as OpenSSL writes it. A file that is
+there already is never touched: then nothing is written. Nothing is sent anywhere.
+
+Examples:
+  ibkr-oauth keygen --out keys
+  ibkr-oauth keygen --out keys-paper --fresh-group")]
+pub(crate) struct Arguments {
+    /// The folder to write into; it is made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Look for a safe prime of your own, which takes minutes, in place of the well-known group 14 of RFC 3526, which is
+    /// as good.
+    #[arg(long)]
+    fresh_group: bool,
+}
+
+/// A key pair, as it is written.
+struct Pair {
+    private: Zeroizing<String>,
+    public: String,
+    fingerprint: String,
+}
+
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    let folder = &arguments.out;
+    check_free(folder)?;
+    let group = if arguments.fresh_group { fresh_group::find()? } else { DhGroup::modp_2048() };
+    let (signature, encryption) = (make_pair()?, make_pair()?);
+    let files = [
+        (PRIVATE_SIGNATURE, signature.private.as_str(), Readers::Owner),
+        (PRIVATE_ENCRYPTION, encryption.private.as_str(), Readers::Owner),
+        (PUBLIC_SIGNATURE, signature.public.as_str(), Readers::Everybody),
+        (PUBLIC_ENCRYPTION, encryption.public.as_str(), Readers::Everybody),
+        (DH_PARAMETERS, &group.to_pem(), Readers::Everybody),
+    ];
+    write(folder, &files)?;
+    match format {
+        Format::Json => output::print_json(&json!({
+            "folder": folder.to_string_lossy(),
+            "private": [PRIVATE_SIGNATURE, PRIVATE_ENCRYPTION],
+            "upload": {
+                "url": PORTAL,
+                "files": [PUBLIC_SIGNATURE, PUBLIC_ENCRYPTION, DH_PARAMETERS],
+            },
+            "fingerprints": { PUBLIC_SIGNATURE: signature.fingerprint, PUBLIC_ENCRYPTION: encryption.fingerprint },
+            "fresh_group": arguments.fresh_group,
+        })),
+        Format::Text => {
+            let group = if arguments.fresh_group { "a safe prime of your own" } else { "group 14 of RFC 3526" };
+            output::print_bytes(instructions(folder, &signature, &encryption, group).as_bytes())
+        }
+    }
+}
+
+fn instructions(folder: &Path, signature: &Pair, encryption: &Pair, group: &str) -> String {
+    let palette = Palette::of_stdout();
+    let (folder, secret) = (folder.display(), palette.paint(Tone::Doubtful, "keep secret:"));
+    let (signs, opens) = (&signature.fingerprint, &encryption.fingerprint);
+    format!(
+        r#"Wrote to {folder}:
+
+  {PRIVATE_SIGNATURE}   {secret} it signs your requests
+  {PRIVATE_ENCRYPTION}  {secret} it opens the access token's secret
+  {PUBLIC_SIGNATURE}    SHA-256 {signs}
+  {PUBLIC_ENCRYPTION}   SHA-256 {opens}
+  {DH_PARAMETERS}             2048 bits, generator 2: {group}
+
+1. Log in with the user that shall trade (a paper user has keys of its own):
+   {PORTAL}
+2. Choose a consumer key of nine letters, A to Z, and upload there
+     {PUBLIC_SIGNATURE}   as the public signing key
+     {PUBLIC_ENCRYPTION}  as the public encryption key
+     {DH_PARAMETERS}            as the Diffie-Hellman parameters
+3. Generate the access token there, and put all into {folder}/bundle.json:
+     {{
+       "consumer_key": "…", "access_token": "…", "access_token_secret": "…",
+       "signature_key": {{"file": "{PRIVATE_SIGNATURE}"}},
+       "encryption_key": {{"file": "{PRIVATE_ENCRYPTION}"}},
+       "dh_params": {{"file": "{DH_PARAMETERS}"}}
+     }}
+4. A new consumer key works after one of the broker's weekend resets: from a day to two weeks later.
+   To see whether it does: ibkr-oauth doctor --bundle {folder}/bundle.json
+"#
+    )
+}
+
+fn make_pair() -> Result<Pair, Failure> {
+    let unusable =
+        |error: &dyn std::fmt::Display| Failure::refused(format!("no key could be made: {error}"), "try again");
+    let key = PrivateKey::new(&mut Dice, BITS).map_err(|error| unusable(&error))?;
+    let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| unusable(&error))?;
+    // Read back as its users will, so that nothing is handed out that they could not.
+    let key = RsaKey::from_pem(&private).map_err(Error::from)?;
+    Ok(Pair { public: key.public_key_pem(), fingerprint: key.fingerprint(), private })
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("{} cannot be written: {error}", path.display()), "give another folder after `--out`")
+}
+
+/// Looks for files in the way before minutes are spent on keys.
+fn check_free(folder: &Path) -> Result<(), Failure> {
+    for name in [PRIVATE_SIGNATURE, PRIVATE_ENCRYPTION, PUBLIC_SIGNATURE, PUBLIC_ENCRYPTION, DH_PARAMETERS] {
+        let path = folder.join(name);
+        // A link that leads nowhere is in the way, too.
+        if path.symlink_metadata().is_ok() {
+            return Err(Failure::usage(
+                format!("{} is there already, and keys are never overwritten", path.display()),
+                "give another folder after `--out`",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Writes all files, or none.
+fn write(folder: &Path, files: &[(&str, &str, Readers)]) -> Result<(), Failure> {
+    files::make_folder(folder).map_err(|error| cannot_write(folder, &error))?;
+    let mut written = Vec::new();
+    for (name, content, readers) in files {
+        let path = folder.join(name);
+        if let Err(error) = files::create(&path, content.as_bytes(), *readers) {
+            for path in written {
+                // The error that is reported is the first one.
+                let _ = fs::remove_file(path);
+            }
+            return Err(cannot_write(&path, &error));
+        }
+        written.push(path);
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! What was looked at, how that is, and the one thing to do.
+
+use ibkr_oauth::diagnose::{Finding, Verdict};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    failure::Failure,
+    output::{self, Format, Palette, Tone, one_line},
+};
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+pub(crate) struct Check {
+    subject: String,
+    verdict: Verdict,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+impl From<&Finding> for Check {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            subject: finding.subject.name().to_owned(),
+            verdict: finding.verdict,
+            message: one_line(&finding.message),
+            remedy: finding.remedy.as_deref().map(one_line),
+        }
+    }
+}
+
+/// All that was looked at. As text it is written as it grows, since some things take their time.
+pub(crate) struct Report {
+    format: Format,
+    palette: Palette,
+    checks: Vec<Check>,
+}
+
+impl Report {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, palette: Palette::of_stdout(), checks: Vec::new() }
+    }
+
+    pub(crate) fn fine(&mut self, subject: &str, message: &str) -> Result<(), Failure> {
+        self.add(Check {
+            subject: subject.to_owned(),
+            verdict: Verdict::Fine,
+            message: one_line(message),
+            remedy: None,
+        })
+    }
+
+    pub(crate) fn warning(&mut self, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
+        self.trouble(Verdict::Warning, subject, message, remedy)
+    }
+
+    pub(crate) fn error(&mut self, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
+        self.trouble(Verdict::Error, subject, message, remedy)
+    }
+
+    fn trouble(&mut self, verdict: Verdict, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
+        let (message, remedy) = (one_line(message), Some(one_line(remedy)));
+        self.add(Check { subject: subject.to_owned(), verdict, message, remedy })
+    }
+
+    pub(crate) fn add(&mut self, check: Check) -> Result<(), Failure> {
+        let written = match self.format {
+            Format::Json => Ok(()),
+            Format::Text => output::print_bytes(self.lines(&check).as_bytes()),
+        };
+        self.checks.push(check);
+        written
+    }
+
+    fn lines(&self, Check { subject, verdict, message, remedy }: &Check) -> String {
+        let tone = match verdict {
+            Verdict::Fine => Tone::Good,
+            Verdict::Warning => Tone::Doubtful,
+            _ => Tone::Bad,
+        };
+        let mark = self.palette.paint(tone, &format!("{verdict:<7}"));
+        let below = remedy.as_ref().map_or_else(String::new, |remedy| format!("{:<7}  {:<19}  -> {remedy}\n", "", ""));
+        format!("{mark}  {subject:<19}  {message}\n{below}")
+    }
+
+    pub(crate) fn has_error(&self) -> bool {
+        self.verdict() >= Verdict::Error
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Fine)
+    }
+
+    /// The first of the worst is where to begin: what comes after it may well follow from it.
+    fn next_step(&self) -> Option<&str> {
+        let verdict = Some(self.verdict()).filter(|verdict| *verdict != Verdict::Fine)?;
+        let check = self.checks.iter().find(|check| check.verdict == verdict)?;
+        Some(check.remedy.as_deref().unwrap_or(&check.message))
+    }
+
+    /// Says what to do next, `otherwise` being what there is to say where nothing is wrong. An error makes it a failure.
+    pub(crate) fn finish(self, otherwise: &str) -> Result<(), Failure> {
+        let next = self.next_step().unwrap_or(otherwise);
+        match self.format {
+            Format::Text => output::print_line(&format!("{} {next}", self.palette.paint(Tone::Strong, "next:")))?,
+            Format::Json => output::print_json(&json!({
+                "verdict": self.verdict(),
+                "findings": self.checks,
+                "next": next,
+            }))?,
+        }
+        if self.has_error() { Err(Failure::reported()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,172 @@
+//! `ibkr-oauth simulate`
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use clap::Args;
+use ibkr_oauth::{
+    AccessToken, Callback, Consumer, Endpoints, Error,
+    bytes::Bytes,
+    dh::DhGroup,
+    http::{Request, Response, header::HOST},
+    key::RsaKey,
+    oauth1::QueryPolicy,
+    simulator::{Broker, Fault, Lost, test_keys},
+};
+use serde_json::json;
+
+use crate::{
+    arguments,
+    credentials::with_context,
+    failure::Failure,
+    output::{self, Format},
+    stop,
+};
+
+mod faults;
+mod folder;
+mod server;
+
+/// The arguments of `simulate`.
+#[derive(Args)]
+#[command(after_help = "\
+Writes DIR/bundle.json with everything that a client needs, and the keys as PEM files beside it: fixed keys for tests,
+which everybody knows. The first line on standard output is one JSON object:
+
+  {\"address\":\"127.0.0.1:41234\",\"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
+
+Each request that is refused is a line on standard error, with the reason and the base string that was expected. URLs
+are verified against the address above, whatever a `Host` header says. Runs until Ctrl-C or SIGTERM.
+
+A fault strikes one request; NAME:TIMES strikes more. The names:
+
+  invalid-consumer     401 `invalid consumer`
+  no-access-secret     401 `No access secret key found`, at the live session token
+  lst-failed           401 `LST failed`, at the live session token
+  wrong-proof          a live session token whose proof is wrong
+  wrong-response       a Diffie-Hellman response that must not be trusted
+  no-expiration        a live session token without its expiration
+  expired-lst          every live session token ends
+  no-bridge            the brokerage session takes 30 seconds to be ready
+  not-authenticated    the brokerage session ends
+  competing            another session has the brokerage session
+  rate-limited         429
+  penalty-box          429, and so for a minute
+  gone                 410
+  unavailable          503 without a body
+  lose-request         the request never arrives
+  lose-reply           the request is obeyed, and the reply lost
+  clock-ahead          the broker's clock is ten minutes ahead from then on
+  clock-behind         the broker's clock is ten minutes behind from then on
+
+Examples:
+  ibkr-oauth simulate --out sim
+  ibkr-oauth simulate --listen 127.0.0.1:5055 --query-policy omit --fault invalid-consumer --fault gone:2
+  ibkr-oauth token --bundle sim/bundle.json")]
+pub(crate) struct Arguments {
+    /// The address to listen at. Port 0 stands for any that is free.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The folder to write the bundle into; it is made where it is missing. Unless given: `ibkr-simulator` here, with a
+    /// number behind it where that exists.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How queries and forms are verified.
+    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser(), default_value = "rfc5849")]
+    query_policy: QueryPolicy,
+    /// Something that goes wrong; repeat it for more.
+    #[arg(long, value_name = "NAME[:TIMES]", value_parser = faults::parse)]
+    fault: Vec<Fault>,
+}
+
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    // Before anything is announced, so that nobody can ask too early.
+    let asked = stop::channel()?;
+    let cannot_listen = |error: std::io::Error| {
+        Failure::usage(format!("{} cannot be listened at: {error}", arguments.listen), "give another `--listen`")
+    };
+    let listener = TcpListener::bind(arguments.listen).map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    let base_url = format!("http://{address}/v1/api");
+
+    let (mut broker, token) = open_account(&base_url, arguments.query_policy)?;
+    for fault in &arguments.fault {
+        broker.inject(fault.clone());
+    }
+    let bundle = folder::write(arguments.out.as_deref(), &base_url, arguments.query_policy, &token)?;
+    let simulation = Arc::new(Simulation { broker: Mutex::new(broker), format });
+    thread::spawn(move || server::serve(&listener, &format!("http://{address}"), &simulation));
+
+    output::print_json(&json!({
+        "address": address.to_string(),
+        "base_url": base_url,
+        "bundle": bundle.to_string_lossy(),
+    }))?;
+    // An error would say that the handler is gone, and then nobody can ask any more.
+    let _ = asked.recv();
+    Ok(())
+}
+
+/// A broker at this base URL, and the access token of its one consumer.
+fn open_account(base_url: &str, query_policy: QueryPolicy) -> Result<(Broker, AccessToken), Failure> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("the broker cannot be simulated: {error}"), "give another `--listen`")
+    };
+    let builder = Broker::builder().base_url(base_url).query_policy(query_policy);
+    let mut broker = builder.build().map_err(|error| unusable(&error))?;
+    let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
+        .signing_key(RsaKey::from_pem(test_keys::SIGNING_KEY).map_err(Error::from)?)
+        .decryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).map_err(Error::from)?)
+        .dh_group(DhGroup::modp_2048())
+        .endpoints(Endpoints::new(base_url)?)
+        .build()?;
+    let token = with_context(|cx| {
+        let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
+        let reply = broker.handle(cx, exchange.request());
+        let consent = exchange.complete(reply)?;
+        let callback = broker.consent(cx, consent.url()).map_err(|refusal| unusable(&refusal))?;
+        let exchange = consent.verifier(&callback)?.access_token(&consumer, cx)?;
+        let reply = broker.handle(cx, exchange.request());
+        Ok::<_, Failure>(exchange.complete(reply)?)
+    })?;
+    Ok((broker, token))
+}
+
+/// The broker that answers, and where it says what it refuses.
+struct Simulation {
+    broker: Mutex<Broker>,
+    format: Format,
+}
+
+impl Simulation {
+    /// A panic elsewhere is no reason to stop answering.
+    fn lock(&self) -> MutexGuard<'_, Broker> {
+        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` where the client is to see no answer.
+    fn answer(&self, mut request: Request<Bytes>) -> Option<Response<Bytes>> {
+        // Clients such as ibind name the real broker there, wherever they connect.
+        request.headers_mut().remove(HOST);
+        let mut broker = self.lock();
+        let known = broker.refusals().len();
+        let response = with_context(|cx| broker.handle(cx, &request));
+        for refusal in broker.refusals().iter().skip(known) {
+            output::print_note(&match self.format {
+                Format::Text => format!("refused: {refusal}"),
+                Format::Json => json!({
+                    "refused": refusal.subject(),
+                    "reason": format!("{:?}", refusal.reason()),
+                    "detail": refusal.to_string(),
+                    "expected_base_string": refusal.expected_base_string(),
+                })
+                .to_string(),
+            });
+        }
+        response.extensions().get::<Lost>().is_none().then_some(response)
+    }
+}

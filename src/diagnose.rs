@@ -1,0 +1,71 @@
+//! Finding out what is wrong: what the broker's refusals mean, what a signature was made over, and whether credentials
+//! fit together.
+//!
+//! - [`catalogue`] is what is known of the broker's refusals; [`Error::cause`](crate::Error::cause) is the entry that fits.
+//! - [`Explanation`] shows how a request is signed, step by step, and [`compare`] tells what another client did otherwise.
+//! - [`examine`] looks at a credential bundle, without any network.
+//! - [`clock_skew`] tells from a reply how far the clocks are apart.
+//!
+//! Nothing here is sent anywhere, and what is printed or serialized holds no secret: it may be pasted in a forum.
+//!
+//! ```
+//! # #[cfg(feature = "simulator")] {
+//! use ibkr_oauth::{
+//!     Context, CredentialBundle, Entropy, EntropyError, Timestamp,
+//!     diagnose::{Subject, Verdict, examine},
+//! };
+//! # use ibkr_oauth::simulator::test_keys;
+//! # struct Dice;
+//! # impl Entropy for Dice {
+//! #     fn fill(&mut self, to: &mut [u8]) -> Result<(), EntropyError> {
+//! #         to.iter_mut().enumerate().for_each(|(index, byte)| *byte = index as u8 + 1);
+//! #         Ok(())
+//! #     }
+//! # }
+//! # let bundle = serde_json::json!({
+//! #     "consumer_key": "MYCONSKEY",
+//! #     "access_token": "218c1d970d85a8442825",
+//! #     "access_token_secret": "wi+Bfx5fSn7k1VFcggFy9XV/dP6HDDhERRBfqCw48uyW6WKLp3L37ZKonxW0",
+//! #     "signature_key": test_keys::SIGNING_KEY,
+//! #     "encryption_key": test_keys::DECRYPTION_KEY,
+//! #     "dh_params": test_keys::DH_PARAMETERS,
+//! # });
+//! # let (json, mut entropy) = (bundle.to_string(), Dice);
+//! let bundle = CredentialBundle::from_json(&json)?; // one whose secret was cut on its way
+//! let examination = examine(&bundle, &mut Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy));
+//! let worst = examination.worst().expect("something is wrong");
+//! assert_eq!((worst.subject, worst.verdict), (Subject::AccessTokenSecret, Verdict::Error));
+//! assert!(examination.next_step().starts_with("copy the access token secret from the portal again, whole"));
+//! # }
+//! # Ok::<(), ibkr_oauth::Error>(())
+//! ```
+//!
+//! # The catalogue
+//!
+//! The first line that fits counts. A status in brackets is the usual one, where the words alone decide.
+//!
+#![doc = include_str!("diagnose/catalogue.md")]
+
+#[cfg(feature = "rsa")]
+mod examine;
+mod explain;
+mod mask;
+
+use http::HeaderMap;
+
+#[cfg(feature = "rsa")]
+pub(crate) use self::examine::Key;
+#[cfg(feature = "rsa")]
+pub use self::examine::{Examination, Finding, Parts, Subject, Verdict, examine};
+pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
+pub use crate::error::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};
+use crate::{context::Timestamp, session};
+
+/// The broker's time less ours, in whole seconds, from the `Date` of a reply to a request that was sent at `sent`.
+///
+/// `None` without a usable `Date`, or where the reply took more than ten seconds, which says too little. The broker's
+/// tolerance is not documented; about 300 seconds are usual. Believe it only of a reply that came through TLS.
+#[must_use]
+pub fn clock_skew(headers: &HeaderMap, sent: Timestamp, received: Timestamp) -> Option<i64> {
+    session::clock_skew(headers, sent, received)
+}

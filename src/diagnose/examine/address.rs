@@ -1,0 +1,94 @@
+//! The base URL: is it one of the broker's?
+
+use std::net::IpAddr;
+
+use super::{Finding, Findings, Subject};
+use crate::{consumer::Endpoints, oauth1};
+
+const PRODUCTION: &str = "https://api.ibkr.com/v1/api";
+const PATHS: [&str; 2] = ["/v1/api", "/alpha/api"];
+const LEAVE_OUT: &str = "leave `base_url` out: it is then `https://api.ibkr.com/v1/api`";
+
+pub(super) fn examine(base_url: Option<&str>, list: &mut Vec<Finding>) {
+    let mut findings = Findings::about(Subject::BaseUrl, list);
+    let Some(text) = base_url else {
+        return findings.fine(format!("not set, so production: {PRODUCTION}"));
+    };
+    if let Err(error) = Endpoints::new(text) {
+        return findings.error(error.message(), LEAVE_OUT);
+    }
+    let Ok(uri) = oauth1::parse_uri(text) else {
+        return findings.error("the URL cannot be signed", LEAVE_OUT);
+    };
+    if text.ends_with('/') {
+        findings.warning(
+            "it ends in a slash, which is dropped here; another client would sign and send two slashes",
+            "drop the slash at the end",
+        );
+    }
+    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default().to_ascii_lowercase());
+    let path = uri.path().trim_end_matches('/');
+    if is_loopback(&host) {
+        return loopback(uri.port_u16(), &mut findings);
+    }
+    if scheme == "http" {
+        return findings.error(
+            format!("{host} is called without TLS (`http`): tokens and signatures could be read on the way"),
+            "write `https`",
+        );
+    }
+    match Host::of(&host) {
+        Host::Api if !PATHS.contains(&path) => findings.error(
+            format!("the path of a base URL at {host} is `/v1/api`, and here it is another"),
+            format!("write `https://{host}/v1/api`"),
+        ),
+        Host::Api if uri.port_u16().is_some_and(|port| port != 443) => {
+            findings.error(format!("{host} answers at no other port than 443"), "leave the port out");
+        }
+        Host::Api if host == "api.ibkr.com" => findings.fine(format!("{host} is the broker's production host")),
+        Host::Api => findings.warning(
+            format!(
+                "{host} is a regional host: it may be slower to learn of new consumer keys, or refuse this address"
+            ),
+            "use `https://api.ibkr.com/v1/api`, unless you chose this region on purpose",
+        ),
+        Host::Old => findings.warning(
+            format!("{host} is known from the broker's older documents; today's host is api.ibkr.com"),
+            LEAVE_OUT,
+        ),
+        Host::Unknown => findings.warning(format!("{host} is not known as a host of the broker's"), LEAVE_OUT),
+    }
+}
+
+enum Host {
+    /// `api.ibkr.com`, and `N.api.ibkr.com` of the regions.
+    Api,
+    Old,
+    Unknown,
+}
+
+impl Host {
+    fn of(host: &str) -> Self {
+        match host {
+            "api.ibkr.com" => Self::Api,
+            "qa.interactivebrokers.com" | "www.interactivebrokers.com" => Self::Old,
+            _ => match host.strip_suffix(".api.ibkr.com") {
+                Some(region) if matches!(region.as_bytes(), [b'1'..=b'8']) => Self::Api,
+                _ => Self::Unknown,
+            },
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn loopback(port: Option<u16>, findings: &mut Findings<'_>) {
+    if port == Some(5000) {
+        return findings
+            .warning("this machine, at the port of the Client Portal Gateway, which serves no OAuth", LEAVE_OUT);
+    }
+    findings.fine("this machine: a simulator or a proxy, not the broker itself");
+}

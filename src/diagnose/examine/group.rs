@@ -1,0 +1,50 @@
+//! The Diffie-Hellman parameters.
+
+use super::{Finding, Findings, Subject};
+use crate::dh::DhGroup;
+
+const ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters; upload them in the portal too";
+
+pub(super) fn examine(content: Option<&[u8]>, list: &mut Vec<Finding>) {
+    let Some(content) = content else { return };
+    let mut findings = Findings::about(Subject::DhParams, list);
+    let text = std::str::from_utf8(content);
+    let group = match text.map_or_else(|_| DhGroup::from_der(content), DhGroup::from_text) {
+        Ok(group) => group,
+        Err(error) => return findings.error(error.to_string(), error.remedy().unwrap_or(ANEW)),
+    };
+    let bits = group.bits();
+    if bits == 2048 {
+        findings.fine("the prime has 2048 bits, as IBKR asks for");
+    } else {
+        findings.warning(format!("the prime has {bits} bits; IBKR asks for 2048"), ANEW);
+    }
+    if text.is_ok_and(DhGroup::is_hexadecimal) {
+        findings.fine("given as hexadecimal digits, which have no sign; look after the file that was uploaded");
+    } else {
+        findings.fine("its numbers are encoded as positive ones (with the sign byte where it is needed)");
+    }
+    let known = [(DhGroup::modp_2048(), "group 14 of RFC 3526"), (DhGroup::ffdhe_2048(), "`ffdhe2048` of RFC 7919")];
+    if let Some((_, name)) = known.iter().find(|(known, _)| *known == group) {
+        return findings.fine(format!("{name}: a safe prime, and the generator 2"));
+    }
+    let report = group.check();
+    if report.is_safe_prime {
+        findings.fine("a safe prime");
+    } else if report.is_prime {
+        findings.warning("a prime, but not a safe one: (p - 1) / 2 is composite", ANEW);
+    } else {
+        findings.error(
+            "not a prime: a digit was changed or lost, or the parameters were never any good",
+            format!("copy the parameters again, whole; if they are as they were made, {ANEW}"),
+        );
+    }
+    match report.small_generator {
+        Some(2) if !report.generator_exceeded_prime => findings.fine("the generator is 2"),
+        Some(small) => findings.warning(format!("the generator is {small}; IBKR always uses 2"), ANEW),
+        None => findings.warning("the generator is a large number; IBKR always uses 2", ANEW),
+    }
+    if report.generator_exceeded_prime {
+        findings.warning("the generator is larger than the prime", ANEW);
+    }
+}

@@ -1,0 +1,136 @@
+//! The two keys, and the secret that one of them opens.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use super::{Finding, Findings, Key, Parts, Subject};
+use crate::{
+    bundle::read_rsa_key,
+    context::Context,
+    key::{DecryptionKey, RsaKey},
+    secret::Secret,
+};
+
+/// The length that IBKR's documents name, in bits.
+const USUAL_BITS: usize = 2048;
+/// The length of every opened secret that was published, in bytes.
+const OPENED: usize = 32;
+
+pub(super) fn examine(parts: &Parts<'_>, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
+    let signature = key(parts.signature_key, Subject::SignatureKey, list);
+    let encryption = key(parts.encryption_key, Subject::EncryptionKey, list);
+    if let (Some(signature), Some(encryption)) = (&signature, &encryption) {
+        let mut findings = Findings::about(Subject::KeyPair, list);
+        if is_same(signature, encryption) {
+            findings.warning(
+                "both keys are the same: this works only if one public key was uploaded for both purposes",
+                "make a second key, upload its public half as the encryption key, then generate a new access token",
+            );
+        } else {
+            findings.fine("signature key and encryption key are two different keys");
+        }
+    }
+    if let Some(text) = parts.access_token_secret {
+        let findings = &mut Findings::about(Subject::AccessTokenSecret, list);
+        if let Some(secret) = encrypted(text, encryption.as_ref().or(signature.as_ref()), findings) {
+            open(&secret, signature.as_ref(), encryption.as_ref(), cx, findings);
+        }
+    }
+}
+
+fn is_same(one: &RsaKey, other: &RsaKey) -> bool {
+    one.public_key() == other.public_key()
+}
+
+fn key(key: Option<Key<'_>>, subject: Subject, list: &mut Vec<Finding>) -> Option<RsaKey> {
+    let Key { content, passphrase } = key?;
+    let mut findings = Findings::about(subject, list);
+    let key = match read_rsa_key(content, passphrase) {
+        Ok(key) => key,
+        Err(error) => {
+            findings.error(error.message(), error.remedy());
+            return None;
+        }
+    };
+    let bits = key.modulus_bits();
+    if bits == USUAL_BITS {
+        findings.fine(format!("an RSA private key of {bits} bits"));
+    } else {
+        findings.warning(
+            format!("an RSA private key of {bits} bits, where IBKR's documents ask for {USUAL_BITS}"),
+            "if the portal refuses it, make a key with `openssl genrsa -out private.pem 2048`",
+        );
+    }
+    findings.fine(format!(
+        "SHA-256 of its public half: {}; of the file that was uploaded, `openssl pkey -pubin -in FILE -outform der | \
+         sha256sum` prints the same",
+        key.fingerprint()
+    ));
+    Some(key)
+}
+
+/// The secret's bytes, if its text is whole. `key` tells how long it ought to be.
+fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Findings<'_>) -> Option<Secret> {
+    let dense: Zeroizing<String> = Zeroizing::new(text.chars().filter(|char| !char.is_whitespace()).collect());
+    let bytes = key.map_or(USUAL_BITS / 8, |key| key.public_key().modulus_bytes());
+    let (found, wanted) = (dense.len(), bytes.div_ceil(3) * 4);
+    let copy = format!("copy the access token secret from the portal again, whole: {wanted} characters");
+    if found == 0 {
+        findings.error("it is empty", copy);
+        return None;
+    }
+    let Ok(decoded) = STANDARD.decode(dense.as_bytes()).map(Secret::from) else {
+        let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+        let why = if !dense.bytes().all(alphabet) {
+            "has a character that is not in the alphabet of Base64"
+        } else if found == wanted {
+            "is not Base64"
+        } else {
+            "was cut, as a shell or an editor may do"
+        };
+        findings.error(format!("it has {found} characters of {wanted}, and {why}"), copy);
+        return None;
+    };
+    if decoded.len() == bytes {
+        findings.fine(format!("{found} characters of Base64, which is {bytes} bytes, as long as the key"));
+        return Some(decoded);
+    }
+    findings.error(
+        format!(
+            "it has {found} characters of Base64 ({} bytes), where this key makes {wanted} ({bytes} bytes)",
+            decoded.len()
+        ),
+        format!("{copy}; if it is whole, the encryption key is not the registered one"),
+    );
+    None
+}
+
+fn open(
+    secret: &Secret,
+    signature: Option<&RsaKey>,
+    encryption: Option<&RsaKey>,
+    cx: &mut Context<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let Some(encryption) = encryption else { return };
+    // PKCS#1 v1.5 cannot tell a wrong key for certain: it gives out bytes of a random length. That they are just 32 happens
+    // once in some 250 wrong keys.
+    let mut length = |key: &RsaKey| key.decrypt(secret.expose(), cx.entropy()).map(|opened| opened.len()).ok();
+    let found = length(encryption);
+    if found == Some(OPENED) {
+        return findings.fine(format!("the encryption key opens it, to {OPENED} bytes"));
+    }
+    if signature.is_some_and(|key| !is_same(key, encryption) && length(key) == Some(OPENED)) {
+        return findings.error(
+            "the signature key opens it, and the encryption key does not: the two keys are swapped",
+            "exchange `signature_key` and `encryption_key`, or the public halves in the portal",
+        );
+    }
+    let how =
+        found.map_or_else(String::new, |found| format!(" (what comes out has {found} bytes instead of {OPENED})"));
+    findings.error(
+        format!("the encryption key does not open it{how}: it was encrypted to another key, or was changed on its way"),
+        "compare the encryption key's fingerprint with the file that was uploaded, then generate a new access token in the \
+         portal and copy its secret",
+    );
+}

@@ -1,0 +1,92 @@
+//! What the portal gives out as text: consumer key, realm, access token.
+
+use super::{Finding, Findings, Parts, Subject, mask};
+use crate::consumer::Realm;
+
+/// The consumer with a realm of its own.
+const TEST_CONSUMER: &str = "TESTCONS";
+
+pub(super) fn examine(parts: &Parts<'_>, list: &mut Vec<Finding>) {
+    if let Some(key) = parts.consumer_key {
+        consumer_key(key, &mut Findings::about(Subject::ConsumerKey, list));
+    }
+    if let Some(key) = parts.consumer_key {
+        realm(key, parts.realm, &mut Findings::about(Subject::Realm, list));
+    }
+    if let Some(token) = parts.access_token {
+        access_token(token, &mut Findings::about(Subject::AccessToken, list));
+    }
+}
+
+fn consumer_key(key: &str, findings: &mut Findings<'_>) {
+    const COPY: &str = "copy the consumer key from the portal again";
+    let (length, shown) = (key.chars().count(), mask::beginning(key));
+    if key.trim().is_empty() {
+        return findings.error("it is empty", COPY);
+    }
+    if key.trim() != key {
+        return findings.error("it has blanks or a line break around it", "take the blanks away");
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return findings.error("it has characters that no consumer key has", COPY);
+    }
+    if key.bytes().any(|byte| byte.is_ascii_lowercase()) && !is_old(key) {
+        return findings.warning(
+            format!(
+                "{shown} has lower-case letters; the portal stores consumer keys in upper case, and the live session \
+                 token's proof is computed over it as it stands"
+            ),
+            "write the consumer key in upper case, as the portal shows it",
+        );
+    }
+    let is_usual = length == 9 && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_usual || key == TEST_CONSUMER || is_old(key) {
+        return findings.fine(format!("{shown} has the shape of a consumer key ({length} characters)"));
+    }
+    findings.warning(
+        format!("{shown} has {length} characters, where the portal's have nine letters or digits"),
+        "compare the consumer key with the portal's, letter by letter",
+    );
+}
+
+/// What IBKR's older texts describe: 25 hexadecimal digits.
+fn is_old(key: &str) -> bool {
+    key.len() == 25 && key.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn realm(consumer_key: &str, realm: Option<&str>, findings: &mut Findings<'_>) {
+    let is_test = consumer_key == TEST_CONSUMER;
+    let right = if is_test { Realm::TEST } else { Realm::LIMITED_POA };
+    let right = right.as_str();
+    match realm {
+        None => findings.fine(format!("not set, so `{right}`, which fits this consumer")),
+        Some(realm) if realm == right => findings.fine(format!("`{right}` fits this consumer")),
+        Some(realm) if [Realm::TEST.as_str(), Realm::LIMITED_POA.as_str()].contains(&realm) => findings.error(
+            format!(
+                "`{realm}` is not this consumer's: only `{TEST_CONSUMER}` has `test_realm`, all others `limited_poa`"
+            ),
+            format!("leave the realm out, or set it to `{right}`"),
+        ),
+        Some(_) => findings.warning(
+            format!("another one than `{right}`, which the broker's documents name"),
+            format!("leave the realm out, or set it to `{right}`, unless the broker told you otherwise"),
+        ),
+    }
+}
+
+fn access_token(token: &str, findings: &mut Findings<'_>) {
+    const COPY: &str = "copy the access token from the portal again: 20 hexadecimal digits";
+    let length = token.chars().count();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        findings.error("it is empty, or has blanks or characters that no token has", COPY);
+    } else if length >= 100 {
+        findings.error(
+            format!("it has {length} characters: this looks like the access token secret"),
+            "put the token, 20 hexadecimal digits, and its secret, 344 characters, each in its own field",
+        );
+    } else if length == 20 && token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        findings.fine("it has the shape of an access token (20 hexadecimal digits)");
+    } else {
+        findings.warning(format!("it has {length} characters, where the portal's have 20 hexadecimal digits"), COPY);
+    }
+}

@@ -1,0 +1,80 @@
+//! Reading an `Authorization` header as it is, whatever is wrong with it.
+
+use super::{STAGE, Slip};
+use crate::{
+    diagnose::mask,
+    error::Error,
+    oauth1::{percent_decode_lossy as percent_decode, percent_encode},
+};
+
+/// A header's parameters, decoded, `realm` among them, in their order.
+pub(super) struct Read {
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) slips: Vec<Slip>,
+}
+
+/// Reads `OAuth name="value", …`, with or without the header's name before it.
+pub(super) fn read(text: &str) -> Result<Read, Error> {
+    let text = mask::printable(text);
+    let text = text.trim();
+    let text = match text.split_once(':') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("authorization") => value.trim(),
+        _ => text,
+    };
+    let rest = match text.split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("oauth") => rest,
+        _ => {
+            return Err(Error::config(STAGE, "the header does not start with `OAuth `")
+                .with_remedy("give the value of the `Authorization` header: `OAuth realm=\"…\", oauth_…`"));
+        }
+    };
+    let mut read = Read { parameters: Vec::new(), slips: Vec::new() };
+    for item in rest.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        let Some((name, value)) = item.split_once('=') else {
+            return Err(Error::config(STAGE, "the header is not a list of `name=\"value\"` with commas between")
+                .with_remedy("copy the whole header again"));
+        };
+        let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        if bare.is_none() {
+            read.note(Slip::HeaderValueUnquoted);
+        }
+        let (name, value) = (name.trim(), bare.unwrap_or(value.trim_matches('"')));
+        // RFC 5849 encodes all values but the realm's.
+        let decoded = if name == "realm" { value.to_owned() } else { percent_decode(value) };
+        let decoded = if name == "oauth_signature" { read.signature(value, decoded) } else { decoded };
+        read.parameters.push((percent_decode(name), decoded));
+    }
+    Ok(read)
+}
+
+impl Read {
+    fn note(&mut self, slip: Slip) {
+        if !self.slips.contains(&slip) {
+            self.slips.push(slip);
+        }
+    }
+
+    /// The signature as it was meant.
+    fn signature(&mut self, sent: &str, decoded: String) -> String {
+        if sent.contains(['+', '/', '=']) {
+            self.note(Slip::SignatureNotEncoded);
+        }
+        if decoded.contains('%') {
+            self.note(Slip::SignatureEncodedTwice);
+            return percent_decode(&decoded);
+        }
+        decoded
+    }
+}
+
+/// The header as it ought to be written, credentials hidden.
+pub(super) fn masked(parameters: &[(String, String)]) -> String {
+    let list: Vec<String> = parameters
+        .iter()
+        .map(|(name, value)| match name.as_str() {
+            "realm" => format!("realm=\"{value}\""),
+            _ => format!("{}=\"{}\"", percent_encode(name.as_bytes()), mask::encoded(&mask::value(name, value))),
+        })
+        .collect();
+    format!("OAuth {}", list.join(", "))
+}

@@ -1,0 +1,67 @@
+//! The memory in which signatures are made, kept from one to the next.
+
+use std::{cell::Cell, fmt};
+
+use crate::oauth1::Pairs;
+
+/// Memory for [`Signer::write_header`](crate::Signer::write_header), to be used for one signature after another: once it
+/// is as large as the requests need, no signature allocates any.
+#[derive(Default)]
+pub struct Scratch {
+    /// The signature base string, or what of it changes between signatures.
+    pub(super) base_string: Vec<u8>,
+    pub(super) header: Vec<u8>,
+    pub(super) pairs: Pairs,
+}
+
+impl Scratch {
+    /// Without any memory yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { base_string: Vec::new(), header: Vec::new(), pairs: Pairs::new() }
+    }
+
+    /// The value of the `Authorization` header that was written last; empty if that failed.
+    ///
+    /// Mark it as sensitive when it goes into a [`HeaderValue`](http::HeaderValue).
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.base_string.clear();
+        self.header.clear();
+    }
+
+    fn capacity(&self) -> usize {
+        self.base_string.capacity().saturating_add(self.header.capacity()).saturating_add(self.pairs.capacity())
+    }
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch").field("capacity", &self.capacity()).finish_non_exhaustive()
+    }
+}
+
+/// More memory than this is not kept: one huge form must not cost each thread its size for ever.
+const MOST_KEPT: usize = 64 * 1024;
+
+thread_local! {
+    static KEPT: Cell<Scratch> = const { Cell::new(Scratch::new()) };
+}
+
+/// Lends this thread's scratch.
+///
+/// It is taken away meanwhile, so that whoever signs from within a signature, such as an `Entropy` that asks a server,
+/// gets a new one.
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    // A thread that is being torn down has none left.
+    let mut scratch = KEPT.try_with(Cell::take).unwrap_or_default();
+    let result = work(&mut scratch);
+    if scratch.capacity() <= MOST_KEPT {
+        let _ = KEPT.try_with(|kept| kept.set(scratch));
+    }
+    result
+}

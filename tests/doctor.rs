@@ -1,0 +1,362 @@
+//! `doctor` on credentials and brokers of which one thing is broken ends with the advice that mends just that.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
+
+mod loopback;
+mod terminal;
+
+use std::{
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ibkr_oauth::{
+    dh::DhGroup,
+    simulator::{Fault, test_keys},
+};
+use loopback::{
+    Address,
+    broker::{BrokerServer, with_context},
+};
+use serde_json::{Value, json};
+use terminal::{
+    run_in,
+    user::{User, start},
+};
+
+const OTHER_KEY: &str = include_str!("data/keys/pkcs8.pem");
+const OPEN: &str = "/iserver/auth/ssodh/init";
+
+/// What is broken, how it shows first, and what to do about it.
+struct Case {
+    name: &'static str,
+    /// The fields of the bundle that are other than they should be; `null` takes one away.
+    changes: Value,
+    faults: Vec<Fault>,
+    subject: &'static str,
+    advice: &'static str,
+}
+
+fn bundle(name: &'static str, changes: Value, subject: &'static str, advice: &'static str) -> Case {
+    Case { name, changes, faults: Vec::new(), subject, advice }
+}
+
+fn fault(name: &'static str, fault: Fault, subject: &'static str, advice: &'static str) -> Case {
+    Case { name, changes: json!({}), faults: vec![fault], subject, advice }
+}
+
+fn check(user: &User, server: &BrokerServer, case: Case) {
+    let Case { name, changes, faults, subject, advice } = case;
+    let path = user.change(&changes);
+    for fault in faults {
+        server.broker().inject(fault);
+    }
+    let arguments = ["doctor", "--bundle", path.to_str().unwrap()];
+    let outcome = run_in(&user.folder.0, &[&arguments[..], &["--output", "json"]].concat());
+    user.assert_no_secret_in(&outcome);
+    let report: Value =
+        serde_json::from_slice(&outcome.stdout).unwrap_or_else(|_| panic!("{name}: {}", outcome.stderr));
+    let findings = report["findings"].as_array().unwrap();
+    let first = findings.iter().find(|finding| finding["verdict"] == "error");
+    let first = first.unwrap_or_else(|| panic!("{name}: no error in {report:#}"));
+    assert_eq!(first["subject"], subject, "{name}: {report:#}");
+    let next = report["next"].as_str().unwrap();
+    assert!(next.contains(advice), "{name}: {next}");
+    assert_eq!((outcome.status, outcome.stderr.as_str(), &report["verdict"]), (1, "", &json!("error")), "{name}");
+}
+
+/// A server, and a user whose bundle fits it.
+fn each(cases: Vec<Case>) {
+    for case in cases {
+        let (server, user) = start();
+        check(&user, &server, case);
+    }
+}
+
+fn secret_of(server: &BrokerServer) -> String {
+    STANDARD.encode(server.account.access_token.encrypted_secret())
+}
+
+/// Diffie-Hellman parameters without the zero byte that keeps the prime positive.
+fn negative_dh_parameters() -> String {
+    let pem: String = test_keys::DH_PARAMETERS.lines().filter(|line| !line.starts_with("---")).collect();
+    let der = STANDARD.decode(pem).unwrap();
+    // SEQUENCE (4 bytes of head), INTEGER (4 bytes of head), and the zero byte.
+    assert_eq!(der[4..9], [0x02, 0x82, 0x01, 0x01, 0x00]);
+    let mut content = vec![0x02, 0x82, 0x01, 0x00];
+    content.extend_from_slice(&der[9..]);
+    let mut negative = vec![0x30, 0x82];
+    negative.extend_from_slice(&u16::try_from(content.len()).unwrap().to_be_bytes());
+    negative.extend(content);
+    format!("-----BEGIN DH PARAMETERS-----\n{}\n-----END DH PARAMETERS-----\n", STANDARD.encode(negative))
+}
+
+#[test]
+fn a_sound_bundle_is_told_so() {
+    let (server, user) = start();
+    let outcome = user.run(&["doctor"]);
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", outcome.text());
+    assert!(outcome.text().lines().last().unwrap().starts_with("next: nothing is wrong"));
+    for layer in ["reachability", "clock", "live_session_token", "proof", "requests", "brokerage_session"] {
+        assert!(outcome.text().contains(&format!("fine     {layer} ")), "{layer}: {}", outcome.text());
+    }
+    assert_eq!(server.broker().brokerage_sessions_opened(), 1);
+    // It leaves alone what is open.
+    assert_eq!(user.run(&["doctor"]).status, 0);
+    assert_eq!(server.broker().brokerage_sessions_opened(), 1);
+}
+
+#[test]
+fn offline_nothing_is_sent() {
+    let (server, user) = start();
+    let outcome = user.run(&["doctor", "--offline"]);
+    assert_eq!(outcome.status, 0);
+    assert!(outcome.text().lines().last().unwrap().starts_with("next: "));
+    assert_eq!(outcome.stdout, user.run(&["examine"]).stdout);
+    let path = user.change(&json!({ "access_token_secret": "c2VjcmV0" }));
+    assert_eq!(run_in(&user.folder.0, &["examine", "--bundle", path.to_str().unwrap()]).status, 1);
+    assert!(server.server.received().is_empty());
+}
+
+#[test]
+fn broken_keys() {
+    each(vec![
+        bundle(
+            "swapped keys",
+            json!({ "signature_key": test_keys::DECRYPTION_KEY, "encryption_key": test_keys::SIGNING_KEY }),
+            "access_token_secret",
+            "exchange `signature_key` and `encryption_key`",
+        ),
+        bundle(
+            "another signature key",
+            json!({ "signature_key": OTHER_KEY }),
+            "live_session_token",
+            "the signature key is the likeliest cause",
+        ),
+        bundle(
+            "another encryption key",
+            json!({ "encryption_key": OTHER_KEY }),
+            "access_token_secret",
+            "compare the encryption key's fingerprint",
+        ),
+        bundle(
+            "a public key for the private one",
+            json!({ "signature_key": test_keys::SIGNING_PUBLIC_KEY }),
+            "signature_key",
+            "private",
+        ),
+        bundle(
+            "parameters for a key",
+            json!({ "encryption_key": test_keys::DH_PARAMETERS }),
+            "encryption_key",
+            "openssl genrsa",
+        ),
+        bundle(
+            "an encrypted key without a passphrase",
+            json!({ "signature_key": include_str!("data/keys/encrypted_pkcs8.pem") }),
+            "signature_key",
+            "passphrase",
+        ),
+        bundle(
+            "one key twice",
+            json!({ "encryption_key": test_keys::SIGNING_KEY }),
+            "access_token_secret",
+            "encryption key",
+        ),
+    ]);
+}
+
+#[test]
+fn broken_tokens() {
+    let (server, user) = start();
+    let secret = secret_of(&server);
+    for case in [
+        bundle(
+            "a secret cut by a shell",
+            json!({ "access_token_secret": &secret[..129] }),
+            "access_token_secret",
+            "copy the access token secret from the portal again, whole: 344 characters",
+        ),
+        bundle(
+            "a secret cut to whole bytes",
+            json!({ "access_token_secret": &secret[..340] }),
+            "access_token_secret",
+            "copy the access token secret",
+        ),
+        bundle(
+            "an empty secret",
+            json!({ "access_token_secret": "" }),
+            "access_token_secret",
+            "copy the access token secret",
+        ),
+        bundle(
+            "a changed secret",
+            json!({ "access_token_secret": secret.replace(&secret[100..104], "AAAA") }),
+            "access_token_secret",
+            "generate a new access token",
+        ),
+        bundle(
+            "token and secret exchanged",
+            json!({ "access_token": secret, "access_token_secret": server.account.access_token.token() }),
+            "access_token",
+            "each in its own field",
+        ),
+        bundle(
+            "an unknown token",
+            json!({ "access_token": "0123456789abcdef0123" }),
+            "live_session_token",
+            "generate a new access token in the portal",
+        ),
+        bundle(
+            "no token yet",
+            json!({ "access_token": null, "access_token_secret": null }),
+            "live_session_token",
+            "put `access_token` and `access_token_secret`",
+        ),
+    ] {
+        check(&user, &server, case);
+    }
+    // The user generated a new token, whose secret is not in the bundle yet.
+    let renewed = with_context(|cx| {
+        let mut broker = server.broker();
+        let consumer = &server.account.consumer;
+        let exchange = consumer.request_token(cx, ibkr_oauth::Callback::OutOfBand).unwrap();
+        let reply = broker.handle(cx, exchange.request());
+        let consent = exchange.complete(reply).unwrap();
+        let callback = broker.consent(cx, consent.url()).unwrap();
+        let exchange = consent.verifier(&callback).unwrap().access_token(consumer, cx).unwrap();
+        let reply = broker.handle(cx, exchange.request());
+        exchange.complete(reply).unwrap()
+    });
+    assert_eq!(renewed.token(), server.account.access_token.token());
+    check(
+        &user,
+        &server,
+        bundle("the secret before the newest", json!({}), "live_session_token", "generate a new access token"),
+    );
+}
+
+#[test]
+fn broken_groups() {
+    let mut composite = test_keys::DH_PARAMETERS.to_owned();
+    composite.replace_range(200..202, if &composite[200..202] == "AA" { "BB" } else { "AA" });
+    each(vec![
+        bundle(
+            "another group",
+            json!({ "dh_params": DhGroup::ffdhe_2048().to_pem() }),
+            "proof",
+            "the Diffie-Hellman parameters are not the registered ones",
+        ),
+        bundle(
+            "a negative prime",
+            json!({ "dh_params": negative_dh_parameters() }),
+            "dh_params",
+            "makes new parameters",
+        ),
+        bundle("a digit changed", json!({ "dh_params": composite }), "dh_params", "copy the parameters again"),
+        bundle("no parameters at all", json!({ "dh_params": "nothing" }), "dh_params", ""),
+    ]);
+}
+
+#[test]
+fn broken_names() {
+    each(vec![
+        fault("an inactive consumer", at_sign_in(Fault::invalid_consumer()), "live_session_token", "weekend reset"),
+        bundle(
+            "another consumer key",
+            json!({ "consumer_key": "SIMULATED" }),
+            "live_session_token",
+            "compare the consumer key",
+        ),
+        bundle(
+            "a consumer key in lower case",
+            json!({ "consumer_key": "simulator" }),
+            "live_session_token",
+            "consumer key",
+        ),
+        bundle("the realm of the test consumer", json!({ "realm": "test_realm" }), "realm", "leave the realm out"),
+        bundle("an unknown realm", json!({ "realm": "somewhere" }), "live_session_token", "`limited_poa`"),
+        bundle("another query policy", json!({ "query_policy": "omit" }), "requests", "\"query_policy\": \"rfc5849\""),
+    ]);
+}
+
+fn at_sign_in(fault: Fault) -> Fault {
+    fault.at("/oauth/live_session_token")
+}
+
+#[test]
+fn broken_brokers() {
+    let ten_minutes = Duration::from_secs(600);
+    let not_entitled =
+        Fault::status(500).with_body("application/json", r#"{"error":"failed to generate sso dh token"}"#).at(OPEN);
+    each(vec![
+        fault("a clock that is slow", Fault::clock_ahead(ten_minutes), "clock", "set the clock"),
+        fault("a clock that is fast", Fault::clock_behind(ten_minutes), "clock", "set the clock"),
+        fault(
+            "a secret that the broker lost",
+            Fault::no_access_secret(),
+            "live_session_token",
+            "generate a new access token",
+        ),
+        fault("a proof that does not fit", Fault::wrong_proof(), "proof", "Diffie-Hellman parameters"),
+        fault("too many requests", at_sign_in(Fault::rate_limited()), "live_session_token", "10 to 15 minutes"),
+        fault("maintenance", at_sign_in(Fault::status(503).with_empty_body()), "live_session_token", "wait"),
+        fault("a lost reply", at_sign_in(Fault::lose_reply()), "live_session_token", "network"),
+        fault("another session", Fault::competing().at(OPEN), "brokerage_session", "log out there"),
+        fault("no permission to trade", not_entitled, "brokerage_session", "check the account"),
+        fault(
+            "a session that ends at once",
+            Fault::status(401).times(5).at("/trsrv/stocks"),
+            "requests",
+            "negotiate a new live session token",
+        ),
+    ]);
+}
+
+/// A server that answers a TLS handshake as plain web servers do.
+fn speak_no_tls() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    // One connection to see that somebody is there, and one that is used.
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(2) {
+            let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[test]
+fn broken_ways() {
+    let (server, user) = start();
+    let unused = Address::new().origin();
+    let plain = speak_no_tls();
+    let origin = server.server.origin();
+    for case in [
+        bundle("nobody there", json!({ "base_url": format!("{unused}/v1/api") }), "reachability", "check `base_url`"),
+        bundle(
+            "no such host",
+            json!({ "base_url": "https://no-such-host.invalid/v1/api" }),
+            "reachability",
+            "check the host in `base_url`",
+        ),
+        bundle("no TLS", json!({ "base_url": "http://no-such-host.invalid/v1/api" }), "base_url", "write `https`"),
+        bundle(
+            "bad TLS",
+            json!({ "base_url": format!("https://{plain}/v1/api") }),
+            "tls",
+            "speaks no TLS that can be trusted",
+        ),
+        bundle(
+            "another path",
+            json!({ "base_url": format!("{origin}/v2/api") }),
+            "live_session_token",
+            "check the base URL",
+        ),
+    ] {
+        check(&user, &server, case);
+    }
+}

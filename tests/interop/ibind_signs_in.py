@@ -1,0 +1,106 @@
+"""`ibind`, a client by other people in another language, signs in to `ibkr-oauth simulate`.
+
+    python tests/interop/ibind_signs_in.py target/debug/ibkr-oauth
+
+It is used as it comes from PyPI, with nothing of it replaced: it gets its live session token, validates the broker's
+proof of it, and makes protected calls, with and without a query. It leaves the query out of what it signs, hence the
+policy `omit`.
+"""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+PROGRAM = str(Path(sys.argv[1]).resolve())
+
+
+def der_integers(pem: str) -> list[int]:
+    """The integers of the one sequence in a PEM text."""
+    der = base64.b64decode("".join(line for line in pem.splitlines() if not line.startswith("-----")))
+
+    def element(at: int) -> tuple[int, int, int]:
+        tag, length, at = der[at], der[at + 1], at + 2
+        if length >= 0x80:
+            size = length - 0x80
+            length, at = int.from_bytes(der[at : at + size], "big"), at + size
+        return tag, at, at + length
+
+    tag, at, end = element(0)
+    assert tag == 0x30
+    numbers = []
+    while at < end:
+        tag, start, at = element(at)
+        assert tag == 0x02
+        numbers.append(int.from_bytes(der[start:at], "big", signed=True))
+    return numbers
+
+
+def check(bundle: dict) -> None:
+    # Only now, since ibind reads its settings when it is loaded.
+    from ibind import IbkrClient
+    from ibind.oauth.oauth1a import OAuth1aConfig
+
+    prime, generator = der_integers(bundle["dh_params"])
+    assert prime > 0, "a prime that other programs take for a negative number"
+    config = OAuth1aConfig(
+        oauth_rest_url=bundle["base_url"] + "/",
+        access_token=bundle["access_token"],
+        access_token_secret=bundle["access_token_secret"],
+        consumer_key=bundle["consumer_key"],
+        dh_prime=f"{prime:x}",
+        dh_generator=generator,
+        signature_key=bundle["signature_key"],
+        encryption_key=bundle["encryption_key"],
+        realm=bundle["realm"],
+        maintain_oauth=False,
+        init_brokerage_session=False,
+        shutdown_oauth=False,
+    )
+    # The constructor negotiates and raises where the proof does not fit.
+    client = IbkrClient(use_oauth=True, oauth_config=config, auto_register_shutdown=False)
+    assert len(base64.b64decode(client.live_session_token)) == 20
+    # Each negotiation has another key, of which about every second needs a sign byte.
+    for _ in range(7):
+        client.oauth_init(maintain_oauth=False, init_brokerage_session=False)
+    accounts = client.portfolio_accounts().data
+    assert accounts and accounts[0]["id"], accounts
+    client.initialize_brokerage_session(compete=False)
+    assert client.tickle().data["session"]
+    found = client.get("iserver/secdef/search", {"symbol": "BRK B,C/é"}).data
+    assert found["query"] == [["symbol", "BRK B,C/é"]], found
+    client.logout()
+    client.close()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(IBIND_LOG_TO_FILE="False", IBIND_LOGS_DIR=folder)
+        for name in list(os.environ):
+            if name.lower().endswith("_proxy"):
+                del os.environ[name]
+        command = [PROGRAM, "simulate", "--out", str(Path(folder, "simulated")), "--query-policy", "omit"]
+        simulator = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A simulator that never gets ready must not keep the check waiting for ever.
+        watchdog = threading.Timer(120, simulator.kill)
+        watchdog.start()
+        try:
+            ready = json.loads(simulator.stdout.readline())
+            bundle = json.loads(Path(ready["bundle"]).read_text())
+            assert bundle["base_url"] == ready["base_url"] == f"http://{ready['address']}/v1/api"
+            check(bundle)
+        finally:
+            watchdog.cancel()
+            simulator.send_signal(signal.SIGTERM)
+            _, refusals = simulator.communicate(timeout=30)
+        assert simulator.returncode == 0, simulator.returncode
+        assert refusals == "", refusals
+    print("ibind signed in, validated its live session token and made protected calls")
+
+
+main()
