@@ -104,15 +104,15 @@ impl Decimal {
 impl From<u64> for Decimal {
     fn from(mut number: u64) -> Self {
         let mut digits = [b'0'; Self::LONGEST];
-        let mut start = Self::LONGEST;
-        for digit in digits.iter_mut().rev() {
+        let mut left = digits.iter_mut();
+        while let Some(digit) = left.next_back() {
             *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-            start -= 1;
             number /= 10;
             if number == 0 {
                 break;
             }
         }
+        let start = left.len();
         Self { digits, start }
     }
 }

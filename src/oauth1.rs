@@ -20,17 +20,18 @@ mod append;
 mod base_string;
 mod base_uri;
 mod encode;
+mod encoded_base;
 mod header;
-mod origin;
 mod pairs;
 mod parameters;
 
 pub(crate) use self::{
     append::{append_base64_encoded, append_encoded, append_encoded_twice},
     encode::percent_decode_lossy,
+    encoded_base::{EncodedBase, append_base_uri},
     header::write_header,
-    origin::{EncodedOrigin, append_base_uri},
-    pairs::{Pairs, ProtocolName, check_names},
+    pairs::{Pairs, ProtocolName},
+    parameters::is_form_media_type,
 };
 pub use self::{
     base_string::{QueryPolicy, UnknownQueryPolicy, base_string},

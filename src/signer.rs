@@ -2,7 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderValue, Request, header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderValue, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    request::Parts,
+};
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -16,7 +20,7 @@ use crate::{
     encoding::base64,
     error::{Error, Stage},
     exchange::sensitive,
-    oauth1,
+    oauth1::{self, Pairs},
     secret::Secret,
     timestamp_floor::TimestampFloor,
 };
@@ -232,7 +236,8 @@ impl Signer {
         timestamp: u64,
     ) -> Result<RequestSignature, Error> {
         check(Head::from(parts), form)?;
-        oauth1::check_names(&parts.uri, form).map_err(protocol_name)?;
+        let (query, policy) = (parts.uri.query().unwrap_or_default(), self.consumer.query_policy());
+        Pairs::new().collect(query.as_bytes(), form.unwrap_or_default(), policy).map_err(protocol_name)?;
         if nonce.is_empty() || !nonce.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(Error::config(STAGE, "the nonce is empty or has characters other than printable ASCII"));
         }
@@ -242,7 +247,6 @@ impl Signer {
         let method = ("oauth_signature_method", "HMAC-SHA256");
         let timestamp = ("oauth_timestamp", timestamp.as_str());
         let token = ("oauth_token", &*self.token);
-        let policy = self.consumer.query_policy();
         let signed = [consumer_key, nonce, method, timestamp, token];
         let base_string = oauth1::base_string(&parts.method, &parts.uri, &signed, form, policy)
             .map_err(|error| uri_error(STAGE, error))?;
@@ -257,11 +261,16 @@ impl Signer {
 
 /// What the headers of a request say against signing it.
 fn check(head: Head<'_>, form: Option<&[u8]>) -> Result<(), Error> {
-    if head.headers.contains_key(AUTHORIZATION) {
-        return Err(Error::config(STAGE, "the request has an `Authorization` header already")
-            .with_remedy("sign a fresh request: to try again, build it anew or remove the header"));
+    // A request has few headers: to look through them once costs less than to hash two names.
+    let mut is_form = false;
+    for (name, value) in head.headers {
+        if *name == AUTHORIZATION {
+            return Err(Error::config(STAGE, "the request has an `Authorization` header already")
+                .with_remedy("sign a fresh request: to try again, build it anew or remove the header"));
+        }
+        is_form |= *name == CONTENT_TYPE && oauth1::is_form_media_type(value);
     }
-    match (oauth1::is_form(head.headers), form) {
+    match (is_form, form) {
         (true, None) => Err(Error::config(STAGE, "the body is a form, which must be signed too")
             .with_remedy("use `sign_form`, which reads the body")),
         (false, Some(_)) => Err(Error::config(STAGE, "the media type is not that of a form")

@@ -1,28 +1,41 @@
 //! The encodings of a signature, each written in one pass behind the bytes that are there already.
 //!
-//! [`percent_encode`](super::percent_encode) says the same more plainly; these cost a branch and a store a byte.
+//! [`percent_encode`](super::percent_encode) says the same more plainly.
 
 use super::encode::is_unreserved;
 
 /// Percent-encodes `bytes`.
 pub(crate) fn append_encoded(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        if is_unreserved(*byte) {
-            out.push(*byte);
-        } else {
-            out.extend_from_slice(&[b'%', upper_digit(byte >> 4), upper_digit(byte & 0x0f)]);
-        }
-    }
+    append::<false>(out, bytes);
 }
 
 /// Percent-encodes `bytes`, and what comes of that once more.
 pub(crate) fn append_encoded_twice(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        if is_unreserved(*byte) {
-            out.push(*byte);
-        } else {
-            out.extend_from_slice(&[b'%', b'2', b'5', upper_digit(byte >> 4), upper_digit(byte & 0x0f)]);
-        }
+    append::<true>(out, bytes);
+}
+
+/// Copies runs of unreserved bytes, and encodes those between them one by one.
+fn append<const TWICE: bool>(out: &mut Vec<u8>, mut bytes: &[u8]) {
+    loop {
+        let (unreserved, rest) = bytes.split_at(unreserved_run(bytes));
+        out.extend_from_slice(unreserved);
+        let [reserved, rest @ ..] = rest else { return };
+        append_reserved::<TWICE>(out, *reserved);
+        bytes = rest;
+    }
+}
+
+/// How many bytes of `text`, from its start on, are unreserved.
+pub(super) fn unreserved_run(text: &[u8]) -> usize {
+    text.iter().position(|byte| !is_unreserved(*byte)).unwrap_or(text.len())
+}
+
+pub(super) fn append_reserved<const TWICE: bool>(out: &mut Vec<u8>, byte: u8) {
+    let (high, low) = (upper_digit(byte >> 4), upper_digit(byte & 0x0f));
+    if TWICE {
+        out.extend_from_slice(&[b'%', b'2', b'5', high, low]);
+    } else {
+        out.extend_from_slice(&[b'%', high, low]);
     }
 }
 
@@ -35,27 +48,41 @@ pub(crate) fn append_base64_encoded(out: &mut Vec<u8>, mac: &[u8; 32]) {
     let mut triples = mac.chunks_exact(3);
     for triple in triples.by_ref() {
         if let [first, second, third] = *triple {
-            append_sextet(out, first >> 2);
-            append_sextet(out, first << 4 | second >> 4);
-            append_sextet(out, second << 2 | third >> 6);
-            append_sextet(out, third);
+            let bits = u32::from_be_bytes([0, first, second, third]);
+            append_sextets(out, [bits >> 18, bits >> 12, bits >> 6, bits]);
         }
     }
     if let [first, second] = *triples.remainder() {
-        append_sextet(out, first >> 2);
-        append_sextet(out, first << 4 | second >> 4);
-        append_sextet(out, second << 2);
+        let bits = u32::from_be_bytes([0, first, second, 0]);
+        append_sextets(out, [bits >> 18, bits >> 12, bits >> 6]);
         out.extend_from_slice(b"%3D");
     }
 }
 
-/// Writes the character of Base64 that stands for the lower six bits.
-fn append_sextet(out: &mut Vec<u8>, bits: u8) {
+/// Writes the characters of Base64 that stand for the lower six bits of each.
+fn append_sextets<const N: usize>(out: &mut Vec<u8>, sextets: [u32; N]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    match ALPHABET.get(usize::from(bits & 0x3f)).copied().unwrap_or_default() {
-        b'+' => out.extend_from_slice(b"%2B"),
-        b'/' => out.extend_from_slice(b"%2F"),
-        plain => out.push(plain),
+    let characters = sextets.map(|bits| {
+        let sextet = usize::try_from(bits & 0x3f).unwrap_or_default();
+        ALPHABET.get(sextet).copied().unwrap_or_default()
+    });
+    // Only the last two characters are ever encoded.
+    if sextets.iter().any(|bits| bits & 0x3f >= 62) {
+        append_rare(out, &characters);
+    } else {
+        out.extend_from_slice(&characters);
+    }
+}
+
+/// Not inlined, so that the common case keeps its registers.
+#[cold]
+fn append_rare(out: &mut Vec<u8>, characters: &[u8]) {
+    for character in characters {
+        match character {
+            b'+' => out.extend_from_slice(b"%2B"),
+            b'/' => out.extend_from_slice(b"%2F"),
+            plain => out.push(*plain),
+        }
     }
 }
 

@@ -113,13 +113,11 @@ impl<'a> Origin<'a> {
 }
 
 /// Refuses what stands behind the authority where clients might send something else.
-pub(super) fn check_path_and_query(uri: &Uri) -> Result<(), UriError> {
+fn check_path_and_query(uri: &Uri) -> Result<(), UriError> {
     if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() {
         return Err(UriError::NonAscii);
     }
-    // A path without either character has no such segment, and most paths have neither.
-    let may_have_dots = uri.path().bytes().any(|byte| byte == b'.' || byte == b'%');
-    if may_have_dots && uri.path().split('/').any(is_dot_segment) {
+    if uri.path().as_bytes().split(|byte| *byte == b'/').any(is_dot_segment) {
         return Err(UriError::DotSegment);
     }
     Ok(())
@@ -161,16 +159,16 @@ fn is_plain_host(host: &str) -> bool {
     }
 }
 
-fn is_dot_segment(segment: &str) -> bool {
+pub(super) fn is_dot_segment(segment: &[u8]) -> bool {
     match after_dot(segment) {
-        Some("") => true,
-        Some(rest) => after_dot(rest) == Some(""),
+        Some(b"") => true,
+        Some(rest) => after_dot(rest) == Some(b""),
         None => false,
     }
 }
 
-fn after_dot(text: &str) -> Option<&str> {
-    [".", "%2e", "%2E"].iter().find_map(|dot| text.strip_prefix(dot))
+fn after_dot(text: &[u8]) -> Option<&[u8]> {
+    [b".".as_slice(), b"%2e", b"%2E"].iter().find_map(|dot| text.strip_prefix(*dot))
 }
 
 #[cfg(test)]

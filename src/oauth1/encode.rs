@@ -91,6 +91,17 @@ pub(super) fn decode_form(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(percent_decode(&spaced).collect())
 }
 
+/// The byte that a `%` and what is behind it stand for, and the rest. Without two digits it stands for itself.
+pub(super) fn decode_escape(behind: &[u8]) -> (u8, &[u8]) {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    if let [high, low, rest @ ..] = behind {
+        if let (Some(high), Some(low)) = (digit(*high), digit(*low)) {
+            return (high << 4 | low, rest);
+        }
+    }
+    (b'%', behind)
+}
+
 /// Decodes a value of an OAuth header; `None` where a `%` has no two hexadecimal digits behind it, where a byte stands
 /// bare that ought to be encoded, or where the bytes are not UTF-8.
 pub(super) fn decode_strict(text: &str) -> Option<String> {

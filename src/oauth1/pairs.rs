@@ -1,16 +1,24 @@
 //! The application's pairs as they are signed, in memory that is used again and again.
 
-use http::Uri;
+use std::cmp::Ordering;
+
+use percent_encoding::percent_decode;
 
 use super::{
-    append::{append_encoded, append_encoded_twice},
+    append::{append_reserved, unreserved_run},
     base_string::QueryPolicy,
-    encode::compare_encoded,
+    encode::{decode_escape, is_unreserved},
     parameters::wire_pairs,
 };
 
 /// What all names of the protocol's own parameters start with, and none of the application's may.
 const PROTOCOL_PREFIX: &[u8] = b"oauth_";
+
+/// What stands between name and value in the base string.
+const EQUALS: &[u8] = b"%3D";
+
+/// What stands between two pairs there.
+const SEPARATOR: &[u8] = b"%26";
 
 /// The pairs of a request's query and form, sorted as one [`QueryPolicy`] wants it.
 ///
@@ -18,20 +26,19 @@ const PROTOCOL_PREFIX: &[u8] = b"oauth_";
 /// stands between two of the protocol's: their text can be made once.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
-    /// All names and values, one behind the other.
+    /// The pairs as they stand in the base string, each with a separator behind it, in the order of the wire.
     text: Vec<u8>,
     spans: Vec<Span>,
-    encoded_twice: bool,
+    /// How many of the spans sort before the protocol's own parameters.
+    before_protocol: usize,
 }
 
-/// Where in the text a pair stands: its name up to `middle`, its value from there.
+/// Where in the text a pair stands.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: usize,
-    middle: usize,
+    name_end: usize,
     end: usize,
-    /// Only a pair taken raw from the wire can have no value at all.
-    has_value: bool,
 }
 
 /// A name starts with `oauth_`.
@@ -41,7 +48,7 @@ pub(crate) struct ProtocolName;
 impl Pairs {
     /// Without any memory yet.
     pub(crate) const fn new() -> Self {
-        Self { text: Vec::new(), spans: Vec::new(), encoded_twice: false }
+        Self { text: Vec::new(), spans: Vec::new(), before_protocol: 0 }
     }
 
     /// How many bytes of memory are kept.
@@ -53,148 +60,122 @@ impl Pairs {
     pub(crate) fn collect(&mut self, query: &[u8], form: &[u8], policy: QueryPolicy) -> Result<(), ProtocolName> {
         self.text.clear();
         self.spans.clear();
-        self.encoded_twice = policy.encodes_twice();
         match policy {
-            QueryPolicy::Rfc5849 | QueryPolicy::DecodedOnce => {
-                self.push_decoded(query)?;
-                self.push_decoded(form)?;
-            }
             QueryPolicy::RawPairs => {
-                self.push_raw(query)?;
-                self.push_decoded(form)?;
+                if wire_pairs(query).any(|(name, _)| percent_decode(name).take(PROTOCOL_PREFIX.len()).eq(*b"oauth_")) {
+                    return Err(ProtocolName);
+                }
+                self.push::<false, false>(query)?;
+                self.push::<true, false>(form)?;
             }
-            QueryPolicy::Omit | QueryPolicy::InUrl => {
-                refuse_protocol_names(query)?;
-                refuse_protocol_names(form)?;
+            QueryPolicy::DecodedOnce => {
+                self.push::<true, false>(query)?;
+                self.push::<true, false>(form)?;
+            }
+            QueryPolicy::Rfc5849 | QueryPolicy::Omit | QueryPolicy::InUrl => {
+                self.push::<true, true>(query)?;
+                self.push::<true, true>(form)?;
             }
         }
-        self.sort();
+        if matches!(policy, QueryPolicy::Omit | QueryPolicy::InUrl) {
+            self.spans.clear();
+        }
+        if policy.encodes_twice() {
+            // These sort as they would encoded once: a `%` became `%25`, and still is before all else.
+            self.sort(<[u8]>::cmp);
+        } else {
+            self.sort(|left, right| percent_decode(left).cmp(percent_decode(right)));
+        }
         Ok(())
     }
 
-    /// Takes pairs as they stand on the wire, decoding and splitting them in one pass.
-    fn push_decoded(&mut self, mut wire: &[u8]) -> Result<(), ProtocolName> {
+    /// Takes pairs from the wire: splits, decodes and encodes in one pass.
+    fn push<const DECODE: bool, const TWICE: bool>(&mut self, mut wire: &[u8]) -> Result<(), ProtocolName> {
         while !wire.is_empty() {
             let start = self.text.len();
-            let mut middle = None;
-            loop {
-                let (byte, rest) = match wire {
-                    [] => break,
-                    [b'&', rest @ ..] => {
-                        wire = rest;
-                        break;
-                    }
-                    [b'=', rest @ ..] if middle.is_none() => {
-                        middle = Some(self.text.len());
-                        wire = rest;
-                        continue;
-                    }
-                    [b'+', rest @ ..] => (b' ', rest),
-                    [b'%', rest @ ..] => decode_escape(rest),
-                    [byte, rest @ ..] => (*byte, rest),
-                };
-                self.text.push(byte);
-                wire = rest;
-            }
-            let end = self.text.len();
-            if middle.is_none() && end == start {
+            let has_value;
+            (has_value, wire) = self.push_half::<DECODE, TWICE, true>(wire);
+            let name_end = self.text.len();
+            if !has_value && name_end == start {
                 continue; // `&&` holds no pair
             }
-            let span = Span { start, middle: middle.unwrap_or(end), end, has_value: true };
+            // A decoded pair always has a value, perhaps an empty one; a raw one may have none at all.
+            if has_value || DECODE {
+                self.text.extend_from_slice(EQUALS);
+            }
+            if has_value {
+                (_, wire) = self.push_half::<DECODE, TWICE, false>(wire);
+            }
+            let span = Span { start, name_end, end: self.text.len() };
             if span.name(&self.text).starts_with(PROTOCOL_PREFIX) {
                 return Err(ProtocolName);
             }
             self.spans.push(span);
+            self.text.extend_from_slice(SEPARATOR);
         }
         Ok(())
     }
 
-    fn push_raw(&mut self, wire: &[u8]) -> Result<(), ProtocolName> {
-        refuse_protocol_names(wire)?;
-        for (name, value) in wire_pairs(wire) {
-            let start = self.text.len();
-            self.text.extend_from_slice(name);
-            let middle = self.text.len();
-            self.text.extend_from_slice(value.unwrap_or_default());
-            self.spans.push(Span { start, middle, end: self.text.len(), has_value: value.is_some() });
+    /// Takes a name or a value; returns whether it ended with the `=` of a name, and what is left.
+    fn push_half<'a, const DECODE: bool, const TWICE: bool, const IS_NAME: bool>(
+        &mut self,
+        mut wire: &'a [u8],
+    ) -> (bool, &'a [u8]) {
+        loop {
+            let (unreserved, rest) = wire.split_at(unreserved_run(wire));
+            self.text.extend_from_slice(unreserved);
+            let [reserved, rest @ ..] = rest else { return (false, rest) };
+            let (byte, rest) = match reserved {
+                b'&' => return (false, rest),
+                b'=' if IS_NAME => return (true, rest),
+                b'+' if DECODE => (b' ', rest),
+                b'%' if DECODE => decode_escape(rest),
+                other => (*other, rest),
+            };
+            if is_unreserved(byte) {
+                self.text.push(byte);
+            } else {
+                append_reserved::<TWICE>(&mut self.text, byte);
+            }
+            wire = rest;
         }
-        Ok(())
     }
 
     /// Sorts by name, then value, then place: raw pairs `a` and `a=` are equals that read differently, and stay in the
     /// order of the wire. With the place, no two are equal, and a sort may be one that needs no memory.
-    fn sort(&mut self) {
-        let Self { text, spans, encoded_twice } = self;
-        let compare = if *encoded_twice { compare_encoded } else { <[u8]>::cmp };
+    fn sort(&mut self, compare: impl Fn(&[u8], &[u8]) -> Ordering) {
+        let Self { text, spans, .. } = self;
         spans.sort_unstable_by(|left, right| {
             compare(left.name(text), right.name(text))
                 .then_with(|| compare(left.value(text), right.value(text)))
                 .then_with(|| left.start.cmp(&right.start))
         });
+        self.before_protocol = spans.partition_point(|span| compare(span.name(text), PROTOCOL_PREFIX).is_lt());
     }
 
     /// Writes the pairs that sort before the protocol's own, each with the `&` behind it.
     pub(crate) fn append_before_protocol(&self, out: &mut Vec<u8>) {
-        for span in self.halves().0 {
-            self.append(out, *span);
-            out.extend_from_slice(b"%26");
+        for span in self.spans.iter().take(self.before_protocol) {
+            out.extend_from_slice(self.text.get(span.start..span.end + SEPARATOR.len()).unwrap_or_default());
         }
     }
 
     /// Writes the pairs that sort after the protocol's own, each with the `&` before it.
     pub(crate) fn append_after_protocol(&self, out: &mut Vec<u8>) {
-        for span in self.halves().1 {
-            out.extend_from_slice(b"%26");
-            self.append(out, *span);
-        }
-    }
-
-    /// The pairs before and after the place of `oauth_…`, whose own bytes sort the same encoded or not.
-    fn halves(&self) -> (&[Span], &[Span]) {
-        let compare = if self.encoded_twice { compare_encoded } else { <[u8]>::cmp };
-        let place = self.spans.partition_point(|span| compare(span.name(&self.text), PROTOCOL_PREFIX).is_lt());
-        self.spans.split_at_checked(place).unwrap_or_default()
-    }
-
-    fn append(&self, out: &mut Vec<u8>, span: Span) {
-        let append = if self.encoded_twice { append_encoded_twice } else { append_encoded };
-        append(out, span.name(&self.text));
-        if span.has_value {
-            out.extend_from_slice(b"%3D");
-            append(out, span.value(&self.text));
+        for span in self.spans.iter().skip(self.before_protocol) {
+            out.extend_from_slice(SEPARATOR);
+            out.extend_from_slice(self.text.get(span.start..span.end).unwrap_or_default());
         }
     }
 }
 
 impl Span {
     fn name(self, text: &[u8]) -> &[u8] {
-        text.get(self.start..self.middle).unwrap_or_default()
+        text.get(self.start..self.name_end).unwrap_or_default()
     }
 
+    /// Empty where there is none.
     fn value(self, text: &[u8]) -> &[u8] {
-        text.get(self.middle..self.end).unwrap_or_default()
+        text.get(self.name_end + EQUALS.len()..self.end).unwrap_or_default()
     }
-}
-
-/// Looks for what [`Pairs::collect`] refuses.
-pub(crate) fn check_names(uri: &Uri, form: Option<&[u8]>) -> Result<(), ProtocolName> {
-    refuse_protocol_names(uri.query().unwrap_or_default().as_bytes())?;
-    refuse_protocol_names(form.unwrap_or_default())
-}
-
-fn refuse_protocol_names(wire: &[u8]) -> Result<(), ProtocolName> {
-    // `+` is a space, and there is none in the prefix.
-    let is_protocol = |name| percent_encoding::percent_decode(name).take(PROTOCOL_PREFIX.len()).eq(*b"oauth_");
-    if wire_pairs(wire).any(|(name, _)| is_protocol(name)) { Err(ProtocolName) } else { Ok(()) }
-}
-
-/// The byte that a `%` and what follows it stand for, and the rest behind. Without two digits it stands for itself.
-fn decode_escape(behind: &[u8]) -> (u8, &[u8]) {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    if let [high, low, rest @ ..] = behind {
-        if let (Some(high), Some(low)) = (digit(*high), digit(*low)) {
-            return (high << 4 | low, rest);
-        }
-    }
-    (b'%', behind)
 }

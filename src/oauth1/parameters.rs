@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 use super::encode::decode_form;
 
@@ -43,8 +43,11 @@ pub(super) fn wire_pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u
 /// Whether the content type is `application/x-www-form-urlencoded`, whatever its case and parameters (`; charset=…`).
 #[must_use]
 pub fn is_form(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_TYPE).iter().any(|value| {
-        let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-        media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-    })
+    headers.get_all(CONTENT_TYPE).iter().any(is_form_media_type)
+}
+
+/// Whether this value of a content type is that of a form.
+pub(crate) fn is_form_media_type(value: &HeaderValue) -> bool {
+    let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }

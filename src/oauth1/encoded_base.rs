@@ -1,0 +1,131 @@
+//! The base string URI, written encoded in one pass.
+
+use http::{Uri, uri::Scheme};
+
+use super::{
+    append::{append_encoded, append_reserved, unreserved_run},
+    base_uri::{Origin, UriError, is_dot_segment},
+};
+use crate::encoding::Decimal;
+
+/// The start of a base string URI, checked and encoded once: nearly all requests of a signer go to one base URL.
+#[derive(Clone, Debug)]
+pub(crate) struct EncodedBase {
+    scheme: Scheme,
+    authority: String,
+    /// Without a slash at its end.
+    path: String,
+    encoded: Vec<u8>,
+}
+
+impl EncodedBase {
+    /// `None` where such a URI cannot be signed.
+    pub(crate) fn new(uri: &Uri) -> Option<Self> {
+        let mut encoded = Vec::new();
+        append_base_uri(&mut encoded, uri, None).ok()?;
+        let path = uri.path().trim_end_matches('/');
+        encoded.truncate(encoded.len() - b"%2F".len() * (uri.path().len() - path.len()));
+        let authority = uri.authority()?.as_str().to_owned();
+        Some(Self { scheme: uri.scheme()?.clone(), authority, path: path.to_owned(), encoded })
+    }
+
+    /// The rest of the path, from a slash on, where `uri` starts like this to the letter.
+    fn rest_of_path<'a>(&self, uri: &'a Uri) -> Option<&'a str> {
+        let is_same = uri.scheme()? == &self.scheme && uri.authority()?.as_str() == self.authority;
+        uri.path().strip_prefix(&*self.path).filter(|rest| is_same && rest.starts_with('/'))
+    }
+}
+
+/// Writes the base string URI of `uri`, encoded; where it starts with `base`, what is known of that is not done again.
+pub(crate) fn append_base_uri(out: &mut Vec<u8>, uri: &Uri, base: Option<&EncodedBase>) -> Result<(), UriError> {
+    let path = if let Some((base, rest)) = base.and_then(|base| Some((base, base.rest_of_path(uri)?))) {
+        out.extend_from_slice(&base.encoded);
+        rest
+    } else {
+        append_origin(out, Origin::new(uri)?);
+        uri.path()
+    };
+    if !uri.query().unwrap_or_default().is_ascii() {
+        return Err(UriError::NonAscii);
+    }
+    append_path(out, path.as_bytes())
+}
+
+/// Writes a path, encoded, and checks on the way what [`BaseUri::new`](super::BaseUri::new) checks.
+fn append_path(out: &mut Vec<u8>, mut path: &[u8]) -> Result<(), UriError> {
+    loop {
+        let (unreserved, rest) = path.split_at(unreserved_run(path));
+        out.extend_from_slice(unreserved);
+        let [reserved, rest @ ..] = rest else { return Ok(()) };
+        match reserved {
+            0x80.. => return Err(UriError::NonAscii),
+            b'/' if starts_with_dot_segment(rest) => return Err(UriError::DotSegment),
+            _ => append_reserved::<false>(out, *reserved),
+        }
+        path = rest;
+    }
+}
+
+fn starts_with_dot_segment(path: &[u8]) -> bool {
+    matches!(path, [b'.' | b'%', ..]) && path.split(|byte| *byte == b'/').next().is_some_and(is_dot_segment)
+}
+
+fn append_origin(out: &mut Vec<u8>, origin: Origin<'_>) {
+    out.extend_from_slice(origin.scheme.as_bytes());
+    append_encoded(out, b"://");
+    for byte in origin.host.bytes() {
+        append_encoded(out, &[byte.to_ascii_lowercase()]);
+    }
+    if let Some(port) = origin.port {
+        append_encoded(out, b":");
+        out.extend_from_slice(Decimal::from(u64::from(port)).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth1::{BaseUri, percent_encode};
+
+    #[test]
+    fn it_is_the_base_uri_encoded_whether_the_origin_is_known_or_not() {
+        let known = EncodedBase::new(&Uri::from_static("https://api.ibkr.com/v1/api"));
+        for text in [
+            "https://api.ibkr.com/v1/api/portfolio/accounts?a=1",
+            "https://api.ibkr.com",
+            "https://api.ibkr.com/v1/api",
+            "https://api.ibkr.com/v1/apiary",
+            "https://api.ibkr.com/v1/api/",
+            "https://api.ibkr.com//",
+            "http://api.ibkr.com/",
+            "https://api.ibkr.com:443/a,b",
+            "https://api.ibkr.com:8443/%2C",
+            "https://API.ibkr.com/A",
+            "HTTPS://api.ibkr.com.example/",
+            "http://[2001:DB8::A]:8080/a//b",
+        ] {
+            let uri: Uri = text.parse().unwrap();
+            let expected = percent_encode(BaseUri::new(&uri).unwrap().as_str().as_bytes());
+            for known in [None, known.as_ref(), EncodedBase::new(&uri).as_ref()] {
+                let mut out = Vec::new();
+                append_base_uri(&mut out, &uri, known).unwrap();
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_known_origin_does_not_hide_a_bad_path() {
+        let known = EncodedBase::new(&Uri::from_static("https://api.ibkr.com/v1/api"));
+        for text in [
+            "https://api.ibkr.com/a/../b",
+            "https://api.ibkr.com/v1/api/../b",
+            "https://api.ibkr.com/%2e",
+            "https://user@api.ibkr.com/",
+        ] {
+            let uri: Uri = text.parse().unwrap();
+            let error = append_base_uri(&mut Vec::new(), &uri, known.as_ref()).unwrap_err();
+            assert_eq!(Err(error), BaseUri::new(&uri), "{text}");
+        }
+    }
+}
