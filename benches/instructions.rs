@@ -2,27 +2,27 @@
 //! that counts. `instructions fresh|prepared|hmac COUNT`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark may fail")]
 
-mod common;
+mod requests;
 
 use std::hint::black_box;
 
-use common::{Dice, NOW, SNAPSHOT};
 use hmac::Mac;
 use http::HeaderValue;
 use ibkr_oauth::{Context, Scratch};
+use requests::{Dice, NOW, SNAPSHOT};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
     let count: u64 = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(1);
 
-    let (signer, key, parts) = (common::signer(), common::keyed_hmac(), common::get(SNAPSHOT));
+    let (signer, key, parts) = (requests::signer(), requests::keyed_hmac(), requests::get(SNAPSHOT));
     let (mut scratch, mut dice) = (Scratch::new(), Dice(1));
     let mut cx = Context::new(NOW, &mut dice);
     // Whatever is measured, all is got ready, so that only the repetitions differ.
     let prepared = signer.prepare(&parts).unwrap();
     signer.write_header(&mut cx, &parts, None, &mut scratch).unwrap();
-    let base_string = common::base_string(&signer, &parts, None, scratch.header());
+    let base_string = requests::base_string(&signer, &parts, None, scratch.header());
 
     for _ in 0..count {
         match what.as_str() {

@@ -41,7 +41,7 @@ type Outcome = Result<Vec<u8>, Error>;
 
 impl Case<'_> {
     fn plain(&self) -> Outcome {
-        let digits: String = self.nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = format!("{:032x}", u128::from_be_bytes(self.nonce));
         let signature = self.signer.reproduce(self.parts, self.form, &digits, NOW.as_secs())?;
         Ok(signature.authorization.as_bytes().to_vec())
     }

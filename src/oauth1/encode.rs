@@ -45,7 +45,12 @@ static RANKS: [u8; 256] = ranks();
 /// How many bytes are reserved: the rank of the first that is not.
 const RESERVED_COUNT: u8 = 190;
 
-#[allow(clippy::as_conversions, clippy::indexing_slicing, reason = "counts bytes before the program runs")]
+#[allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "counts bytes before the program runs"
+)]
 const fn ranks() -> [u8; 256] {
     let mut ranks = [0; 256];
     let (mut reserved, mut unreserved) = (0, RESERVED_COUNT);

@@ -1,4 +1,5 @@
 //! What the benchmarks share: the requests that are signed, and dice that are cheap and never repeat.
+#![allow(clippy::mod_module_files, reason = "a file of its own in `benches` would be a benchmark")]
 #![allow(dead_code, reason = "not every benchmark uses all of it")]
 
 use hmac::{Hmac, KeyInit};
