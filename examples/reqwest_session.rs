@@ -60,7 +60,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     });
 
     // All others hold a handle, which may be cloned and sent around.
-    for path in ["/portfolio/accounts", "/iserver/accounts"] {
+    for path in ["/portfolio/accounts", "/marketdata/snapshot?conids=265598"] {
         let response = get(&client, &handle, path).await?;
         println!("{path}: {} {}", response.status(), String::from_utf8_lossy(response.body()));
     }

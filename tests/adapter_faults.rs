@@ -31,7 +31,12 @@ use ibkr_oauth::{
     session::{Failure, FailureKind, Session, SessionConfig, SessionEvent},
     simulator::test_keys,
 };
-use loopback::{Address, Loopback, broker::with_context, read_request, stream::Stream};
+use loopback::{
+    Address, Loopback,
+    broker::{BrokerServer, with_context},
+    read_request,
+    stream::Stream,
+};
 
 for_each_adapter!(
     nobody_listens,
@@ -46,6 +51,7 @@ for_each_adapter!(
     an_error_names_no_query,
     a_reused_connection_that_breaks_sends_nothing_twice,
     heads_reach_the_wire,
+    a_url_that_a_client_rewrites_is_signed_as_it_is_sent,
 );
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
@@ -328,4 +334,26 @@ fn heads_reach_the_wire<A: Adapter>() {
         assert_eq!(received.body, body);
         assert_eq!(received.header("content-length"), ["256"], "set right where it was wrong");
     }
+}
+
+fn a_url_that_a_client_rewrites_is_signed_as_it_is_sent<A: Adapter>() {
+    let server = BrokerServer::start();
+    let (adapter, consumer) = (A::new(), &server.account.consumer);
+    let exchange = with_context(|cx| {
+        consumer.unlock(cx, &server.account.access_token).unwrap().live_session_token(consumer, cx).unwrap()
+    });
+    let signer = adapter.send(exchange).unwrap().signer();
+    adapter.send(with_context(|cx| signer.brokerage().open(cx, ibkr_oauth::Compete::Yield).unwrap())).unwrap();
+    for query in ["name=O'Brien", "name=BRK%20B,C&name=x+y", "a=%2c&b={c}", "a=b|c^d`e", "=&a=&b"] {
+        let url = format!("{}/iserver/secdef/search?{query}", server.account.base_url());
+        let request = Request::get(&url).body(Bytes::new()).unwrap();
+        let reply = with_context(|cx| adapter.sign_and_send(&signer, cx, request));
+        assert_eq!(reply.unwrap().status(), StatusCode::OK, "{query}: {:?}", server.broker().refusals().last());
+    }
+    for path in ["/portfolio/../accounts", "/portfolio/%2e%2e/accounts"] {
+        let request = Request::get(format!("{}{path}", server.account.base_url())).body(Bytes::new()).unwrap();
+        let error = with_context(|cx| adapter.sign_and_send(&signer, cx, request)).unwrap_err();
+        assert_eq!((error.stage(), error.kind()), (Stage::Sign, ErrorKind::Config), "{path}");
+    }
+    assert!(server.broker().refusals().is_empty());
 }

@@ -6,12 +6,14 @@ use ibkr_oauth::{
     EntropyError, Epoch, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement,
     PendingReply, Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, UnlockedToken, Unsigned, Verifier,
     dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
+    driver::{Driver, SessionHandle},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, QueryPolicy, UnknownQueryPolicy, UriError},
     simulator::{Broker, BrokerBuilder, BrokerError, Fault, Lost, Refusal, RefusalReason, WrongResponse},
 };
 
 const fn shared<T: Send + Sync + Unpin + 'static>() {}
+const fn sent<T: Send + Unpin + 'static>() {}
 const fn cloned<T: Clone + Send + Sync + 'static>() {}
 const fn an_error<T: std::error::Error + Send + Sync + 'static>() {}
 fn an_object<T: ?Sized>() {}
@@ -69,11 +71,14 @@ fn all_that_a_program_keeps_may_cross_threads() {
     shared::<GroupReport>();
     shared::<UnknownQueryPolicy>();
     shared::<OsEntropy>();
+    // It is moved to where it runs, and stays there.
+    sent::<Driver<OsEntropy>>();
 }
 
 #[test]
 fn values_may_be_cloned_and_shared() {
     cloned::<Consumer>();
+    cloned::<SessionHandle>();
     cloned::<Endpoints>();
     cloned::<Realm>();
     cloned::<ParameterPlacement>();

@@ -2,6 +2,7 @@
 //! way.
 #![cfg(all(feature = "simulator", feature = "getrandom"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "tests start threads")]
 
 use std::{
     collections::VecDeque,
@@ -52,13 +53,11 @@ impl Future for UnderWay {
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut call = self.0.lock().unwrap();
-        match call.answer.take() {
-            Some(answer) => Poll::Ready(answer),
-            None => {
-                call.waker = Some(task.waker().clone());
-                Poll::Pending
-            }
+        let answer = call.answer.take();
+        if answer.is_none() {
+            call.waker = Some(task.waker().clone());
         }
+        answer.map_or(Poll::Pending, Poll::Ready)
     }
 }
 

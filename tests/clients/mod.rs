@@ -1,6 +1,6 @@
 //! The same calls through every adapter, so that one test is a test of each.
 
-#![allow(dead_code, reason = "not every test that shares this file needs all of it")]
+#![allow(dead_code, unused_macros, unused_imports, reason = "not every test that shares this file needs all of it")]
 
 use std::{
     sync::{Arc, Condvar, Mutex},

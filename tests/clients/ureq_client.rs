@@ -11,26 +11,35 @@ use ibkr_oauth::{
     session::{Session, SessionEvent},
 };
 use rustls::pki_types::CertificateDer;
-use ureq::{
-    Agent,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use ureq::{Agent, config::ConfigBuilder, typestate::AgentScope};
 
 use super::{Adapter, Gate, Patience, with_handle};
 
 /// Configured to do all that a call must not do.
 pub(crate) struct Ureq(Agent);
 
+#[cfg(feature = "cli")]
+fn trusting(
+    config: ConfigBuilder<AgentScope>,
+    certificate: &CertificateDer<'static>,
+) -> Option<ConfigBuilder<AgentScope>> {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+    let roots = RootCerts::new_with_certs(&[Certificate::from_der(certificate).to_owned()]);
+    Some(config.tls_config(TlsConfig::builder().root_certs(roots).build()))
+}
+
+/// The adapter's feature turns on no TLS.
+#[cfg(not(feature = "cli"))]
+fn trusting(_: ConfigBuilder<AgentScope>, _: &CertificateDer<'static>) -> Option<ConfigBuilder<AgentScope>> {
+    None
+}
+
 impl Adapter for Ureq {
     fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self> {
-        if certificate.is_some() && !cfg!(feature = "cli") {
-            return None;
-        }
         let mut config = Agent::config_builder().proxy(None).max_redirects(10).http_status_as_error(true);
         if let Some(certificate) = certificate {
-            let certificate = Certificate::from_der(certificate).to_owned();
-            let roots = RootCerts::new_with_certs(&[certificate]);
-            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+            config = trusting(config, certificate)?;
         }
         if patience == Patience::Short {
             config = config.timeout_global(Some(Duration::from_millis(50)));
