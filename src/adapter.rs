@@ -6,8 +6,16 @@
 //! - no redirect is followed, since it would carry `Authorization` elsewhere; the reply is handed back as it is;
 //! - a status of 4xx or 5xx is a reply, not an error, and no request is sent twice;
 //! - a call takes at most 30 seconds, the reply's body included;
-//! - the reply to an exchange has at most 256 KiB, that to a request of yours at most 16 MiB.
+//! - the reply to an exchange has at most 256 KiB, that to a request of yours at most 16 MiB; of a longer one no more is
+//!   read;
+//! - a body that is shorter than its `Content-Length`, or breaks off, is a failure; what follows a body is not read;
+//! - a compressed body is handed back as it came, `Content-Encoding` included, unless the client was told to unpack.
+//!
+//! What went wrong is an [`Error`] of [`Stage::Transport`], or, in a session, a [`Failure`] that says whether the request
+//! may have arrived. Neither shows a query.
 
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+use std::io::{self, Read};
 use std::{error, time::Duration};
 
 use bytes::Bytes;
@@ -84,6 +92,7 @@ impl From<NoReply> for Failure {
 }
 
 impl NoReply {
+    /// The error for the caller who asked `host`.
     fn error(self, host: &str) -> Error {
         let kind = match self.failure.kind {
             FailureKind::TooLarge => ErrorKind::Malformed,
@@ -104,21 +113,33 @@ fn host(request: &Request<Bytes>) -> String {
 
 /// What to try where nothing more is known.
 const LOOK_FIRST: &str =
-    "check network and base URL; the request may have arrived, so look before you send an order again";
+    "check network, base URL and certificates; the request may have arrived: look before you send an order again";
 const CHECK_CONNECTION: &str = "check network, base URL, proxy and certificates; nothing was sent";
 
 /// A request with what the broker demands of each: the consumer's `User-Agent` where there is none, and
-/// `Content-Length: 0` in a `POST` or `PUT` without a body.
+/// `Content-Length: 0` in a `POST` or `PUT` without a body. A `Content-Length` that is there already is set right.
 fn complete_head(signer: &Signer, request: Request<impl Into<Bytes>>) -> Request<Bytes> {
     let mut request = request.map(Into::into);
     if !request.headers().contains_key(USER_AGENT) {
         let user_agent = signer.consumer().user_agent().clone();
         request.headers_mut().insert(USER_AGENT, user_agent);
     }
-    if request.body().is_empty() && [Method::POST, Method::PUT].contains(request.method()) {
-        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let length = request.body().len();
+    let is_empty_post = length == 0 && [Method::POST, Method::PUT].contains(request.method());
+    if is_empty_post || request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     request
+}
+
+/// Reads a body of at most so many bytes; `None` if there are more.
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+fn read_body(body: impl Read, limit: usize) -> io::Result<Option<Bytes>> {
+    let mut bytes = Vec::new();
+    // One byte more than the limit, by which a longer body is known.
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    body.take(most).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= limit).then(|| Bytes::from(bytes)))
 }
 
 /// Signs a request, as a form if its media type is that of one.

@@ -132,12 +132,15 @@ impl Consumer {
     }
 
     /// Checks a signature made elsewhere as far as what is known of the key allows.
+    #[cfg_attr(
+        not(feature = "rsa"),
+        allow(clippy::unused_self, unused_variables, reason = "without `rsa` there is no public key to verify with")
+    )]
     pub(crate) fn check_signature(&self, stage: Stage, input: &SigningInput, signature: &[u8]) -> Result<(), Error> {
         #[cfg(feature = "rsa")]
         if let Some(key) = &self.0.signing_public_key {
             return key.verify(&input.digest(), signature).map_err(|error| Error::key(stage, error));
         }
-        let _ = input;
         // IBKR's keys have 2048 bits or more; nobody uses more than 16384. Of raw signatures one in 2^256 is all ASCII.
         let message = match signature.len() {
             256..=2048 if !signature.is_ascii() => return Ok(()),

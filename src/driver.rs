@@ -49,7 +49,7 @@ pub use self::handle::SessionHandle;
 /// Drives one session until it finishes.
 pub struct Driver<E> {
     session: Session,
-    clock: Clock,
+    clock: Box<dyn FnMut() -> Timestamp + Send>,
     entropy: E,
     mailbox: Arc<Mailbox>,
 }
@@ -67,8 +67,16 @@ impl<E: Entropy> Driver<E> {
     /// A driver for this session, with a source of random bytes that is its own.
     #[must_use]
     pub fn new(session: Session, entropy: E) -> Self {
+        let mut clock = Clock::new();
+        Self::with_clock(session, entropy, move || clock.now())
+    }
+
+    /// As [`new`](Self::new), with another clock than [`Clock`]: for tests on a virtual clock, and for platforms where the
+    /// standard library has none.
+    #[must_use]
+    pub fn with_clock(session: Session, entropy: E, now: impl FnMut() -> Timestamp + Send + 'static) -> Self {
         let mailbox = Arc::new(Mailbox::new(session.view().clone()));
-        Self { session, clock: Clock::new(), entropy, mailbox }
+        Self { session, clock: Box::new(now), entropy, mailbox }
     }
 
     /// A handle to the session, for whoever sends requests of their own. Make as many as you need.
@@ -78,7 +86,7 @@ impl<E: Entropy> Driver<E> {
     }
 
     fn tell(&mut self, input: Input) {
-        let mut cx = Context::new(self.clock.now(), &mut self.entropy);
+        let mut cx = Context::new((self.clock)(), &mut self.entropy);
         self.session.handle_input(&mut cx, input);
     }
 
@@ -88,7 +96,7 @@ impl<E: Entropy> Driver<E> {
             for input in self.mailbox.take() {
                 self.tell(input);
             }
-            let now = self.clock.now();
+            let now = (self.clock)();
             let output = self.session.poll_output(&mut Context::new(now, &mut self.entropy));
             self.mailbox.publish(self.session.view());
             let wait = |at: Timestamp| at.saturating_duration_since(now);

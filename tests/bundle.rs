@@ -43,6 +43,28 @@ fn refusal(text: &str) -> String {
     error.to_string()
 }
 
+/// Errors name files and variables, so that a key that slipped there must not be taken for one.
+#[test]
+fn a_key_in_place_of_a_name_is_refused_and_not_shown() {
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{MARKER}\n-----END PRIVATE KEY-----");
+    let one_line = format!("-----BEGIN PRIVATE KEY-----{MARKER}");
+    let base64 = MARKER.repeat(200);
+    for field in ["signature_key", "encryption_key", "dh_params"] {
+        for key in [&pem, &one_line, &base64, &String::new()] {
+            for place in ["file", "env"] {
+                let message = refusal(&text_with(field, json!({ place: key })));
+                assert!(message.contains(&format!("`{field}`: `{place}` must be the name of")), "{message}");
+            }
+        }
+    }
+    let passphrase = json!({"file": "a", "passphrase": {"env": format!("{MARKER} of many words")}});
+    let message = refusal(&text_with("signature_key", passphrase));
+    assert!(message.contains("`env` must be the name of an environment variable"), "{message}");
+    for location in [json!({"file": "C:\\Keys of mine\\schlüssel.pem"}), json!({"env": "ProgramFiles(x86)"})] {
+        assert!(CredentialBundle::from_json(&text_with("signature_key", location)).is_ok());
+    }
+}
+
 #[test]
 fn each_wrong_field_is_named_and_its_value_not_shown() {
     let texts = ["consumer_key", "realm", "base_url", "query_policy", "access_token", "access_token_secret"];

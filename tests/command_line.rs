@@ -179,7 +179,7 @@ fn a_broker_that_says_no_or_is_not_there_is_status_1() {
 fn https_is_spoken() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let origin = format!("https://{}", listener.local_addr().unwrap());
-    let user = User::new(&origin, &Account::at(&origin).access_token);
+    let user = User::new(&origin, &Account::at(&origin, None).access_token);
     let first_byte = std::thread::spawn(move || {
         let mut byte = [0];
         listener.accept().unwrap().0.read_exact(&mut byte).map(|()| byte[0])

@@ -320,8 +320,8 @@ fn secrets(user: &User, server: &BrokerServer) -> Vec<String> {
     let token = &server.account.access_token;
     let key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
     let opened = key.decrypt(token.encrypted_secret(), &mut OsEntropy).unwrap();
-    let hexadecimal: String = opened.expose().iter().map(|byte| format!("{byte:02x}")).collect();
-    let more = [token.token().to_owned(), hexadecimal, STANDARD.encode(opened.expose())];
+    let digits: Vec<String> = opened.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    let more = [token.token().to_owned(), digits.concat(), STANDARD.encode(opened.expose())];
     user.secrets.iter().cloned().chain(more).collect()
 }
 

@@ -1,11 +1,11 @@
-//! The ureq adapter over real sockets.
+//! What is ureq's alone; what all adapters have in common is in `adapters.rs` and `adapter_faults.rs`.
 #![cfg(all(feature = "ureq", feature = "simulator", feature = "getrandom"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "tests open sockets and read the clock")]
 
 mod loopback;
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -77,76 +77,6 @@ fn the_whole_sign_in_and_a_day_of_requests() {
 }
 
 #[test]
-fn the_headers_that_the_broker_wants_reach_the_wire() {
-    let server = Loopback::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
-    let origin = server.origin();
-    for method in ["POST", "PUT"] {
-        let request = Request::builder().method(method).uri(format!("{origin}/v1/api/tickle")).body(Bytes::new());
-        assert_eq!(exchange_with(request.unwrap(), origin).unwrap().body(), "{}");
-        let received = server.received().pop().unwrap();
-        assert_eq!(received.target(), (method, "/v1/api/tickle"));
-        assert_eq!(received.header("content-length"), ["0"]);
-        assert_eq!(received.header("user-agent"), ["my-bot/7"]);
-        assert!(received.header("transfer-encoding").is_empty());
-        assert_eq!(received.header("authorization").len(), 1);
-        assert_eq!(received.header("host"), [origin.strip_prefix("http://").unwrap()]);
-    }
-
-    let mut request = get(origin);
-    request.headers_mut().insert("user-agent", "other/1".parse().unwrap());
-    exchange_with(request, origin).unwrap();
-    let received = server.received().pop().unwrap();
-    assert_eq!(received.header("user-agent"), ["other/1"]);
-    assert!(received.header("content-length").is_empty(), "{}", received.head);
-
-    let exchange = with_context(|cx| signer_at(origin).brokerage().tickle(cx).unwrap());
-    send(&agent(), exchange).unwrap();
-    let received = server.received().pop().unwrap();
-    assert_eq!(received.header("content-length"), ["0"]);
-    assert_eq!(received.header("user-agent"), ["my-bot/7"]);
-}
-
-#[test]
-fn bodies_go_and_come_byte_for_byte() {
-    let body: Vec<u8> = (0..=255).collect();
-    let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
-    reply.extend_from_slice(&body);
-    let server = Loopback::always(reply);
-    let origin = server.origin();
-    for method in ["POST", "PUT", "PATCH", "DELETE", "PURGE"] {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{origin}/v1/api/a//b?c=%2c&d=e+f"))
-            .header("content-type", "application/octet-stream")
-            .body(Bytes::from(body.clone()));
-        assert_eq!(exchange_with(request.unwrap(), origin).unwrap().body(), &body, "{method}");
-        let received = server.received().pop().unwrap();
-        assert_eq!(received.target(), (method, "/v1/api/a//b?c=%2c&d=e+f"));
-        assert_eq!(received.body, body);
-        assert_eq!(received.header("content-length"), ["256"]);
-    }
-}
-
-#[test]
-fn a_redirect_is_handed_back_and_never_followed() {
-    let elsewhere = Loopback::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    for status in [301, 302, 303, 307, 308] {
-        let reply =
-            format!("HTTP/1.1 {status} Moved\r\nlocation: {}/x\r\ncontent-length: 4\r\n\r\ngone", elsewhere.origin());
-        let server = Loopback::always(reply);
-        let response = exchange_with(get(server.origin()), server.origin()).unwrap();
-        assert_eq!((response.status().as_u16(), &response.body()[..]), (status, &b"gone"[..]));
-        assert!(response.headers().contains_key("location"));
-
-        let exchange = with_context(|cx| signer_at(server.origin()).brokerage().tickle(cx).unwrap());
-        let error = send(&agent(), exchange).unwrap_err();
-        assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Malformed, status));
-        assert_eq!(server.received().len(), 2);
-    }
-    assert!(elsewhere.received().is_empty());
-}
-
-#[test]
 fn a_refusal_is_a_reply() {
     for (status, text) in
         [(400, "Bad Request"), (401, "Unauthorized"), (429, "Too Many Requests"), (503, "Unavailable")]
@@ -181,29 +111,6 @@ fn a_reply_that_is_too_long_is_an_error_and_not_cut() {
     let error = send(&agent(), exchange).unwrap_err();
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Malformed));
     assert!(error.to_string().contains("256 KiB"), "{error}");
-}
-
-#[test]
-fn no_whole_reply_is_unavailable_with_a_cause_and_a_remedy() {
-    let closed = Address::new().origin();
-    let cases = [
-        ("nobody listens", None),
-        ("nothing comes", Some("")),
-        ("the head breaks off", Some("HTTP/1.1 200 OK\r\nconte")),
-        ("the body breaks off", Some("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc")),
-        ("a chunk breaks off", Some("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\nabc")),
-        ("it is not HTTP", Some("220 smtp.example.com ready\r\n\r\n")),
-    ];
-    for (case, reply) in cases {
-        let server = reply.map(Loopback::always);
-        let origin = server.as_ref().map_or(closed.as_str(), Loopback::origin);
-        let exchange = with_context(|cx| signer_at(origin).brokerage().tickle(cx).unwrap());
-        for error in [exchange_with(get(origin), origin).unwrap_err(), send(&agent(), exchange).unwrap_err()] {
-            assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{case}: {error}");
-            assert!(error.source().is_some() && !error.remedy().is_empty(), "{case}");
-            assert!(!error.to_string().contains('\n') && error.to_string().contains("127.0.0.1"), "{case}: {error}");
-        }
-    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::{
     reply,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 /// Sends the exchange's request, and reads the reply to it.
@@ -44,25 +45,31 @@ pub async fn send<T, C: Connect + Clone + Send + Sync + 'static, S: Future<Outpu
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
-/// whatever its status.
+/// whatever its status. The request's epoch is [`Signer::epoch`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body.
 ///
 /// # Errors
 /// As [`Signer::sign`] and [`Signer::sign_form`]. The future's: one of [`Stage::Transport`](crate::Stage::Transport) if
 /// there is no whole reply.
-pub fn sign_and_send<C: Connect + Clone + Send + Sync + 'static, S: Future<Output = ()>, B: Into<Bytes>>(
-    client: &Client<C, Full<Bytes>>,
-    sleep: impl FnOnce(Duration) -> S,
+pub fn sign_and_send<'a, C, T, S, B>(
+    client: &'a Client<C, Full<Bytes>>,
+    sleep: T,
     signer: &Signer,
     cx: &mut Context<'_>,
     request: Request<B>,
-) -> Result<impl Future<Output = Result<Response<Bytes>, Error>>, Error> {
+) -> Result<impl Future<Output = Result<Response<Bytes>, Error>> + use<'a, C, T, S, B>, Error>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    T: FnOnce(Duration) -> S,
+    S: Future<Output = ()>,
+    B: Into<Bytes>,
+{
     let mut request = complete_head(signer, request);
     sign(signer, cx, &mut request)?;
-    let (timer, host) = (sleep(TIMEOUT), host(&request));
+    let host = host(&request);
     Ok(async move {
-        let reply = within(timer, transmit(client, request, LONGEST_REPLY)).await;
+        let reply = within(sleep(TIMEOUT), transmit(client, request, LONGEST_REPLY)).await;
         reply.map_err(|no_reply| no_reply.error(&host))
     })
 }
@@ -83,7 +90,7 @@ async fn transmit<C: Connect + Clone + Send + Sync + 'static>(
     request: Request<Bytes>,
     limit: usize,
 ) -> Result<Response<Bytes>, NoReply> {
-    crate::trace::sending(&request);
+    trace::sending(&request);
     let (head, body) = client.request(request.map(Full::new)).await.map_err(no_reply)?.into_parts();
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
@@ -97,7 +104,7 @@ async fn within<T>(
     work: impl Future<Output = Result<T, NoReply>>,
 ) -> Result<T, NoReply> {
     let (mut timer, mut work) = (pin!(timer), pin!(work));
-    let late = || NoReply::new(FailureKind::TimedOut, LOOK_FIRST, format!("nothing came for {} s", TIMEOUT.as_secs()));
+    let late = || NoReply::new(FailureKind::TimedOut, LOOK_FIRST, format!("it took more than {} s", TIMEOUT.as_secs()));
     poll_fn(|task| match work.as_mut().poll(task) {
         Poll::Ready(result) => Poll::Ready(result),
         Poll::Pending => timer.as_mut().poll(task).map(|()| Err(late())),

@@ -2,27 +2,31 @@
 //!
 //! `reqwest` can be told only when a client is built to follow no redirect and to retry nothing: build it with
 //! [`client_builder`]. A reply from another URL than the request's is a failure. `reqwest` also rewrites some URLs (`'`
-//! becomes `%27`): [`sign_and_send`] signs what it will send, and [`send`] refuses what it would change.
+//! becomes `%27`): [`sign_and_send`] signs what it will send, and [`send`] refuses what it would change. The 30 seconds
+//! take the place of the client's own `timeout`; its `read_timeout` and `connect_timeout` are kept.
 
 use std::{future::Future, time::Duration};
 
-use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, Url, redirect, retry};
+use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, redirect, retry};
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    oauth1::BaseUri,
-    reply,
+    reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 pub mod blocking;
+mod url;
+
+use self::url::{check_origin, sign_as_sent, unchanged};
 
 /// Starts a client that follows no redirect and sends nothing twice.
 pub fn client_builder() -> ClientBuilder {
@@ -37,12 +41,12 @@ pub fn client_builder() -> ClientBuilder {
 pub async fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
     let host = host(&request);
-    let reply = transmit(client, request, reply::LONGEST_REPLY).await;
+    let reply = transmit(client, request, LONGEST_OF_PROTOCOL).await;
     pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
-/// whatever its status.
+/// whatever its status. The request's epoch is [`Signer::epoch`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body.
 ///
@@ -57,7 +61,10 @@ pub fn sign_and_send<'a, B: Into<Bytes>>(
 ) -> Result<impl Future<Output = Result<Response<Bytes>, Error>> + Send + use<'a, B>, Error> {
     let request = sign_as_sent(signer, cx, request)?;
     let host = host(&request);
-    Ok(async move { transmit(client, request, LONGEST_REPLY).await.map_err(|no_reply| no_reply.error(&host)) })
+    Ok(async move {
+        let reply = transmit(client, request, LONGEST_REPLY).await;
+        reply.map_err(|no_reply| no_reply.error(&host))
+    })
 }
 
 /// Drives a session until it finishes. `sleep` returns after so long, as `tokio::time::sleep` does.
@@ -67,64 +74,35 @@ pub async fn drive<E: Entropy, S: Future<Output = ()>>(
     sleep: impl FnMut(Duration) -> S,
     on_event: impl FnMut(SessionEvent),
 ) {
-    let send = async |request| transmit(client, request, reply::LONGEST_REPLY).await.map_err(Failure::from);
+    let send = async |request| transmit(client, request, LONGEST_OF_PROTOCOL).await.map_err(Failure::from);
     driver.run(send, sleep, on_event).await;
 }
 
 async fn transmit(client: &Client, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, NoReply> {
-    crate::trace::sending(&request);
-    let url = unchanged(request.uri())?;
+    trace::sending(&request);
+    let (url, is_empty) = (unchanged(request.uri())?, request.body().is_empty());
     let mut request = ::reqwest::Request::try_from(request).map_err(no_reply)?;
+    if is_empty {
+        // An empty body would be sent with a `Content-Length`, which no `GET` has.
+        *request.body_mut() = None;
+    }
     *request.timeout_mut() = Some(TIMEOUT);
     let mut response = client.execute(request).await.map_err(no_reply)?;
     check_origin(&url, response.url())?;
-    let mut reply = Response::new(Vec::new());
-    (*reply.status_mut(), *reply.version_mut()) = (response.status(), response.version());
-    *reply.headers_mut() = std::mem::take(response.headers_mut());
+    let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(no_reply)? {
-        if reply.body().len() + chunk.len() > limit {
+        if chunk.len() > limit - body.len() {
             return Err(NoReply::too_large(limit));
         }
-        reply.body_mut().extend_from_slice(&chunk);
+        body.extend_from_slice(&chunk);
     }
-    Ok(reply.map(Bytes::from))
+    Ok(reply(response.status(), response.version(), std::mem::take(response.headers_mut()), body.into()))
 }
 
-/// Signs the request to the URL that `reqwest` will make of it.
-fn sign_as_sent(
-    signer: &Signer,
-    cx: &mut Context<'_>,
-    request: Request<impl Into<Bytes>>,
-) -> Result<Request<Bytes>, Error> {
-    let mut request = complete_head(signer, request);
-    BaseUri::new(request.uri()).map_err(|error| crate::consumer::uri_error(crate::Stage::Sign, error))?;
-    if let Some(uri) = Url::parse(&request.uri().to_string()).ok().and_then(|url| url.as_str().parse().ok()) {
-        *request.uri_mut() = uri;
-    }
-    sign(signer, cx, &mut request)?;
-    Ok(request)
-}
-
-/// The URL, if `reqwest` sends it as it is.
-fn unchanged(uri: &Uri) -> Result<Url, NoReply> {
-    let url = Url::parse(&uri.to_string()).ok();
-    let sent = url.as_ref().and_then(|url| url.as_str().parse::<Uri>().ok());
-    let same =
-        sent.is_some_and(|sent| BaseUri::new(&sent).ok() == BaseUri::new(uri).ok() && sent.query() == uri.query());
-    let changed = || {
-        NoReply::new(
-            FailureKind::NotSent,
-            "write the URL as `reqwest` would",
-            "`reqwest` would send another URL than the one that was signed",
-        )
-    };
-    url.filter(|_| same).ok_or_else(changed)
-}
-
-fn check_origin(asked: &Url, answered: &Url) -> Result<(), NoReply> {
-    let remedy = "build the client with `adapter::reqwest::client_builder`, which follows no redirect";
-    let other = || NoReply::new(FailureKind::MaybeSent, remedy, "the client followed a redirect to another URL");
-    if asked == answered { Ok(()) } else { Err(other()) }
+fn reply(status: StatusCode, version: Version, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
+    let mut reply = Response::new(body);
+    (*reply.status_mut(), *reply.version_mut(), *reply.headers_mut()) = (status, version, headers);
+    reply
 }
 
 fn no_reply(error: ReqwestError) -> NoReply {

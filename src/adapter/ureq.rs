@@ -1,15 +1,15 @@
 //! Sending with [`ureq`](https://docs.rs/ureq/3) 3, which blocks the thread. Needs the feature `ureq`.
 //!
 //! For `https` turn on one of `ureq`'s TLS features. Redirects, retries and status errors are off in each call, whatever
-//! the agent's configuration says.
+//! the agent's configuration says; a shorter `timeout_global` of the agent's is kept.
 
-use std::{io::Read, time::Duration};
+use std::time::Duration;
 
-use ::ureq::{Agent, AsSendBody, Error as UreqError, RequestExt};
+use ::ureq::{Agent, AsSendBody, Error as UreqError, RequestExt, Timeout};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, sign};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, read_body, sign};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -18,6 +18,7 @@ use crate::{
     reply,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 /// Sends the exchange's request, and reads the reply to it.
@@ -33,7 +34,7 @@ pub fn send<T>(agent: &Agent, exchange: Exchange<T>) -> Result<T, Error> {
 }
 
 /// Signs a request, as a form if its media type is that of one, and sends it. The reply is handed back whatever its
-/// status.
+/// status. Its epoch is [`Signer::epoch`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body:
 /// the broker refuses requests without them.
@@ -65,7 +66,7 @@ fn transmit(
     limit: usize,
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
-    crate::trace::sending(&request);
+    trace::sending(&request);
     let (head, body) = request.into_parts();
     // An empty slice would be sent with a `Content-Length`, which no `GET` has.
     let response = if body.is_empty() {
@@ -74,14 +75,8 @@ fn transmit(
         run(agent, Request::from_parts(head, &*body), timeout)
     };
     let (head, body) = response.map_err(no_reply)?.into_parts();
-    let mut bytes = Vec::new();
-    // One byte more than the limit, by which a longer reply is known.
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    body.into_reader().take(most).read_to_end(&mut bytes).map_err(|error| no_reply(error.into()))?;
-    if bytes.len() > limit {
-        return Err(NoReply::too_large(limit));
-    }
-    Ok(Response::from_parts(head, Bytes::from(bytes)))
+    let bytes = read_body(body.into_reader(), limit).map_err(|error| no_reply(error.into()))?;
+    Ok(Response::from_parts(head, bytes.ok_or_else(|| NoReply::too_large(limit))?))
 }
 
 fn run(agent: &Agent, request: Request<impl AsSendBody>, most: Duration) -> Result<Response<::ureq::Body>, UreqError> {
@@ -93,10 +88,16 @@ fn run(agent: &Agent, request: Request<impl AsSendBody>, most: Duration) -> Resu
 
 fn no_reply(error: UreqError) -> NoReply {
     let (kind, remedy) = match &error {
+        // Its text is the whole URL.
+        UreqError::BadUri(_) | UreqError::RequireHttpsOnly(_) => {
+            let reason = "the agent takes no such URL (is it allowed `https` only?)";
+            return NoReply::new(FailureKind::NotSent, CHECK_CONNECTION, reason);
+        }
         UreqError::TlsRequired => (FailureKind::NotSent, "turn on a TLS feature of `ureq`, such as `rustls`"),
-        UreqError::HostNotFound | UreqError::ConnectionFailed | UreqError::Tls(_) => {
+        UreqError::HostNotFound | UreqError::ConnectionFailed | UreqError::InvalidProxyUrl | UreqError::Tls(_) => {
             (FailureKind::NotSent, CHECK_CONNECTION)
         }
+        UreqError::Timeout(Timeout::Resolve | Timeout::Connect) => (FailureKind::NotSent, CHECK_CONNECTION),
         UreqError::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => {
             (FailureKind::NotSent, CHECK_CONNECTION)
         }

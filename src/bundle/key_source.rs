@@ -169,8 +169,12 @@ impl<'de> Visitor<'de> for KeySourceVisitor {
             }
         }
         let location = match (file, variable) {
-            (Some(path), None) => KeyLocation::File(path.0),
-            (None, Some(name)) => KeyLocation::Env(name.0),
+            (Some(path), None) if is_path(&path.0) => KeyLocation::File(path.0),
+            (None, Some(name)) if is_variable(&name.0) => KeyLocation::Env(name.0),
+            (Some(_), None) => return Err(de::Error::custom("`file` must be the name of a file, not what is in it")),
+            (None, Some(_)) => {
+                return Err(de::Error::custom("`env` must be the name of an environment variable, not what is in it"));
+            }
             (Some(_), Some(_)) => return Err(de::Error::custom("has both `file` and `env`: which is meant?")),
             (None, None) => return Err(de::Error::custom("has neither `file` nor `env`")),
         };
@@ -179,6 +183,16 @@ impl<'de> Visitor<'de> for KeySourceVisitor {
     }
 
     refuse_other_types!("the text itself, {\"file\": \"…\"} or {\"env\": \"…\"}");
+}
+
+/// Whether a text can be the path of a file. Errors show it, so that a key that slipped there must not pass for one.
+fn is_path(text: &str) -> bool {
+    (1..=1024).contains(&text.len()) && !text.contains(char::is_control) && !text.contains("-----BEGIN")
+}
+
+/// Whether a text can be the name of an environment variable, and not its content.
+fn is_variable(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains("-----BEGIN")
 }
 
 /// The name of the environment variable that holds a passphrase.

@@ -40,6 +40,15 @@ where
         }
         input
     }
+
+    /// Drops what the session does not wait for any more.
+    fn keep_only(&mut self, awaited: Option<ExchangeId>) {
+        if let Self::Reply(id, _) | Self::Signature(id, _) = self {
+            if Some(*id) != awaited {
+                *self = Self::Nothing;
+            }
+        }
+    }
 }
 
 impl<E: Entropy> Driver<E> {
@@ -85,7 +94,10 @@ impl<E: Entropy> Driver<E> {
                     in_flight = InFlight::Signature(id, Box::pin(sign(input)));
                     continue;
                 }
-                Errand::Wait(wait) => wait,
+                Errand::Wait(wait) => {
+                    in_flight.keep_only(self.session.awaited());
+                    wait
+                }
                 Errand::Stop => return,
             };
             let mut timer = Box::pin(sleep(wait));

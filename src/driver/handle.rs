@@ -1,7 +1,7 @@
 //! What the rest of a program holds of a session that is driven elsewhere.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     fmt,
     future::poll_fn,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -25,18 +25,51 @@ pub(super) struct Mailbox {
 }
 
 struct Content {
-    inputs: VecDeque<Input>,
+    mail: Mail,
     view: Arc<SessionView>,
     driver: Option<Waker>,
-    waiting: Vec<Waker>,
+    waiting: Waiting,
+    /// The epoch that was refused last, and how often the broker had confirmed it by then.
+    doubt: Option<(Epoch, u64)>,
     /// Nobody drives the session any more.
     closed: bool,
 }
 
+/// What the handles said: each thing once, however many said it, so that it stays small while the driver is busy.
+#[derive(Default)]
+struct Mail {
+    observed: Vec<(Epoch, StatusCode)>,
+    shutdown: bool,
+}
+
+impl Mail {
+    fn is_empty(&self) -> bool {
+        self.observed.is_empty() && !self.shutdown
+    }
+
+    fn into_inputs(self) -> impl Iterator<Item = Input> {
+        let observed = self.observed.into_iter().map(|(epoch, status)| Input::Observed { epoch, status });
+        observed.chain(self.shutdown.then_some(Input::Shutdown))
+    }
+}
+
+/// Who waits for news; each has one place, and leaves it when it goes.
+#[derive(Default)]
+struct Waiting {
+    wakers: BTreeMap<u64, Waker>,
+    places: u64,
+}
+
 impl Mailbox {
     pub(super) fn new(view: SessionView) -> Self {
-        let content =
-            Content { inputs: VecDeque::new(), view: Arc::new(view), driver: None, waiting: Vec::new(), closed: false };
+        let content = Content {
+            mail: Mail::default(),
+            view: Arc::new(view),
+            driver: None,
+            waiting: Waiting::default(),
+            doubt: None,
+            closed: false,
+        };
         Self { content: Mutex::new(content), mail: Condvar::new(), news: Condvar::new() }
     }
 
@@ -45,12 +78,12 @@ impl Mailbox {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self, input: Input) {
+    fn leave(&self, write: impl FnOnce(&mut Content)) {
         let mut content = self.lock();
         if content.closed {
             return;
         }
-        content.inputs.push_back(input);
+        write(&mut content);
         let driver = content.driver.take();
         drop(content);
         self.mail.notify_all();
@@ -59,19 +92,19 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn take(&self) -> VecDeque<Input> {
-        std::mem::take(&mut self.lock().inputs)
+    pub(super) fn take(&self) -> impl Iterator<Item = Input> + use<> {
+        std::mem::take(&mut self.lock().mail).into_inputs()
     }
 
     /// Blocks until there is word, at most so long.
     pub(super) fn wait(&self, at_most: Duration) {
         let content = self.lock();
-        drop(self.mail.wait_timeout_while(content, at_most, |content| content.inputs.is_empty()));
+        drop(self.mail.wait_timeout_while(content, at_most, |content| content.mail.is_empty()));
     }
 
     pub(super) fn poll_mail(&self, task: &mut TaskContext<'_>) -> Poll<()> {
         let mut content = self.lock();
-        if !content.inputs.is_empty() {
+        if !content.mail.is_empty() {
             return Poll::Ready(());
         }
         content.driver = Some(task.waker().clone());
@@ -94,10 +127,34 @@ impl Mailbox {
     }
 
     fn wake_waiting(&self, mut content: MutexGuard<'_, Content>) {
-        let waiting = std::mem::take(&mut content.waiting);
+        let wakers = std::mem::take(&mut content.waiting.wakers);
         drop(content);
         self.news.notify_all();
-        waiting.into_iter().for_each(Waker::wake);
+        wakers.into_values().for_each(Waker::wake);
+    }
+}
+
+/// The place of one who waits for news.
+struct Place<'a> {
+    mailbox: &'a Mailbox,
+    number: Option<u64>,
+}
+
+impl Place<'_> {
+    fn keep(&mut self, content: &mut Content, waker: &Waker) {
+        let number = *self.number.get_or_insert_with(|| {
+            content.waiting.places += 1;
+            content.waiting.places
+        });
+        content.waiting.wakers.insert(number, waker.clone());
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.mailbox.lock().waiting.wakers.remove(&number);
+        }
     }
 }
 
@@ -134,7 +191,7 @@ impl SessionHandle {
         Self(mailbox)
     }
 
-    /// How the session is.
+    /// How the session is, as its driver last knew.
     #[must_use]
     pub fn view(&self) -> Arc<SessionView> {
         Arc::clone(&self.0.lock().view)
@@ -144,48 +201,69 @@ impl SessionHandle {
     #[must_use]
     pub fn observe(&self, epoch: Epoch, status: StatusCode, method: &Method) -> Advice {
         // Only these change anything; the others would wake the driver for nothing.
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS) {
-            self.0.leave(Input::Observed { epoch, status });
+        let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::GONE);
+        if refused || status == StatusCode::TOO_MANY_REQUESTS {
+            self.0.leave(|content| {
+                if refused {
+                    content.doubt = Some((epoch, content.view.confirmations()));
+                }
+                if !content.mail.observed.contains(&(epoch, status)) {
+                    content.mail.observed.push((epoch, status));
+                }
+            });
         }
         self.view().advise(epoch, status, method)
     }
 
     /// Asks the session to end. Returns at once; the driver returns when it has.
     pub fn shutdown(&self) {
-        self.0.leave(Input::Shutdown);
+        self.0.leave(|content| content.mail.shutdown = true);
     }
 
-    /// Waits for a signer, or, where `refused` is the epoch in which the broker refused a request, for one of another
-    /// epoch.
+    /// Waits for a signer, or, where `refused` is the epoch of a request that the broker refused and that was reported
+    /// to [`observe`](Self::observe), for one of another epoch. Dropping the future is safe.
     ///
     /// # Errors
     /// [`ErrorKind::Rejected`] if the broker meanwhile accepted another request of that epoch: the refusal was about the
     /// request, not about the session. [`ErrorKind::Unavailable`] if the session has ended.
     pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
-        let confirmations = self.view().confirmations();
+        let confirmations = self.0.lock().confirmed_before(refused);
+        let mut place = Place { mailbox: &self.0, number: None };
         poll_fn(|task| {
             let mut content = self.0.lock();
             if let Some(result) = found(&content, refused, confirmations) {
                 return Poll::Ready(result);
             }
-            content.waiting.push(task.waker().clone());
+            place.keep(&mut content, task.waker());
             Poll::Pending
         })
         .await
     }
 
-    /// As [`signer`](Self::signer), blocking the thread.
+    /// As [`signer`](Self::signer), blocking the thread. Never call it from the functions that the driver calls: it would
+    /// wait for itself.
     ///
     /// # Errors
     /// As there.
     pub fn signer_blocking(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
         let mut content = self.0.lock();
-        let confirmations = content.view.confirmations();
+        let confirmations = content.confirmed_before(refused);
         loop {
             if let Some(result) = found(&content, refused, confirmations) {
                 return result;
             }
             content = self.0.news.wait(content).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Content {
+    /// How often the broker had confirmed its present signer when it refused a request of this epoch. What it accepted
+    /// between the refusal and the wait for a signer answers the doubt too.
+    fn confirmed_before(&self, refused: Option<Epoch>) -> u64 {
+        match self.doubt {
+            Some((epoch, confirmations)) if Some(epoch) == refused => confirmations,
+            _ => self.view.confirmations(),
         }
     }
 }

@@ -144,6 +144,11 @@ pub(super) fn retry_after(response: &Response<Bytes>, now: Timestamp) -> Option<
 }
 
 impl Session {
+    /// The exchange whose answer is awaited.
+    pub(crate) fn awaited(&self) -> Option<ExchangeId> {
+        self.outstanding.as_ref().map(|outstanding| outstanding.id)
+    }
+
     /// Takes what waits for an answer out, if it is this that was answered.
     pub(super) fn take_outstanding(
         &mut self,

@@ -5,6 +5,9 @@ use std::{
     time::SystemTime,
 };
 
+use bytes::Bytes;
+use http::StatusCode;
+
 use ibkr_oauth::{
     AccessToken, Callback, Consumer, Context, Endpoints, OsEntropy, Timestamp,
     dh::DhGroup,
@@ -20,17 +23,23 @@ pub(crate) fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
     work(&mut Context::new(Timestamp::from(SystemTime::now()), &mut entropy))
 }
 
+/// What was asked and how it was answered: target, body and status.
+pub(crate) type Answered = (String, Bytes, StatusCode);
+
 /// A broker that has given out an access token, and its consumer.
 #[derive(Clone)]
 pub(crate) struct Account {
     broker: Arc<Mutex<Broker>>,
+    answered: Arc<Mutex<Vec<Answered>>>,
+    /// The moment at which the broker's clock stands still.
+    frozen: Option<Timestamp>,
     pub(crate) consumer: Consumer,
     pub(crate) access_token: AccessToken,
 }
 
 impl Account {
     /// At the base URL `ORIGIN/v1/api`.
-    pub(crate) fn at(origin: &str) -> Self {
+    pub(crate) fn at(origin: &str, frozen: Option<Timestamp>) -> Self {
         let base_url = format!("{origin}/v1/api");
         let mut broker = Broker::builder().base_url(&base_url).build().unwrap();
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
@@ -49,7 +58,18 @@ impl Account {
             let reply = broker.handle(cx, exchange.request());
             exchange.complete(reply).unwrap()
         });
-        Self { broker: Arc::new(Mutex::new(broker)), consumer, access_token }
+        Self { broker: Arc::new(Mutex::new(broker)), answered: Arc::default(), frozen, consumer, access_token }
+    }
+
+    /// As [`with_context`], at the broker's time.
+    pub(crate) fn with_context<T>(&self, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        let now = self.frozen.unwrap_or_else(|| Timestamp::from(SystemTime::now()));
+        work(&mut Context::new(now, &mut OsEntropy))
+    }
+
+    /// All answers so far, the lost ones included.
+    pub(crate) fn answered(&self) -> Vec<Answered> {
+        self.answered.lock().unwrap().clone()
     }
 
     pub(crate) fn broker(&self) -> MutexGuard<'_, Broker> {
@@ -65,7 +85,9 @@ impl Account {
     pub(crate) fn answer(&self, received: &Received) -> Vec<u8> {
         let origin = self.base_url().strip_suffix("/v1/api").unwrap();
         let request = received.to_request(origin);
-        let response = with_context(|cx| self.broker().handle(cx, &request));
+        let response = self.with_context(|cx| self.broker().handle(cx, &request));
+        let target = received.target().1.to_owned();
+        self.answered.lock().unwrap().push((target, received.body.clone(), response.status()));
         if response.extensions().get::<Lost>().is_some() { Vec::new() } else { wire(&response) }
     }
 }
@@ -78,10 +100,18 @@ pub(crate) struct BrokerServer {
 
 impl BrokerServer {
     pub(crate) fn start() -> Self {
-        let address = Address::new();
-        let account = Account::at(&address.origin());
+        Self::at(Address::new(), None)
+    }
+
+    /// One whose clock stands still: however long its clients take, no request overtakes one with a later timestamp.
+    pub(crate) fn frozen(address: Address, at: Timestamp) -> Self {
+        Self::at(address, Some(at))
+    }
+
+    fn at(address: Address, frozen: Option<Timestamp>) -> Self {
+        let account = Account::at(&address.origin(), frozen);
         let shared = account.clone();
-        Self { account, server: address.serve(move |received| shared.answer(received)) }
+        Self { account, server: address.serve_on(move |received| shared.answer(received)) }
     }
 
     pub(crate) fn broker(&self) -> MutexGuard<'_, Broker> {

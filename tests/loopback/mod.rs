@@ -1,8 +1,7 @@
-//! A small HTTP/1.1 server on the loopback interface, for tests over real sockets.
+//! A small HTTP/1.1 server on the loopback interface, with TLS if wanted, for tests over real sockets.
 //!
-//! One request for each connection, read whole before it is answered; a thread for each connection, and at most
-//! [`MOST_CONNECTIONS`] over the server's life. Nothing sleeps: whoever waits is woken by a byte, the end of a connection
-//! or a timeout.
+//! Each request is read whole before it is answered; a thread for each connection, and at most [`MOST_CONNECTIONS`] over
+//! the server's life. Nothing sleeps: whoever waits is woken by a byte, the end of a connection or a timeout.
 
 #![allow(dead_code, reason = "not every test that shares this file needs all of it")]
 
@@ -10,21 +9,24 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
+use self::stream::Stream;
+
 use bytes::Bytes;
 use http::{Request, Response};
 
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
 pub(crate) mod broker;
+pub(crate) mod stream;
 
 /// The most connections that a server takes.
-const MOST_CONNECTIONS: usize = 256;
+const MOST_CONNECTIONS: usize = 4096;
 /// The longest request that is read, in bytes.
 const LONGEST_REQUEST: usize = 1 << 20;
 /// How long a connection may be silent.
@@ -62,7 +64,7 @@ impl Received {
     }
 }
 
-/// A response as it goes into the socket, with its length and the notice that the connection ends.
+/// A response as it goes into the socket, with its length.
 pub(crate) fn wire(response: &Response<Bytes>) -> Vec<u8> {
     let mut out = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
     for (name, value) in response.headers() {
@@ -74,51 +76,93 @@ pub(crate) fn wire(response: &Response<Bytes>) -> Vec<u8> {
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n", response.body().len()).as_bytes());
+    out.extend_from_slice(format!("content-length: {}\r\n\r\n", response.body().len()).as_bytes());
     out.extend_from_slice(response.body());
     out
 }
 
-type Answer = dyn FnMut(&Received) -> Vec<u8> + Send;
+type Converse = dyn Fn(Stream) + Send + Sync;
 
 /// An address to listen at, before it is known what to answer there.
-pub(crate) struct Address(TcpListener);
+pub(crate) struct Address {
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
 
 impl Address {
     pub(crate) fn new() -> Self {
-        Self(TcpListener::bind(("127.0.0.1", 0)).unwrap())
+        Self { listener: TcpListener::bind(("127.0.0.1", 0)).unwrap(), tls: None }
     }
 
-    /// `http://127.0.0.1:PORT`
+    pub(crate) fn with_tls(config: Arc<rustls::ServerConfig>) -> Self {
+        Self { tls: Some(config), ..Self::new() }
+    }
+
+    /// `http://127.0.0.1:PORT`, or `https://…`
     pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.0.local_addr().unwrap())
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.listener.local_addr().unwrap())
     }
 
     /// Answers each request with the bytes that `answer` returns, and ends the connection then.
     pub(crate) fn serve(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
-        let origin = self.origin();
-        let address = self.0.local_addr().unwrap();
-        let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(answer));
+        self.serve_requests(answer, false)
+    }
+
+    /// As [`serve`](Self::serve), but a connection goes on until the client ends it or the answer is empty.
+    pub(crate) fn serve_on(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
+        self.serve_requests(answer, true)
+    }
+
+    fn serve_requests(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static, goes_on: bool) -> Loopback {
+        let answer = Mutex::new(answer);
         let received = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&received);
+        let converse = move |mut stream: Stream| {
+            while let Some(request) = read_request(&mut stream) {
+                log.lock().unwrap().push(request.clone());
+                let bytes = (answer.lock().unwrap())(&request);
+                // A client that has seen enough may be gone.
+                let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
+                if !goes_on || bytes.is_empty() {
+                    break;
+                }
+            }
+            stream.end();
+        };
+        self.start(received, Arc::new(converse))
+    }
+
+    /// Has `converse` do as it likes with each connection.
+    pub(crate) fn serve_raw(self, converse: impl Fn(Stream) + Send + Sync + 'static) -> Loopback {
+        self.start(Arc::default(), Arc::new(converse))
+    }
+
+    fn start(self, received: Arc<Mutex<Vec<Received>>>, converse: Arc<Converse>) -> Loopback {
+        let (origin, address) = (self.origin(), self.listener.local_addr().unwrap());
         let stop = Arc::new(AtomicBool::new(false));
+        let open: Arc<Mutex<Vec<Weak<TcpStream>>>> = Arc::default();
         let acceptor = {
-            let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
+            let (stop, open) = (Arc::clone(&stop), Arc::clone(&open));
             std::thread::spawn(move || {
                 let mut connections = Vec::new();
-                for stream in self.0.incoming().take(MOST_CONNECTIONS) {
+                for stream in self.listener.incoming().take(MOST_CONNECTIONS) {
                     if stop.load(Ordering::SeqCst) {
                         break;
                     }
-                    let Ok(stream) = stream else { continue };
-                    let (answer, received) = (Arc::clone(&answer), Arc::clone(&received));
-                    connections.push(std::thread::spawn(move || converse(stream, &answer, &received)));
+                    let Ok(stream) = stream.map(Arc::new) else { continue };
+                    let _ = stream.set_read_timeout(Some(SILENCE));
+                    let _ = stream.set_write_timeout(Some(SILENCE));
+                    open.lock().unwrap().push(Arc::downgrade(&stream));
+                    let (converse, tls) = (Arc::clone(&converse), self.tls.clone());
+                    connections.push(std::thread::spawn(move || converse(Stream::new(stream, tls))));
                 }
                 for connection in connections {
                     let _ = connection.join();
                 }
             })
         };
-        Loopback { origin, address, received, stop, acceptor: Some(acceptor) }
+        Loopback { origin, address, received, open, stop, acceptor: Some(acceptor) }
     }
 }
 
@@ -127,6 +171,7 @@ pub(crate) struct Loopback {
     origin: String,
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    open: Arc<Mutex<Vec<Weak<TcpStream>>>>,
     stop: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -147,6 +192,11 @@ impl Loopback {
     pub(crate) fn received(&self) -> MutexGuard<'_, Vec<Received>> {
         self.received.lock().unwrap()
     }
+
+    /// How many connections were made so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.open.lock().unwrap().len()
+    }
 }
 
 impl Drop for Loopback {
@@ -154,26 +204,16 @@ impl Drop for Loopback {
         self.stop.store(true, Ordering::SeqCst);
         // Wakes the acceptor, which then sees that it is to stop.
         let _ = TcpStream::connect(self.address);
+        for stream in self.open.lock().unwrap().iter().filter_map(Weak::upgrade) {
+            let _ = stream.shutdown(Shutdown::Read);
+        }
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
     }
 }
 
-fn converse(mut stream: TcpStream, answer: &Mutex<Answer>, received: &Mutex<Vec<Received>>) {
-    let _ = stream.set_read_timeout(Some(SILENCE));
-    let _ = stream.set_write_timeout(Some(SILENCE));
-    let Some(request) = read_request(&mut stream) else { return };
-    received.lock().unwrap().push(request.clone());
-    let bytes = (answer.lock().unwrap())(&request);
-    // A client that has seen enough may be gone.
-    let _ = stream.write_all(&bytes);
-    let _ = stream.shutdown(Shutdown::Write);
-    // To close with unread bytes would reset the connection, and the client might lose the reply.
-    let _ = stream.read(&mut [0; 1024]);
-}
-
-fn read_request(stream: &mut TcpStream) -> Option<Received> {
+pub(crate) fn read_request(stream: &mut impl Read) -> Option<Received> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 8192];
     let head_length = loop {
@@ -192,7 +232,7 @@ fn read_request(stream: &mut TcpStream) -> Option<Received> {
     Some(request)
 }
 
-fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>, chunk: &mut [u8]) -> Option<()> {
+fn read_more(stream: &mut impl Read, bytes: &mut Vec<u8>, chunk: &mut [u8]) -> Option<()> {
     let count = stream.read(chunk).ok().filter(|count| *count > 0 && bytes.len() + count <= LONGEST_REQUEST)?;
     bytes.extend_from_slice(&chunk[..count]);
     Some(())

@@ -76,10 +76,10 @@ pub(crate) fn start() -> (BrokerServer, User) {
 /// A server that lets users sign in, and answers everything else with these bytes.
 pub(crate) fn start_with(reply: &'static [u8]) -> (Loopback, User) {
     let address = Address::new();
-    let account = Account::at(&address.origin());
+    let account = Account::at(&address.origin(), None);
     let user = User::new(account.base_url(), &account.access_token);
     let signs_in = |target: &str| target.contains("/oauth/");
-    let server = address.serve(move |received| match received.target() {
+    let server = address.serve_on(move |received| match received.target() {
         (_, target) if signs_in(target) => account.answer(received),
         _ => reply.to_vec(),
     });

@@ -1,24 +1,26 @@
 //! The same with `reqwest`'s blocking client.
 
-use std::{io::Read, time::Duration};
+use std::time::Duration;
 
 use ::reqwest::{
+    Error as ReqwestError,
     blocking::{Client, ClientBuilder},
     redirect, retry,
 };
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{check_origin, no_reply, sign_as_sent, unchanged};
+use super::{check_origin, no_reply, reply, sign_as_sent, unchanged};
 use crate::{
-    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host},
+    adapter::{LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host, read_body},
     context::{Context, Entropy},
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    reply,
+    reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
+    trace,
 };
 
 /// Starts a client that follows no redirect and sends nothing twice.
@@ -33,7 +35,7 @@ pub fn client_builder() -> ClientBuilder {
 pub fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
     let host = host(&request);
-    let reply = transmit(client, request, reply::LONGEST_REPLY, TIMEOUT);
+    let reply = transmit(client, request, LONGEST_OF_PROTOCOL, TIMEOUT);
     pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
@@ -54,7 +56,7 @@ pub fn sign_and_send(
 
 /// Drives a session on this thread until it finishes.
 pub fn drive<E: Entropy>(client: &Client, driver: Driver<E>, on_event: impl FnMut(SessionEvent)) {
-    let send = |request, timeout| transmit(client, request, reply::LONGEST_REPLY, timeout).map_err(Failure::from);
+    let send = |request, timeout| transmit(client, request, LONGEST_OF_PROTOCOL, timeout).map_err(Failure::from);
     driver.run_blocking(send, on_event);
 }
 
@@ -64,21 +66,20 @@ fn transmit(
     limit: usize,
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
-    crate::trace::sending(&request);
-    let url = unchanged(request.uri())?;
+    trace::sending(&request);
+    let (url, is_empty) = (unchanged(request.uri())?, request.body().is_empty());
     let mut request = ::reqwest::blocking::Request::try_from(request).map_err(no_reply)?;
+    if is_empty {
+        // An empty body would be sent with a `Content-Length`, which no `GET` has.
+        *request.body_mut() = None;
+    }
     *request.timeout_mut() = Some(timeout.min(TIMEOUT));
     let mut response = client.execute(request).map_err(no_reply)?;
     check_origin(&url, response.url())?;
-    let mut reply = Response::new(Vec::new());
-    (*reply.status_mut(), *reply.version_mut()) = (response.status(), response.version());
-    *reply.headers_mut() = std::mem::take(response.headers_mut());
-    // One byte more than the limit, by which a longer reply is known.
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = response.by_ref().take(most).read_to_end(reply.body_mut());
-    read.map_err(|error| NoReply::new(FailureKind::MaybeSent, LOOK_FIRST, error))?;
-    if reply.body().len() > limit {
-        return Err(NoReply::too_large(limit));
-    }
-    Ok(reply.map(Bytes::from))
+    let body = read_body(&mut response, limit).map_err(|error| match error.downcast::<ReqwestError>() {
+        Ok(error) => no_reply(error),
+        Err(error) => NoReply::new(FailureKind::MaybeSent, LOOK_FIRST, error),
+    })?;
+    let body = body.ok_or_else(|| NoReply::too_large(limit))?;
+    Ok(reply(response.status(), response.version(), std::mem::take(response.headers_mut()), body))
 }

@@ -21,8 +21,8 @@ const LONGEST_HEAD: usize = 16 << 10;
 /// How long a connection may be silent.
 const SILENCE: Duration = Duration::from_secs(10);
 
-const PAGE: &str =
-    "<!doctype html><title>ibkr-oauth</title><p>Done. You may close this page and return to the program.";
+/// Whether the visit is a consent is judged elsewhere, so that nothing is promised here.
+const PAGE: &str = "<!doctype html><title>ibkr-oauth</title><p>You may close this page: the program says how it went.";
 
 /// Hands over the address of each visit that says something.
 pub(super) fn serve(listener: &TcpListener, answers: &Sender<Answer>) {

@@ -1,0 +1,58 @@
+//! Sign in and send one signed request with `hyper`, by the client of `hyper-util`.
+//!
+//! ```sh
+//! cargo run --example hyper_request --features hyper,simulator
+//! cargo run --example hyper_request --features hyper,simulator bundle.json   # with the real broker
+//! ```
+
+#![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
+
+mod loopback;
+
+use std::{error::Error, time::SystemTime};
+
+use http::Request;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use ibkr_oauth::{
+    Context, OsEntropy, Timestamp,
+    adapter::hyper::{send, sign_and_send},
+};
+use tokio::time::sleep;
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    // Your own client. Its connector brings the TLS; this one takes plain HTTP too, which only the simulator speaks.
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_platform_verifier(rustls::crypto::ring::default_provider())?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    // Who we are, and what the portal gave us: from a bundle, or of a simulated broker.
+    let (consumer, access_token) = loopback::credentials()?;
+
+    // A context is a moment, so that none can be kept over an `await`: make one for each step.
+    let unlocked = consumer.unlock(&mut Context::new(now(), &mut OsEntropy), &access_token)?;
+    let exchange = unlocked.live_session_token(&consumer, &mut Context::new(now(), &mut OsEntropy))?;
+    // hyper has no timer, so it is given one: a call takes at most 30 seconds.
+    let signer = send(&client, sleep, exchange).await?.signer();
+
+    // The signature is made at once, and the future that is left sends the request.
+    let url = consumer.endpoints().url("/portfolio/accounts")?;
+    let request = Request::get(url).body("")?;
+    let reply = sign_and_send(&client, sleep, &signer, &mut Context::new(now(), &mut OsEntropy), request)?;
+    let response = reply.await?;
+    println!("{} {}", response.status(), String::from_utf8_lossy(response.body()));
+
+    let exchange = signer.brokerage().logout(&mut Context::new(now(), &mut OsEntropy))?;
+    println!("logged out: {}", send(&client, sleep, exchange).await?.status);
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run())
+}

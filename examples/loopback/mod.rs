@@ -1,0 +1,139 @@
+//! What the examples talk to: the broker that the first argument's bundle names or, without one, the simulator behind a
+//! socket of this machine.
+
+#![allow(clippy::mod_module_files, reason = "`loopback.rs` would be an example of its own")]
+#![allow(dead_code, reason = "not every example that shares this file needs all of it")]
+
+use std::{
+    error::Error,
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use http::{Request, Uri};
+use ibkr_oauth::{
+    AccessToken, Callback, Consumer, Context, CredentialBundle, Endpoints, KeyLocation, OsEntropy, Secret, Timestamp,
+    simulator::{Broker, test_keys},
+};
+
+/// Who we are, and the token from the portal: of the bundle or, without one, of the simulator that is started then.
+pub(crate) fn credentials() -> Result<(Consumer, AccessToken), Box<dyn Error>> {
+    match bundle()? {
+        Some(bundle) => Ok((bundle.consumer()?, bundle.access_token()?.ok_or("the bundle has no access token")?)),
+        None => Simulator::start()?.credentials(),
+    }
+}
+
+/// The bundle that is named on the command line; its keys may be files or environment variables.
+pub(crate) fn bundle() -> Result<Option<CredentialBundle>, Box<dyn Error>> {
+    let Some(path) = std::env::args().nth(1) else { return Ok(None) };
+    let folder = Path::new(&path).parent().unwrap_or(Path::new(""));
+    let bundle = CredentialBundle::from_json(&std::fs::read_to_string(&path)?)?;
+    let bundle = bundle.resolve(|location| match location {
+        KeyLocation::File(name) => std::fs::read(folder.join(name)).map(Secret::from),
+        KeyLocation::Env(name) => std::env::var(name).map(Secret::from).map_err(io::Error::other),
+        location => Err(io::Error::other(format!("what is {location}?"))),
+    });
+    Ok(Some(bundle?))
+}
+
+/// The simulated broker, which listens until the program ends.
+#[derive(Clone)]
+pub(crate) struct Simulator {
+    broker: Arc<Mutex<Broker>>,
+    origin: String,
+}
+
+impl Simulator {
+    pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let origin = format!("http://{}", listener.local_addr()?);
+        let broker = Broker::builder().base_url(format!("{origin}/v1/api")).build()?;
+        let simulator = Self { broker: Arc::new(Mutex::new(broker)), origin };
+        let server = simulator.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let server = server.clone();
+                std::thread::spawn(move || server.converse(stream));
+            }
+        });
+        Ok(simulator)
+    }
+
+    pub(crate) fn consumer(&self) -> Result<Consumer, Box<dyn Error>> {
+        Ok(test_keys::consumer()?.with_endpoints(Endpoints::new(&format!("{}/v1/api", self.origin))?))
+    }
+
+    /// What the user does in the browser: logs in at the consent page, agrees, and is sent to this URL.
+    pub(crate) fn consent(&self, url: &Uri) -> Result<String, Box<dyn Error>> {
+        Ok(self.at_work(|broker, cx| broker.consent(cx, url))?)
+    }
+
+    fn credentials(&self) -> Result<(Consumer, AccessToken), Box<dyn Error>> {
+        let consumer = self.consumer()?;
+        self.at_work(|broker, cx| {
+            let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
+            let reply = broker.handle(cx, exchange.request());
+            let consent = exchange.complete(reply)?;
+            let callback = broker.consent(cx, consent.url())?;
+            let exchange = consent.verifier(&callback)?.access_token(&consumer, cx)?;
+            let reply = broker.handle(cx, exchange.request());
+            Ok((consumer.clone(), exchange.complete(reply)?))
+        })
+    }
+
+    fn at_work<T>(&self, work: impl FnOnce(&mut Broker, &mut Context<'_>) -> T) -> T {
+        let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut broker, &mut Context::new(Timestamp::from(SystemTime::now()), &mut OsEntropy))
+    }
+
+    fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+        while let Some(request) = self.read(&mut stream)? {
+            let response = self.at_work(|broker, cx| broker.handle(cx, &request));
+            let length = response.body().len();
+            let mut bytes = format!("HTTP/1.1 {}\r\ncontent-length: {length}\r\n", response.status()).into_bytes();
+            for (name, value) in response.headers().iter().filter(|(name, _)| *name != http::header::CONTENT_LENGTH) {
+                bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+            }
+            bytes.extend_from_slice(&[b"\r\n", &response.body()[..]].concat());
+            stream.write_all(&bytes)?;
+            if request.headers().get(http::header::CONNECTION).is_some_and(|value| value == "close") {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next request; `None` where the client has no more.
+    fn read(&self, stream: &mut TcpStream) -> io::Result<Option<Request<Bytes>>> {
+        let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
+        loop {
+            let head = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+            if let Some((head, body)) = head.and_then(|end| bytes.split_at_checked(end + 4)) {
+                let request = self.parse(&String::from_utf8_lossy(head)).map_err(io::Error::other)?;
+                let length = request.headers().get(http::header::CONTENT_LENGTH);
+                let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+                if let Some(body) = body.get(..length) {
+                    return Ok(Some(request.map(|()| Bytes::copy_from_slice(body))));
+                }
+            }
+            match stream.read(&mut chunk)? {
+                0 => return Ok(None),
+                count => bytes.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+            }
+        }
+    }
+
+    fn parse(&self, head: &str) -> http::Result<Request<()>> {
+        let (start, headers) = head.split_once("\r\n").unwrap_or_default();
+        let mut words = start.split(' ');
+        let request = Request::builder().method(words.next().unwrap_or_default());
+        let request = request.uri(format!("{}{}", self.origin, words.next().unwrap_or_default()));
+        let headers = headers.lines().filter_map(|line| line.split_once(':'));
+        headers.fold(request, |request, (name, value)| request.header(name, value.trim())).body(())
+    }
+}

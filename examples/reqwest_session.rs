@@ -1,0 +1,76 @@
+//! A session that a task keeps alive, while other tasks send requests: what a web service or a bot looks like. With
+//! `reqwest` and `tokio`.
+//!
+//! ```sh
+//! cargo run --example reqwest_session --features reqwest,simulator
+//! cargo run --example reqwest_session --features reqwest,simulator bundle.json   # with the real broker
+//! ```
+
+#![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
+
+mod loopback;
+
+use std::{error::Error, time::SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use ibkr_oauth::{
+    Context, OsEntropy, Timestamp,
+    adapter::reqwest::{client_builder, drive, sign_and_send},
+    driver::{Driver, SessionHandle},
+    session::{Advice, Session, SessionConfig},
+};
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+/// A call of your own. If the broker refuses the token, the session negotiates the next, and we try again with that.
+async fn get(client: &reqwest::Client, handle: &SessionHandle, path: &str) -> Result<Response<Bytes>, Box<dyn Error>> {
+    let mut refused = None;
+    loop {
+        // Waits where there is no token at the moment.
+        let signer = handle.signer(refused).await.map_err(|kind| format!("there is no session: {kind:?}"))?;
+        let request = Request::get(signer.consumer().endpoints().url(path)?).body("")?;
+        let reply = sign_and_send(client, &signer, &mut Context::new(now(), &mut OsEntropy), request)?;
+        let response = reply.await?;
+        // The session hears of it, and knows whether to send it again does any good, and any harm.
+        match handle.observe(signer.epoch(), response.status(), &http::Method::GET) {
+            Advice::Resend => refused = None,
+            Advice::AwaitAuthentication => refused = Some(signer.epoch()),
+            _ => return Ok(response),
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    // This builder makes clients that follow no redirect and send nothing twice. The TLS is yours: here rustls, by ring.
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| "a provider is installed")?;
+    let client = client_builder().no_proxy().build()?;
+    // Who we are, and what the portal gave us: from a bundle, or of a simulated broker.
+    let (consumer, access_token) = loopback::credentials()?;
+    let token = consumer.unlock(&mut Context::new(now(), &mut OsEntropy), &access_token)?;
+
+    // One task drives the session: it signs in, opens the brokerage session, tickles each minute, renews the token.
+    let driver = Driver::new(Session::new(consumer, token, SessionConfig::default()), OsEntropy);
+    let handle = driver.handle();
+    let driving = tokio::spawn({
+        let client = client.clone();
+        async move { drive(&client, driver, tokio::time::sleep, |event| println!("   {event:?}")).await }
+    });
+
+    // All others hold a handle, which may be cloned and sent around.
+    for path in ["/portfolio/accounts", "/iserver/accounts"] {
+        let response = get(&client, &handle, path).await?;
+        println!("{path}: {} {}", response.status(), String::from_utf8_lossy(response.body()));
+    }
+
+    // Logs out, and ends the task.
+    handle.shutdown();
+    driving.await?;
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(run())
+}

@@ -1,0 +1,84 @@
+//! hyper.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use ibkr_oauth::{
+    Context, Epoch, Error, ErrorKind, Exchange, OsEntropy, Signer,
+    adapter::hyper::{drive, send, sign_and_send},
+    driver::{Driver, SessionHandle},
+    session::{Session, SessionEvent},
+};
+use rustls::pki_types::CertificateDer;
+use tokio::runtime::Runtime;
+
+use super::{Adapter, Gate, Patience, VirtualClock, runtime, trusting, with_handle};
+
+type HyperClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+pub(crate) struct Hyper {
+    client: HyperClient,
+    patience: Patience,
+    runtime: Runtime,
+}
+
+/// Returns after so long, or soon where the client has little patience.
+async fn sleep(patience: Patience, time: Duration) {
+    let most = if patience == Patience::Short { Duration::from_millis(50) } else { time };
+    tokio::time::sleep(time.min(most)).await;
+}
+
+impl Adapter for Hyper {
+    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self> {
+        let connector = HttpsConnectorBuilder::new().with_tls_config(trusting(certificate)).https_or_http();
+        let client = Client::builder(TokioExecutor::new()).build(connector.enable_http1().build());
+        Some(Self { client, patience, runtime: runtime() })
+    }
+
+    fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
+        let (client, patience) = (self.client.clone(), self.patience);
+        let task = async move { send(&client, |time| sleep(patience, time), exchange).await };
+        self.runtime.block_on(self.runtime.spawn(task)).unwrap()
+    }
+
+    fn sign_and_send(
+        &self,
+        signer: &Signer,
+        cx: &mut Context<'_>,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
+        let patience = self.patience;
+        let reply = sign_and_send(&self.client, move |time| sleep(patience, time), signer, cx, request)?;
+        self.runtime.block_on(reply)
+    }
+
+    fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
+        let client = self.client.clone();
+        let task = async move { drive(&client, driver, tokio::time::sleep, on_event).await };
+        self.runtime.block_on(self.runtime.spawn(task)).unwrap();
+    }
+
+    fn drive_in_no_time(
+        self: Arc<Self>,
+        session: Session,
+        gate: Gate,
+        on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
+    ) {
+        let (client, clock) = (self.client.clone(), VirtualClock::new());
+        let (driver, on_event) = with_handle(clock.driver(session), on_event);
+        let sleep = move |time| gate.clone().sleep(clock.clone(), time);
+        let task = async move { drive(&client, driver, sleep, on_event).await };
+        self.runtime.block_on(self.runtime.spawn(task)).unwrap();
+    }
+
+    fn signer(&self, handle: &SessionHandle, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
+        self.runtime.block_on(handle.signer(refused))
+    }
+}

@@ -1,0 +1,177 @@
+//! The same calls through every adapter, so that one test is a test of each.
+
+#![allow(dead_code, reason = "not every test that shares this file needs all of it")]
+
+use std::{
+    sync::{Arc, Condvar, Mutex},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use ibkr_oauth::{
+    Context, Epoch, Error, ErrorKind, Exchange, OsEntropy, Signer, Timestamp,
+    driver::{Driver, SessionHandle},
+    session::{Session, SessionEvent},
+};
+use rustls::pki_types::CertificateDer;
+
+#[cfg(feature = "hyper")]
+pub(crate) mod hyper_client;
+#[cfg(feature = "reqwest")]
+pub(crate) mod reqwest_client;
+#[cfg(feature = "ureq")]
+pub(crate) mod ureq_client;
+
+/// How patient a client is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As its adapter is.
+    Usual,
+    /// It waits for 50 ms, where the client can be told.
+    Short,
+}
+
+/// A client with its adapter. Each call blocks; those that are futures run on a runtime with two threads.
+pub(crate) trait Adapter: Send + Sync + 'static {
+    /// A client that trusts this certificate and uses no proxy; `None` where it has no TLS to trust anything by.
+    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self>
+    where
+        Self: Sized;
+
+    fn new() -> Arc<Self>
+    where
+        Self: Sized,
+    {
+        Arc::new(Self::with(None, Patience::Usual).unwrap())
+    }
+
+    fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error>;
+
+    fn sign_and_send(
+        &self,
+        signer: &Signer,
+        cx: &mut Context<'_>,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error>;
+
+    fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static);
+
+    /// As `drive`, but where waits are the caller's they take until the gate is open, and set the clock forward.
+    fn drive_in_no_time(
+        self: Arc<Self>,
+        session: Session,
+        gate: Gate,
+        on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
+    );
+
+    fn signer(&self, handle: &SessionHandle, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
+        handle.signer_blocking(refused)
+    }
+}
+
+/// Drives a session in the background, by a clock that stands still.
+pub(crate) fn drive<A: Adapter>(
+    adapter: &Arc<A>,
+    session: Session,
+    now: Timestamp,
+    on_event: impl FnMut(SessionEvent) + Send + 'static,
+) -> (SessionHandle, JoinHandle<()>) {
+    let driver = Driver::with_clock(session, OsEntropy, move || now);
+    let (handle, adapter) = (driver.handle(), Arc::clone(adapter));
+    (handle, std::thread::spawn(move || adapter.drive(driver, on_event)))
+}
+
+/// A driver, and what tells its events together with a handle to it.
+pub(crate) fn with_handle(
+    driver: Driver<OsEntropy>,
+    mut on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
+) -> (Driver<OsEntropy>, impl FnMut(SessionEvent) + Send + 'static) {
+    let handle = driver.handle();
+    (driver, move |event| on_event(&handle, event))
+}
+
+/// What somebody waits for, once.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn wait(&self) {
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |is_open| !*is_open).unwrap());
+    }
+
+    /// Sets the clock forward when the gate is open.
+    pub(crate) async fn sleep(self, clock: VirtualClock, time: Duration) {
+        tokio::task::spawn_blocking(move || self.wait()).await.unwrap();
+        clock.advance(time);
+    }
+}
+
+/// A clock that is set, and by which a session is driven.
+#[derive(Clone)]
+pub(crate) struct VirtualClock(Arc<Mutex<Timestamp>>);
+
+impl VirtualClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Timestamp::from_secs(1_700_000_000))))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.saturating_add(by);
+    }
+
+    pub(crate) fn driver(&self, session: Session) -> Driver<OsEntropy> {
+        let clock = self.clone();
+        Driver::with_clock(session, OsEntropy, move || clock.now())
+    }
+}
+
+/// A client's TLS, which trusts one certificate.
+pub(crate) fn trusting(certificate: Option<&CertificateDer<'static>>) -> rustls::ClientConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(certificate.cloned());
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// A runtime with two threads.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Runs a generic function as a test of each adapter that is there.
+macro_rules! for_each_adapter {
+    ($($test:ident),* $(,)?) => {
+        #[cfg(feature = "ureq")]
+        mod ureq {
+            $(#[test] fn $test() { super::$test::<crate::clients::ureq_client::Ureq>(); })*
+        }
+        #[cfg(feature = "hyper")]
+        mod hyper {
+            $(#[test] fn $test() { super::$test::<crate::clients::hyper_client::Hyper>(); })*
+        }
+        #[cfg(feature = "reqwest")]
+        mod reqwest {
+            $(#[test] fn $test() { super::$test::<crate::clients::reqwest_client::Reqwest>(); })*
+        }
+        #[cfg(feature = "reqwest")]
+        mod reqwest_blocking {
+            $(#[test] fn $test() { super::$test::<crate::clients::reqwest_client::Blocking>(); })*
+        }
+    };
+}
+pub(crate) use for_each_adapter;

@@ -1,0 +1,105 @@
+//! reqwest, asynchronous and blocking.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use ibkr_oauth::{
+    Context, Epoch, Error, ErrorKind, Exchange, OsEntropy, Signer,
+    adapter::reqwest::{blocking, client_builder, drive, send, sign_and_send},
+    driver::{Driver, SessionHandle},
+    session::{Session, SessionEvent},
+};
+use rustls::pki_types::CertificateDer;
+use tokio::runtime::Runtime;
+
+use super::{Adapter, Gate, Patience, VirtualClock, runtime, trusting, with_handle};
+
+pub(crate) struct Reqwest {
+    client: reqwest::Client,
+    runtime: Runtime,
+}
+
+pub(crate) struct Blocking(reqwest::blocking::Client);
+
+impl Adapter for Reqwest {
+    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self> {
+        let mut builder = client_builder().no_proxy().tls_backend_preconfigured(trusting(certificate));
+        if patience == Patience::Short {
+            builder = builder.read_timeout(Duration::from_millis(50));
+        }
+        Some(Self { client: builder.build().unwrap(), runtime: runtime() })
+    }
+
+    fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
+        let client = self.client.clone();
+        self.runtime.block_on(self.runtime.spawn(async move { send(&client, exchange).await })).unwrap()
+    }
+
+    fn sign_and_send(
+        &self,
+        signer: &Signer,
+        cx: &mut Context<'_>,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
+        self.runtime.block_on(sign_and_send(&self.client, signer, cx, request)?)
+    }
+
+    fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
+        let client = self.client.clone();
+        let task = async move { drive(&client, driver, tokio::time::sleep, on_event).await };
+        self.runtime.block_on(self.runtime.spawn(task)).unwrap();
+    }
+
+    fn drive_in_no_time(
+        self: Arc<Self>,
+        session: Session,
+        gate: Gate,
+        on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
+    ) {
+        let (client, clock) = (self.client.clone(), VirtualClock::new());
+        let (driver, on_event) = with_handle(clock.driver(session), on_event);
+        let sleep = move |time| gate.clone().sleep(clock.clone(), time);
+        let task = async move { drive(&client, driver, sleep, on_event).await };
+        self.runtime.block_on(self.runtime.spawn(task)).unwrap();
+    }
+
+    fn signer(&self, handle: &SessionHandle, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
+        self.runtime.block_on(handle.signer(refused))
+    }
+}
+
+impl Adapter for Blocking {
+    /// It cannot be told to be less patient: the adapter's limit takes the place of its `timeout`.
+    fn with(certificate: Option<&CertificateDer<'static>>, _: Patience) -> Option<Self> {
+        let builder = blocking::client_builder().no_proxy().tls_backend_preconfigured(trusting(certificate));
+        Some(Self(builder.build().unwrap()))
+    }
+
+    fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
+        blocking::send(&self.0, exchange)
+    }
+
+    fn sign_and_send(
+        &self,
+        signer: &Signer,
+        cx: &mut Context<'_>,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
+        blocking::sign_and_send(&self.0, signer, cx, request)
+    }
+
+    fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
+        blocking::drive(&self.0, driver, on_event);
+    }
+
+    fn drive_in_no_time(
+        self: Arc<Self>,
+        session: Session,
+        _: Gate,
+        on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
+    ) {
+        let (driver, on_event) = with_handle(Driver::new(session, OsEntropy), on_event);
+        self.drive(driver, on_event);
+    }
+}

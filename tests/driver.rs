@@ -1,0 +1,482 @@
+//! The driver and its handles, on a clock that only the test sets: stoppable, wakeable, and patient with what is under
+//! way.
+#![cfg(all(feature = "simulator", feature = "getrandom"))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+use std::{
+    collections::VecDeque,
+    future::{Future, pending, ready},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::channel,
+    },
+    task::{Context as TaskContext, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use ibkr_oauth::{
+    Context, ErrorKind, OsEntropy, Timestamp,
+    driver::{Driver, SessionHandle},
+    session::{Advice, Failure, FailureKind, Session, SessionConfig, SessionEvent, State, Trigger},
+    simulator::{Broker, Fault, test_keys},
+};
+
+/// A broker, a clock, and requests that wait until the test has them answered.
+#[derive(Clone)]
+struct Stage {
+    broker: Arc<Mutex<Broker>>,
+    now: Arc<Mutex<Timestamp>>,
+    waiting: Arc<Mutex<VecDeque<Arc<Mutex<Call>>>>>,
+    events: Arc<Mutex<Vec<SessionEvent>>>,
+    timer: Arc<Mutex<Option<Timestamp>>>,
+}
+
+/// A request under way.
+struct Call {
+    request: Request<Bytes>,
+    answer: Option<Result<Response<Bytes>, Failure>>,
+    waker: Option<Waker>,
+    dropped: bool,
+}
+
+/// The future of a [`Call`], as a client would have it.
+struct UnderWay(Arc<Mutex<Call>>);
+
+impl Future for UnderWay {
+    type Output = Result<Response<Bytes>, Failure>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let mut call = self.0.lock().unwrap();
+        match call.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                call.waker = Some(task.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().dropped = true;
+    }
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Bell {
+    fn rings(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A future that is polled by hand, and only where it was woken.
+struct Running<F> {
+    future: Pin<Box<F>>,
+    bell: Arc<Bell>,
+}
+
+impl<F: Future> Running<F> {
+    fn new(future: F) -> Self {
+        let bell = Arc::new(Bell::default());
+        bell.0.store(1, Ordering::SeqCst);
+        Self { future: Box::pin(future), bell }
+    }
+
+    /// Polls as long as there is a reason to.
+    fn go_on(&mut self) -> Poll<F::Output> {
+        while self.bell.rings() > 0 {
+            let waker = Waker::from(Arc::clone(&self.bell));
+            if let Poll::Ready(output) = self.future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            broker: Arc::default(),
+            now: Arc::new(Mutex::new(Timestamp::from_secs(1_700_000_000))),
+            waiting: Arc::default(),
+            events: Arc::default(),
+            timer: Arc::default(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    fn broker<T>(&self, work: impl FnOnce(&mut Broker, &mut Context<'_>) -> T) -> T {
+        work(&mut self.broker.lock().unwrap(), &mut Context::new(self.now(), &mut OsEntropy))
+    }
+
+    fn driver(&self) -> Driver<OsEntropy> {
+        let token = self.broker(|broker, cx| test_keys::unlocked_token(broker, cx).unwrap());
+        let session = Session::new(test_keys::consumer().unwrap(), token, SessionConfig::default());
+        let clock = self.clone();
+        Driver::with_clock(session, OsEntropy, move || clock.now())
+    }
+
+    /// A driver's future whose timer never fires by itself; [`pass`](Self::pass) wakes the driver.
+    fn run(&self, driver: Driver<OsEntropy>) -> Running<impl Future<Output = ()> + use<>> {
+        let (sending, sleeping, telling) = (self.clone(), self.clone(), self.clone());
+        Running::new(driver.run(
+            move |request| {
+                let call = Call { request, answer: None, waker: None, dropped: false };
+                let call = Arc::new(Mutex::new(call));
+                sending.waiting.lock().unwrap().push_back(Arc::clone(&call));
+                UnderWay(call)
+            },
+            move |time| {
+                let (stage, until) = (sleeping.clone(), sleeping.now().saturating_add(time));
+                *stage.timer.lock().unwrap() = Some(until);
+                std::future::poll_fn(move |_| if stage.now() >= until { Poll::Ready(()) } else { Poll::Pending })
+            },
+            move |event| telling.events.lock().unwrap().push(event),
+        ))
+    }
+
+    /// The path of the request that waits for its answer.
+    fn asked(&self) -> Option<String> {
+        let waiting = self.waiting.lock().unwrap();
+        let call = waiting.front()?.lock().unwrap();
+        Some(call.request.uri().path().strip_prefix("/v1/api").unwrap().to_owned())
+    }
+
+    /// Has the broker answer the request that waits.
+    fn answer(&self) {
+        let call = self.waiting.lock().unwrap().pop_front().unwrap();
+        let mut call = call.lock().unwrap();
+        let response = self.broker(|broker, cx| broker.handle(cx, &call.request));
+        call.answer = Some(Ok(response));
+        call.waker.take().unwrap().wake();
+    }
+
+    /// Lets time pass, and the timer fire.
+    fn pass<F>(&self, time: Duration, running: &Running<F>) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.saturating_add(time);
+        running.bell.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Answers all that is asked until the session is live.
+    fn sign_in(&self, running: &mut Running<impl Future<Output = ()>>) {
+        while running.go_on().is_pending() && self.asked().is_some() {
+            self.answer();
+        }
+        assert_eq!(self.last_state(), Some(State::Live));
+    }
+
+    fn last_state(&self) -> Option<State> {
+        self.events.lock().unwrap().iter().rev().find_map(|event| match event {
+            SessionEvent::StateChanged { to, .. } => Some(*to),
+            _ => None,
+        })
+    }
+
+    fn handshakes(&self) -> u64 {
+        self.broker.lock().unwrap().live_session_tokens_issued()
+    }
+}
+
+/// A session that is live, 61 seconds old, with its driver at rest.
+fn live() -> (Stage, SessionHandle, Running<impl Future<Output = ()>>) {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let mut running = stage.run(driver);
+    stage.sign_in(&mut running);
+    stage.pass(Duration::from_secs(61), &running);
+    assert!(running.go_on().is_pending());
+    assert_eq!(stage.asked().as_deref(), Some("/tickle"));
+    stage.answer();
+    assert!(running.go_on().is_pending());
+    assert_eq!(stage.asked(), None);
+    (stage, handle, running)
+}
+
+#[test]
+fn shutdown_is_heard_at_once_and_logs_out() {
+    let (stage, handle, mut running) = live();
+    handle.shutdown();
+    assert_eq!(running.bell.0.load(Ordering::SeqCst), 1, "the driver is woken");
+    assert!(running.go_on().is_pending());
+    assert_eq!(stage.asked().as_deref(), Some("/logout"));
+    stage.answer();
+    assert!(running.go_on().is_ready());
+    assert_eq!(handle.view().state(), State::Closed);
+    assert!(matches!(
+        stage.events.lock().unwrap()[..],
+        [.., SessionEvent::Closed { logged_out: true }, SessionEvent::StateChanged { to: State::Closed, .. }]
+    ));
+}
+
+#[test]
+fn a_request_under_way_is_not_dropped_when_the_driver_is_woken() {
+    let (stage, handle, mut running) = live();
+    stage.pass(Duration::from_secs(61), &running);
+    assert!(running.go_on().is_pending());
+    let tickle = Arc::clone(&stage.waiting.lock().unwrap()[0]);
+    for _ in 0..3 {
+        let _ = handle.observe(handle.view().epoch().unwrap(), StatusCode::TOO_MANY_REQUESTS, &Method::GET);
+        assert!(running.go_on().is_pending());
+        assert!(!tickle.lock().unwrap().dropped);
+    }
+    handle.shutdown();
+    assert!(running.go_on().is_pending());
+    assert!(!tickle.lock().unwrap().dropped, "the shutdown waits for it");
+    assert_eq!(stage.asked().as_deref(), Some("/tickle"));
+    stage.answer();
+    let ends = running.go_on().is_ready();
+    assert!(ends, "in the penalty box nothing more is sent: {:?} {:?}", stage.asked(), stage.events.lock().unwrap());
+}
+
+#[test]
+fn what_takes_too_long_is_dropped_when_the_session_gives_it_up() {
+    let stage = Stage::new();
+    let mut running = stage.run(stage.driver());
+    assert!(running.go_on().is_pending());
+    let first = stage.waiting.lock().unwrap().pop_front().unwrap();
+    let until = stage.timer.lock().unwrap().unwrap();
+    assert_eq!(until.saturating_duration_since(stage.now()), Duration::from_secs(30), "the session's own limit");
+    stage.pass(Duration::from_secs(29), &running);
+    assert!(running.go_on().is_pending());
+    assert!(!first.lock().unwrap().dropped);
+    stage.pass(Duration::from_secs(1), &running);
+    assert!(running.go_on().is_pending());
+    assert!(first.lock().unwrap().dropped, "though nothing followed yet");
+    assert_eq!(stage.last_state(), Some(State::BackingOff));
+    stage.pass(Duration::from_secs(300), &running);
+    stage.sign_in(&mut running);
+}
+
+#[test]
+fn a_thousand_refusals_cost_one_handshake() {
+    let (stage, handle, mut running) = live();
+    assert_eq!(stage.handshakes(), 1);
+    stage.broker.lock().unwrap().inject(Fault::expire_live_session_token());
+    let (old, get) = (handle.view().epoch().unwrap(), Method::GET);
+    for _ in 0..1000 {
+        assert_eq!(handle.observe(old, StatusCode::UNAUTHORIZED, &get), Advice::AwaitAuthentication);
+    }
+    assert_eq!(running.bell.0.load(Ordering::SeqCst), 1, "one word is enough");
+    let mut waiting: Vec<_> = (0..100).map(|_| Running::new(Box::pin(signer(&handle, Some(old))))).collect();
+    assert!(waiting.iter_mut().all(|signer| signer.go_on().is_pending()));
+    while running.go_on().is_pending() && stage.asked().is_some() {
+        // Stragglers, between the steps.
+        let advice = handle.observe(old, StatusCode::UNAUTHORIZED, &get);
+        assert!([Advice::AwaitAuthentication, Advice::Resend].contains(&advice), "{advice:?}");
+        stage.answer();
+    }
+    assert_eq!((stage.handshakes(), stage.last_state()), (2, Some(State::Live)));
+    for signer in &mut waiting {
+        let Poll::Ready(Ok(signer)) = signer.go_on() else { panic!("not woken") };
+        assert_ne!(signer.epoch(), old);
+    }
+    assert_eq!(handle.observe(old, StatusCode::UNAUTHORIZED, &get), Advice::Resend, "late ones of the old epoch");
+    assert!(running.go_on().is_pending());
+    assert_eq!((stage.asked(), stage.handshakes()), (None, 2));
+}
+
+async fn signer(handle: &SessionHandle, refused: Option<ibkr_oauth::Epoch>) -> Result<ibkr_oauth::Signer, ErrorKind> {
+    handle.signer(refused).await
+}
+
+/// A token that is young is asked first; what comes of that is known to those who wait, whenever they begin to.
+#[test]
+fn a_refusal_that_was_about_the_request_ends_the_wait() {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let mut running = stage.run(driver);
+    stage.sign_in(&mut running);
+    let epoch = handle.view().epoch().unwrap();
+    for waits_first in [true, false] {
+        let advice = handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
+        assert_eq!(advice, Advice::AwaitAuthentication);
+        let mut wait = Running::new(handle.signer(Some(epoch)));
+        if waits_first {
+            assert!(wait.go_on().is_pending());
+        }
+        assert!(running.go_on().is_pending());
+        assert_eq!(stage.asked().as_deref(), Some("/tickle"), "well before its time");
+        stage.answer();
+        assert!(running.go_on().is_pending());
+        assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Rejected), "{waits_first}");
+        assert_eq!(handle.signer_blocking(None).unwrap().epoch(), epoch);
+        // The session does not ask more often than it repeats a tickle.
+        stage.pass(Duration::from_secs(6), &running);
+        assert!(running.go_on().is_pending());
+    }
+    assert_eq!(stage.handshakes(), 1);
+}
+
+#[test]
+fn whoever_stops_waiting_leaves_nothing_behind() {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let mut running = stage.run(driver);
+    assert!(running.go_on().is_pending());
+    let bell = Arc::new(Bell::default());
+    let waker = Waker::from(Arc::clone(&bell));
+    for _ in 0..1000 {
+        let mut wait = pin!(handle.signer(None));
+        for _ in 0..3 {
+            assert!(wait.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
+        }
+    }
+    drop(waker);
+    assert_eq!(Arc::strong_count(&bell), 1, "no waker is kept");
+    let waker = Waker::from(Arc::clone(&bell));
+    let mut wait = pin!(handle.signer(None));
+    for _ in 0..3 {
+        assert!(wait.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&bell), 3, "one place for each who waits");
+    stage.answer();
+    assert!(running.go_on().is_pending());
+    assert!(bell.rings() > 0);
+    assert!(wait.poll(&mut TaskContext::from_waker(&waker)).is_ready());
+}
+
+#[test]
+fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let mut running = stage.run(driver);
+    assert!(running.go_on().is_pending());
+    let mut wait = Running::new(handle.signer(None));
+    assert!(wait.go_on().is_pending());
+    let blocked = {
+        let handle = handle.clone();
+        let (tell, told) = channel();
+        std::thread::spawn(move || tell.send(handle.signer_blocking(None).map(drop)).unwrap());
+        told
+    };
+    drop(running);
+    assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Unavailable));
+    assert_eq!(blocked.recv().unwrap(), Err(ErrorKind::Unavailable));
+
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let mut wait = Running::new(handle.signer(None));
+    assert!(wait.go_on().is_pending());
+    let panics = catch_unwind(AssertUnwindSafe(|| {
+        let send = |_, _| Err(Failure { kind: FailureKind::NotSent, detail: String::new() });
+        driver.run_blocking(send, |event| panic!("{event:?}"));
+    }));
+    assert!(panics.is_err());
+    assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Unavailable));
+
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let send = |_| ready(Err(Failure { kind: FailureKind::NotSent, detail: String::new() }));
+    let task = driver.run(send, |_| pending(), |event| panic!("{event:?}"));
+    let mut task = Running::new(task);
+    assert!(catch_unwind(AssertUnwindSafe(|| task.go_on())).is_err());
+    drop(task);
+    assert_eq!(handle.signer_blocking(None).unwrap_err(), ErrorKind::Unavailable);
+}
+
+#[test]
+fn handles_outlive_their_session_and_do_no_harm() {
+    let (stage, handle, mut running) = live();
+    let epoch = handle.view().epoch().unwrap();
+    handle.shutdown();
+    handle.shutdown();
+    while running.go_on().is_pending() {
+        stage.answer();
+    }
+    drop(running);
+    for handle in [handle.clone(), handle] {
+        handle.shutdown();
+        let advice = handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
+        assert_eq!(advice, Advice::GiveUp(ErrorKind::Config));
+        assert_eq!(handle.observe(epoch, StatusCode::OK, &Method::GET), Advice::None);
+        assert!(handle.view().signer().is_none());
+        assert_eq!(handle.signer_blocking(Some(epoch)).unwrap_err(), ErrorKind::Unavailable);
+    }
+    assert_eq!(stage.asked(), None);
+}
+
+#[test]
+fn the_blocking_driver_waits_and_is_woken() {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let (sending, (tell, events)) = (stage.clone(), channel());
+    let driving = std::thread::spawn(move || {
+        let send = |request, limit| {
+            assert!([Duration::from_secs(30), Duration::from_secs(5)].contains(&limit), "{limit:?}");
+            Ok(sending.broker(|broker, cx| broker.handle(cx, &request)))
+        };
+        driver.run_blocking(send, |event| tell.send(event).unwrap());
+    });
+    let to = |wanted: State| {
+        events.iter().find_map(|event| match event {
+            SessionEvent::StateChanged { to, trigger, .. } if to == wanted => Some(trigger),
+            _ => None,
+        })
+    };
+    assert_eq!(to(State::Live), Some(Trigger::Ready));
+    // The clock stands still: only a word wakes it.
+    let old = handle.signer_blocking(None).unwrap().epoch();
+    stage.broker.lock().unwrap().inject(Fault::expire_live_session_token());
+    assert_eq!(handle.observe(old, StatusCode::UNAUTHORIZED, &Method::POST), Advice::AwaitAuthentication);
+    assert_ne!(handle.signer_blocking(Some(old)).unwrap().epoch(), old);
+    assert_eq!(to(State::Live), Some(Trigger::Ready));
+    handle.shutdown();
+    driving.join().unwrap();
+    assert_eq!(to(State::Closed), Some(Trigger::Ended));
+    assert_eq!(stage.handshakes(), 2);
+}
+
+/// The driver's future may go from thread to thread.
+#[test]
+fn it_runs_on_a_runtime_with_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let sending = stage.clone();
+    let send = move |request| {
+        let stage = sending.clone();
+        async move {
+            tokio::task::yield_now().await;
+            Ok(stage.broker(|broker, cx| broker.handle(cx, &request)))
+        }
+    };
+    let task = runtime.spawn(driver.run(send, tokio::time::sleep, |_| {}));
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let handle = handle.clone();
+            runtime.spawn(async move { handle.signer(None).await.unwrap().epoch() })
+        })
+        .collect();
+    for epoch in waiting {
+        assert_eq!(Some(runtime.block_on(epoch).unwrap()), handle.view().epoch());
+    }
+    handle.shutdown();
+    runtime.block_on(task).unwrap();
+    assert_eq!((handle.view().state(), stage.handshakes()), (State::Closed, 1));
+}
