@@ -73,9 +73,9 @@ fn a_signature_allocates_its_header_and_nothing_else() {
             signer.sign_parts(&mut cx, &mut parts.clone(), form).unwrap();
             for _ in 0..50 {
                 // Not a clone, whose headers would have no room for one more.
-                let (mut signed, _) = request(count, is_form);
+                let (mut head, _) = request(count, is_form);
                 let allocated = allocations(|| {
-                    signer.sign_parts(&mut cx, &mut signed, form).unwrap();
+                    signer.sign_parts(&mut cx, &mut head, form).unwrap();
                 });
                 most = most.max(allocated);
             }

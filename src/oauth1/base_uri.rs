@@ -101,12 +101,13 @@ impl<'a> Origin<'a> {
         if !is_plain_host(host) {
             return Err(UriError::Host);
         }
-        let port = match authority.as_str().get(host.len()..).and_then(|rest| rest.strip_prefix(':')) {
-            None => None,
+        let behind_host = authority.as_str().get(host.len()..).unwrap_or_default();
+        let port = match behind_host.strip_prefix(':') {
+            None if behind_host.is_empty() => None,
             Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Some(port.parse::<u16>().map_err(|_| UriError::Port)?)
             }
-            Some(_) => return Err(UriError::Port),
+            _ => return Err(UriError::Port),
         };
         Ok(Self { scheme, host, port: port.filter(|port| *port != default_port) })
     }
@@ -219,6 +220,8 @@ mod tests {
             ("https://api.ibkr.com/a#b", UriError::Fragment),
             ("https://api.ibkr.com:65536/", UriError::Port),
             ("https://api.ibkr.com:/", UriError::Port),
+            ("https://[::1]443/", UriError::Port),
+            ("https://[::1]x/", UriError::Port),
             ("https://a!b/", UriError::Host),
             ("https:///path", UriError::Syntax),
         ] {

@@ -19,6 +19,7 @@ use super::{Adapter, Gate, Patience, with_handle};
 pub(crate) struct Ureq(Agent);
 
 #[cfg(feature = "cli")]
+#[allow(clippy::unnecessary_wraps, reason = "without TLS there is none")]
 fn trusting(
     config: ConfigBuilder<AgentScope>,
     certificate: &CertificateDer<'static>,
