@@ -125,8 +125,10 @@ fn truncated(wanted: Wanted, how: &str) -> KeyError {
 
 /// A label that is fit to be shown: a text that is no PEM may have anything in its place, even a key.
 fn printable(label: &str) -> &str {
+    const LAST_WORDS: [&str; 7] = ["KEY", "KEY BLOCK", "PARAMETERS", "CERTIFICATE", "REQUEST", "CRL", "PKCS7"];
     let plain = |char: char| char.is_ascii_uppercase() || char.is_ascii_digit() || matches!(char, ' ' | '.');
-    if label.len() <= 40 && label.chars().all(plain) { label } else { "…" }
+    let known = LAST_WORDS.iter().any(|words| label.ends_with(words));
+    if known && label.len() <= 40 && label.chars().all(plain) { label } else { "…" }
 }
 
 impl Block<'_> {

@@ -13,7 +13,6 @@ use crate::{context::Timestamp, error::Error, key::SigningInput, signer::Epoch};
 pub struct ExchangeId(pub(super) u64);
 
 /// What the session wants. From [`Session::poll_output`](super::Session::poll_output).
-#[derive(Debug)]
 #[non_exhaustive]
 #[expect(
     clippy::large_enum_variant,
@@ -77,7 +76,6 @@ pub enum TimeoutReason {
 }
 
 /// What happened outside. For [`Session::handle_input`](super::Session::handle_input).
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Input {
     /// The reply to a [`Output::Transmit`], whatever its status.
@@ -112,6 +110,45 @@ pub enum Input {
     Shutdown,
     /// The time of the last [`Output::Timeout`] has come. Harmless when early.
     Timeout,
+}
+
+impl fmt::Debug for Output {
+    /// Leaves out headers and bodies, which hold signatures and cookies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transmit { id, request, give_up_at } => f
+                .debug_struct("Transmit")
+                .field("id", id)
+                .field("method", request.method())
+                .field("uri", request.uri())
+                .field("give_up_at", give_up_at)
+                .finish_non_exhaustive(),
+            Self::Sign { id, input, give_up_at } => {
+                f.debug_struct("Sign").field("id", id).field("input", input).field("give_up_at", give_up_at).finish()
+            }
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+            Self::Timeout { at, reason } => f.debug_struct("Timeout").field("at", at).field("reason", reason).finish(),
+            Self::Finished => f.write_str("Finished"),
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    /// Leaves out headers and bodies, which hold signatures and cookies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response { id, response } => {
+                f.debug_struct("Response").field("id", id).field("status", &response.status()).finish_non_exhaustive()
+            }
+            Self::Failed { id, failure } => f.debug_struct("Failed").field("id", id).field("failure", failure).finish(),
+            Self::Signed { id, signature: _ } => f.debug_struct("Signed").field("id", id).finish_non_exhaustive(),
+            Self::Observed { epoch, status } => {
+                f.debug_struct("Observed").field("epoch", epoch).field("status", status).finish()
+            }
+            Self::Shutdown => f.write_str("Shutdown"),
+            Self::Timeout => f.write_str("Timeout"),
+        }
+    }
 }
 
 /// Why a request was not answered, or a signature not made.
