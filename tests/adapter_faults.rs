@@ -291,11 +291,16 @@ fn a_reused_connection_that_breaks_sends_nothing_twice<A: Adapter>() {
         if method == "GET" { format!("{OK}content-length: 2\r\n\r\n{{}}").into_bytes() } else { Vec::new() }
     });
     let adapter = A::new();
-    assert_eq!(get(&*adapter, server.origin()).unwrap().status(), StatusCode::OK);
-    let order = Request::post(format!("{}/v1/api/orders", server.origin())).body(Bytes::from("{}")).unwrap();
-    assert_no_reply(&ask(&*adapter, server.origin(), order).unwrap_err(), ErrorKind::Unavailable);
-    let posts = server.received().iter().filter(|received| received.target().0 == "POST").count();
-    assert_eq!((posts, server.connections()), (1, 1));
+    let rounds = 20;
+    for round in 1..=rounds {
+        assert_eq!(get(&*adapter, server.origin()).unwrap().status(), StatusCode::OK);
+        let order = Request::post(format!("{}/v1/api/orders", server.origin())).body(Bytes::from("{}")).unwrap();
+        assert_no_reply(&ask(&*adapter, server.origin(), order).unwrap_err(), ErrorKind::Unavailable);
+        let posts = server.received().iter().filter(|received| received.target().0 == "POST").count();
+        assert_eq!(posts, round);
+    }
+    // Some clients keep a connection a moment later than the next request looks for one.
+    assert!(server.connections() < 2 * rounds, "none was used again");
 }
 
 fn heads_reach_the_wire<A: Adapter>() {
