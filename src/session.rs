@@ -181,12 +181,18 @@ impl Session {
         snapshot: Snapshot,
         now: Timestamp,
     ) -> Result<Self, Error> {
+        // One that is told for longer than any token lives is a mistake.
+        let longest_penalty = now.saturating_add(exchange::LONGEST_RETRY_AFTER);
+        let penalty = snapshot.penalty_until().map(|until| until.min(longest_penalty));
         let (live, expires_at) = snapshot.restore(&consumer, &token, config.correct_clock, now)?;
         let mut session = Self { opened: true, ..Self::new(consumer, token, config) };
         session.schedule.advance(now);
         session.schedule.expiry = Some(expires_at);
         session.schedule.tickle = Some(now);
-        session.view = SessionView { state: State::Live, signer: Some(live.signer()), ..session.view };
+        session.schedule.penalty = penalty;
+        session.schedule.in_penalty_box();
+        let (signer, wait_until) = (Some(live.signer()), session.schedule.penalty);
+        session.view = SessionView { state: State::Live, signer, wait_until, ..session.view };
         session.live = Some(live);
         Ok(session)
     }
@@ -195,7 +201,7 @@ impl Session {
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         let (live, expires_at) = (self.live.as_ref()?, self.schedule.expiry?);
-        Some(Snapshot::take(&self.consumer, &self.token, live, expires_at))
+        Some(Snapshot::take(&self.consumer, &self.token, live, expires_at, self.schedule.penalty))
     }
 
     /// How the session is: its state, and what signs requests now.

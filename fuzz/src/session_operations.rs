@@ -552,7 +552,7 @@ impl Watch {
                 assert!(!expired, "{}", self.log);
                 (self.session, self.token, self.config) = (session, token, config);
                 self.state = State::Live;
-                (self.outstanding, self.penalty) = (None, None);
+                self.outstanding = None;
                 self.asked.clear();
                 self.signers.clear();
                 (self.shutting_down, self.told_the_end, self.finished) = (false, false, false);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// More is taken for a mistake: a live session token lives no longer.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
