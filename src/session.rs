@@ -124,6 +124,8 @@ pub struct Session {
     gone: u32,
     /// Renewals that failed since a live session token was proved.
     renewals_failed: u32,
+    /// How far ahead the next handshake is dated: for as long as the key store took when it was overtaken.
+    signing_takes: Duration,
     /// What comes after backing off.
     retry: Trigger,
     /// How often the brokerage session was taken back in the present quarrel.
@@ -154,6 +156,7 @@ impl Session {
             refusals: 0,
             gone: 0,
             renewals_failed: 0,
+            signing_takes: Duration::ZERO,
             retry: Trigger::RetryNegotiation,
             takes: 0,
             opened: false,

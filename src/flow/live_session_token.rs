@@ -98,6 +98,10 @@ impl UnlockedToken {
 
     /// As [`live_session_token`](Self::live_session_token), with the signature made elsewhere.
     ///
+    /// The request is dated by now, not by when the signature comes. The broker refuses old timestamps, and perhaps those
+    /// that are smaller than one it has seen: where the signature took minutes, or something else was signed meanwhile,
+    /// prepare anew. ([`Session`](crate::session::Session) does.)
+    ///
     /// # Errors
     /// As there, but for those of the signing key.
     pub fn prepare_live_session_token(
@@ -105,11 +109,23 @@ impl UnlockedToken {
         consumer: &Consumer,
         cx: &mut Context<'_>,
     ) -> Result<Unsigned<LiveSessionToken>, Error> {
+        self.prepare_dated_ahead(consumer, cx, Duration::ZERO).map(|(unsigned, _)| unsigned)
+    }
+
+    /// As above, with a timestamp (which is returned too) so much ahead of the clock: whoever signs meanwhile signs with
+    /// no later one.
+    pub(crate) fn prepare_dated_ahead(
+        &self,
+        consumer: &Consumer,
+        cx: &mut Context<'_>,
+        ahead: Duration,
+    ) -> Result<(Unsigned<LiveSessionToken>, u64), Error> {
         let group = consumer.dh_group()?.clone();
         let entropy_error = |error| Error::entropy(STAGE, error);
         let exponent = Exponent::draw(cx.entropy()).map_err(entropy_error)?;
         let nonce = nonce(cx.entropy()).map_err(entropy_error)?;
-        let timestamp = self.floor().stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
+        let date = cx.now().saturating_add(ahead);
+        let timestamp = self.floor().stamp(date).map_err(|behind| behind.error(STAGE))?;
         let parameters = vec![
             ("diffie_hellman_challenge", exponent.challenge(&group)),
             ("oauth_consumer_key", consumer.consumer_key().to_owned()),
@@ -129,9 +145,10 @@ impl UnlockedToken {
             requested_at: cx.now(),
         };
         let prepend = hexadecimal(self.secret().expose());
-        Unsigned::new(STAGE, consumer, uri, parameters, &prepend, move |response| {
+        let unsigned = Unsigned::new(STAGE, consumer, uri, parameters, &prepend, move |response| {
             negotiation.conclude(&reply::read(STAGE, &response)?)
-        })
+        })?;
+        Ok((unsigned, timestamp))
     }
 }
 

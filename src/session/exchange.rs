@@ -21,6 +21,9 @@ use crate::{
 /// More is taken for a mistake: a live session token lives no longer.
 pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
+/// The furthest that a handshake is dated ahead of the clock, for a key store that is slow.
+const LONGEST_DATED_AHEAD: Duration = Duration::from_secs(60);
+
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
@@ -56,7 +59,8 @@ impl Task {
 
 /// The only thing that may read the answer.
 enum Pending {
-    Signature(Box<Unsigned<LiveSessionToken>>),
+    /// The signature of a request that has this timestamp.
+    Signature(Box<Unsigned<LiveSessionToken>>, u64),
     Negotiate(PendingReply<LiveSessionToken>),
     Open(PendingReply<BrokerageStatus>),
     Status(PendingReply<BrokerageStatus>),
@@ -81,7 +85,7 @@ pub(super) enum Reply {
 impl Outstanding {
     pub(super) fn task(&self) -> Task {
         match self.pending {
-            Pending::Signature(_) | Pending::Negotiate(_) => Task::Negotiate,
+            Pending::Signature(..) | Pending::Negotiate(_) => Task::Negotiate,
             Pending::Open(_) => Task::Open,
             Pending::Status(_) => Task::Status,
             Pending::Tickle(_) => Task::Tickle,
@@ -95,12 +99,16 @@ impl Outstanding {
 
     /// Whether this is the request of that id, sent already.
     pub(super) fn is_request(&self, id: ExchangeId) -> bool {
-        self.id == id && !matches!(self.pending, Pending::Signature(_))
+        self.id == id && !self.awaits_signature()
     }
 
     /// Whether this is the request of that id, not yet signed.
     pub(super) fn is_signature(&self, id: ExchangeId) -> bool {
-        self.id == id && matches!(self.pending, Pending::Signature(_))
+        self.id == id && self.awaits_signature()
+    }
+
+    pub(super) fn awaits_signature(&self) -> bool {
+        matches!(self.pending, Pending::Signature(..))
     }
 
     pub(super) fn is(&self, id: ExchangeId) -> bool {
@@ -109,7 +117,7 @@ impl Outstanding {
 
     pub(super) fn complete(self, response: Response<Bytes>) -> Result<Reply, Error> {
         match self.pending {
-            Pending::Signature(_) => {
+            Pending::Signature(..) => {
                 Err(Error::config(Stage::LiveSessionToken, "a signature was awaited, not a reply"))
             }
             Pending::Negotiate(reply) => reply.complete(response).map(Reply::Negotiated),
@@ -123,7 +131,7 @@ impl Outstanding {
     pub(super) fn failure(&self, failure: Failure) -> Error {
         let stage = self.task().stage();
         match (&self.pending, failure.kind) {
-            (Pending::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
+            (Pending::Signature(..), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
             (_, _) => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
         }
@@ -177,7 +185,7 @@ impl Session {
             }
             Ok((None, pending)) => {
                 let input = match &pending {
-                    Pending::Signature(unsigned) => unsigned.input().clone(),
+                    Pending::Signature(unsigned, _) => unsigned.input().clone(),
                     _ => return,
                 };
                 let (id, give_up_at) = self.expect(pending);
@@ -196,11 +204,11 @@ impl Session {
             (Some(request), pending(reply))
         }
         if task == Task::Negotiate {
-            let unsigned = self.token.prepare_live_session_token(&self.consumer, cx)?;
+            let (unsigned, timestamp) = self.token.prepare_dated_ahead(&self.consumer, cx, self.signing_takes)?;
             return if self.consumer.has_signing_key() {
                 unsigned.sign(cx).map(|exchange| parts(exchange, Pending::Negotiate))
             } else {
-                Ok((None, Pending::Signature(Box::new(unsigned))))
+                Ok((None, Pending::Signature(Box::new(unsigned), timestamp)))
             };
         }
         let signer = self
@@ -233,13 +241,19 @@ impl Session {
     /// Completes the request whose signature came, and has it sent.
     pub(super) fn attach(&mut self, cx: &mut Context<'_>, id: ExchangeId, signature: &[u8]) {
         let outstanding = self.take_outstanding(|outstanding| outstanding.is_signature(id));
-        let Some(Outstanding { pending: Pending::Signature(unsigned), .. }) = outstanding else {
+        let Some(Outstanding { pending: Pending::Signature(unsigned, timestamp), sent_at, .. }) = outstanding else {
             return self.tell(SessionEvent::UnexpectedAnswer { id });
         };
         // Its timestamp would be old when the penalty box ends; and who leaves needs no live session token.
         if self.schedule.in_penalty_box() || self.shutting_down {
             return;
         }
+        // Asked for anew, dated so that a key store as slow as this is not overtaken again.
+        if !self.token.floor().is_current(timestamp, cx.now()) {
+            self.signing_takes = (2 * self.schedule.since(Some(sent_at))).min(LONGEST_DATED_AHEAD);
+            return;
+        }
+        self.signing_takes = Duration::ZERO;
         match unsigned.attach(signature) {
             Ok(exchange) => {
                 let (request, reply) = exchange.into_parts();

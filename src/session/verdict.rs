@@ -257,6 +257,8 @@ impl Session {
     /// The clock was set back too far for timestamps to go on rising from where they are.
     pub(super) fn start_timestamps_afresh(&mut self, behind: ClockBehind) {
         self.token.floor().reset();
+        // What the key store was to sign has a timestamp of before.
+        self.take_outstanding(|outstanding| outstanding.awaits_signature());
         self.tell(SessionEvent::ClockStepped { by: Duration::from_secs(behind.0) });
         self.lose_token();
     }
