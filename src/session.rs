@@ -67,9 +67,6 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-use bytes::Bytes;
-use http::Response;
-
 use crate::{
     consumer::Consumer,
     context::{Context, Timestamp},
@@ -360,32 +357,6 @@ impl Session {
     fn tell(&mut self, event: SessionEvent) {
         crate::trace::session(&event);
         self.outputs.push_back(Output::Event(event));
-    }
-
-    fn receive(&mut self, cx: &mut Context<'_>, id: ExchangeId, response: Response<Bytes>) {
-        let Some(outstanding) = self.take_outstanding(|outstanding| outstanding.is_request(id)) else {
-            return self.tell(SessionEvent::UnexpectedAnswer { id });
-        };
-        let now = self.schedule.now();
-        if let Some(seconds) = clock_skew::estimate(response.headers(), outstanding.sent_at(), now) {
-            self.judge_skew(seconds);
-        }
-        let (task, wait) = (outstanding.task(), exchange::retry_after(&response, now));
-        match outstanding.complete(response) {
-            Ok(reply) if task.belongs_to(self.view.state) => self.succeed(cx, reply),
-            Ok(_) => {}
-            Err(error) => self.fail(cx, task, error, wait),
-        }
-    }
-
-    fn judge_skew(&mut self, seconds: i64) {
-        if !clock_skew::is_news(seconds, self.told_skew) {
-            return;
-        }
-        self.told_skew = seconds;
-        let correction = if self.config.correct_clock { clock_skew::correction(seconds) } else { 0 };
-        self.token.floor().correct(correction);
-        self.tell(SessionEvent::ClockSkew { seconds, corrected: correction != 0 });
     }
 }
 

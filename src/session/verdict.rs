@@ -263,6 +263,17 @@ impl Session {
         self.lose_token();
     }
 
+    /// Takes note of how far the broker's clock is from ours.
+    pub(super) fn judge_skew(&mut self, seconds: i64) {
+        if !clock_skew::is_news(seconds, self.told_skew) {
+            return;
+        }
+        self.told_skew = seconds;
+        let correction = if self.config.correct_clock { clock_skew::correction(seconds) } else { 0 };
+        self.token.floor().correct(correction);
+        self.tell(SessionEvent::ClockSkew { seconds, corrected: correction != 0 });
+    }
+
     /// A clock that is minutes off is the likeliest cause of a refusal, whatever else could be.
     fn suspect_clock(&self, error: Error) -> Error {
         let off = self.told_skew.unsigned_abs();
