@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::authorize::Verifier;
+use super::{authorize::Verifier, is_token};
 use crate::{
     consumer::Consumer,
     context::Context,
@@ -69,7 +69,7 @@ impl AccessToken {
     /// Base64; the error says how long the secret was, never what it was.
     pub fn from_parts(token: impl Into<String>, encrypted_secret_base64: &str) -> Result<Self, Error> {
         let token = token.into();
-        if token.is_empty() || token.contains(|char: char| !char.is_ascii_graphic()) {
+        if !is_token(&token) {
             return Err(Error::config(STAGE, "the access token is empty or has characters that no token has"));
         }
         let encrypted = encoding::read_base64(encrypted_secret_base64.as_bytes()).filter(|secret| !secret.is_empty());
