@@ -191,8 +191,7 @@ impl CredentialBundle {
         let Some((token, secret)) = &self.access_token else {
             return Ok(None);
         };
-        // With a secret that is surely Base64, an error can only be about the token.
-        AccessToken::from_parts(token, "AAAA").map_err(|error| error.in_field("access_token"))?;
+        AccessToken::check_token(token).map_err(|error| error.in_field("access_token"))?;
         let secret = std::str::from_utf8(secret.expose()).unwrap_or_default();
         AccessToken::from_parts(token, secret).map(Some).map_err(|error| error.in_field("access_token_secret"))
     }

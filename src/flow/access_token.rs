@@ -69,9 +69,7 @@ impl AccessToken {
     /// Base64; the error says how long the secret was, never what it was.
     pub fn from_parts(token: impl Into<String>, encrypted_secret_base64: &str) -> Result<Self, Error> {
         let token = token.into();
-        if !is_token(&token) {
-            return Err(Error::config(STAGE, "the access token is empty or has characters that no token has"));
-        }
+        Self::check_token(&token)?;
         let encrypted = encoding::read_base64(encrypted_secret_base64.as_bytes()).filter(|secret| !secret.is_empty());
         let encrypted = encrypted.ok_or_else(|| {
             let length = encrypted_secret_base64.trim().len();
@@ -79,6 +77,14 @@ impl AccessToken {
                 .with_remedy("copy the secret again, whole: 344 characters for a key of 2048 bits")
         })?;
         Ok(Self { token, encrypted_secret: encrypted.expose().to_vec(), is_paper: None })
+    }
+
+    pub(crate) fn check_token(token: &str) -> Result<(), Error> {
+        if is_token(token) {
+            return Ok(());
+        }
+        Err(Error::config(STAGE, "the access token is empty or has characters that no token has")
+            .with_remedy("copy the access token again, whole, and without the blanks and line breaks around it"))
     }
 
     /// The token, as it stands in each `Authorization` header.
