@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     encoding::base64,
     error::{Error, Stage},
-    exchange::{Exchange, sensitive},
+    exchange::{Exchange, header_value, sensitive},
     oauth1::percent_encode,
     reply,
     secret::Secret,
@@ -133,21 +133,16 @@ impl Brokerage<'_> {
 
         let mut request = Request::new(());
         let headers = request.headers_mut();
-        headers.insert(HOST, sensitive(STAGE, authority.as_bytes()).map(public)?);
+        headers.insert(HOST, header_value(STAGE, authority.as_bytes())?);
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        headers.insert(SEC_WEBSOCKET_KEY, sensitive(STAGE, base64(&key).as_bytes()).map(public)?);
+        headers.insert(SEC_WEBSOCKET_KEY, header_value(STAGE, base64(&key).as_bytes())?);
         headers.insert(COOKIE, sensitive(STAGE, &cookie)?);
         headers.insert(USER_AGENT, self.signer.consumer().user_agent().clone());
         *request.uri_mut() = uri;
         Ok(request)
     }
-}
-
-fn public(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(false);
-    value
 }
 
 /// How the brokerage session is, in the broker's words. A flag is `None` where the reply lacks it.

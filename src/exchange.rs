@@ -11,6 +11,7 @@ use http::{
 use crate::{
     consumer::{Consumer, ParameterPlacement},
     context::Context,
+    encoding::base64,
     error::{Error, Stage},
     key::SigningInput,
     oauth1, trace,
@@ -42,8 +43,12 @@ impl<T> Exchange<T> {
         request: Request<Bytes>,
         read: impl FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Self {
+        Self::boxed(stage, request, Box::new(read))
+    }
+
+    fn boxed(stage: Stage, request: Request<Bytes>, read: Box<ReadReply<T>>) -> Self {
         trace::made(stage, &request);
-        Self { request, reply: PendingReply { stage, read: Box::new(read) } }
+        Self { request, reply: PendingReply { stage, read } }
     }
 
     /// The request, with an absolute URI.
@@ -165,19 +170,10 @@ impl<T> Unsigned<T> {
     /// [`ErrorKind::Key`](crate::ErrorKind::Key) if the consumer knows the public key and the signature is not its.
     pub fn attach(self, signature: &[u8]) -> Result<Exchange<T>, Error> {
         self.consumer.check_signature(self.stage, &self.input, signature)?;
-        self.finish(signature)
-    }
-
-    pub(crate) fn sign(self, cx: &mut Context<'_>) -> Result<Exchange<T>, Error> {
-        let signature = self.consumer.sign(self.stage, cx, &self.input)?;
-        self.attach(&signature)
-    }
-
-    fn finish(mut self, signature: &[u8]) -> Result<Exchange<T>, Error> {
-        let signature = crate::encoding::base64(signature);
-        let place = self.parameters.partition_point(|(name, _)| *name < "oauth_signature");
-        self.parameters.insert(place, ("oauth_signature", signature));
-        let pairs: Vec<(&str, &str)> = self.parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut parameters = self.parameters;
+        let place = parameters.partition_point(|(name, _)| *name < "oauth_signature");
+        parameters.insert(place, ("oauth_signature", base64(signature)));
+        let pairs: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::POST;
@@ -201,8 +197,12 @@ impl<T> Unsigned<T> {
                 *request.body_mut() = Bytes::from(serde_json::Value::Object(body).to_string());
             }
         }
-        trace::made(self.stage, &request);
-        Ok(Exchange { request, reply: PendingReply { stage: self.stage, read: self.read } })
+        Ok(Exchange::boxed(self.stage, request, self.read))
+    }
+
+    pub(crate) fn sign(self, cx: &mut Context<'_>) -> Result<Exchange<T>, Error> {
+        let signature = self.consumer.sign(self.stage, cx, &self.input)?;
+        self.attach(&signature)
     }
 }
 
@@ -218,8 +218,12 @@ impl<T> fmt::Debug for Unsigned<T> {
 
 /// A header value that neither `Debug` nor a log shows.
 pub(crate) fn sensitive(stage: Stage, value: &[u8]) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_bytes(value)
-        .map_err(|_| Error::config(stage, "a header would have characters that no header may have"))?;
+    let mut value = header_value(stage, value)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+pub(crate) fn header_value(stage: Stage, value: &[u8]) -> Result<HeaderValue, Error> {
+    HeaderValue::from_bytes(value)
+        .map_err(|_| Error::config(stage, "a header would have characters that no header may have"))
 }
