@@ -340,7 +340,8 @@ impl Endpoints {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the result cannot be signed.
     pub fn url(&self, path_and_query: &str) -> Result<Uri, Error> {
         if !path_and_query.starts_with('/') {
-            return Err(Error::config(Stage::Sign, "a path starts with a slash"));
+            return Err(Error::config(Stage::Sign, "the path of the resource does not start with a slash")
+                .with_remedy("write what follows the base URL, as in `/portfolio/accounts`"));
         }
         oauth1::parse_uri(&format!("{}{path_and_query}", self.base_url)).map_err(|error| uri_error(Stage::Sign, error))
     }

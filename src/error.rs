@@ -175,6 +175,7 @@ impl Error {
         let message = match kind {
             _ if status.is_success() => "the broker answered with an error".to_owned(),
             ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
+            ErrorKind::Malformed => format!("what came back is no answer of the broker's ({status})"),
             _ => format!("the broker refused ({status})"),
         };
         let error = Self::new(kind, stage, message).with_reply(status, text);

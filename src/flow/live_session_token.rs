@@ -206,6 +206,10 @@ impl Negotiation {
                 "check the decryption key (is it swapped with the signing key?), the Diffie-Hellman group, and the \
                  consumer key's case",
             ),
+            length @ (44 | 64) if self.secret.expose().is_ascii() => error.with_remedy(format!(
+                "the access token's secret is a text of {length} characters instead of 32 bytes: hand over the bytes \
+                 themselves, neither hexadecimal nor Base64"
+            )),
             length => error.with_remedy(format!(
                 "the access token's secret opened to {length} bytes instead of 32: the decryption key is most likely \
                  not the one the secret was encrypted to"
