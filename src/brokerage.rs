@@ -41,7 +41,7 @@ impl Signer {
 }
 
 /// What to do where the user has a brokerage session elsewhere, in TWS, on the phone, or in another program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compete {
     /// Leave it alone; the reply then says `competing`.

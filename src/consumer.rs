@@ -172,7 +172,8 @@ impl fmt::Debug for Consumer {
 }
 
 /// Puts a [`Consumer`] together.
-#[must_use]
+#[must_use = "nothing comes of it until `build`"]
+#[derive(Clone)]
 pub struct ConsumerBuilder {
     consumer_key: String,
     signing_key: Option<Arc<dyn SigningKey>>,
@@ -296,7 +297,7 @@ impl fmt::Debug for ConsumerBuilder {
 }
 
 /// Where the broker is: the base URL of its Web API, and the page on which users give their consent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
     base_url: String,
     authorize_url: String,
@@ -372,7 +373,7 @@ pub(crate) fn uri_error(stage: Stage, error: oauth1::UriError) -> Error {
 }
 
 /// The realm of the `Authorization` header. It is sent, and never signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Realm(Cow<'static, str>);
 
 impl Realm {
@@ -399,6 +400,12 @@ impl Realm {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

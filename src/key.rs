@@ -87,6 +87,18 @@ impl<K: DecryptionKey + ?Sized> DecryptionKey for Arc<K> {
     }
 }
 
+impl<K: SigningKey + ?Sized> SigningKey for Box<K> {
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+        (**self).sign(input, entropy)
+    }
+}
+
+impl<K: DecryptionKey + ?Sized> DecryptionKey for Box<K> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+        (**self).decrypt(ciphertext, entropy)
+    }
+}
+
 /// A key could not be read, or refused its work.
 ///
 /// `Display` says what was given and what was wanted, never the key.
@@ -109,7 +121,10 @@ impl KeyError {
         Self { message: message.into(), remedy: None, source: None }
     }
 
-    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+    /// What to try, in one line: [`Error::remedy`](crate::Error::remedy) then says so. For implementers, who know their
+    /// key store.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }

@@ -56,7 +56,8 @@ impl Hsm {
 
     fn enter(&self) -> Result<(), KeyError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.locked { Err(KeyError::refused(Locked { slot: 7 })) } else { Ok(()) }
+        let refused = || KeyError::refused(Locked { slot: 7 }).with_remedy("enter the slot's PIN");
+        if self.locked { Err(refused()) } else { Ok(()) }
     }
 }
 
@@ -100,17 +101,19 @@ fn sign_in(consumer: &Consumer, broker: &mut Broker) -> Result<(), Error> {
 fn a_key_store_signs_in_owned_shared_and_behind_a_trait_object() {
     let hsm = Arc::new(Hsm::new(false));
     let (signing, decryption): (Arc<dyn SigningKey>, Arc<dyn DecryptionKey>) = (hsm.clone(), hsm.clone());
+    let boxed: (Box<dyn SigningKey>, Box<dyn DecryptionKey>) = (Box::new(hsm.clone()), Box::new(hsm.clone()));
     let builder = || Consumer::builder(test_keys::CONSUMER_KEY).dh_group(group());
     for consumer in [
         builder().signing_key(Hsm::new(false)).decryption_key(Hsm::new(false)),
         builder().signing_key(hsm.clone()).decryption_key(hsm.clone()),
         builder().signing_key(signing).decryption_key(decryption),
+        builder().signing_key(boxed.0).decryption_key(boxed.1),
     ] {
         let mut broker = Broker::default();
         sign_in(&consumer.build().unwrap(), &mut broker).unwrap();
         assert!(broker.refusals().is_empty());
     }
-    assert_eq!(hsm.calls.load(Ordering::Relaxed), 2 * 4, "three signatures and one decryption each");
+    assert_eq!(hsm.calls.load(Ordering::Relaxed), 3 * 4, "three signatures and one decryption each");
 }
 
 #[test]
@@ -130,6 +133,7 @@ fn a_refusal_of_the_key_store_comes_out_with_its_cause() {
         assert_eq!((error.kind(), error.stage(), error.status()), (ErrorKind::Key, stage, None));
         assert_eq!(error.source().unwrap().downcast_ref(), Some(&Locked { slot: 7 }));
         assert_eq!(error.to_string(), format!("{stage}: the key store refused: slot 7 is locked"));
+        assert_eq!(error.remedy(), "enter the slot's PIN");
     }
 }
 
