@@ -27,6 +27,28 @@ use crate::{
 ///
 /// A live session token alone reads portfolios; whatever lies under `/iserver` (orders, market data) needs a *brokerage
 /// session* too, of which each user has one over all of the broker's platforms.
+///
+/// ```
+/// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+/// # use ibkr_oauth::{Compete, Context, OsEntropy, Timestamp, simulator::{Broker, test_keys}};
+/// # let mut entropy = OsEntropy;
+/// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+/// # let mut broker = Broker::default();
+/// # let signer = test_keys::sign_in(&mut broker, &mut cx)?.signer();
+/// let exchange = signer.brokerage().open(&mut cx, Compete::Yield)?;
+/// let response = broker.handle(&mut cx, exchange.request()); // in production: your HTTP client
+/// let status = exchange.complete(response)?;
+/// assert!(status.is_ready());
+///
+/// // Each minute, and before a WebSocket is opened.
+/// let exchange = signer.brokerage().tickle(&mut cx)?;
+/// let response = broker.handle(&mut cx, exchange.request());
+/// let tickle = exchange.complete(response)?;
+/// let upgrade = signer.brokerage().web_socket(&mut cx, &tickle)?;
+/// assert_eq!(upgrade.uri().host(), Some("api.ibkr.com"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Brokerage<'a> {
     signer: &'a Signer,

@@ -297,6 +297,17 @@ impl fmt::Debug for ConsumerBuilder {
 }
 
 /// Where the broker is: the base URL of its Web API, and the page on which users give their consent.
+///
+/// ```
+/// use ibkr_oauth::Endpoints;
+///
+/// let production = Endpoints::default();
+/// assert_eq!(production.base_url(), "https://api.ibkr.com/v1/api");
+///
+/// let zurich = Endpoints::new("https://7.api.ibkr.com/v1/api/")?;
+/// assert_eq!(zurich.url("/portfolio/accounts")?, "https://7.api.ibkr.com/v1/api/portfolio/accounts");
+/// # Ok::<(), ibkr_oauth::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
     base_url: String,

@@ -15,6 +15,21 @@ pub use self::catalogue::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, 
 ///
 /// [`Display`](fmt::Display) says in one line what happened; [`remedy`](Self::remedy) says in one line what to try.
 /// Neither ever holds a secret.
+///
+/// ```
+/// use ibkr_oauth::{AccessToken, Error, ErrorKind, Stage};
+///
+/// /// Whether it is of use to try again later, with a new exchange.
+/// fn is_transient(error: &Error) -> bool {
+///     error.kind() == ErrorKind::Unavailable
+/// }
+///
+/// let error = AccessToken::from_parts("218c1d970d85a8442825", "cut of").unwrap_err();
+/// assert_eq!(error.to_string(), "access token: the access token secret is not Base64 (it has 6 characters)");
+/// assert_eq!(error.remedy(), "copy the secret again, whole: 344 characters for a key of 2048 bits");
+/// assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::AccessToken));
+/// assert!(!is_transient(&error));
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

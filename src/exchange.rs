@@ -22,6 +22,27 @@ use crate::{
 /// Send [`request`](Self::request) as it is, with any HTTP client that follows no redirect, and give the whole reply to
 /// [`complete`](Self::complete), whatever its status. An exchange is good for one attempt: to try again, make a new one,
 /// which has a new nonce, timestamp and signature.
+///
+/// ```
+/// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+/// # use ibkr_oauth::{Callback, Consent, Context, Error, Exchange, OsEntropy, Timestamp, bytes::Bytes, http};
+/// # use ibkr_oauth::simulator::{Broker, test_keys};
+/// /// Whatever the step, with whatever client.
+/// fn complete<T>(
+///     send: impl FnOnce(http::Request<Bytes>) -> http::Response<Bytes>,
+///     exchange: Exchange<T>,
+/// ) -> Result<T, Error> {
+///     let (request, reply) = exchange.into_parts();
+///     reply.complete(send(request))
+/// }
+/// # let mut entropy = OsEntropy;
+/// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+/// # let mut broker = Broker::default();
+/// # let exchange = test_keys::consumer()?.request_token(&mut cx, Callback::OutOfBand)?;
+/// # let _: Consent = complete(|request| broker.handle(&mut cx, &request), exchange)?;
+/// # }
+/// # Ok::<(), ibkr_oauth::Error>(())
+/// ```
 #[must_use = "nothing happens until the request is sent and its reply is given to `complete`"]
 pub struct Exchange<T> {
     request: Request<Bytes>,

@@ -23,6 +23,16 @@ const STAGE: Stage = Stage::AccessToken;
 /// It does not expire. The token stays the same for a user and a consumer; each time it is generated the secret is new,
 /// and the old one is dead. An application keeps it: it is `Serialize` and `Deserialize`, and of no use to anybody
 /// without the consumer's keys.
+///
+/// ```
+/// use ibkr_oauth::AccessToken;
+///
+/// # let secret_from_portal = "QUJD\n";
+/// let token = AccessToken::from_parts("218c1d970d85a8442825", secret_from_portal)?;
+/// let kept = serde_json::to_string(&token)?;
+/// assert_eq!(serde_json::from_str::<AccessToken>(&kept)?, token);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredAccessToken", into = "StoredAccessToken")]
 pub struct AccessToken {
@@ -150,7 +160,26 @@ impl Verifier {
 
 /// An access token whose secret is open: all that is needed to negotiate live session tokens.
 ///
-/// Its clones share the rule that timestamps never decrease, as do all signers that come from it.
+/// Its clones share the rule that timestamps never decrease, as do all signers that come from it: keep one for as long as
+/// the program runs, and negotiate each live session token with it.
+///
+/// ```
+/// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+/// # use ibkr_oauth::{Context, OsEntropy, Timestamp, simulator::{Broker, test_keys}};
+/// # let mut entropy = OsEntropy;
+/// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+/// # let (mut broker, consumer) = (Broker::default(), test_keys::consumer()?);
+/// # let access_token = test_keys::access_token(&mut broker, &mut cx)?;
+/// let unlocked = consumer.unlock(&mut cx, &access_token)?;
+///
+/// let exchange = unlocked.live_session_token(&consumer, &mut cx)?;
+/// let response = broker.handle(&mut cx, exchange.request()); // in production: your HTTP client
+/// let live_session_token = exchange.complete(response)?;
+/// let signer = live_session_token.signer();
+/// # assert_eq!(signer.access_token(), access_token.token());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct UnlockedToken {
     token: Arc<str>,
@@ -174,7 +203,8 @@ impl Consumer {
 }
 
 impl UnlockedToken {
-    /// A token whose secret was opened elsewhere, once, by an HSM, a KMS or a person.
+    /// A token whose secret was opened elsewhere, once, by an HSM, a KMS or a person: the bytes themselves, of which IBKR's
+    /// secrets have 32, neither hexadecimal nor Base64.
     #[must_use]
     pub fn from_plaintext(token: &str, secret: Secret) -> Self {
         Self { token: Arc::from(token), secret: Arc::new(secret), floor: Arc::default() }
