@@ -125,7 +125,7 @@ fn a_refusal_of_the_key_store_comes_out_with_its_cause() {
     let token = ibkr_oauth::AccessToken::from_parts("t", &STANDARD.encode([7; 256])).unwrap();
     let errors = [
         (consumer.request_token(&mut cx, Callback::OutOfBand).unwrap_err(), Stage::RequestToken),
-        (verifier().access_token(&consumer, &mut cx).unwrap_err(), Stage::AccessToken),
+        (world::verifier().access_token(&consumer, &mut cx).unwrap_err(), Stage::AccessToken),
         (consumer.unlock(&mut cx, &token).unwrap_err(), Stage::Unlock),
         (world::unlocked().live_session_token(&consumer, &mut cx).unwrap_err(), Stage::LiveSessionToken),
     ];
@@ -152,11 +152,6 @@ fn a_missing_key_is_named_with_the_way_to_do_without() {
     let error = world::unlocked().prepare_live_session_token(&bare, &mut cx).unwrap_err();
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::LiveSessionToken));
     assert!(error.remedy().contains("dh_group"), "{}", error.remedy());
-}
-
-fn verifier() -> ibkr_oauth::Verifier {
-    let consent: Consent = serde_json::from_str(r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#).unwrap();
-    consent.verifier("?oauth_token=t&oauth_verifier=v").unwrap()
 }
 
 /// Signs elsewhere: this key store sees the input and nothing else.
@@ -201,8 +196,8 @@ fn one_call_and_two_phases_make_the_same_request() {
     same(&consumer.request_token(&mut one, Callback::OutOfBand).unwrap(), &signed_elsewhere(unsigned));
     let (one, two) = (&mut Dice(2), &mut Dice(2));
     let (mut one, mut two) = (Context::new(NOW, one), Context::new(NOW, two));
-    let unsigned = verifier().prepare_access_token(&keyless, &mut two).unwrap();
-    same(&verifier().access_token(&consumer, &mut one).unwrap(), &signed_elsewhere(unsigned));
+    let unsigned = world::verifier().prepare_access_token(&keyless, &mut two).unwrap();
+    same(&world::verifier().access_token(&consumer, &mut one).unwrap(), &signed_elsewhere(unsigned));
     let (one, two) = (&mut Dice(3), &mut Dice(3));
     let (mut one, mut two) = (Context::new(NOW, one), Context::new(NOW, two));
     let unsigned = world::unlocked().prepare_live_session_token(&keyless, &mut two).unwrap();
