@@ -78,6 +78,12 @@ impl<T> Exchange<T> {
         &self.request
     }
 
+    /// The step of the protocol that the request belongs to.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.reply.stage
+    }
+
     /// Takes the exchange apart, for HTTP clients that want to own the request.
     pub fn into_parts(self) -> (Request<Bytes>, PendingReply<T>) {
         (self.request, self.reply)
@@ -176,6 +182,12 @@ impl<T> Unsigned<T> {
         message.extend_from_slice(base_string.as_bytes());
         let input = SigningInput::new(message);
         Ok(Self { stage, consumer: consumer.clone(), uri, parameters, input, read: Box::new(read) })
+    }
+
+    /// The step of the protocol that the request belongs to.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// What is to be signed with RSASSA-PKCS1-v1_5 and SHA-256, by the consumer's signing key.

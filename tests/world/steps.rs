@@ -114,7 +114,11 @@ fn unsigned<T: std::fmt::Debug>(
     response: Response<Bytes>,
 ) -> Result<String, Error> {
     // No reply is read any differently for the signature of its request.
-    signed(unsigned.unwrap().attach(&[0xaa; 256]), response)
+    let unsigned = unsigned.unwrap();
+    let stage = unsigned.stage();
+    let exchange = unsigned.attach(&[0xaa; 256]);
+    assert_eq!(exchange.as_ref().unwrap().stage(), stage);
+    signed(exchange, response)
 }
 
 fn signed<T: std::fmt::Debug>(
