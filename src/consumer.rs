@@ -278,14 +278,15 @@ impl ConsumerBuilder {
 }
 
 fn check_printable(what: &str, text: &str) -> Result<(), Error> {
+    let refuse = |how: &str| Err(Error::config(Stage::Consumer, format!("the {what} {how}")));
     if text.trim().is_empty() {
-        return Err(Error::config(Stage::Consumer, format!("the {what} is empty")));
-    }
-    if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err(Error::config(Stage::Consumer, format!("the {what} has characters other than printable ASCII")));
+        return refuse("is empty");
     }
     if text.trim() != text {
-        return Err(Error::config(Stage::Consumer, format!("the {what} has blanks around it")));
+        return refuse("has blanks or line breaks around it");
+    }
+    if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return refuse("has characters other than printable ASCII");
     }
     Ok(())
 }
