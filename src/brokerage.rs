@@ -135,12 +135,17 @@ impl Brokerage<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the tickle named no session;
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if it named one that no cookie can carry;
     /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
     pub fn web_socket(self, cx: &mut Context<'_>, tickle: &Tickle) -> Result<Request<()>, Error> {
         const STAGE: Stage = Stage::WebSocket;
         let session = tickle.session().ok_or_else(|| {
             Error::config(STAGE, "the tickle's reply named no session").with_remedy("tickle again, then upgrade")
         })?;
+        // RFC 6265 section 4.1.1; a semicolon would begin another cookie.
+        if !session.expose().iter().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(byte)) {
+            return Err(Error::malformed(STAGE, "the session that the tickle's reply named fits into no cookie"));
+        }
         let endpoint = self.signer.consumer().endpoints().url("/ws")?;
         let scheme = if endpoint.scheme_str() == Some("http") { "ws" } else { "wss" };
         let authority = endpoint.authority().map_or("", |authority| authority.as_str());
