@@ -305,8 +305,8 @@ impl fmt::Debug for ConsumerBuilder {
 /// let production = Endpoints::default();
 /// assert_eq!(production.base_url(), "https://api.ibkr.com/v1/api");
 ///
-/// let zurich = Endpoints::new("https://7.api.ibkr.com/v1/api/")?;
-/// assert_eq!(zurich.url("/portfolio/accounts")?, "https://7.api.ibkr.com/v1/api/portfolio/accounts");
+/// let zug = Endpoints::new("https://7.api.ibkr.com/v1/api/")?;
+/// assert_eq!(zug.url("/portfolio/accounts")?, "https://7.api.ibkr.com/v1/api/portfolio/accounts");
 /// # Ok::<(), ibkr_oauth::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -28,13 +28,13 @@ const STAGE: Stage = Stage::Authorize;
 /// let response = broker.handle(&mut cx, exchange.request()); // in production: your HTTP client
 /// let consent = exchange.complete(response)?;
 ///
-/// let callback = broker.consent(&mut cx, consent.url()).expect("the simulated user agrees");
+/// let callback = broker.consent(&mut cx, consent.url())?; // in production: the user and the browser
 /// let verifier = consent.verifier(&callback)?;
 ///
 /// let cancelled = consent.verifier("https://www.example.com/callback").unwrap_err();
 /// assert_eq!(cancelled.kind(), ErrorKind::Rejected);
 /// # }
-/// # Ok::<(), ibkr_oauth::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredConsent", into = "StoredConsent")]
