@@ -323,9 +323,11 @@ fn printable(text: &str) -> String {
     text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
 }
 
-/// Control characters, the line and paragraph separators, and what turns the direction of writing around.
+/// Control characters, the line and paragraph separators, and what turns the direction of writing around (Unicode's
+/// `Bidi_Control`).
 pub(crate) fn is_garbling(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for Error {
