@@ -147,7 +147,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             stage,
-            message: message.into(),
+            message: one_line(message.into()),
             remedy: Cow::Borrowed(kind.remedy()),
             reply: None,
             cause: None,
@@ -168,11 +168,9 @@ impl Error {
             Ok(entropy) => return Self::entropy(stage, entropy),
             Err(error) => error,
         };
-        let message = error.to_string();
-        let remedy = error.remedy().map(|remedy| Cow::Owned(remedy.to_owned()));
-        let mut this = Self::new(ErrorKind::Key, stage, message);
-        if let Some(remedy) = remedy {
-            this.0.remedy = remedy;
+        let mut this = Self::new(ErrorKind::Key, stage, error.to_string());
+        if let Some(remedy) = error.remedy() {
+            this = this.with_remedy(remedy.to_owned());
         }
         this.0.source = error.into_source();
         this
@@ -208,7 +206,7 @@ impl Error {
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
-        self.0.remedy = remedy.into();
+        self.0.remedy = one_line(remedy.into());
         self
     }
 
@@ -316,11 +314,19 @@ impl ErrorKind {
 /// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
 fn printable(text: &str) -> String {
     let text = text.trim();
-    let plain = |char| if is_garbling(char) { ' ' } else { char };
     if text.chars().nth(DETAIL_LIMIT).is_none() {
         return text.chars().map(plain).collect();
     }
     text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
+}
+
+/// A text in which the words of others may stand: a key store's, a system's.
+fn one_line(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.contains(is_garbling) { text.chars().map(plain).collect() } else { text }
+}
+
+fn plain(char: char) -> char {
+    if is_garbling(char) { ' ' } else { char }
 }
 
 /// Control characters, the line and paragraph separators, and what turns the direction of writing around (Unicode's

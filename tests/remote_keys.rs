@@ -138,6 +138,22 @@ fn a_refusal_of_the_key_store_comes_out_with_its_cause() {
 }
 
 #[test]
+fn whatever_a_key_store_says_an_error_is_one_line() {
+    #[derive(Debug)]
+    struct Talkative;
+    impl SigningKey for Talkative {
+        fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+            Err(KeyError::refused("no slot\r\n\u{1b}[31mtry\u{202e} another").with_remedy("call\nthe vendor"))
+        }
+    }
+    let consumer = Consumer::builder("C").signing_key(Talkative).build().unwrap();
+    let error = consumer.request_token(&mut Context::new(NOW, &mut Dice(1)), Callback::OutOfBand).unwrap_err();
+    assert_eq!(error.to_string(), "request token: the key store refused: no slot   [31mtry  another");
+    assert_eq!(error.remedy(), "call the vendor");
+    assert_eq!(error.source().unwrap().to_string(), "no slot\r\n\u{1b}[31mtry\u{202e} another", "as it was said");
+}
+
+#[test]
 fn a_missing_key_is_named_with_the_way_to_do_without() {
     let mut dice = Dice(1);
     let mut cx = Context::new(NOW, &mut dice);
