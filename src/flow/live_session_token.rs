@@ -1,6 +1,6 @@
 //! `POST /oauth/live_session_token`: negotiates the key that signs a day's requests, and proves it.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -179,7 +179,7 @@ impl Negotiation {
         let secret = Arc::new(shared.live_session_token(&self.secret));
         let expected = dh::proof(&secret, self.consumer.consumer_key());
         if !bool::from(expected.ct_eq(&proof)) {
-            return Err(self.unverified("the broker's proof does not match: both sides computed different tokens"));
+            return Err(self.not_proved());
         }
 
         let signer = Signer::new(self.consumer.clone(), Arc::clone(&self.token), &secret, Arc::clone(&self.floor));
@@ -196,7 +196,8 @@ impl Negotiation {
         credible.contains(&life).then_some(Timestamp::from_millis(millis))
     }
 
-    fn unverified(&self, message: impl Into<Cow<'static, str>>) -> Error {
+    fn not_proved(&self) -> Error {
+        let message = "the broker's proof does not match: both sides computed different tokens";
         let error = Error::new(ErrorKind::Unverified, STAGE, message)
             .with_cause(Cause::LiveSessionTokenNotProved, Confidence::Inferred);
         // A wrong decryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
@@ -205,6 +206,10 @@ impl Negotiation {
                 "check the decryption key (is it swapped with the signing key?), the Diffie-Hellman group, and the \
                  consumer key's case",
             ),
+            length @ (44 | 64) if self.secret.expose().is_ascii() => error.with_remedy(format!(
+                "the access token's secret is a text of {length} characters instead of 32 bytes: hand over the bytes \
+                 themselves, neither hexadecimal nor Base64"
+            )),
             length => error.with_remedy(format!(
                 "the access token's secret opened to {length} bytes instead of 32: the decryption key is most likely \
                  not the one the secret was encrypted to"
