@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     encoding::base64,
     error::{Error, Stage},
+    header_value::sensitive,
     key::SigningInput,
     oauth1, trace,
 };
@@ -247,16 +248,4 @@ impl<T> fmt::Debug for Unsigned<T> {
             .field("input", &self.input)
             .finish_non_exhaustive()
     }
-}
-
-/// A header value that neither `Debug` nor a log shows.
-pub(crate) fn sensitive(stage: Stage, value: &[u8]) -> Result<HeaderValue, Error> {
-    let mut value = header_value(stage, value)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-pub(crate) fn header_value(stage: Stage, value: &[u8]) -> Result<HeaderValue, Error> {
-    HeaderValue::from_bytes(value)
-        .map_err(|_| Error::config(stage, "a header would have characters that no header may have"))
 }

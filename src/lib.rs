@@ -143,6 +143,7 @@ mod encoding;
 mod error;
 mod exchange;
 mod flow;
+mod header_value;
 pub mod key;
 pub mod oauth1;
 mod reply;

@@ -19,7 +19,7 @@ use crate::{
     dh,
     encoding::base64,
     error::{Error, Stage},
-    exchange::sensitive,
+    header_value::sensitive,
     oauth1::{self, Pairs},
     secret::Secret,
     timestamp_floor::TimestampFloor,

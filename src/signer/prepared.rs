@@ -11,7 +11,7 @@ use super::{
     scratch::{Scratch, with_scratch},
     template::{Head, Stamp, Template, mac},
 };
-use crate::{context::Context, error::Error, exchange::sensitive, timestamp_floor::TimestampFloor};
+use crate::{context::Context, error::Error, header_value::sensitive, timestamp_floor::TimestampFloor};
 
 /// A request without a form that is sent again and again, such as a poll: method, URL and parameters stay, nonce and
 /// timestamp change. From [`Signer::prepare`](crate::Signer::prepare).
