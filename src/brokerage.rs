@@ -192,7 +192,7 @@ pub struct BrokerageStatus {
     #[serde(default)]
     pub connected: Option<bool>,
     /// Words of the broker's about the session.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "reply::unimportant")]
     pub message: Option<String>,
     /// Why the session failed.
     #[serde(default)]
@@ -236,12 +236,12 @@ pub struct Tickle {
 struct TickleReply {
     #[serde(default)]
     session: Option<String>,
-    #[serde(default, rename = "ssoExpires")]
+    #[serde(default, deserialize_with = "reply::unimportant", rename = "ssoExpires")]
     sso_expires: Option<u64>,
     /// The broker's spelling.
-    #[serde(default, rename = "collission")]
+    #[serde(default, deserialize_with = "reply::unimportant", rename = "collission")]
     collision: Option<bool>,
-    #[serde(default, rename = "userId")]
+    #[serde(default, deserialize_with = "reply::unimportant", rename = "userId")]
     user_id: Option<u64>,
     #[serde(default)]
     iserver: Option<Iserver>,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Stage};
@@ -38,6 +38,11 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
         Some(error) => return Err(Error::refused(stage, status, stated_status(fields), &text_of(error))),
     }
     T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {}", without_value(&error))))
+}
+
+/// A field on which nothing depends: of another type than ours, it counts as absent, so that no session ends for it.
+pub(crate) fn unimportant<'de, T: DeserializeOwned, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    Ok(T::deserialize(Value::deserialize(field)?).ok())
 }
 
 /// The status of a failure that the broker names in its reply, as a number or, in its schema, as text.

@@ -117,6 +117,22 @@ fn a_tickle_says_what_the_broker_said() {
     }
 }
 
+#[test]
+fn a_field_on_which_nothing_depends_costs_no_session() {
+    for odd in [json!("x"), json!(-1), json!(1.5), json!([]), json!({ "a": 1 }), json!(null)] {
+        let tickle = read_tickle(&json!({
+            "session": "5e55",
+            "ssoExpires": odd,
+            "collission": odd,
+            "userId": odd,
+            "iserver": { "authStatus": { "authenticated": true, "message": if odd == "x" { json!(7) } else { odd.clone() } } },
+        }));
+        assert_eq!((tickle.sso_expires(), tickle.collision(), tickle.user_id()), (None, None, None), "{odd}");
+        let status = tickle.brokerage().unwrap();
+        assert!(status.is_ready() && status.message.is_none(), "{odd}");
+    }
+}
+
 fn upgrade(base_url: &str, token: &str, session: &str) -> Result<Request<()>, Error> {
     let mut dice = Dice(7);
     let tickle = read_tickle(&json!({ "session": session }));

@@ -149,10 +149,10 @@ fn a_value_of_the_wrong_type_is_named_and_not_repeated() {
         (Step::AccessToken, json!({ "oauth_token": "a", "oauth_token_secret": "QUJD", "is_paper": marker })),
         (Step::Tickle, json!({ "session": 123_456_789, "userId": 1 })),
         (Step::Tickle, json!({ "session": ["MARKER"] })),
-        (Step::Tickle, json!({ "session": "MARKER", "userId": marker })),
-        (Step::Tickle, json!({ "session": "MARKER", "ssoExpires": "MARKER, expected nothing" })),
+        (Step::Tickle, json!({ "session": "MARKER", "iserver": { "authStatus": { "competing": marker } } })),
+        (Step::Tickle, json!({ "session": "MARKER", "iserver": "MARKER, expected nothing" })),
         (Step::Open, json!({ "authenticated": marker })),
-        (Step::Status, json!({ "message": 123_456_789 })),
+        (Step::Status, json!({ "fail": 123_456_789 })),
         (Step::Logout, json!({ "status": "MARKER\u{7}" })),
     ] {
         let error = step.fail(&consumer, reply(200, body.to_string()));
