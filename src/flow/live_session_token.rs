@@ -4,7 +4,6 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 
 use super::access_token::UnlockedToken;
 use crate::{
@@ -160,8 +159,7 @@ impl Negotiation {
             ),
         })?;
         let secret = Arc::new(shared.live_session_token(&self.secret));
-        let expected = dh::proof(&secret, self.consumer.consumer_key());
-        if !bool::from(expected.ct_eq(&proof)) {
+        if !dh::verify_proof(&secret, self.consumer.consumer_key(), &proof) {
             return Err(self.unverified("the broker's proof does not match: both sides computed different tokens"));
         }
 
