@@ -21,7 +21,10 @@ mod parts;
 
 #[cfg(feature = "rsa")]
 pub(crate) use self::key_source::read_rsa_key;
-use self::{fields::Fields, key_source::KeySource};
+use self::{
+    fields::{Fields, Text},
+    key_source::KeySource,
+};
 
 const STAGE: Stage = Stage::Bundle;
 
@@ -127,19 +130,19 @@ impl CredentialBundle {
 
     fn from_fields(fields: Fields) -> Result<Self, Error> {
         let missing = |field: &str| Error::config(STAGE, format!("the field `{field}` is missing"));
-        let consumer_key = fields.consumer_key.ok_or_else(|| missing("consumer_key"))?.0;
+        let consumer_key = fields.consumer_key.ok_or_else(|| missing("consumer_key"))?.into_string();
         let access_token = match (fields.access_token, fields.access_token_secret) {
-            (Some(token), Some(secret)) => Some((token.0, Secret::from(secret.0))),
+            (Some(token), Some(secret)) => Some((token.into_string(), Secret::from(secret.into_string()))),
             (None, None) => None,
             (Some(_), None) => return Err(missing("access_token_secret").with_remedy(BOTH_OR_NEITHER)),
             (None, Some(_)) => return Err(missing("access_token").with_remedy(BOTH_OR_NEITHER)),
         };
         Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
-        let realm = fields.realm.map(|realm| Realm::new(realm.0).map_err(|error| error.in_field("realm")));
-        let base_url = fields.base_url.map(|url| url.0);
+        let realm = fields.realm.map(|realm| Realm::new(realm.into_string()).map_err(|error| error.in_field("realm")));
+        let base_url = fields.base_url.map(Text::into_string);
         let endpoints = base_url.as_deref().map(|url| Endpoints::new(url).map_err(|error| error.in_field("base_url")));
         let query_policy = fields.query_policy.map(|name| {
-            let policy: Result<QueryPolicy, _> = name.0.parse();
+            let policy: Result<QueryPolicy, _> = name.as_str().parse();
             policy.map_err(|error| Error::config(STAGE, error.to_string()).in_field("query_policy"))
         });
         Ok(Self {

@@ -27,6 +27,7 @@ use crypto_bigint::{BoxedUint, modular::BoxedMontyForm};
 use hmac::{Hmac, KeyInit, Mac};
 use num_bigint::BigUint;
 use sha1::Sha1;
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
@@ -160,7 +161,7 @@ impl SharedSecret {
 
     /// The 20 bytes of the live session token: the HMAC-SHA1 of the access token's opened secret, keyed with `K`.
     ///
-    /// Not yet proved to be the broker's too: compare [`proof`] with what it sent.
+    /// Not yet proved to be the broker's too: hold what it sent against [`verify_proof`].
     #[must_use]
     pub fn live_session_token(&self, access_token_secret: &Secret) -> Secret {
         let token = Zeroizing::new(hmac_sha1(self.0.expose(), access_token_secret.expose()));
@@ -173,6 +174,13 @@ impl SharedSecret {
 #[must_use]
 pub fn proof(live_session_token: &Secret, consumer_key: &str) -> [u8; TOKEN_LENGTH] {
     hmac_sha1(live_session_token.expose(), consumer_key.as_bytes())
+}
+
+/// Whether `proof` is the [`proof`] of that token and that consumer key: compared in constant time, for whoever learns how
+/// far a guess was right can guess on.
+#[must_use]
+pub fn verify_proof(live_session_token: &Secret, consumer_key: &str, proof: &[u8; TOKEN_LENGTH]) -> bool {
+    self::proof(live_session_token, consumer_key).ct_eq(proof).into()
 }
 
 #[allow(clippy::expect_used, reason = "HMAC takes keys of every length")]

@@ -1,6 +1,6 @@
 //! Base64 and hexadecimal, as the protocol writes them.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -15,10 +15,12 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 /// Reads Base64 with the standard alphabet, ignoring white space: people paste it with line breaks.
 pub(crate) fn read_base64(text: &[u8]) -> Option<Secret> {
-    // At its final size, since a vector that grows leaves copies behind.
+    // Both buffers have their final size: one that grows, or that the decoder drops where it fails, is not wiped.
     let mut dense = Zeroizing::new(Vec::with_capacity(text.len()));
-    dense.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
-    STANDARD.decode(&*dense).ok().map(Secret::from)
+    dense.extend(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut bytes = Zeroizing::new(vec![0; decoded_len_estimate(dense.len())]);
+    let length = STANDARD.decode_slice(dense.as_slice(), &mut bytes).ok()?;
+    bytes.get(..length).map(Secret::from)
 }
 
 /// Public data as PEM, line for line as OpenSSL writes it.

@@ -5,15 +5,15 @@
 
 use std::{alloc::System, time::Duration};
 
-use cap::Cap;
 use ibkr_oauth::{
     Context, Secret, Timestamp, UnlockedToken,
     session::{Input, Output, Session, SessionConfig, State},
     simulator::{Broker, SeededEntropy, test_keys},
 };
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
-static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const LIMIT: usize = 4096;
 
@@ -57,9 +57,10 @@ fn a_live_session_takes_less_than_four_kibibytes() {
     drop(request);
     // The consumer is shared: this clone keeps it.
     let consumer = session.view().signer().unwrap().consumer().clone();
-    let before = ALLOCATOR.allocated();
+    let region = Region::new(ALLOCATOR);
     drop(session);
-    let heap = before - ALLOCATOR.allocated();
+    let change = region.change();
+    let heap = change.bytes_deallocated - change.bytes_allocated;
     drop(consumer);
 
     let size = size_of::<Session>();

@@ -5,10 +5,10 @@
 
 mod loopback;
 
-use std::time::Duration;
+use std::{sync::mpsc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use ibkr_oauth::{
     Compete, Consumer, Endpoints, Error, ErrorKind, Secret, Signer, Stage,
     adapter::ureq::{send, sign_and_send},
@@ -18,7 +18,7 @@ use loopback::{
     Address, Loopback,
     broker::{BrokerServer, with_context},
 };
-use ureq::Agent;
+use ureq::{Agent, SendBody, middleware::MiddlewareNext};
 
 /// An agent that no proxy of the machine's environment reaches, configured to do all that a call must not do.
 fn agent() -> Agent {
@@ -74,6 +74,21 @@ fn the_whole_sign_in_and_a_day_of_requests() {
 
     assert!(send(&agent, with_context(|cx| signer.brokerage().logout(cx).unwrap())).unwrap().status);
     assert!(server.broker().refusals().is_empty(), "{:?}", server.broker().refusals());
+}
+
+/// A middleware sees each request, and may well log it.
+#[test]
+fn authorization_is_still_sensitive_where_a_middleware_sees_it() {
+    let server = Loopback::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    let (send, seen) = mpsc::channel();
+    let middleware = move |request: Request<SendBody<'_>>, next: MiddlewareNext<'_>| {
+        let _ = send.send((request.headers()[AUTHORIZATION].is_sensitive(), format!("{:?}", request.headers())));
+        next.handle(request)
+    };
+    let agent: Agent = Agent::config_builder().proxy(None).middleware(middleware).build().into();
+    with_context(|cx| sign_and_send(&agent, &signer_at(server.origin()), cx, get(server.origin()))).unwrap();
+    let (is_sensitive, shown) = seen.recv().unwrap();
+    assert!(is_sensitive && !shown.contains("oauth_"), "{shown}");
 }
 
 #[test]

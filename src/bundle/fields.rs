@@ -7,6 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, Visitor},
 };
+use zeroize::Zeroizing;
 
 use super::key_source::KeySource;
 
@@ -63,7 +64,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Fields::default();
         while let Some(name) = map.next_key::<Text>()? {
-            match name.0.as_str() {
+            match name.as_str() {
                 "consumer_key" => read_field(&mut map, "consumer_key", &mut fields.consumer_key)?,
                 "realm" => read_field(&mut map, "realm", &mut fields.realm)?,
                 "base_url" => read_field(&mut map, "base_url", &mut fields.base_url)?,
@@ -109,8 +110,19 @@ pub(super) fn unknown_field<E: de::Error>(name: &str, known: &str) -> E {
     }
 }
 
-/// A text of which no error shows a part.
-pub(super) struct Text(pub(super) String);
+/// A text of which no error shows a part, and which is wiped where it is not taken: it may be a secret, also one that stands
+/// in the wrong place.
+pub(super) struct Text(Zeroizing<String>);
+
+impl Text {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn into_string(mut self) -> String {
+        std::mem::take(&mut *self.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -124,7 +136,11 @@ impl Visitor<'_> for TextVisitor {
     type Value = Text;
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(text.to_owned()))
+        Ok(Text(Zeroizing::new(text.to_owned())))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Text, E> {
+        Ok(Text(Zeroizing::new(text)))
     }
 
     refuse_other_types!("a string");

@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for KeySourceVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeySource, A::Error> {
         let (mut file, mut variable, mut passphrase) = (None::<Text>, None::<Text>, None::<Passphrase>);
         while let Some(name) = map.next_key::<Text>()? {
-            match name.0.as_str() {
+            match name.as_str() {
                 "file" => read_field(&mut map, "file", &mut file)?,
                 "env" => read_field(&mut map, "env", &mut variable)?,
                 "passphrase" => read_field(&mut map, "passphrase", &mut passphrase)?,
@@ -170,8 +170,8 @@ impl<'de> Visitor<'de> for KeySourceVisitor {
             }
         }
         let location = match (file, variable) {
-            (Some(path), None) if is_path(&path.0) => KeyLocation::File(path.0),
-            (None, Some(name)) if is_variable(&name.0) => KeyLocation::Env(name.0),
+            (Some(path), None) if is_path(path.as_str()) => KeyLocation::File(path.into_string()),
+            (None, Some(name)) if is_variable(name.as_str()) => KeyLocation::Env(name.into_string()),
             (Some(_), None) => return Err(de::Error::custom("`file` must be the name of a file, not what is in it")),
             (None, Some(_)) => {
                 return Err(de::Error::custom("`env` must be the name of an environment variable, not what is in it"));

@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 
 use super::access_token::UnlockedToken;
 use crate::{
@@ -177,8 +176,7 @@ impl Negotiation {
             ),
         })?;
         let secret = Arc::new(shared.live_session_token(&self.secret));
-        let expected = dh::proof(&secret, self.consumer.consumer_key());
-        if !bool::from(expected.ct_eq(&proof)) {
+        if !dh::verify_proof(&secret, self.consumer.consumer_key(), &proof) {
             return Err(self.not_proved());
         }
 

@@ -2,7 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use ::rsa::{PrivateKey, pkcs1::RsaPrivateKeyRef, pkcs8::PrivateKeyInfoRef, sha2::Sha256};
+use ::rsa::{
+    PrivateKey,
+    pkcs1::RsaPrivateKeyRef,
+    pkcs8::{PrivateKeyInfoRef, der::asn1::AnyRef, spki::AlgorithmIdentifierRef},
+    sha2::Sha256,
+};
 
 use super::{
     DecryptionKey, KeyError, SigningInput, SigningKey,
@@ -74,6 +79,9 @@ impl RsaKey {
             Content::RsaPrivateKey => Self::from_pkcs1(der),
             Content::Pkcs8(encoding::Algorithm::Rsa) => {
                 let info = PrivateKeyInfoRef::try_from(der).map_err(|error| damaged().with_source(error))?;
+                if !has_no_parameters(&info.algorithm) {
+                    return Err(damaged());
+                }
                 Self::from_pkcs1(info.private_key.as_bytes())
             }
             Content::EncryptedPkcs8 => Err(passphrase_missing()),
@@ -239,6 +247,11 @@ fn significant_bits(number: &[u8]) -> usize {
     let leading = number.iter().take_while(|byte| **byte == 0).count();
     let zeros_in_first = number.get(leading).map_or(0, |byte| usize::try_from(byte.leading_zeros()).unwrap_or(0));
     number.len().saturating_sub(leading).saturating_mul(8).saturating_sub(zeros_in_first)
+}
+
+/// Whether nothing is said beside the algorithm's name: RFC 8017 appendix A.1 wants NULL, and some leave that out.
+fn has_no_parameters(algorithm: &AlgorithmIdentifierRef<'_>) -> bool {
+    algorithm.parameters.is_none_or(|parameters| AnyRef::is_null(parameters))
 }
 
 fn check_bits(bits: usize, half: &str) -> Result<(), KeyError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::clock_skew;
 use crate::{
@@ -41,7 +42,7 @@ struct Stored {
     consumer_key: String,
     access_token: String,
     /// In Base64.
-    live_session_token: String,
+    live_session_token: Zeroizing<String>,
     /// In milliseconds since the epoch.
     expires_at: u64,
     /// In seconds since the epoch.
@@ -52,16 +53,10 @@ struct Stored {
     penalty_until: Option<u64>,
 }
 
-impl Drop for Stored {
-    fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.live_session_token);
-    }
-}
-
 impl TryFrom<Stored> for Snapshot {
     type Error = &'static str;
 
-    fn try_from(mut stored: Stored) -> Result<Self, &'static str> {
+    fn try_from(stored: Stored) -> Result<Self, &'static str> {
         if stored.version != VERSION {
             return Err("the snapshot is of another version");
         }
@@ -69,8 +64,8 @@ impl TryFrom<Stored> for Snapshot {
             .filter(|token| token.len() == crate::dh::TOKEN_LENGTH)
             .ok_or("`live_session_token` is not the Base64 of 20 bytes")?;
         Ok(Self {
-            consumer_key: std::mem::take(&mut stored.consumer_key),
-            access_token: std::mem::take(&mut stored.access_token),
+            consumer_key: stored.consumer_key,
+            access_token: stored.access_token,
             live_session_token,
             expires_at: Timestamp::from_millis(stored.expires_at),
             timestamp_floor: stored.timestamp_floor,
@@ -147,7 +142,7 @@ impl Snapshot {
             version: VERSION,
             consumer_key: self.consumer_key.clone(),
             access_token: self.access_token.clone(),
-            live_session_token: encoding::base64(self.live_session_token.expose()),
+            live_session_token: Zeroizing::new(encoding::base64(self.live_session_token.expose())),
             expires_at: self.expires_at.as_millis(),
             timestamp_floor: self.timestamp_floor,
             clock_correction: self.clock_correction,

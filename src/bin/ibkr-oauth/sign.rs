@@ -103,7 +103,8 @@ fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {
 }
 
 fn decode(base64: &str) -> Result<Secret, Failure> {
-    let dense: Zeroizing<String> = Zeroizing::new(base64.split_ascii_whitespace().collect());
+    let mut dense = Zeroizing::new(String::with_capacity(base64.len()));
+    dense.extend(base64.split_ascii_whitespace());
     STANDARD.decode(dense.as_bytes()).map(Secret::from).map_err(|_| {
         Failure::usage(
             "the live session token is not Base64",

@@ -71,7 +71,8 @@ fn key(key: Option<Key<'_>>, subject: Subject, list: &mut Vec<Finding>) -> Optio
 
 /// The secret's bytes, if its text is whole. `key` tells how long it ought to be.
 fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Findings<'_>) -> Option<Secret> {
-    let dense: Zeroizing<String> = Zeroizing::new(text.chars().filter(|char| !char.is_whitespace()).collect());
+    let mut dense = Zeroizing::new(String::with_capacity(text.len()));
+    dense.extend(text.chars().filter(|char| !char.is_whitespace()));
     let bytes = key.map_or(USUAL_BITS / 8, |key| key.public_key().modulus_bytes());
     let (found, wanted) = (dense.len(), bytes.div_ceil(3) * 4);
     let copy = format!("copy the access token secret from the portal again, whole: {wanted} characters");

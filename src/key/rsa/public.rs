@@ -10,7 +10,7 @@ use ::rsa::{
     traits::PublicKeyParts,
 };
 
-use super::{check_bits, significant_bits};
+use super::{check_bits, has_no_parameters, significant_bits};
 use crate::{
     encoding::{hexadecimal, pem},
     key::{
@@ -51,6 +51,9 @@ impl RsaPublicKey {
             Content::RsaPublicKey => Self::from_pkcs1(der),
             Content::PublicKey(Algorithm::Rsa) => {
                 let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|error| damaged().with_source(error))?;
+                if !has_no_parameters(&info.algorithm) {
+                    return Err(damaged());
+                }
                 Self::from_pkcs1(info.subject_public_key.as_bytes().ok_or_else(damaged)?)
             }
             other => Err(other.refuse(Wanted::PublicKey)),

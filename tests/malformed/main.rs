@@ -1,0 +1,20 @@
+//! Keys, groups, signatures and ciphertexts that are wrong on purpose, as in Wycheproof's tests: each is made here, number
+//! by number and tag by tag, from a good key.
+
+#![cfg(feature = "rsa")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+mod ciphertexts;
+mod der;
+mod groups;
+mod numbers;
+mod private_keys;
+mod public_keys;
+mod signatures;
+mod variants;

@@ -1,0 +1,129 @@
+//! Credential bundles, from their JSON to their keys.
+//!
+//! The JSON itself is the caller's to wipe. What `serde_json` buffers is not looked at, as `SECURITY.md` says: the texts
+//! here have no escapes, so that it buffers none.
+
+use std::sync::LazyLock;
+
+use ibkr_oauth::{
+    Context, CredentialBundle, KeyLocation, Secret, Timestamp, diagnose,
+    simulator::{SeededEntropy, test_keys},
+};
+use ibkr_oauth_wiped::{Heap, Marker, rsa_key};
+
+const ENCRYPTED_SECRET: &str = "c2VjcmV0IHRoYXQgaXMgZW5jcnlwdGVkLCBhbmQgb2Ygbm8gdXNlIHdpdGhvdXQgdGhlIGtleQ==";
+
+/// The key in PEM on one line.
+fn one_line(pem: &str) -> String {
+    pem.replace('\n', " ")
+}
+
+/// The texts of the key, not its numbers: what becomes of those is looked at by themselves.
+static MARKERS: LazyLock<Vec<Marker>> = LazyLock::new(|| {
+    let mut markers = rsa_key(test_keys::SIGNING_KEY);
+    markers.extend(rsa_key(test_keys::DECRYPTION_KEY));
+    markers.retain(|marker| marker.name().ends_with("of the key"));
+    for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
+        markers.push(Marker::bytes("line of PEM", pem.lines().nth(12).unwrap().as_bytes()));
+    }
+    markers.push(Marker::bytes("encrypted secret", ENCRYPTED_SECRET.as_bytes()));
+    markers
+});
+
+fn fields() -> [(&'static str, String); 6] {
+    [
+        ("consumer_key", "\"SIMULATOR\"".to_owned()),
+        ("access_token", "\"218c1d970d85a8442825\"".to_owned()),
+        ("access_token_secret", format!("{ENCRYPTED_SECRET:?}")),
+        ("signature_key", format!("{:?}", one_line(test_keys::SIGNING_KEY))),
+        ("encryption_key", format!("{:?}", one_line(test_keys::DECRYPTION_KEY))),
+        ("dh_params", format!("{:?}", one_line(test_keys::DH_PARAMETERS))),
+    ]
+}
+
+fn json(fields: &[(&str, String)]) -> String {
+    let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+fn assert_wiped(work: impl FnOnce(&Heap)) {
+    LazyLock::force(&MARKERS);
+    let heap = Heap::record();
+    work(&heap);
+    let freed = heap.freed();
+    MARKERS.iter().for_each(|marker| freed.assert_without(marker));
+}
+
+#[test]
+fn a_bundle_is_wiped_with_all_that_is_made_of_it() {
+    let text = json(&fields());
+    assert_wiped(|heap| {
+        let bundle = CredentialBundle::from_json(&text).unwrap();
+        let held = heap.held();
+        for name in ["line of PEM", "encrypted secret"] {
+            held.assert_with(MARKERS.iter().find(|marker| marker.name() == name).unwrap());
+        }
+        drop((bundle.consumer().unwrap(), bundle.access_token().unwrap()));
+        let mut entropy = SeededEntropy::new(1);
+        let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+        assert!(!diagnose::examine(&bundle, &mut cx).findings().is_empty());
+        drop(bundle.clone());
+        drop(bundle);
+    });
+}
+
+#[test]
+fn a_bundle_s_files_are_wiped() {
+    let mut fields = fields();
+    fields[3].1 = r#"{"file":"signature.pem"}"#.to_owned();
+    fields[4].1 = r#"{"file":"encryption.pem","passphrase":{"env":"PASSPHRASE"}}"#.to_owned();
+    let text = json(&fields);
+    let passphrase = Marker::bytes("passphrase", b"a passphrase that nobody guesses");
+    assert_wiped(|heap| {
+        let bundle = CredentialBundle::from_json(&text).unwrap();
+        let resolved = bundle.resolve(|location| match location {
+            KeyLocation::File(name) if name == "signature.pem" => Ok(Secret::from(test_keys::SIGNING_KEY.as_bytes())),
+            KeyLocation::File(_) => Ok(Secret::from(test_keys::DECRYPTION_KEY.as_bytes())),
+            KeyLocation::Env(_) => Ok(Secret::from(b"a passphrase that nobody guesses".as_slice())),
+            _ => Err("another"),
+        });
+        let resolved = resolved.unwrap();
+        heap.held().assert_with(&passphrase);
+        drop(resolved.consumer().unwrap());
+        drop(resolved);
+    });
+}
+
+/// The last field is the wrong one, so that everything has been read before.
+#[test]
+fn a_bundle_that_is_refused_is_wiped() {
+    let key = format!("{:?}", one_line(test_keys::SIGNING_KEY));
+    let with = |name: &'static str, value: &str| json(&[fields().as_slice(), &[(name, value.to_owned())]].concat());
+    let without = |name: &str| {
+        let mut fields = fields().to_vec();
+        fields.retain(|(field, _)| *field != name);
+        json(&fields)
+    };
+    let in_place_of = |name: &str, value: &str| {
+        let mut fields = fields();
+        fields.iter_mut().filter(|(field, _)| *field == name).for_each(|(_, old)| *old = value.to_owned());
+        json(&fields)
+    };
+    let texts = [
+        with("another", "1"),
+        with("realm", "5"),
+        with("query_policy", "\"none\""),
+        with("access_token_secret", "\"twice\""),
+        without("access_token"),
+        without("dh_params"),
+        without("consumer_key"),
+        in_place_of("signature_key", &format!("{{\"file\":{key}}}")),
+        in_place_of("encryption_key", &format!("{{\"env\":{key}}}")),
+        in_place_of("encryption_key", &format!("{{\"file\":\"a.pem\",\"passphrase\":{key}}}")),
+        json(&fields()).replace('}', ""),
+    ];
+    for text in texts {
+        println!("{text}");
+        assert_wiped(|_| drop(CredentialBundle::from_json(&text).unwrap_err()));
+    }
+}
