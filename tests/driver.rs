@@ -162,10 +162,20 @@ impl Stage {
 
     /// Has the broker answer the request that waits.
     fn answer(&self) {
+        self.deliver(self.reply());
+    }
+
+    /// The broker's reply to the request that waits, still on its way.
+    fn reply(&self) -> Response<Bytes> {
+        let waiting = self.waiting.lock().unwrap();
+        let call = waiting.front().unwrap().lock().unwrap();
+        self.broker(|broker, cx| broker.handle(cx, &call.request))
+    }
+
+    fn deliver(&self, reply: Response<Bytes>) {
         let call = self.waiting.lock().unwrap().pop_front().unwrap();
         let mut call = call.lock().unwrap();
-        let response = self.broker(|broker, cx| broker.handle(cx, &call.request));
-        call.answer = Some(Ok(response));
+        call.answer = Some(Ok(reply));
         call.waker.take().unwrap().wake();
     }
 
@@ -326,6 +336,40 @@ fn a_refusal_that_was_about_the_request_ends_the_wait() {
         assert!(running.go_on().is_pending());
     }
     assert_eq!(stage.handshakes(), 1);
+}
+
+/// A tickle that the broker had answered before it refused the request says nothing about that.
+#[test]
+fn an_answer_from_before_a_refusal_does_not_end_the_wait() {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let mut running = stage.run(driver);
+    stage.sign_in(&mut running);
+    let epoch = handle.view().epoch().unwrap();
+    let refused = || handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
+    assert_eq!(refused(), Advice::AwaitAuthentication);
+    assert!(running.go_on().is_pending());
+    assert_eq!(stage.asked().as_deref(), Some("/tickle"));
+    let reply = stage.reply();
+
+    stage.broker.lock().unwrap().inject(Fault::expire_live_session_token());
+    assert_eq!(refused(), Advice::AwaitAuthentication);
+    let mut wait = Running::new(handle.signer(Some(epoch)));
+    assert!(running.go_on().is_pending());
+    stage.deliver(reply);
+    assert!(running.go_on().is_pending());
+    assert!(wait.go_on().is_pending(), "the tickle was sent before");
+
+    stage.pass(Duration::from_secs(6), &running);
+    assert!(running.go_on().is_pending());
+    assert_eq!(stage.asked().as_deref(), Some("/tickle"), "the token is tried again, and soon");
+    while running.go_on().is_pending() && stage.asked().is_some() {
+        stage.answer();
+    }
+    let Poll::Ready(Ok(signer)) = wait.go_on() else { panic!("not woken") };
+    assert_ne!(signer.epoch(), epoch);
+    assert_eq!(stage.handshakes(), 2);
 }
 
 #[test]

@@ -29,10 +29,21 @@ struct Content {
     view: Arc<SessionView>,
     driver: Option<Waker>,
     waiting: Waiting,
-    /// The epoch that was refused last, and how often the broker had confirmed it by then.
-    doubt: Option<(Epoch, u64)>,
+    /// How many requests of the session's were sent.
+    sent: u64,
+    /// Which of them was the newest by whose answer the broker confirmed the present signer.
+    confirmed: u64,
+    doubt: Option<Doubt>,
     /// Nobody drives the session any more.
     closed: bool,
+}
+
+/// The refusal that was reported last.
+struct Doubt {
+    epoch: Epoch,
+    status: StatusCode,
+    /// How many requests of the session's had been sent by then: their answers may be from before the refusal.
+    sent: u64,
 }
 
 /// What the handles said: each thing once, however many said it, so that it stays small while the driver is busy.
@@ -45,6 +56,12 @@ struct Mail {
 impl Mail {
     fn is_empty(&self) -> bool {
         self.observed.is_empty() && !self.shutdown
+    }
+
+    fn observe(&mut self, epoch: Epoch, status: StatusCode) {
+        if !self.observed.contains(&(epoch, status)) {
+            self.observed.push((epoch, status));
+        }
     }
 
     fn into_inputs(self) -> impl Iterator<Item = Input> {
@@ -67,6 +84,8 @@ impl Mailbox {
             view: Arc::new(view),
             driver: None,
             waiting: Waiting::default(),
+            sent: 0,
+            confirmed: 0,
             doubt: None,
             closed: false,
         };
@@ -116,8 +135,16 @@ impl Mailbox {
         if content.view.is_same(view) {
             return;
         }
+        if content.view.confirmations() != view.confirmations() {
+            content.confirm();
+        }
         content.view = Arc::new(view.clone());
         self.wake_waiting(content);
+    }
+
+    /// A request of the session's is about to be sent.
+    pub(super) fn sends(&self) {
+        self.lock().sent += 1;
     }
 
     pub(super) fn close(&self) {
@@ -205,11 +232,9 @@ impl SessionHandle {
         if refused || status == StatusCode::TOO_MANY_REQUESTS {
             self.0.leave(|content| {
                 if refused {
-                    content.doubt = Some((epoch, content.view.confirmations()));
+                    content.doubt = Some(Doubt { epoch, status, sent: content.sent });
                 }
-                if !content.mail.observed.contains(&(epoch, status)) {
-                    content.mail.observed.push((epoch, status));
-                }
+                content.mail.observe(epoch, status);
             });
         }
         self.view().advise(epoch, status, method)
@@ -224,14 +249,14 @@ impl SessionHandle {
     /// to [`observe`](Self::observe), for one of another epoch. Dropping the future is safe.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`] if the broker meanwhile accepted another request of that epoch: the refusal was about the
-    /// request, not about the session. [`ErrorKind::Unavailable`] if the session has ended.
+    /// [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after the refusal was reported:
+    /// it was about the request, not about the session. [`ErrorKind::Unavailable`] if the session has ended.
     pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
-        let confirmations = self.0.lock().confirmed_before(refused);
+        let sent_before = self.0.lock().sent_before(refused);
         let mut place = Place { mailbox: &self.0, number: None };
         poll_fn(|task| {
             let mut content = self.0.lock();
-            if let Some(result) = found(&content, refused, confirmations) {
+            if let Some(result) = found(&content, refused, sent_before) {
                 return Poll::Ready(result);
             }
             place.keep(&mut content, task.waker());
@@ -247,9 +272,9 @@ impl SessionHandle {
     /// As there.
     pub fn signer_blocking(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
         let mut content = self.0.lock();
-        let confirmations = content.confirmed_before(refused);
+        let sent_before = content.sent_before(refused);
         loop {
-            if let Some(result) = found(&content, refused, confirmations) {
+            if let Some(result) = found(&content, refused, sent_before) {
                 return result;
             }
             content = self.0.news.wait(content).unwrap_or_else(PoisonError::into_inner);
@@ -258,17 +283,26 @@ impl SessionHandle {
 }
 
 impl Content {
-    /// How often the broker had confirmed its present signer when it refused a request of this epoch. What it accepted
-    /// between the refusal and the wait for a signer answers the doubt too.
-    fn confirmed_before(&self, refused: Option<Epoch>) -> u64 {
-        match self.doubt {
-            Some((epoch, confirmations)) if Some(epoch) == refused => confirmations,
-            _ => self.view.confirmations(),
+    /// The answer to the newest request confirmed the present signer.
+    fn confirm(&mut self) {
+        self.confirmed = self.sent;
+        // An answer from before the refusal does not settle the doubt, but the session takes it for the answer to it.
+        if let Some(doubt) = self.doubt.as_ref().filter(|doubt| doubt.sent >= self.confirmed) {
+            self.mail.observe(doubt.epoch, doubt.status);
+        }
+    }
+
+    /// How many requests had been sent when the broker refused one of this epoch. What it accepted between the refusal
+    /// and the wait for a signer answers the doubt too.
+    fn sent_before(&self, refused: Option<Epoch>) -> u64 {
+        match &self.doubt {
+            Some(doubt) if Some(doubt.epoch) == refused => doubt.sent,
+            _ => self.sent,
         }
     }
 }
 
-fn found(content: &Content, refused: Option<Epoch>, confirmations: u64) -> Option<Result<Signer, ErrorKind>> {
+fn found(content: &Content, refused: Option<Epoch>, sent_before: u64) -> Option<Result<Signer, ErrorKind>> {
     let view = &content.view;
     if content.closed || view.state() == State::Closed {
         return Some(Err(ErrorKind::Unavailable));
@@ -277,7 +311,7 @@ fn found(content: &Content, refused: Option<Epoch>, confirmations: u64) -> Optio
     if Some(signer.epoch()) != refused {
         return Some(Ok(signer.clone()));
     }
-    (view.confirmations() != confirmations).then_some(Err(ErrorKind::Rejected))
+    (content.confirmed > sent_before).then_some(Err(ErrorKind::Rejected))
 }
 
 impl fmt::Debug for SessionHandle {
