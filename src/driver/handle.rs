@@ -187,7 +187,7 @@ impl Drop for Place<'_> {
 
 /// A session that is driven elsewhere: what signs requests now, and where to report their fate.
 ///
-/// A call of an application's own, in five lines:
+/// A call of an application's own, which is not sent without end to a server that is down:
 ///
 /// ```no_run
 /// # #[cfg(feature = "getrandom")] mod call {
@@ -195,14 +195,14 @@ impl Drop for Place<'_> {
 /// # fn now() -> Timestamp { Timestamp::from(std::time::SystemTime::now()) }
 /// # fn send(_: &http::Request<String>) -> http::Response<String> { unimplemented!() }
 /// # fn call(handle: &SessionHandle, build: impl Fn() -> http::Request<String>) -> Result<String, ErrorKind> {
-/// let mut refused = None;
+/// let (mut refused, mut attempts) = (None, 1);
 /// loop {
 ///     let (signer, mut request) = (handle.signer_blocking(refused)?, build());
 ///     # let sign = |request: &mut http::Request<String>| signer.sign(&mut Context::new(now(), &mut OsEntropy), request);
 ///     let epoch = sign(&mut request).map_err(|error| error.kind())?;
 ///     let response = send(&request);
 ///     match handle.observe(epoch, response.status(), request.method()) {
-///         Advice::Resend => refused = None,
+///         Advice::Resend if attempts < 3 => (refused, attempts) = (None, attempts + 1),
 ///         Advice::AwaitAuthentication => refused = Some(epoch),
 ///         _ => break Ok(response.into_body()),
 ///     }
