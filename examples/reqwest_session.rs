@@ -33,7 +33,7 @@ async fn get(client: &reqwest::Client, handle: &SessionHandle, path: &str) -> Re
     let (mut refused, mut attempts) = (None, 1);
     loop {
         // Waits where there is no token at the moment.
-        let signer = handle.signer(refused).await.map_err(|kind| format!("there is no session: {kind:?}"))?;
+        let signer = handle.signer(refused).await?;
         let request = Request::get(signer.consumer().endpoints().url(path)?).body("")?;
         let reply = sign_and_send(client, &signer, &mut Context::new(now(), &mut OsEntropy), request)?;
         let response = reply.await?;

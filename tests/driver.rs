@@ -305,8 +305,15 @@ fn a_thousand_refusals_cost_one_handshake() {
     assert_eq!((stage.asked(), stage.handshakes()), (None, 2));
 }
 
-async fn signer(handle: &SessionHandle, refused: Option<ibkr_oauth::Epoch>) -> Result<ibkr_oauth::Signer, ErrorKind> {
+async fn signer(
+    handle: &SessionHandle,
+    refused: Option<ibkr_oauth::Epoch>,
+) -> Result<ibkr_oauth::Signer, ibkr_oauth::Error> {
     handle.signer(refused).await
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, ibkr_oauth::Error>) -> ErrorKind {
+    result.unwrap_err().kind()
 }
 
 /// A token that is young is asked first; what comes of that is known to those who wait, whenever they begin to.
@@ -329,7 +336,8 @@ fn a_refusal_that_was_about_the_request_ends_the_wait() {
         assert_eq!(stage.asked().as_deref(), Some("/tickle"), "well before its time");
         stage.answer();
         assert!(running.go_on().is_pending());
-        assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Rejected), "{waits_first}");
+        let Poll::Ready(Err(error)) = wait.go_on() else { panic!("{waits_first}") };
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, ibkr_oauth::Stage::Sign), "{waits_first}");
         assert_eq!(handle.signer_blocking(None).unwrap().epoch(), epoch);
         // The session does not ask more often than it repeats a tickle.
         stage.pass(Duration::from_secs(6), &running);
@@ -417,8 +425,8 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
         told
     };
     drop(running);
-    assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Unavailable));
-    assert_eq!(blocked.recv().unwrap(), Err(ErrorKind::Unavailable));
+    assert_eq!(wait.go_on().map(kind), Poll::Ready(ErrorKind::Unavailable));
+    assert_eq!(kind(blocked.recv().unwrap()), ErrorKind::Unavailable);
 
     let driver = stage.driver();
     let handle = driver.handle();
@@ -429,7 +437,7 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
         driver.run_blocking(send, |event| panic!("{event:?}"));
     }));
     assert!(panics.is_err());
-    assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Unavailable));
+    assert_eq!(wait.go_on().map(kind), Poll::Ready(ErrorKind::Unavailable));
 
     let driver = stage.driver();
     let handle = driver.handle();
@@ -438,7 +446,7 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
     let mut task = Running::new(task);
     assert!(catch_unwind(AssertUnwindSafe(|| task.go_on())).is_err());
     drop(task);
-    assert_eq!(handle.signer_blocking(None).unwrap_err(), ErrorKind::Unavailable);
+    assert_eq!(handle.signer_blocking(None).unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[test]
@@ -457,7 +465,7 @@ fn handles_outlive_their_session_and_do_no_harm() {
         assert_eq!(advice, Advice::GiveUp(ErrorKind::Config));
         assert_eq!(handle.observe(epoch, StatusCode::OK, &Method::GET), Advice::None);
         assert!(handle.view().signer().is_none());
-        assert_eq!(handle.signer_blocking(Some(epoch)).unwrap_err(), ErrorKind::Unavailable);
+        assert_eq!(handle.signer_blocking(Some(epoch)).unwrap_err().kind(), ErrorKind::Unavailable);
     }
     assert_eq!(stage.asked(), None);
 }

@@ -12,7 +12,7 @@ use std::{
 use http::{Method, StatusCode};
 
 use crate::{
-    error::ErrorKind,
+    error::{Error, ErrorKind, Stage},
     session::{Advice, Input, SessionView, State},
     signer::{Epoch, Signer},
 };
@@ -191,15 +191,15 @@ impl Drop for Place<'_> {
 ///
 /// ```no_run
 /// # #[cfg(feature = "getrandom")] mod call {
-/// # use ibkr_oauth::{Context, Error, ErrorKind, OsEntropy, Timestamp, driver::SessionHandle, http, session::Advice};
+/// # use ibkr_oauth::{Context, Error, OsEntropy, Timestamp, driver::SessionHandle, http, session::Advice};
 /// # fn now() -> Timestamp { Timestamp::from(std::time::SystemTime::now()) }
 /// # fn send(_: &http::Request<String>) -> http::Response<String> { unimplemented!() }
-/// # fn call(handle: &SessionHandle, build: impl Fn() -> http::Request<String>) -> Result<String, ErrorKind> {
+/// # fn call(handle: &SessionHandle, build: impl Fn() -> http::Request<String>) -> Result<String, Error> {
 /// let (mut refused, mut attempts) = (None, 1);
 /// loop {
 ///     let (signer, mut request) = (handle.signer_blocking(refused)?, build());
 ///     # let sign = |request: &mut http::Request<String>| signer.sign(&mut Context::new(now(), &mut OsEntropy), request);
-///     let epoch = sign(&mut request).map_err(|error| error.kind())?;
+///     let epoch = sign(&mut request)?;
 ///     let response = send(&request);
 ///     match handle.observe(epoch, response.status(), request.method()) {
 ///         Advice::Resend if attempts < 3 => (refused, attempts) = (None, attempts + 1),
@@ -249,9 +249,9 @@ impl SessionHandle {
     /// to [`observe`](Self::observe), for one of another epoch. Dropping the future is safe.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after the refusal was reported:
+    /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after the refusal was reported:
     /// it was about the request, not about the session. [`ErrorKind::Unavailable`] if the session has ended.
-    pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
+    pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, Error> {
         let sent_before = self.0.lock().sent_before(refused);
         let mut place = Place { mailbox: &self.0, number: None };
         poll_fn(|task| {
@@ -270,7 +270,7 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As there.
-    pub fn signer_blocking(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
+    pub fn signer_blocking(&self, refused: Option<Epoch>) -> Result<Signer, Error> {
         let mut content = self.0.lock();
         let sent_before = content.sent_before(refused);
         loop {
@@ -302,16 +302,21 @@ impl Content {
     }
 }
 
-fn found(content: &Content, refused: Option<Epoch>, sent_before: u64) -> Option<Result<Signer, ErrorKind>> {
+fn found(content: &Content, refused: Option<Epoch>, sent_before: u64) -> Option<Result<Signer, Error>> {
     let view = &content.view;
     if content.closed || view.state() == State::Closed {
-        return Some(Err(ErrorKind::Unavailable));
+        let error = Error::new(ErrorKind::Unavailable, Stage::Sign, "the session has ended");
+        return Some(Err(error.with_remedy("start another session; the last events of this one say why it ended")));
     }
     let signer = view.signer()?;
     if Some(signer.epoch()) != refused {
         return Some(Ok(signer.clone()));
     }
-    (content.confirmed > sent_before).then_some(Err(ErrorKind::Rejected))
+    (content.confirmed > sent_before).then(|| {
+        let message = "the broker refuses this request, and accepts others that are signed with the same token";
+        let remedy = "look at the request: its URL and query policy, and whether this user may make it";
+        Err(Error::new(ErrorKind::Rejected, Stage::Sign, message).with_remedy(remedy))
+    })
 }
 
 impl fmt::Debug for SessionHandle {
