@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
 
     // All others ask for a signer, and send as they like.
-    let signer = handle.signer_blocking(None).map_err(|kind| format!("there is no session: {kind:?}"))?;
+    let signer = handle.signer_blocking(None)?;
     let url = signer.consumer().endpoints().url("/portfolio/accounts")?;
     let mut request = Request::get(url).header(header::USER_AGENT, "my-bot/1.0").body(Bytes::new())?;
     signer.sign(&mut Context::new(now(), &mut OsEntropy), &mut request)?;

@@ -10,7 +10,10 @@
 
 mod loopback;
 
-use std::{error::Error, time::SystemTime};
+use std::{
+    error::Error,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,16 +30,20 @@ fn now() -> Timestamp {
 
 /// A call of your own. If the broker refuses the token, the session negotiates the next, and we try again with that.
 async fn get(client: &reqwest::Client, handle: &SessionHandle, path: &str) -> Result<Response<Bytes>, Box<dyn Error>> {
-    let mut refused = None;
+    let (mut refused, mut attempts) = (None, 1);
     loop {
         // Waits where there is no token at the moment.
-        let signer = handle.signer(refused).await.map_err(|kind| format!("there is no session: {kind:?}"))?;
+        let signer = handle.signer(refused).await?;
         let request = Request::get(signer.consumer().endpoints().url(path)?).body("")?;
         let reply = sign_and_send(client, &signer, &mut Context::new(now(), &mut OsEntropy), request)?;
         let response = reply.await?;
         // The session hears of it, and knows whether to send it again does any good, and any harm.
         match handle.observe(signer.epoch(), response.status(), &http::Method::GET) {
-            Advice::Resend => refused = None,
+            Advice::Resend if attempts < 3 => {
+                // A server that is down gets no better by being asked at once, nor without end.
+                tokio::time::sleep(Duration::from_secs(attempts)).await;
+                (refused, attempts) = (None, attempts + 1);
+            }
             Advice::AwaitAuthentication => refused = Some(signer.epoch()),
             _ => return Ok(response),
         }

@@ -103,6 +103,7 @@ impl<E: Entropy> Driver<E> {
             match output {
                 Output::Event(event) => on_event(event),
                 Output::Transmit { id, request, give_up_at } => {
+                    self.mailbox.sends();
                     return Errand::Send { id, request, timeout: wait(give_up_at) };
                 }
                 Output::Sign { id, input, give_up_at } => return Errand::Sign { id, input, timeout: wait(give_up_at) },

@@ -31,7 +31,7 @@
 //! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
 //!
 //! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
-//! [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
+//! [`refused`](Broker::refused), [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
 //! [`brokerage_sessions_opened`](Broker::brokerage_sessions_opened).
 //!
 //! ```
@@ -76,7 +76,7 @@
 //!   version, token, verifier, callback, Diffie-Hellman challenge;
 //! * the timestamp: within 300 seconds of the broker's clock, and not smaller than one accepted before with the same
 //!   token; a refused request leaves no trace in that order;
-//! * the nonce: never accepted before with the same token;
+//! * the nonce: not that of one of the newest 4096 accepted requests, with the same token;
 //! * the signature, over a base string of its own making: RSA-SHA256, with the access token's secret before it where the
 //!   protocol has that, and HMAC-SHA256 under the [`QueryPolicy`] it was set to;
 //! * that `/iserver` is used only while the brokerage session is open.
@@ -153,6 +153,9 @@ pub use self::{
     world::{SeededEntropy, Sent, Weather, World},
 };
 
+/// How many refusals, accepted requests and nonces are remembered.
+const REMEMBERED: usize = 4096;
+
 /// The broker. See the [module](self) for what it checks and how to test against it.
 pub struct Broker {
     profile: Profile,
@@ -164,7 +167,9 @@ pub struct Broker {
     competing: bool,
     pacing: Pacing,
     script: Script,
+    /// The newest, the oldest of them first.
     refusals: Vec<Refusal>,
+    refused: u64,
     accepted: Log,
     requests: u64,
     orders: u64,
@@ -195,6 +200,7 @@ impl Broker {
             pacing: Pacing::default(),
             script: Script::default(),
             refusals: Vec::new(),
+            refused: 0,
             accepted: Log::default(),
             requests: 0,
             orders: 0,
@@ -265,11 +271,18 @@ impl Broker {
         self.script.push(fault);
     }
 
-    /// Every request and visit refused so far, in order. What an injected [`Fault`] answered in the broker's place is
-    /// not among them.
+    /// The newest 4096 requests and visits that it refused, in order. What an injected [`Fault`] answered in the broker's
+    /// place is not among them.
     #[must_use]
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
+    }
+
+    /// How many requests and visits it has refused so far, those that are no longer among the
+    /// [`refusals`](Self::refusals) included.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// The newest 4096 requests that passed every check of their address, parameters and signature, in order.
@@ -368,7 +381,15 @@ impl Broker {
 
     fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
         let subject = format!("{} {}", request.method(), without_query(request.uri()));
-        self.refusals.push(Refusal { at, subject, objection });
+        self.remember(Refusal { at, subject, objection });
+    }
+
+    fn remember(&mut self, refusal: Refusal) {
+        self.refused = self.refused.saturating_add(1);
+        if self.refusals.len() == REMEMBERED {
+            self.refusals.remove(0);
+        }
+        self.refusals.push(refusal);
     }
 }
 
@@ -390,6 +411,7 @@ impl fmt::Debug for Broker {
             .field("consumer_key", &self.profile.consumer_key)
             .field("query_policy", &self.profile.query_policy)
             .field("requests", &self.requests)
+            .field("refused", &self.refused)
             .field("refusals", &self.refusals)
             .finish_non_exhaustive()
     }

@@ -136,6 +136,11 @@ fn the_brokerage_session_is_opened_on_demand() {
     server.broker().inject(Fault::no_bridge_for(Duration::from_millis(100)).at("/iserver/auth/ssodh/init"));
     assert_eq!(user.run(&["request", "--open", "GET", "/iserver/accounts"]).status, 0);
 
+    // A status has an empty `fail` where nothing failed.
+    server.broker().inject(Fault::no_bridge_for(Duration::from_millis(1500)).at("/iserver/auth/ssodh/init"));
+    server.broker().inject(Fault::set_field("fail", "").at("/iserver/auth/status"));
+    assert_eq!(user.run(&["request", "--open", "GET", "/iserver/accounts"]).status, 0);
+
     server.broker().inject(Fault::competing().at("/iserver/auth/ssodh/init"));
     let outcome = user.run(&["request", "--open", "GET", "/iserver/accounts"]);
     outcome.assert_failure(1, "", "another session", "log out");

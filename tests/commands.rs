@@ -12,6 +12,7 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::Path,
+    time::SystemTime,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -22,7 +23,11 @@ use ibkr_oauth::{
     key::{DecryptionKey as _, RsaKey},
     simulator::{Fault, test_keys},
 };
-use loopback::broker::{BrokerServer, with_context};
+use loopback::{
+    Address,
+    broker::{BrokerServer, with_context},
+    stream::certificate,
+};
 use serde_json::{Value, json};
 use terminal::{
     Folder, Outcome, Running, run_in, run_with_input,
@@ -300,6 +305,34 @@ fn certificates_of_ones_own_must_be_some() {
     assert!(server.server.received().is_empty());
     let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys/certificate.pem");
     assert_eq!(user.run(&["token", "--ca-certificate", certificate]).status, 0);
+}
+
+#[test]
+fn certificates_of_ones_own_vouch_for_the_server() {
+    let (own, config) = certificate();
+    let (of_another, _) = certificate();
+    let server = BrokerServer::frozen(Address::with_tls(config), SystemTime::now().into());
+    let user = User::new(server.account.base_url(), &server.account.access_token);
+    let pem = |name: &str, certificate: &[u8]| {
+        let text = STANDARD.encode(certificate);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        user.folder.write(name, pem).to_str().unwrap().to_owned()
+    };
+    let (own, of_another) = (pem("own.pem", &own), pem("another.pem", &of_another));
+
+    user.run(&["token"]).assert_failure(1, "", "certificate", "nothing was sent");
+    let refused = user.run(&["token", "--ca-certificate", &of_another]);
+    refused.assert_failure(1, "", "certificate", "nothing was sent");
+    assert!(server.server.received().is_empty());
+
+    for command in [&["token"][..], &["request", "--open", "GET", "/iserver/accounts"]] {
+        let outcome = user.run(&[command, &["--ca-certificate", &own]].concat());
+        assert_eq!(outcome.status, 0, "{command:?}: {}", outcome.stderr);
+    }
+    assert!(server.broker().refusals().is_empty(), "{:?}", server.broker().refusals());
+    let outcome = user.run(&["doctor", "--ca-certificate", &own]);
+    assert_eq!(outcome.status, 0, "{}", outcome.text());
+    assert!(outcome.text().contains("the certificate is good"), "{}", outcome.text());
 }
 
 #[test]

@@ -237,19 +237,25 @@ fn a_signer_s_request_is_explained_step_by_step() {
 fn each_policy_is_explained_as_it_signs() {
     for policy in QueryPolicy::ALL {
         let consumer = world::consumer_builder().query_policy(policy).build().unwrap();
-        let parts = parts(&format!("{URL}?symbol=BRK%20B"));
+        let parts = parts(&format!("{URL}?symbol=BRK%20B&flag&names=a,b+c&token=x%2Cy"));
         let explanation = Explanation::of_request(&world::signer(&consumer), &parts, None, "n", 1).unwrap();
-        let in_base_string = explanation.parameters()[0].in_base_string.as_deref();
-        let expected = match policy {
-            QueryPolicy::Rfc5849 => Some("symbol%3DBRK%2520B"),
-            QueryPolicy::RawPairs | QueryPolicy::DecodedOnce => Some("symbol%3DBRK%20B"),
-            _ => None,
-        };
-        if policy != QueryPolicy::RawPairs {
-            assert_eq!(in_base_string, expected, "{policy}");
-            assert!(expected.is_none_or(|text| explanation.base_string().contains(text)), "{policy}: {explanation}");
-        }
         assert!(explanation.to_string().contains(policy.name()));
+        let in_base_string = |index: usize| explanation.parameters()[index].in_base_string.as_deref();
+        let expected = match policy {
+            QueryPolicy::Rfc5849 => ["symbol%3DBRK%2520B", "flag%3D", "names%3Da%252Cb%2520c", "token%3D[hidden]"],
+            QueryPolicy::DecodedOnce => ["symbol%3DBRK%20B", "flag%3D", "names%3Da%2Cb%20c", "token%3D[hidden]"],
+            QueryPolicy::RawPairs => ["symbol%3DBRK%2520B", "flag", "names%3Da%2Cb%2Bc", "token%3D[hidden]"],
+            _ => {
+                assert!((0..4).all(|index| in_base_string(index).is_none()), "{policy}");
+                continue;
+            }
+        };
+        for (index, text) in expected.into_iter().enumerate() {
+            assert_eq!(in_base_string(index), Some(text), "{policy}");
+            let pairs = explanation.base_string().rsplit('&').next().unwrap();
+            let shown = text.trim_end_matches("[hidden]");
+            assert!(pairs.split("%26").any(|pair| pair.starts_with(shown)), "{policy}: {explanation}");
+        }
     }
 }
 

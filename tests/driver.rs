@@ -162,10 +162,20 @@ impl Stage {
 
     /// Has the broker answer the request that waits.
     fn answer(&self) {
+        self.deliver(self.reply());
+    }
+
+    /// The broker's reply to the request that waits, still on its way.
+    fn reply(&self) -> Response<Bytes> {
+        let waiting = self.waiting.lock().unwrap();
+        let call = waiting.front().unwrap().lock().unwrap();
+        self.broker(|broker, cx| broker.handle(cx, &call.request))
+    }
+
+    fn deliver(&self, reply: Response<Bytes>) {
         let call = self.waiting.lock().unwrap().pop_front().unwrap();
         let mut call = call.lock().unwrap();
-        let response = self.broker(|broker, cx| broker.handle(cx, &call.request));
-        call.answer = Some(Ok(response));
+        call.answer = Some(Ok(reply));
         call.waker.take().unwrap().wake();
     }
 
@@ -295,8 +305,15 @@ fn a_thousand_refusals_cost_one_handshake() {
     assert_eq!((stage.asked(), stage.handshakes()), (None, 2));
 }
 
-async fn signer(handle: &SessionHandle, refused: Option<ibkr_oauth::Epoch>) -> Result<ibkr_oauth::Signer, ErrorKind> {
+async fn signer(
+    handle: &SessionHandle,
+    refused: Option<ibkr_oauth::Epoch>,
+) -> Result<ibkr_oauth::Signer, ibkr_oauth::Error> {
     handle.signer(refused).await
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, ibkr_oauth::Error>) -> ErrorKind {
+    result.unwrap_err().kind()
 }
 
 /// A token that is young is asked first; what comes of that is known to those who wait, whenever they begin to.
@@ -319,13 +336,48 @@ fn a_refusal_that_was_about_the_request_ends_the_wait() {
         assert_eq!(stage.asked().as_deref(), Some("/tickle"), "well before its time");
         stage.answer();
         assert!(running.go_on().is_pending());
-        assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Rejected), "{waits_first}");
+        let Poll::Ready(Err(error)) = wait.go_on() else { panic!("{waits_first}") };
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, ibkr_oauth::Stage::Sign), "{waits_first}");
         assert_eq!(handle.signer_blocking(None).unwrap().epoch(), epoch);
         // The session does not ask more often than it repeats a tickle.
         stage.pass(Duration::from_secs(6), &running);
         assert!(running.go_on().is_pending());
     }
     assert_eq!(stage.handshakes(), 1);
+}
+
+/// A tickle that the broker had answered before it refused the request says nothing about that.
+#[test]
+fn an_answer_from_before_a_refusal_does_not_end_the_wait() {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    let handle = driver.handle();
+    let mut running = stage.run(driver);
+    stage.sign_in(&mut running);
+    let epoch = handle.view().epoch().unwrap();
+    let refused = || handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
+    assert_eq!(refused(), Advice::AwaitAuthentication);
+    assert!(running.go_on().is_pending());
+    assert_eq!(stage.asked().as_deref(), Some("/tickle"));
+    let reply = stage.reply();
+
+    stage.broker.lock().unwrap().inject(Fault::expire_live_session_token());
+    assert_eq!(refused(), Advice::AwaitAuthentication);
+    let mut wait = Running::new(handle.signer(Some(epoch)));
+    assert!(running.go_on().is_pending());
+    stage.deliver(reply);
+    assert!(running.go_on().is_pending());
+    assert!(wait.go_on().is_pending(), "the tickle was sent before");
+
+    stage.pass(Duration::from_secs(6), &running);
+    assert!(running.go_on().is_pending());
+    assert_eq!(stage.asked().as_deref(), Some("/tickle"), "the token is tried again, and soon");
+    while running.go_on().is_pending() && stage.asked().is_some() {
+        stage.answer();
+    }
+    let Poll::Ready(Ok(signer)) = wait.go_on() else { panic!("not woken") };
+    assert_ne!(signer.epoch(), epoch);
+    assert_eq!(stage.handshakes(), 2);
 }
 
 #[test]
@@ -373,8 +425,8 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
         told
     };
     drop(running);
-    assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Unavailable));
-    assert_eq!(blocked.recv().unwrap(), Err(ErrorKind::Unavailable));
+    assert_eq!(wait.go_on().map(kind), Poll::Ready(ErrorKind::Unavailable));
+    assert_eq!(kind(blocked.recv().unwrap()), ErrorKind::Unavailable);
 
     let driver = stage.driver();
     let handle = driver.handle();
@@ -385,7 +437,7 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
         driver.run_blocking(send, |event| panic!("{event:?}"));
     }));
     assert!(panics.is_err());
-    assert_eq!(wait.go_on().map(Result::unwrap_err), Poll::Ready(ErrorKind::Unavailable));
+    assert_eq!(wait.go_on().map(kind), Poll::Ready(ErrorKind::Unavailable));
 
     let driver = stage.driver();
     let handle = driver.handle();
@@ -394,7 +446,7 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
     let mut task = Running::new(task);
     assert!(catch_unwind(AssertUnwindSafe(|| task.go_on())).is_err());
     drop(task);
-    assert_eq!(handle.signer_blocking(None).unwrap_err(), ErrorKind::Unavailable);
+    assert_eq!(handle.signer_blocking(None).unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[test]
@@ -413,7 +465,7 @@ fn handles_outlive_their_session_and_do_no_harm() {
         assert_eq!(advice, Advice::GiveUp(ErrorKind::Config));
         assert_eq!(handle.observe(epoch, StatusCode::OK, &Method::GET), Advice::None);
         assert!(handle.view().signer().is_none());
-        assert_eq!(handle.signer_blocking(Some(epoch)).unwrap_err(), ErrorKind::Unavailable);
+        assert_eq!(handle.signer_blocking(Some(epoch)).unwrap_err().kind(), ErrorKind::Unavailable);
     }
     assert_eq!(stage.asked(), None);
 }

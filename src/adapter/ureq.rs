@@ -94,15 +94,26 @@ fn no_reply(error: UreqError) -> NoReply {
             return NoReply::new(FailureKind::NotSent, CHECK_CONNECTION, reason);
         }
         UreqError::TlsRequired => (FailureKind::NotSent, "turn on a TLS feature of `ureq`, such as `rustls`"),
-        UreqError::HostNotFound | UreqError::ConnectionFailed | UreqError::InvalidProxyUrl | UreqError::Tls(_) => {
-            (FailureKind::NotSent, CHECK_CONNECTION)
-        }
+        UreqError::HostNotFound
+        | UreqError::ConnectionFailed
+        | UreqError::InvalidProxyUrl
+        | UreqError::ConnectProxyFailed(_)
+        | UreqError::Tls(_) => (FailureKind::NotSent, CHECK_CONNECTION),
         UreqError::Timeout(Timeout::Resolve | Timeout::Connect) => (FailureKind::NotSent, CHECK_CONNECTION),
         UreqError::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => {
             (FailureKind::NotSent, CHECK_CONNECTION)
         }
         UreqError::Timeout(_) => (FailureKind::TimedOut, LOOK_FIRST),
+        error if is_of_handshake(error) => (FailureKind::NotSent, CHECK_CONNECTION),
         _ => (FailureKind::MaybeSent, LOOK_FIRST),
     };
     NoReply::new(kind, remedy, error)
+}
+
+/// Whether TLS failed before the request could be sent.
+///
+/// The TLS is the application's choice, and not known here: its errors are told by how `ureq` names them.
+fn is_of_handshake(error: &UreqError) -> bool {
+    let text = error.to_string();
+    ["rustls: ", "native-tls: ", "io: invalid peer certificate: "].iter().any(|start| text.starts_with(start))
 }

@@ -190,29 +190,46 @@ fn parameters(
     form: Option<&[u8]>,
     policy: QueryPolicy,
 ) -> Vec<ExplainedParameter> {
-    let query = query_parameters(uri.query().unwrap_or_default()).map(|parameter| (Origin::Query, parameter));
-    let form = form_parameters(form.unwrap_or_default()).map(|parameter| (Origin::Form, parameter));
-    let from_wire = query.chain(form).map(|(origin, parameter)| {
-        let text = |bytes: &[u8]| mask::printable(&String::from_utf8_lossy(bytes));
-        (origin, text(&parameter.name), text(&parameter.value))
+    let text = |bytes: &[u8]| mask::printable(&String::from_utf8_lossy(bytes));
+    let wire = uri.query().unwrap_or_default();
+    let sent = wire.split('&').filter(|pair| !pair.is_empty());
+    let query = query_parameters(wire).zip(sent).map(|(parameter, sent)| {
+        let explained = explained(Origin::Query, &text(&parameter.name), &text(&parameter.value), policy);
+        match policy {
+            QueryPolicy::RawPairs => {
+                ExplainedParameter { in_base_string: Some(as_sent(&explained.name, sent)), ..explained }
+            }
+            _ => explained,
+        }
     });
-    let from_header = header.iter().map(|(name, value)| (Origin::Header, name.clone(), value.clone()));
-    from_wire
-        .chain(from_header)
-        .map(|(origin, name, value)| {
-            let (name, value) = (mask::printable(&name), mask::printable(&mask::value(&name, &value)));
-            let encoded_once = format!("{}={}", percent_encode(name.as_bytes()), mask::encoded(&value));
-            let in_base_string = match (origin, policy) {
-                (Origin::Header, _) if name == "realm" || name == "oauth_signature" => None,
-                (Origin::Query | Origin::Form, QueryPolicy::Omit | QueryPolicy::InUrl) => None,
-                (_, QueryPolicy::RawPairs | QueryPolicy::DecodedOnce) => {
-                    Some(format!("{}%3D{}", percent_encode(name.as_bytes()), mask::encoded(&value)))
-                }
-                _ => Some(mask::encoded(&encoded_once)),
-            };
-            ExplainedParameter { origin, name, value, encoded_once, in_base_string }
-        })
-        .collect()
+    let form = form_parameters(form.unwrap_or_default())
+        .map(|parameter| explained(Origin::Form, &text(&parameter.name), &text(&parameter.value), policy));
+    let header = header.iter().map(|(name, value)| explained(Origin::Header, name, value, policy));
+    query.chain(form).chain(header).collect()
+}
+
+fn explained(origin: Origin, name: &str, value: &str, policy: QueryPolicy) -> ExplainedParameter {
+    let (name, value) = (mask::printable(name), mask::printable(&mask::value(name, value)));
+    let encoded_once = format!("{}={}", percent_encode(name.as_bytes()), mask::encoded(&value));
+    let in_base_string = match (origin, policy) {
+        (Origin::Header, _) if name == "realm" || name == "oauth_signature" => None,
+        (Origin::Query | Origin::Form, QueryPolicy::Omit | QueryPolicy::InUrl) => None,
+        (_, QueryPolicy::RawPairs | QueryPolicy::DecodedOnce) => {
+            Some(format!("{}%3D{}", percent_encode(name.as_bytes()), mask::encoded(&value)))
+        }
+        _ => Some(mask::encoded(&encoded_once)),
+    };
+    ExplainedParameter { origin, name, value, encoded_once, in_base_string }
+}
+
+/// What stands in the base string of a pair that is taken from the query as it was sent. `name` is the decoded name.
+fn as_sent(name: &str, pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((sent, value)) => {
+            format!("{}%3D{}", percent_encode(sent.as_bytes()), mask::encoded(&mask::value(name, value)))
+        }
+        None => percent_encode(pair.as_bytes()),
+    }
 }
 
 /// What is shown of an [`Explanation`].

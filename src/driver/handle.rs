@@ -12,7 +12,7 @@ use std::{
 use http::{Method, StatusCode};
 
 use crate::{
-    error::ErrorKind,
+    error::{Error, ErrorKind, Stage},
     session::{Advice, Input, SessionView, State},
     signer::{Epoch, Signer},
 };
@@ -29,10 +29,21 @@ struct Content {
     view: Arc<SessionView>,
     driver: Option<Waker>,
     waiting: Waiting,
-    /// The epoch that was refused last, and how often the broker had confirmed it by then.
-    doubt: Option<(Epoch, u64)>,
+    /// How many requests of the session's were sent.
+    sent: u64,
+    /// Which of them was the newest by whose answer the broker confirmed the present signer.
+    confirmed: u64,
+    doubt: Option<Doubt>,
     /// Nobody drives the session any more.
     closed: bool,
+}
+
+/// The refusal that was reported last.
+struct Doubt {
+    epoch: Epoch,
+    status: StatusCode,
+    /// How many requests of the session's had been sent by then: their answers may be from before the refusal.
+    sent: u64,
 }
 
 /// What the handles said: each thing once, however many said it, so that it stays small while the driver is busy.
@@ -45,6 +56,12 @@ struct Mail {
 impl Mail {
     fn is_empty(&self) -> bool {
         self.observed.is_empty() && !self.shutdown
+    }
+
+    fn observe(&mut self, epoch: Epoch, status: StatusCode) {
+        if !self.observed.contains(&(epoch, status)) {
+            self.observed.push((epoch, status));
+        }
     }
 
     fn into_inputs(self) -> impl Iterator<Item = Input> {
@@ -67,6 +84,8 @@ impl Mailbox {
             view: Arc::new(view),
             driver: None,
             waiting: Waiting::default(),
+            sent: 0,
+            confirmed: 0,
             doubt: None,
             closed: false,
         };
@@ -116,8 +135,16 @@ impl Mailbox {
         if content.view.is_same(view) {
             return;
         }
+        if content.view.confirmations() != view.confirmations() {
+            content.confirm();
+        }
         content.view = Arc::new(view.clone());
         self.wake_waiting(content);
+    }
+
+    /// A request of the session's is about to be sent.
+    pub(super) fn sends(&self) {
+        self.lock().sent += 1;
     }
 
     pub(super) fn close(&self) {
@@ -160,22 +187,22 @@ impl Drop for Place<'_> {
 
 /// A session that is driven elsewhere: what signs requests now, and where to report their fate.
 ///
-/// A call of an application's own, in five lines:
+/// A call of an application's own, which is not sent without end to a server that is down:
 ///
 /// ```no_run
 /// # #[cfg(feature = "getrandom")] mod call {
-/// # use ibkr_oauth::{Context, Error, ErrorKind, OsEntropy, Timestamp, driver::SessionHandle, http, session::Advice};
+/// # use ibkr_oauth::{Context, Error, OsEntropy, Timestamp, driver::SessionHandle, http, session::Advice};
 /// # fn now() -> Timestamp { Timestamp::from(std::time::SystemTime::now()) }
 /// # fn send(_: &http::Request<String>) -> http::Response<String> { unimplemented!() }
-/// # fn call(handle: &SessionHandle, build: impl Fn() -> http::Request<String>) -> Result<String, ErrorKind> {
-/// let mut refused = None;
+/// # fn call(handle: &SessionHandle, build: impl Fn() -> http::Request<String>) -> Result<String, Error> {
+/// let (mut refused, mut attempts) = (None, 1);
 /// loop {
 ///     let (signer, mut request) = (handle.signer_blocking(refused)?, build());
 ///     # let sign = |request: &mut http::Request<String>| signer.sign(&mut Context::new(now(), &mut OsEntropy), request);
-///     let epoch = sign(&mut request).map_err(|error| error.kind())?;
+///     let epoch = sign(&mut request)?;
 ///     let response = send(&request);
 ///     match handle.observe(epoch, response.status(), request.method()) {
-///         Advice::Resend => refused = None,
+///         Advice::Resend if attempts < 3 => (refused, attempts) = (None, attempts + 1),
 ///         Advice::AwaitAuthentication => refused = Some(epoch),
 ///         _ => break Ok(response.into_body()),
 ///     }
@@ -205,11 +232,9 @@ impl SessionHandle {
         if refused || status == StatusCode::TOO_MANY_REQUESTS {
             self.0.leave(|content| {
                 if refused {
-                    content.doubt = Some((epoch, content.view.confirmations()));
+                    content.doubt = Some(Doubt { epoch, status, sent: content.sent });
                 }
-                if !content.mail.observed.contains(&(epoch, status)) {
-                    content.mail.observed.push((epoch, status));
-                }
+                content.mail.observe(epoch, status);
             });
         }
         self.view().advise(epoch, status, method)
@@ -224,14 +249,14 @@ impl SessionHandle {
     /// to [`observe`](Self::observe), for one of another epoch. Dropping the future is safe.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`] if the broker meanwhile accepted another request of that epoch: the refusal was about the
-    /// request, not about the session. [`ErrorKind::Unavailable`] if the session has ended.
-    pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
-        let confirmations = self.0.lock().confirmed_before(refused);
+    /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after the refusal was reported:
+    /// it was about the request, not about the session. [`ErrorKind::Unavailable`] if the session has ended.
+    pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, Error> {
+        let sent_before = self.0.lock().sent_before(refused);
         let mut place = Place { mailbox: &self.0, number: None };
         poll_fn(|task| {
             let mut content = self.0.lock();
-            if let Some(result) = found(&content, refused, confirmations) {
+            if let Some(result) = found(&content, refused, sent_before) {
                 return Poll::Ready(result);
             }
             place.keep(&mut content, task.waker());
@@ -245,11 +270,11 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As there.
-    pub fn signer_blocking(&self, refused: Option<Epoch>) -> Result<Signer, ErrorKind> {
+    pub fn signer_blocking(&self, refused: Option<Epoch>) -> Result<Signer, Error> {
         let mut content = self.0.lock();
-        let confirmations = content.confirmed_before(refused);
+        let sent_before = content.sent_before(refused);
         loop {
-            if let Some(result) = found(&content, refused, confirmations) {
+            if let Some(result) = found(&content, refused, sent_before) {
                 return result;
             }
             content = self.0.news.wait(content).unwrap_or_else(PoisonError::into_inner);
@@ -258,26 +283,40 @@ impl SessionHandle {
 }
 
 impl Content {
-    /// How often the broker had confirmed its present signer when it refused a request of this epoch. What it accepted
-    /// between the refusal and the wait for a signer answers the doubt too.
-    fn confirmed_before(&self, refused: Option<Epoch>) -> u64 {
-        match self.doubt {
-            Some((epoch, confirmations)) if Some(epoch) == refused => confirmations,
-            _ => self.view.confirmations(),
+    /// The answer to the newest request confirmed the present signer.
+    fn confirm(&mut self) {
+        self.confirmed = self.sent;
+        // An answer from before the refusal does not settle the doubt, but the session takes it for the answer to it.
+        if let Some(doubt) = self.doubt.as_ref().filter(|doubt| doubt.sent >= self.confirmed) {
+            self.mail.observe(doubt.epoch, doubt.status);
+        }
+    }
+
+    /// How many requests had been sent when the broker refused one of this epoch. What it accepted between the refusal
+    /// and the wait for a signer answers the doubt too.
+    fn sent_before(&self, refused: Option<Epoch>) -> u64 {
+        match &self.doubt {
+            Some(doubt) if Some(doubt.epoch) == refused => doubt.sent,
+            _ => self.sent,
         }
     }
 }
 
-fn found(content: &Content, refused: Option<Epoch>, confirmations: u64) -> Option<Result<Signer, ErrorKind>> {
+fn found(content: &Content, refused: Option<Epoch>, sent_before: u64) -> Option<Result<Signer, Error>> {
     let view = &content.view;
     if content.closed || view.state() == State::Closed {
-        return Some(Err(ErrorKind::Unavailable));
+        let error = Error::new(ErrorKind::Unavailable, Stage::Sign, "the session has ended");
+        return Some(Err(error.with_remedy("start another session; the last events of this one say why it ended")));
     }
     let signer = view.signer()?;
     if Some(signer.epoch()) != refused {
         return Some(Ok(signer.clone()));
     }
-    (view.confirmations() != confirmations).then_some(Err(ErrorKind::Rejected))
+    (content.confirmed > sent_before).then(|| {
+        let message = "the broker refuses this request, and accepts others that are signed with the same token";
+        let remedy = "look at the request: its URL and query policy, and whether this user may make it";
+        Err(Error::new(ErrorKind::Rejected, Stage::Sign, message).with_remedy(remedy))
+    })
 }
 
 impl fmt::Debug for SessionHandle {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use http::{Method, StatusCode};
 
-use super::verify::Verified;
+use super::{REMEMBERED, verify::Verified};
 use crate::context::Timestamp;
 
 /// A request that passed every check of its address, parameters and signature.
@@ -82,9 +82,6 @@ impl Accepted {
         self
     }
 }
-
-/// How many accepted requests are remembered.
-const REMEMBERED: usize = 4096;
 
 /// The newest accepted requests, the oldest of them first.
 #[derive(Debug, Default)]

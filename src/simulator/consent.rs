@@ -63,7 +63,7 @@ impl Broker {
 
     fn record_visit(&mut self, cx: &Context<'_>, url: &Uri, objection: Objection) -> Refusal {
         let refusal = Refusal { at: self.clock(cx), subject: format!("visit to {}", without_query(url)), objection };
-        self.refusals.push(refusal.clone());
+        self.remember(refusal.clone());
         refusal
     }
 

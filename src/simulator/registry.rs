@@ -1,8 +1,8 @@
 //! What the broker remembers: tokens, nonces, timestamps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::verify::Verified;
+use super::{REMEMBERED, verify::Verified};
 use crate::{context::Timestamp, secret::Secret};
 
 /// Everything handed out and everything accepted.
@@ -10,14 +10,13 @@ use crate::{context::Timestamp, secret::Secret};
 pub(super) struct Registry {
     pub(super) request_tokens: BTreeMap<String, RequestToken>,
     pub(super) grant: Option<AccessGrant>,
-    /// Token and nonce of every accepted request.
-    nonces: BTreeSet<(String, String)>,
+    nonces: Nonces,
     newest_timestamps: BTreeMap<String, u64>,
 }
 
 impl Registry {
     pub(super) fn has_seen(&self, token: &str, nonce: &str) -> bool {
-        self.nonces.contains(&(token.to_owned(), nonce.to_owned()))
+        self.nonces.known.contains(&(token.to_owned(), nonce.to_owned()))
     }
 
     /// The largest timestamp accepted with a token, in seconds.
@@ -33,6 +32,26 @@ impl Registry {
         if !token.is_empty() {
             self.newest_timestamps.insert(token.to_owned(), verified.timestamp);
         }
+    }
+}
+
+/// Token and nonce of the newest accepted requests.
+#[derive(Debug, Default)]
+struct Nonces {
+    known: BTreeSet<(String, String)>,
+    /// The same, the oldest first.
+    order: VecDeque<(String, String)>,
+}
+
+impl Nonces {
+    fn insert(&mut self, nonce: (String, String)) {
+        if self.order.len() == REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+        self.order.push_back(nonce.clone());
+        self.known.insert(nonce);
     }
 }
 
@@ -80,8 +99,8 @@ pub(super) struct LiveSessionToken {
 /// How many live session tokens are valid at a time.
 const VALID: usize = 2;
 
-/// How many are remembered, so that an old one is recognised when it signs.
-const REMEMBERED: usize = 8;
+/// How many are kept, so that an old one is recognised when it signs.
+const KEPT: usize = 8;
 
 impl AccessGrant {
     pub(super) const fn new(token: String, secret: Secret) -> Self {
@@ -95,7 +114,7 @@ impl AccessGrant {
         ends_at: Timestamp,
     ) {
         self.live_session_tokens.insert(0, LiveSessionToken { token, without_sign_byte, ends_at });
-        self.live_session_tokens.truncate(REMEMBERED);
+        self.live_session_tokens.truncate(KEPT);
         for replaced in self.live_session_tokens.iter_mut().skip(VALID) {
             replaced.ends_at = Timestamp::default();
         }

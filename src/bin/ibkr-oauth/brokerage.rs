@@ -24,7 +24,8 @@ pub(crate) fn open(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
     };
     let mut status = open()?;
     for _ in 1..ATTEMPTS {
-        if status.is_ready() || status.competing == Some(true) || status.fail.is_some() {
+        let failed = status.fail.as_deref().is_some_and(|words| !words.is_empty());
+        if status.is_ready() || status.competing == Some(true) || failed {
             break;
         }
         let wait = status.wait();
@@ -41,7 +42,7 @@ pub(crate) fn open(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
     if status.is_ready() {
         return Ok(());
     }
-    let words = status.fail.or(status.message).filter(|words| !words.is_empty());
+    let words = [status.fail, status.message].into_iter().flatten().find(|words| !words.is_empty());
     let words = words.map(|words| format!(": {words}")).unwrap_or_default();
     Err(Failure::refused(format!("brokerage session: it is not ready{words}"), "wait a minute, then run this again"))
 }

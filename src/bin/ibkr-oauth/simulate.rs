@@ -153,9 +153,9 @@ impl Simulation {
         // Clients such as ibind name the real broker there, wherever they connect.
         request.headers_mut().remove(HOST);
         let mut broker = self.lock();
-        let known = broker.refusals().len();
+        let refused = broker.refused();
         let response = with_context(|cx| broker.handle(cx, &request));
-        for refusal in broker.refusals().iter().skip(known) {
+        if let Some(refusal) = broker.refusals().last().filter(|_| broker.refused() > refused) {
             output::print_note(&match self.format {
                 Format::Text => format!("refused: {refusal}"),
                 Format::Json => json!({
