@@ -164,7 +164,7 @@ fn authorize_waits_for_the_browser() {
     let path = before_consent(&user, &server);
     let link = user.folder.0.join("link.json");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    let port = loopback::Address::new().origin().rsplit(':').next().unwrap().to_owned();
+    let port = Address::new().origin().rsplit(':').next().unwrap().to_owned();
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["authorize", "--bundle", link.to_str().unwrap(), "--listen", &listen, "--output", "json"];
     let mut running = Running::start(&user.folder.0, &arguments);
