@@ -164,7 +164,7 @@ fn authorize_waits_for_the_browser() {
     let path = before_consent(&user, &server);
     let link = user.folder.0.join("link.json");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    let port = loopback::Address::new().origin().rsplit(':').next().unwrap().to_owned();
+    let port = Address::new().origin().rsplit(':').next().unwrap().to_owned();
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["authorize", "--bundle", link.to_str().unwrap(), "--listen", &listen, "--output", "json"];
     let mut running = Running::start(&user.folder.0, &arguments);
@@ -178,7 +178,9 @@ fn authorize_waits_for_the_browser() {
         stream.read_to_string(&mut page).unwrap();
         page
     };
-    assert!(visit("/favicon.ico").starts_with("HTTP/1.1 404"));
+    for other in ["/favicon.ico", "/", "/.well-known/appspecific/com.chrome.devtools.json?callback"] {
+        assert!(visit(other).starts_with("HTTP/1.1 404"), "{other}: a browser asks for more than the callback");
+    }
     assert!(visit("/callback?oauth_token=forged&oauth_verifier=forged").starts_with("HTTP/1.1 200"));
     let _speculative = TcpStream::connect(&listen).unwrap();
     let target = callback.strip_prefix(&format!("http://{listen}")).unwrap();

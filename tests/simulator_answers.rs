@@ -497,25 +497,3 @@ fn the_same_inputs_give_the_same_bytes() {
     };
     assert_eq!(day(), day());
 }
-
-#[test]
-fn what_is_remembered_does_not_grow_without_end() {
-    let mut desk = Desk::new();
-    for number in 1..=5000 {
-        desk.raw(&request("GET", &format!("{BASE}/{number}"), "", None));
-    }
-    assert_eq!((desk.broker.refusals().len(), desk.broker.refused()), (4096, 5000));
-    assert!(desk.broker.refusals()[0].subject().ends_with("/905"));
-    assert!(desk.broker.refusals()[4095].subject().ends_with("/5000"));
-
-    let first = desk.signed("POST", TICKLE, None);
-    assert_eq!(desk.raw(&first).status(), 200);
-    for _ in 1..4096 {
-        assert_eq!(desk.call("POST", TICKLE).0, 200);
-    }
-    assert_eq!(desk.broker.accepted().len(), 4096);
-    assert_eq!(desk.raw(&first).status(), 401);
-    assert_eq!(desk.last_reason(), RefusalReason::NonceRepeated);
-    assert_eq!(desk.call("POST", TICKLE).0, 200);
-    assert_eq!(desk.raw(&first).status(), 200, "by now its nonce is forgotten");
-}

@@ -160,6 +160,18 @@ fn a_lost_reply_and_a_broken_proof_are_told_apart() {
 }
 
 #[test]
+fn a_proxy_that_lets_nothing_through_is_told_from_a_broken_connection() {
+    let proxy = Loopback::always("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+    let agent: Agent = Agent::config_builder().proxy(Some(ureq::Proxy::new(proxy.origin()).unwrap())).build().into();
+    let origin = "http://api.example.com";
+    let error = with_context(|cx| sign_and_send(&agent, &signer_at(origin), cx, get(origin))).unwrap_err();
+    assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{error}");
+    assert!(error.remedy().contains("proxy") && error.remedy().contains("nothing was sent"), "{error}");
+    assert_eq!(proxy.received().len(), 1);
+    assert_eq!(proxy.received()[0].target().0, "CONNECT");
+}
+
+#[test]
 fn what_cannot_be_signed_is_not_sent() {
     let server = Loopback::always("HTTP/1.1 200 OK\r\n\r\n");
     let mut request = get(server.origin());

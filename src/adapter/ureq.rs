@@ -98,12 +98,12 @@ fn no_reply(error: UreqError) -> NoReply {
         | UreqError::ConnectionFailed
         | UreqError::InvalidProxyUrl
         | UreqError::ConnectProxyFailed(_)
-        | UreqError::Tls(_) => (FailureKind::NotSent, CHECK_CONNECTION),
-        UreqError::Timeout(Timeout::Resolve | Timeout::Connect) => (FailureKind::NotSent, CHECK_CONNECTION),
+        | UreqError::Tls(_)
+        | UreqError::Timeout(Timeout::Resolve | Timeout::Connect) => (FailureKind::NotSent, CHECK_CONNECTION),
+        UreqError::Timeout(_) => (FailureKind::TimedOut, LOOK_FIRST),
         UreqError::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => {
             (FailureKind::NotSent, CHECK_CONNECTION)
         }
-        UreqError::Timeout(_) => (FailureKind::TimedOut, LOOK_FIRST),
         error if is_of_handshake(error) => (FailureKind::NotSent, CHECK_CONNECTION),
         _ => (FailureKind::MaybeSent, LOOK_FIRST),
     };

@@ -1,8 +1,11 @@
 //! The arguments that the commands share, and what they mean.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use ibkr_oauth::{
-    Endpoints,
+    ConsumerBuilder, Endpoints,
     bytes::Bytes,
     http::{HeaderValue, Method, Uri},
     oauth1::{self, BaseUri, QueryPolicy, percent_encode},
@@ -15,6 +18,23 @@ pub(crate) const FORM: HeaderValue = HeaderValue::from_static("application/x-www
 
 pub(crate) fn query_policy_parser() -> impl TypedValueParser<Value = QueryPolicy> {
     PossibleValuesParser::new(QueryPolicy::ALL.map(QueryPolicy::name)).try_map(|name| name.parse::<QueryPolicy>())
+}
+
+/// The query policy of the commands that sign.
+#[derive(Args)]
+pub(crate) struct QueryPolicyArguments {
+    /// How queries and forms are signed, instead of as the bundle says.
+    #[arg(long, value_name = "POLICY", value_parser = query_policy_parser())]
+    query_policy: Option<QueryPolicy>,
+}
+
+impl QueryPolicyArguments {
+    pub(crate) fn apply(&self, builder: ConsumerBuilder) -> ConsumerBuilder {
+        match self.query_policy {
+            Some(policy) => builder.query_policy(policy),
+            None => builder,
+        }
+    }
 }
 
 /// Any token may be a method. The known ones are written in upper case, for the broker knows no others.

@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
-use ibkr_oauth::{Callback, Consent, ErrorKind, Verifier, adapter::ureq::send};
+use ibkr_oauth::{Callback, Consent, ErrorKind, Verifier, adapter::ureq::send, http::Uri};
 use serde_json::json;
 
 use crate::{
@@ -68,13 +68,18 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let consumer = bundle.consumer()?;
     let agent = arguments.connection.agent()?;
     let (sender, answers) = mpsc::channel();
-    let address = arguments.listen.map(|address| listen(address, &sender)).transpose()?;
+    let listener = arguments.listen.map(listen).transpose()?;
 
-    let callback = arguments.callback.clone().or_else(|| address.map(|address| format!("http://{address}/callback")));
-    let callback = match callback.as_deref() {
+    let own = listener.as_ref().map(|(_, address)| format!("http://{address}/callback"));
+    let callback = match arguments.callback.as_deref().or(own.as_deref()) {
         None | Some("oob") => Callback::OutOfBand,
         Some(url) => Callback::Url(url),
     };
+    let listens = listener.is_some();
+    if let Some((listener, _)) = listener {
+        let (answers, path) = (sender.clone(), path_of(callback));
+        thread::spawn(move || callback::serve(&listener, path.as_deref(), &answers));
+    }
     let consent = send(&agent, credentials::with_context(|cx| consumer.request_token(cx, callback))?)?;
     let url = consent.url().to_string();
     match format {
@@ -86,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         open_browser(&url);
     }
     thread::spawn(move || read_pasted(&sender));
-    let verifier = wait(&consent, &answers, address.is_some())?;
+    let verifier = wait(&consent, &answers, listens)?;
 
     let token = send(&agent, credentials::with_context(|cx| verifier.access_token(&consumer, cx))?)?;
     file.write(&[
@@ -107,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     }
 }
 
-fn listen(address: SocketAddr, answers: &Sender<Answer>) -> Result<SocketAddr, Failure> {
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let cannot = |what: String| Failure::usage(what, "give a free port of this machine, such as `127.0.0.1:5002`");
     if !address.ip().is_loopback() {
         return Err(cannot(format!("{address} can be reached from other machines")));
@@ -115,9 +120,15 @@ fn listen(address: SocketAddr, answers: &Sender<Answer>) -> Result<SocketAddr, F
     let refused = |error: io::Error| cannot(format!("{address} cannot be listened at: {error}"));
     let listener = TcpListener::bind(address).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let answers = answers.clone();
-    thread::spawn(move || callback::serve(&listener, &answers));
-    Ok(address)
+    Ok((listener, address))
+}
+
+/// The path of the callback; `None` where only the broker knows it.
+fn path_of(callback: Callback<'_>) -> Option<String> {
+    match callback {
+        Callback::Url(url) => url.parse().ok().map(|url: Uri| url.path().to_owned()),
+        _ => None,
+    }
 }
 
 /// Hands over what is pasted, line by line.

@@ -4,12 +4,11 @@ use clap::Args;
 use ibkr_oauth::{
     CredentialBundle, LiveSessionToken,
     diagnose::{Examination, Verdict},
-    oauth1::QueryPolicy,
 };
 use ureq::Agent;
 
 use crate::{
-    arguments,
+    arguments::QueryPolicyArguments,
     connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     examine,
@@ -44,9 +43,8 @@ pub(crate) struct Arguments {
     /// Only examine the bundle; send nothing.
     #[arg(long)]
     offline: bool,
-    /// How queries and forms are to be signed, instead of as the bundle says.
-    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
-    query_policy: Option<QueryPolicy>,
+    #[command(flatten)]
+    query_policy: QueryPolicyArguments,
 }
 
 const ALL_IS_WELL: &str = "nothing is wrong: sign in, and trade";
@@ -59,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     if arguments.offline {
         return report.finish(examination.next_step());
     }
-    probe(&bundle, &agent, arguments.query_policy, &examination, &mut report)?;
+    probe(&bundle, &agent, &arguments.query_policy, &examination, &mut report)?;
     report.finish(ALL_IS_WELL)
 }
 
@@ -67,15 +65,11 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 fn probe(
     bundle: &CredentialBundle,
     agent: &Agent,
-    query_policy: Option<QueryPolicy>,
+    query_policy: &QueryPolicyArguments,
     examination: &Examination,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut builder = bundle.keyless_consumer_builder();
-    if let Some(policy) = query_policy {
-        builder = builder.query_policy(policy);
-    }
-    let keyless = builder.build()?;
+    let keyless = query_policy.apply(bundle.keyless_consumer_builder()).build()?;
     if !network::probe(agent, keyless.endpoints(), keyless.user_agent(), report)? {
         return Ok(());
     }

@@ -7,13 +7,12 @@ use ibkr_oauth::{
     Consumer, Secret, Signer,
     diagnose::Explanation,
     http::{Method, Request, Uri, header::CONTENT_TYPE},
-    oauth1::QueryPolicy,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{self, Pair},
+    arguments::{self, Pair, QueryPolicyArguments},
     credentials::{self, BundleArguments},
     failure::Failure,
     output::{self, Format},
@@ -50,9 +49,8 @@ pub(crate) struct Arguments {
     /// The timestamp, in seconds since 1970, where there is no `--header`.
     #[arg(long, value_name = "SECONDS", conflicts_with = "header")]
     timestamp: Option<u64>,
-    /// How the query and the form are signed, instead of as the bundle says.
-    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
-    query_policy: Option<QueryPolicy>,
+    #[command(flatten)]
+    query_policy: QueryPolicyArguments,
     /// The method; `get` is taken for `GET`.
     #[arg(value_parser = arguments::parse_method)]
     method: Method,
@@ -93,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 
 /// Whose request it is: the bundle's owner, or somebody without a name.
 fn consumer(arguments: &Arguments) -> Result<(Consumer, String), Failure> {
-    let (mut builder, token) = match &arguments.bundle {
+    let (builder, token) = match &arguments.bundle {
         None => (Consumer::builder("CONSUMERKEY"), "access-token".to_owned()),
         Some(path) => {
             let bundle = BundleArguments::at(path).read()?;
@@ -102,10 +100,7 @@ fn consumer(arguments: &Arguments) -> Result<(Consumer, String), Failure> {
             (bundle.keyless_consumer_builder(), token)
         }
     };
-    if let Some(policy) = arguments.query_policy {
-        builder = builder.query_policy(policy);
-    }
-    Ok((builder.build()?, token))
+    Ok((arguments.query_policy.apply(builder).build()?, token))
 }
 
 /// As this program would sign it. The signature is not shown, so that any live session token will do.

@@ -9,14 +9,14 @@ use ibkr_oauth::{
         HeaderValue, Method, Request, Response, Uri,
         header::{CONTENT_TYPE, SET_COOKIE},
     },
-    oauth1::{QueryPolicy, is_form},
+    oauth1::is_form,
 };
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::{
-    arguments::{self, Pair},
+    arguments::{self, Pair, QueryPolicyArguments},
     brokerage,
     connection::ConnectionArguments,
     credentials::{self, BundleArguments},
@@ -40,9 +40,8 @@ pub(crate) struct Arguments {
     bundle: BundleArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
-    /// How the query and the form are signed, instead of as the bundle says.
-    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
-    query_policy: Option<QueryPolicy>,
+    #[command(flatten)]
+    query_policy: QueryPolicyArguments,
     /// Open the brokerage session first, which whatever lies under `/iserver` needs. A session elsewhere is left alone.
     #[arg(long)]
     open: bool,
@@ -79,11 +78,7 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (media_type, body) = arguments.body()?;
     let bundle = arguments.bundle.read_whole()?;
-    let mut builder = bundle.consumer_builder()?;
-    if let Some(policy) = arguments.query_policy {
-        builder = builder.query_policy(policy);
-    }
-    let consumer = builder.build()?;
+    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
     let url = arguments::url_at(consumer.endpoints(), &arguments.url)?;
     let access_token = credentials::access_token(&bundle)?;
     let request = build(&arguments.method, &url, media_type, body);

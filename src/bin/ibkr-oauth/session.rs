@@ -5,13 +5,12 @@ use ibkr_oauth::{
     Error, OsEntropy,
     adapter::ureq::drive,
     driver::Driver,
-    oauth1::QueryPolicy,
     session::{CompetePolicy, Session, SessionConfig, SessionEvent},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    arguments,
+    arguments::QueryPolicyArguments,
     connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     failure::Failure,
@@ -34,9 +33,8 @@ pub(crate) struct Arguments {
     bundle: BundleArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
-    /// How queries and forms are signed, instead of as the bundle says.
-    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
-    query_policy: Option<QueryPolicy>,
+    #[command(flatten)]
+    query_policy: QueryPolicyArguments,
     /// Open no brokerage session: enough for portfolios, not for what lies under `/iserver`.
     #[arg(long)]
     read_only: bool,
@@ -60,11 +58,7 @@ enum Compete {
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let bundle = arguments.bundle.read_whole()?;
-    let mut builder = bundle.consumer_builder()?;
-    if let Some(policy) = arguments.query_policy {
-        builder = builder.query_policy(policy);
-    }
-    let consumer = builder.build()?;
+    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
     let token = credentials::access_token(&bundle)?;
     let agent = arguments.connection.agent()?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;

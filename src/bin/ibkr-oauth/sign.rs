@@ -7,13 +7,12 @@ use clap::Args;
 use ibkr_oauth::{
     Entropy, OsEntropy, Secret, Signer,
     http::{Method, Request, header::CONTENT_TYPE},
-    oauth1::QueryPolicy,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{self, Pair},
+    arguments::{self, Pair, QueryPolicyArguments},
     credentials::{self, BundleArguments},
     failure::Failure,
     output::{self, Format},
@@ -45,9 +44,8 @@ pub(crate) struct Arguments {
     /// The timestamp, in seconds since 1970, instead of the present one.
     #[arg(long, value_name = "SECONDS")]
     timestamp: Option<u64>,
-    /// How the query and the form are signed, instead of as the bundle says.
-    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
-    query_policy: Option<QueryPolicy>,
+    #[command(flatten)]
+    query_policy: QueryPolicyArguments,
     /// The method; `get` is taken for `GET`.
     #[arg(value_parser = arguments::parse_method)]
     method: Method,
@@ -60,13 +58,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let bundle = arguments.bundle.read()?;
-    let mut builder = bundle.keyless_consumer_builder();
-    if let Some(policy) = arguments.query_policy {
-        builder = builder.query_policy(policy);
-    }
+    let consumer = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build()?;
     let access_token = credentials::access_token(&bundle)?;
     let live_session_token = decode(&given(&arguments.live_session_token)?)?;
-    let signer = Signer::from_stored(&builder.build()?, access_token.token(), &live_session_token)?;
+    let signer = Signer::from_stored(&consumer, access_token.token(), &live_session_token)?;
 
     let mut request = Request::new(());
     request.method_mut().clone_from(&arguments.method);

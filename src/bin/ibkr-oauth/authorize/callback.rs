@@ -24,8 +24,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Whether the visit is a consent is judged elsewhere, so that nothing is promised here.
 const PAGE: &str = "<!doctype html><title>ibkr-oauth</title><p>You may close this page: the program says how it went.";
 
-/// Hands over the address of each visit that says something.
-pub(super) fn serve(listener: &TcpListener, answers: &Sender<Answer>) {
+/// Hands over the address of each visit that says something. `path` is the callback's, where that is known.
+pub(super) fn serve(listener: &TcpListener, path: Option<&str>, answers: &Sender<Answer>) {
+    let path: Option<Arc<str>> = path.map(Arc::from);
     let count = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
@@ -36,9 +37,9 @@ pub(super) fn serve(listener: &TcpListener, answers: &Sender<Answer>) {
             count.fetch_sub(1, Ordering::SeqCst);
             continue;
         }
-        let (answers, count) = (answers.clone(), Arc::clone(&count));
+        let (answers, count, path) = (answers.clone(), Arc::clone(&count), path.clone());
         thread::spawn(move || {
-            if let Ok(Some(target)) = visit(stream) {
+            if let Ok(Some(target)) = visit(stream, path.as_deref()) {
                 // Where nobody waits any more, the answer came before.
                 let _ = answers.send(Answer::Browser(target));
             }
@@ -48,7 +49,7 @@ pub(super) fn serve(listener: &TcpListener, answers: &Sender<Answer>) {
 }
 
 /// Reads and answers one request, and returns its target where that is the callback.
-fn visit(mut stream: TcpStream) -> io::Result<Option<String>> {
+fn visit(mut stream: TcpStream, path: Option<&str>) -> io::Result<Option<String>> {
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_write_timeout(Some(SILENCE))?;
     let mut head = Vec::new();
@@ -62,8 +63,7 @@ fn visit(mut stream: TcpStream) -> io::Result<Option<String>> {
     }
     let line = head.split(|byte| *byte == b'\r').next().and_then(|line| std::str::from_utf8(line).ok());
     let target = line.and_then(|line| line.strip_prefix("GET ")?.split(' ').next()).map(str::to_owned);
-    // Browsers ask for an icon too.
-    let target = target.filter(|target| target.starts_with('/') && !target.starts_with("/favicon"));
+    let target = target.filter(|target| target.starts_with('/') && is_callback(target, path));
     let (status, page) = if target.is_some() { ("200 OK", PAGE) } else { ("404 Not Found", "") };
     let length = page.len();
     stream.write_all(
@@ -74,4 +74,13 @@ fn visit(mut stream: TcpStream) -> io::Result<Option<String>> {
         .as_bytes(),
     )?;
     Ok(target)
+}
+
+/// Browsers ask for an icon too, and for more; that a visit has no parameters must not be taken for the user's no.
+fn is_callback(target: &str, path: Option<&str>) -> bool {
+    match path {
+        _ if target.contains("oauth_") => true,
+        Some(path) => target.split('?').next() == Some(path),
+        None => !target.starts_with("/favicon"),
+    }
 }
