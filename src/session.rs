@@ -119,6 +119,8 @@ pub struct Session {
     refusals: u32,
     /// Replies of status 410 since then.
     gone: u32,
+    /// The application reported a refusal while a tickle was under way.
+    doubted: bool,
     /// Renewals that failed since a live session token was proved.
     renewals_failed: u32,
     /// How far ahead the next handshake is dated: for as long as the key store took when it was overtaken.
@@ -152,6 +154,7 @@ impl Session {
             failures: 0,
             refusals: 0,
             gone: 0,
+            doubted: false,
             renewals_failed: 0,
             signing_takes: Duration::ZERO,
             retry: Trigger::RetryNegotiation,

@@ -41,7 +41,6 @@ struct Content {
 /// The refusal that was reported last.
 struct Doubt {
     epoch: Epoch,
-    status: StatusCode,
     /// How many requests of the session's had been sent by then: their answers may be from before the refusal.
     sent: u64,
 }
@@ -56,12 +55,6 @@ struct Mail {
 impl Mail {
     fn is_empty(&self) -> bool {
         self.observed.is_empty() && !self.shutdown
-    }
-
-    fn observe(&mut self, epoch: Epoch, status: StatusCode) {
-        if !self.observed.contains(&(epoch, status)) {
-            self.observed.push((epoch, status));
-        }
     }
 
     fn into_inputs(self) -> impl Iterator<Item = Input> {
@@ -136,7 +129,7 @@ impl Mailbox {
             return;
         }
         if content.view.confirmations() != view.confirmations() {
-            content.confirm();
+            content.confirmed = content.sent;
         }
         content.view = Arc::new(view.clone());
         self.wake_waiting(content);
@@ -232,9 +225,11 @@ impl SessionHandle {
         if refused || status == StatusCode::TOO_MANY_REQUESTS {
             self.0.leave(|content| {
                 if refused {
-                    content.doubt = Some(Doubt { epoch, status, sent: content.sent });
+                    content.doubt = Some(Doubt { epoch, sent: content.sent });
                 }
-                content.mail.observe(epoch, status);
+                if !content.mail.observed.contains(&(epoch, status)) {
+                    content.mail.observed.push((epoch, status));
+                }
             });
         }
         self.view().advise(epoch, status, method)
@@ -249,8 +244,9 @@ impl SessionHandle {
     /// to [`observe`](Self::observe), for one of another epoch. Dropping the future is safe.
     ///
     /// # Errors
-    /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after the refusal was reported:
-    /// it was about the request, not about the session. [`ErrorKind::Unavailable`] if the session has ended.
+    /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after
+    /// the refusal was reported: it was about the request, not about the session. [`ErrorKind::Unavailable`] if the
+    /// session has ended.
     pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, Error> {
         let sent_before = self.0.lock().sent_before(refused);
         let mut place = Place { mailbox: &self.0, number: None };
@@ -283,15 +279,6 @@ impl SessionHandle {
 }
 
 impl Content {
-    /// The answer to the newest request confirmed the present signer.
-    fn confirm(&mut self) {
-        self.confirmed = self.sent;
-        // An answer from before the refusal does not settle the doubt, but the session takes it for the answer to it.
-        if let Some(doubt) = self.doubt.as_ref().filter(|doubt| doubt.sent >= self.confirmed) {
-            self.mail.observe(doubt.epoch, doubt.status);
-        }
-    }
-
     /// How many requests had been sent when the broker refused one of this epoch. What it accepted between the refusal
     /// and the wait for a signer answers the doubt too.
     fn sent_before(&self, refused: Option<Epoch>) -> u64 {

@@ -141,7 +141,10 @@ impl Pending {
 }
 
 /// What a task begins with.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and a box would cost an allocation each time")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and a box would cost an allocation each time"
+)]
 enum First {
     Sign(Unsent),
     Send(Request<Bytes>, Pending),

@@ -129,7 +129,10 @@ impl Session {
         (self.failures, self.refusals, self.gone) = (0, 0, 0);
         self.schedule.tickled = Some(self.schedule.now());
         self.view.confirmations += 1;
-        self.schedule.tickle = Some(self.schedule.after(self.config.tickle_interval));
+        // A refusal that was reported meanwhile may be younger than this answer.
+        let doubted = std::mem::take(&mut self.doubted);
+        let wait = if doubted { self.config.tickle_retry } else { self.config.tickle_interval };
+        self.schedule.tickle = Some(self.schedule.after(wait));
         let Some(status) = tickle.brokerage().filter(|_| self.config.brokerage) else { return };
         match (self.view.state, is_displaced(status), is_ready(status)) {
             (State::Displaced, false, true) => self.be_ready(),
@@ -326,6 +329,7 @@ impl Session {
                 self.schedule.tickled.map_or(self.schedule.now(), |at| at.saturating_add(self.config.tickle_retry));
             let soon = tickled.max(self.schedule.now());
             self.schedule.tickle = self.schedule.tickle.map(|at| at.min(soon));
+            self.doubted = self.outstanding.as_ref().is_some_and(|outstanding| outstanding.task() == Task::Tickle);
         } else if self.view.state != State::Closing {
             // That was the first refusal; if the next token fares no better, it is the second.
             self.refusals = self.refusals.max(1);

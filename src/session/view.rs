@@ -96,7 +96,7 @@ impl SessionView {
 pub enum Advice {
     /// Nothing: the request did not fail.
     None,
-    /// Send it again, freshly signed.
+    /// Send it again, freshly signed; where the server is in trouble (5xx), after a pause, and not without end.
     Resend,
     /// The broker may have acted on it, and its method does not say that twice is once. Send it again, freshly signed,
     /// only if you know that it does no harm; for an order, ask for the list of orders first.

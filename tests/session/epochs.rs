@@ -3,10 +3,10 @@
 use ibkr_oauth::{
     Epoch, ErrorKind, Timestamp,
     http::{Method, StatusCode},
-    session::{Advice, Input, SessionConfig, SessionView, State},
+    session::{Advice, Input, SessionConfig, SessionView, State, TimeoutReason},
 };
 
-use super::seconds;
+use super::{TICKLE, seconds};
 use crate::machine::{Machine, READY, tickle};
 
 fn observe(machine: &mut Machine, epoch: Epoch, status: u16) {
@@ -220,4 +220,19 @@ fn the_table_of_advice() {
         let advice = view.advise(epoch, StatusCode::from_u16(status).unwrap(), method);
         assert_eq!(advice, expected, "{:?} {status} {method}", view.state());
     }
+}
+
+#[test]
+fn a_refusal_reported_while_a_tickle_is_under_way_is_not_answered_by_it() {
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.observe(401);
+    assert_eq!(machine.path(), TICKLE);
+    // The tickle may have been answered before the broker refused this one.
+    machine.observe(401);
+    machine.answer();
+    assert_eq!(machine.deadline, Some((machine.now.saturating_add(seconds(5)), TimeoutReason::Tickle)));
+    machine.wait();
+    assert_eq!(machine.path(), TICKLE);
+    machine.answer();
+    assert_eq!(machine.deadline, Some((machine.now.saturating_add(seconds(60)), TimeoutReason::Tickle)));
 }
