@@ -1,5 +1,6 @@
 //! The work of `.ci/instructions`: so many signatures, or as many bare HMACs over the same base string, for a processor
-//! that counts; each with a nonce drawn from the same dice. `instructions fresh|hmac|prepared|absorbed COUNT`.
+//! that counts; each with a nonce drawn from the same dice. `instructions fresh|hmac|prepared|absorbed|PARAMETERS COUNT`,
+//! the last of them for a form with so many parameters.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark may fail")]
 
 mod requests;
@@ -9,7 +10,7 @@ use std::hint::black_box;
 use hmac::Mac;
 use http::HeaderValue;
 use ibkr_oauth::{Context, Scratch};
-use requests::{Dice, NOW, SNAPSHOT};
+use requests::{Dice, NOW, SNAPSHOT, Sample};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -27,9 +28,14 @@ fn main() {
     // What a prepared request has hashed before, and what it hashes each time.
     let (before, behind) = base_string.split_once("oauth_nonce%3D").unwrap();
     let absorbed = key.clone().chain_update(before).chain_update("oauth_nonce%3D");
+    let form = what.parse().ok().map(Sample::form_of);
 
     for _ in 0..count {
         match what.as_str() {
+            _ if form.is_some() => {
+                let form = form.as_ref().unwrap();
+                signer.write_header(&mut cx, black_box(&form.parts), form.form(), &mut scratch).unwrap();
+            }
             "fresh" => {
                 signer.write_header(&mut cx, black_box(&parts), None, &mut scratch).unwrap();
                 black_box(HeaderValue::from_bytes(scratch.header()).unwrap());

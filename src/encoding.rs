@@ -107,15 +107,18 @@ impl Decimal {
 impl From<u64> for Decimal {
     fn from(mut number: u64) -> Self {
         let mut digits = [b'0'; Self::LONGEST];
-        let mut left = digits.iter_mut();
-        while let Some(digit) = left.next_back() {
-            *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
+        let mut start = Self::LONGEST;
+        // Two at a time: each division waits for the one before.
+        for pair in digits.rchunks_exact_mut(2) {
+            let below_hundred = u8::try_from(number % 100).unwrap_or_default();
+            pair.copy_from_slice(&[b'0' + below_hundred / 10, b'0' + below_hundred % 10]);
+            number /= 100;
+            start -= 2;
             if number == 0 {
+                start += usize::from(below_hundred < 10);
                 break;
             }
         }
-        let start = left.len();
         Self { digits, start }
     }
 }

@@ -207,10 +207,9 @@ impl Signer {
         check(head, form)?;
         let Scratch { base_string, header, pairs } = scratch;
         self.template.begin_base_string(base_string, pairs, head, form)?;
-        let stamp = Stamp::draw(cx, &self.floor)?;
-        stamp.append(base_string);
+        let stamp = Stamp::append(cx, &self.floor, base_string)?;
         self.template.end_base_string(base_string, pairs);
-        self.template.write_header(header, &stamp, &mac(self.template.key(), base_string));
+        self.template.write_header(header, stamp, base_string, &mac(self.template.key(), base_string));
         Ok(())
     }
 

@@ -48,7 +48,11 @@ impl TimestampFloor {
     /// The timestamp for a signature made at `now`: the clock's second, or the floor where that is greater.
     pub(crate) fn stamp(&self, now: Timestamp) -> Result<u64, ClockBehind> {
         let seconds = self.corrected(now);
-        let floor = self.floor.fetch_max(seconds, Ordering::Relaxed);
+        // Most signatures share their second with the one before, and need not take the cache line from other threads.
+        let mut floor = self.floor();
+        if floor < seconds {
+            floor = self.floor.fetch_max(seconds, Ordering::Relaxed);
+        }
         match floor.saturating_sub(seconds) {
             ahead if ahead > TOLERANCE => Err(ClockBehind(ahead)),
             _ => Ok(seconds.max(floor)),

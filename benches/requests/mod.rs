@@ -1,9 +1,12 @@
 //! What the benchmarks share: the requests that are signed, and dice that are cheap and never repeat.
 #![allow(clippy::mod_module_files, reason = "a file of its own in `benches` would be a benchmark")]
 #![allow(dead_code, reason = "not every benchmark uses all of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may fail")]
+
+use std::fmt::Write;
 
 use hmac::{Hmac, KeyInit};
-use http::{HeaderValue, Request, header, request::Parts};
+use http::{HeaderValue, Method, Request, header, request::Parts};
 use ibkr_oauth::{Consumer, Entropy, EntropyError, Secret, Signer, Timestamp, oauth1::AuthorizationHeader};
 use sha2::Sha256;
 
@@ -15,7 +18,8 @@ pub(crate) const SNAPSHOT: &str =
 
 pub(crate) const CONSUMER_KEY: &str = "TESTCONS";
 pub(crate) const TOKEN: &str = "218c1d970d85a8442825";
-pub(crate) const LIVE_SESSION_TOKEN: [u8; 20] = *b"live session token!!";
+/// It has the shape of a client secret, a `&` and a token secret, for peers that make their key of those.
+pub(crate) const LIVE_SESSION_TOKEN: [u8; 20] = *b"live_session&token20";
 
 /// Random-looking bytes that are the same for the same seed (`SplitMix64`). With a constant nonce, the processor would
 /// learn to predict one signature.
@@ -48,11 +52,53 @@ pub(crate) fn get(url: &str) -> Parts {
     Request::get(url).header(header::USER_AGENT, "bench").body(()).unwrap().into_parts().0
 }
 
-pub(crate) fn post_form(url: &str) -> Parts {
+fn post_form(url: &str) -> Parts {
     let mut parts = get(url);
-    parts.method = http::Method::POST;
+    parts.method = Method::POST;
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     parts
+}
+
+/// A request that is signed.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) name: &'static str,
+    pub(crate) parts: Parts,
+    pub(crate) form: Option<String>,
+}
+
+impl Sample {
+    /// The GET of which all ratios are told, one with thirty parameters, and a form.
+    pub(crate) fn all() -> [Self; 3] {
+        let fields: Vec<String> =
+            (0..30).map(|index| format!("field{:02}={},{index}", index * 7 % 30, 31 + index)).collect();
+        let thirty = format!("https://api.ibkr.com/v1/api/iserver/marketdata/history?{}", fields.join("&"));
+        let order = "conid=265598&orderType=LMT&price=182.50&quantity=100&side=BUY&tif=GTC&cOID=an%20order%2C%20new";
+        [
+            Self { name: "GET", parts: get(SNAPSHOT), form: None },
+            Self { name: "GET with 30 parameters", parts: get(&thirty), form: None },
+            Self {
+                name: "form POST",
+                parts: post_form("https://api.ibkr.com/v1/api/iserver/account/DU1234567/orders"),
+                form: Some(order.to_owned()),
+            },
+        ]
+    }
+
+    /// A form with so many parameters, none twice, in no order.
+    pub(crate) fn form_of(parameters: u64) -> Self {
+        let mut form = String::new();
+        for index in 0..parameters {
+            let name = index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            write!(form, "{name:016x}={index}%2C&").unwrap();
+        }
+        let parts = post_form("https://api.ibkr.com/v1/api/iserver/account/DU1234567/orders");
+        Self { name: "form", parts, form: Some(form) }
+    }
+
+    pub(crate) fn form(&self) -> Option<&[u8]> {
+        self.form.as_ref().map(String::as_bytes)
+    }
 }
 
 /// The base string that led to `header`.

@@ -14,20 +14,32 @@ pub(crate) fn append_encoded_twice(out: &mut Vec<u8>, bytes: &[u8]) {
     append::<true>(out, bytes);
 }
 
-/// Copies runs of unreserved bytes, and encodes those between them one by one.
 fn append<const TWICE: bool>(out: &mut Vec<u8>, mut bytes: &[u8]) {
-    loop {
-        let (unreserved, rest) = bytes.split_at(unreserved_run(bytes));
-        out.extend_from_slice(unreserved);
-        let [reserved, rest @ ..] = rest else { return };
-        append_reserved::<TWICE>(out, *reserved);
+    while let (Some(reserved), rest) = append_unreserved(out, bytes) {
+        append_reserved::<TWICE>(out, reserved);
         bytes = rest;
     }
 }
 
-/// How many bytes of `text`, from its start on, are unreserved.
-pub(super) fn unreserved_run(text: &[u8]) -> usize {
-    text.iter().position(|byte| !is_unreserved(*byte)).unwrap_or(text.len())
+/// Copies unreserved bytes up to the first that is reserved. Returns that, and what is behind it.
+#[inline]
+pub(super) fn append_unreserved<'a>(out: &mut Vec<u8>, text: &'a [u8]) -> (Option<u8>, &'a [u8]) {
+    let length = text.iter().position(|byte| !is_unreserved(*byte)).unwrap_or(text.len());
+    let (unreserved, rest) = text.split_at(length);
+    match text.first_chunk::<16>() {
+        // Between the reserved bytes of a URL are mostly few others. To copy some too many and to take those back is
+        // cheaper than to copy so many as there are.
+        Some(chunk) if length <= chunk.len() => {
+            let end = out.len() + length;
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(unreserved),
+    }
+    match rest {
+        [reserved, rest @ ..] => (Some(*reserved), rest),
+        [] => (None, rest),
+    }
 }
 
 pub(super) fn append_reserved<const TWICE: bool>(out: &mut Vec<u8>, byte: u8) {
@@ -74,15 +86,15 @@ fn append_sextets<const N: usize>(out: &mut Vec<u8>, sextets: [u32; N]) {
     }
 }
 
-/// Not inlined, so that the common case keeps its registers.
+/// Which character it is that is encoded, nobody can predict: written are three bytes for each, and of those that are
+/// not encoded, two are taken back. Not inlined, so that the common case keeps its registers.
 #[cold]
 fn append_rare(out: &mut Vec<u8>, characters: &[u8]) {
     for character in characters {
-        match character {
-            b'+' => out.extend_from_slice(b"%2B"),
-            b'/' => out.extend_from_slice(b"%2F"),
-            plain => out.push(*plain),
-        }
+        let (start, is_reserved) = (out.len(), matches!(character, b'+' | b'/'));
+        let encoded = if *character == b'+' { *b"%2B" } else { *b"%2F" };
+        out.extend_from_slice(&if is_reserved { encoded } else { [*character, 0, 0] });
+        out.truncate(start + 1 + 2 * usize::from(is_reserved));
     }
 }
 

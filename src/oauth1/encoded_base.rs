@@ -3,7 +3,7 @@
 use http::{Uri, uri::Scheme};
 
 use super::{
-    append::{append_encoded, append_reserved, unreserved_run},
+    append::{append_encoded, append_reserved, append_unreserved},
     base_uri::{Origin, UriError, is_dot_segment},
 };
 use crate::encoding::Decimal;
@@ -53,17 +53,15 @@ pub(crate) fn append_base_uri(out: &mut Vec<u8>, uri: &Uri, base: Option<&Encode
 
 /// Writes a path, encoded, and checks on the way what [`BaseUri::new`](super::BaseUri::new) checks.
 fn append_path(out: &mut Vec<u8>, mut path: &[u8]) -> Result<(), UriError> {
-    loop {
-        let (unreserved, rest) = path.split_at(unreserved_run(path));
-        out.extend_from_slice(unreserved);
-        let [reserved, rest @ ..] = rest else { return Ok(()) };
+    while let (Some(reserved), rest) = append_unreserved(out, path) {
         match reserved {
             0x80.. => return Err(UriError::NonAscii),
             b'/' if starts_with_dot_segment(rest) => return Err(UriError::DotSegment),
-            _ => append_reserved::<false>(out, *reserved),
+            _ => append_reserved::<false>(out, reserved),
         }
         path = rest;
     }
+    Ok(())
 }
 
 fn starts_with_dot_segment(path: &[u8]) -> bool {

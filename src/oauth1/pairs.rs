@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use percent_encoding::percent_decode;
 
 use super::{
-    append::{append_reserved, unreserved_run},
+    append::{append_reserved, append_unreserved},
     base_string::QueryPolicy,
     encode::{decode_escape, is_unreserved},
     parameters::wire_pairs,
@@ -122,15 +122,13 @@ impl Pairs {
         mut wire: &'a [u8],
     ) -> (bool, &'a [u8]) {
         loop {
-            let (unreserved, rest) = wire.split_at(unreserved_run(wire));
-            self.text.extend_from_slice(unreserved);
-            let [reserved, rest @ ..] = rest else { return (false, rest) };
+            let (Some(reserved), rest) = append_unreserved(&mut self.text, wire) else { return (false, &[]) };
             let (byte, rest) = match reserved {
                 b'&' => return (false, rest),
                 b'=' if IS_NAME => return (true, rest),
                 b'+' if DECODE => (b' ', rest),
                 b'%' if DECODE => decode_escape(rest),
-                other => (*other, rest),
+                other => (other, rest),
             };
             if is_unreserved(byte) {
                 self.text.push(byte);

@@ -97,10 +97,10 @@ impl PreparedRequest {
     pub fn write_header(&self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Epoch, Error> {
         let Prepared { state, end, template, floor, epoch, .. } = &*self.0;
         scratch.clear();
-        let stamp = Stamp::draw(cx, floor)?;
-        stamp.append(&mut scratch.base_string);
-        scratch.base_string.extend_from_slice(end);
-        template.write_header(&mut scratch.header, &stamp, &mac(state, &scratch.base_string));
+        let Scratch { base_string, header, .. } = scratch;
+        let stamp = Stamp::append(cx, floor, base_string)?;
+        base_string.extend_from_slice(end);
+        template.write_header(header, stamp, base_string, &mac(state, base_string));
         Ok(*epoch)
     }
 }

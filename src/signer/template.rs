@@ -1,5 +1,7 @@
 //! All of a signature that is the same from request to request, encoded once, with holes for what is not.
 
+use std::ops::Range;
+
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, Method, Request, Uri, request::Parts};
 use sha2::Sha256;
@@ -38,18 +40,25 @@ impl<'a, B> From<&'a Request<B>> for Head<'a> {
     }
 }
 
-/// What fills the holes: new in each signature.
+/// What fills the holes, new in each signature: where in the base string it stands.
 pub(super) struct Stamp {
-    nonce: [u8; 32],
-    timestamp: Decimal,
+    nonce: Range<usize>,
+    timestamp: Range<usize>,
 }
 
 impl Stamp {
-    #[inline] // spares two copies of it
-    pub(super) fn draw(cx: &mut Context<'_>, floor: &TimestampFloor) -> Result<Self, Error> {
+    /// Writes the part of the base string from the nonce to the timestamp.
+    pub(super) fn append(cx: &mut Context<'_>, floor: &TimestampFloor, out: &mut Vec<u8>) -> Result<Self, Error> {
         let nonce = nonce_digits(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?;
         let timestamp = floor.stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
-        Ok(Self { nonce, timestamp: Decimal::from(timestamp) })
+        let mut append = |text: &[u8]| {
+            let start = out.len();
+            out.extend_from_slice(text);
+            start..out.len()
+        };
+        let nonce = append(&nonce);
+        append(SIGNED_BEFORE_TIMESTAMP);
+        Ok(Self { nonce, timestamp: append(Decimal::from(timestamp).as_bytes()) })
     }
 }
 
@@ -144,26 +153,19 @@ impl Template {
         pairs.append_after_protocol(out);
     }
 
-    pub(super) fn write_header(&self, out: &mut Vec<u8>, stamp: &Stamp, mac: &[u8; 32]) {
+    /// Writes the header's value, with the nonce and the timestamp that stand in `base_string`.
+    pub(super) fn write_header(&self, out: &mut Vec<u8>, stamp: Stamp, base_string: &[u8], mac: &[u8; 32]) {
+        let in_base_string = |place| base_string.get(place).unwrap_or_default();
         let Texts { before_nonce, after_timestamp } = &self.header;
         // Enough for every signature, however many of its characters are encoded.
         out.reserve(before_nonce.len() + after_timestamp.len() + LONGEST_BETWEEN);
         out.extend_from_slice(before_nonce);
-        out.extend_from_slice(&stamp.nonce);
+        out.extend_from_slice(in_base_string(stamp.nonce));
         out.extend_from_slice(HEADER_BEFORE_SIGNATURE);
         append_base64_encoded(out, mac);
         out.extend_from_slice(HEADER_BEFORE_TIMESTAMP);
-        out.extend_from_slice(stamp.timestamp.as_bytes());
+        out.extend_from_slice(in_base_string(stamp.timestamp));
         out.extend_from_slice(after_timestamp);
-    }
-}
-
-impl Stamp {
-    /// Writes the part of the base string that is new in each signature.
-    pub(super) fn append(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.nonce);
-        out.extend_from_slice(SIGNED_BEFORE_TIMESTAMP);
-        out.extend_from_slice(self.timestamp.as_bytes());
     }
 }
 
