@@ -209,19 +209,19 @@ fn the_proof_is_compared_in_constant_time() {
     first_wrong[0] ^= 1;
     let mut last_wrong = right;
     last_wrong[19] ^= 1;
-    let work = |proof: &Box<[u8; 20]>| {
+    let work = |proof: &[u8; 20]| {
         black_box(dh::verify_proof(&token, "TESTCONS", black_box(proof)));
     };
     assert_even(measure(
         "the proof, right or random",
         COMPARISONS,
-        |class, dice| Box::new(pick(class, [right, dice.bytes()])),
+        |class, dice| pick(class, [right, dice.bytes()]),
         work,
     ));
     assert_even(measure(
         "the proof, the first byte wrong or the last",
         COMPARISONS,
-        |class, _| Box::new(pick(class, [first_wrong, last_wrong])),
+        |class, _| pick(class, [first_wrong, last_wrong]),
         work,
     ));
 }

@@ -251,7 +251,7 @@ fn significant_bits(number: &[u8]) -> usize {
 
 /// Whether nothing is said beside the algorithm's name: RFC 8017 appendix A.1 wants NULL, and some leave that out.
 fn has_no_parameters(algorithm: &AlgorithmIdentifierRef<'_>) -> bool {
-    algorithm.parameters.is_none_or(|parameters| AnyRef::is_null(parameters))
+    algorithm.parameters.is_none_or(AnyRef::is_null)
 }
 
 fn check_bits(bits: usize, half: &str) -> Result<(), KeyError> {

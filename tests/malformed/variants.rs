@@ -68,6 +68,9 @@ impl Element {
     }
 }
 
+/// Is given the element's place as well.
+type Rewrite<'a> = dyn FnMut(usize, u8, &[u8], &[u8]) -> Vec<u8> + 'a;
+/// Is given the tag, the content and the encoding of both, and returns another encoding.
 type Change = fn(u8, &[u8], &[u8]) -> Vec<u8>;
 
 fn with_length(tag: u8, length: &[u8], content: &[u8]) -> Vec<u8> {
@@ -145,8 +148,10 @@ const FORMS: [(&str, Change); 34] = [
     }),
 ];
 
+type OtherContent = fn(&[u8]) -> Vec<u8>;
+
 /// Those make another content of an element that holds no others.
-const CONTENTS: [(&str, fn(&[u8]) -> Vec<u8>); 9] = [
+const CONTENTS: [(&str, OtherContent); 9] = [
     ("no content", |_| Vec::new()),
     ("a zero in front of its content", |content| [&[0], content].concat()),
     ("0xff in front of its content", |content| [&[0xff], content].concat()),
@@ -176,7 +181,7 @@ fn is_shortest(number: &[u8]) -> bool {
 /// Every element of `der` in every bad form, one after the other; never `der` itself.
 pub(crate) fn of(der: &[u8]) -> Vec<Variant> {
     let elements = Element::read_all(der);
-    let rewritten = |change: &mut dyn FnMut(usize, u8, &[u8], &[u8]) -> Vec<u8>| -> Vec<u8> {
+    let rewritten = |change: &mut Rewrite<'_>| -> Vec<u8> {
         let mut index = 0;
         let mut visit = |tag: u8, content: &[u8], encoding: &[u8]| {
             index += 1;
