@@ -14,13 +14,13 @@ use crate::{
 #[cfg(feature = "rsa")]
 use crate::{dh::DhGroup, key::encoding::text_of};
 
+#[cfg(feature = "rsa")]
+mod contents;
 mod fields;
 mod key_source;
-#[cfg(feature = "rsa")]
-mod parts;
 
 #[cfg(feature = "rsa")]
-pub(crate) use self::key_source::read_rsa_key;
+pub(crate) use self::{contents::KeyContent, key_source::read_rsa_key};
 use self::{
     fields::{Fields, Text},
     key_source::KeySource,

@@ -54,8 +54,6 @@ mod mask;
 use http::HeaderMap;
 
 #[cfg(feature = "rsa")]
-pub(crate) use self::examine::Key;
-#[cfg(feature = "rsa")]
 pub use self::examine::{Examination, Finding, Parts, Subject, Verdict, examine};
 pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
 pub use crate::error::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};

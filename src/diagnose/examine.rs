@@ -5,9 +5,14 @@ use std::fmt;
 use serde::Serialize;
 
 use super::mask;
-use crate::{bundle::CredentialBundle, context::Context, oauth1::QueryPolicy};
+use crate::{
+    bundle::{CredentialBundle, KeyContent},
+    context::Context,
+    oauth1::QueryPolicy,
+};
 
 mod address;
+mod bundle;
 mod group;
 mod keys;
 mod names;
@@ -104,22 +109,15 @@ pub struct Finding {
 /// What is left out is not examined.
 #[derive(Clone, Copy, Default)]
 pub struct Parts<'a> {
-    pub(crate) consumer_key: Option<&'a str>,
-    pub(crate) realm: Option<&'a str>,
-    pub(crate) base_url: Option<&'a str>,
-    pub(crate) query_policy: QueryPolicy,
-    pub(crate) access_token: Option<&'a str>,
-    pub(crate) access_token_secret: Option<&'a str>,
-    pub(crate) signature_key: Option<Key<'a>>,
-    pub(crate) encryption_key: Option<Key<'a>>,
-    pub(crate) dh_params: Option<&'a [u8]>,
-}
-
-/// A key as its file has it, and the passphrase that opens it.
-#[derive(Clone, Copy)]
-pub(crate) struct Key<'a> {
-    pub(crate) content: &'a [u8],
-    pub(crate) passphrase: Option<&'a [u8]>,
+    consumer_key: Option<&'a str>,
+    realm: Option<&'a str>,
+    base_url: Option<&'a str>,
+    query_policy: QueryPolicy,
+    access_token: Option<&'a str>,
+    access_token_secret: Option<&'a str>,
+    signature_key: Option<KeyContent<'a>>,
+    encryption_key: Option<KeyContent<'a>>,
+    dh_params: Option<&'a [u8]>,
 }
 
 impl<'a> Parts<'a> {
@@ -162,13 +160,13 @@ impl<'a> Parts<'a> {
     /// The private key that signs: the content of its file, PEM or DER.
     #[must_use]
     pub fn signature_key(self, content: &'a [u8]) -> Self {
-        Self { signature_key: Some(Key { content, passphrase: None }), ..self }
+        Self { signature_key: Some(KeyContent { content, passphrase: None }), ..self }
     }
 
     /// The private key that opens the secret: the content of its file, PEM or DER.
     #[must_use]
     pub fn encryption_key(self, content: &'a [u8]) -> Self {
-        Self { encryption_key: Some(Key { content, passphrase: None }), ..self }
+        Self { encryption_key: Some(KeyContent { content, passphrase: None }), ..self }
     }
 
     /// The Diffie-Hellman parameters: PEM, DER, or a prime in hexadecimal.
@@ -203,7 +201,7 @@ impl fmt::Debug for Parts<'_> {
 /// Nothing is sent. See [`Parts::examine`] for the parts without a bundle.
 #[must_use]
 pub fn examine(bundle: &CredentialBundle, cx: &mut Context<'_>) -> Examination {
-    let (parts, unread) = bundle.parts();
+    let (parts, unread) = bundle::parts(bundle);
     let mut examination = parts.examine(cx);
     examination.findings.extend(unread);
     examination.findings.sort_by_key(|finding| finding.subject);
@@ -291,17 +289,5 @@ impl<'a> Findings<'a> {
 
     fn error(&mut self, message: impl Into<String>, remedy: impl Into<String>) {
         self.push(Verdict::Error, message, Some(remedy.into()));
-    }
-}
-
-impl Finding {
-    /// A part that is not there, which may be right.
-    pub(crate) fn missing(subject: Subject, message: String, remedy: String) -> Self {
-        Self { subject, verdict: Verdict::Warning, message, remedy: Some(remedy) }
-    }
-
-    /// A part that could not be looked at.
-    pub(crate) fn unread(subject: Subject, message: String, remedy: String) -> Self {
-        Self { subject, verdict: Verdict::Error, message, remedy: Some(remedy) }
     }
 }

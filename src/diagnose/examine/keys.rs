@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::{Finding, Findings, Key, Parts, Subject};
+use super::{Finding, Findings, KeyContent, Parts, Subject};
 use crate::{
     bundle::read_rsa_key,
     context::Context,
@@ -42,8 +42,8 @@ fn is_same(one: &RsaKey, other: &RsaKey) -> bool {
     one.public_key() == other.public_key()
 }
 
-fn key(key: Option<Key<'_>>, subject: Subject, list: &mut Vec<Finding>) -> Option<RsaKey> {
-    let Key { content, passphrase } = key?;
+fn key(key: Option<KeyContent<'_>>, subject: Subject, list: &mut Vec<Finding>) -> Option<RsaKey> {
+    let KeyContent { content, passphrase } = key?;
     let mut findings = Findings::about(subject, list);
     let key = match read_rsa_key(content, passphrase) {
         Ok(key) => key,
