@@ -58,8 +58,8 @@ impl Application {
         let token: AccessToken = serde_json::from_str(self.tokens.get(user).ok_or("no consent yet")?)?;
         let unlocked = at_once(|cx| self.consumer.unlock(cx, &token))?;
         let exchange = at_once(|cx| unlocked.live_session_token(&self.consumer, cx))?;
-        let expires_at = send(&self.agent, exchange)?.expires_at();
-        println!("signed in for {user} (paper account: {:?}) until {expires_at:?}", token.is_paper());
+        let expires_at = send(&self.agent, exchange)?.expires_at().ok_or("the broker names no expiry")?;
+        println!("signed in for {user} (paper account: {:?}) until {expires_at}", token.is_paper());
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     encoding::base64,
     error::{Error, Stage},
-    exchange::{Exchange, sensitive},
+    exchange::{Exchange, header_value, sensitive},
     oauth1::percent_encode,
     reply,
     secret::Secret,
@@ -27,6 +27,28 @@ use crate::{
 ///
 /// A live session token alone reads portfolios; whatever lies under `/iserver` (orders, market data) needs a *brokerage
 /// session* too, of which each user has one over all of the broker's platforms.
+///
+/// ```
+/// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+/// # use ibkr_oauth::{Compete, Context, OsEntropy, Timestamp, simulator::{Broker, test_keys}};
+/// # let mut entropy = OsEntropy;
+/// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+/// # let mut broker = Broker::default();
+/// # let signer = test_keys::sign_in(&mut broker, &mut cx)?.signer();
+/// let exchange = signer.brokerage().open(&mut cx, Compete::Yield)?;
+/// let response = broker.handle(&mut cx, exchange.request()); // in production: your HTTP client
+/// let status = exchange.complete(response)?;
+/// assert!(status.is_ready());
+///
+/// // Each minute, and before a WebSocket is opened.
+/// let exchange = signer.brokerage().tickle(&mut cx)?;
+/// let response = broker.handle(&mut cx, exchange.request());
+/// let tickle = exchange.complete(response)?;
+/// let upgrade = signer.brokerage().web_socket(&mut cx, &tickle)?;
+/// assert_eq!(upgrade.uri().host(), Some("api.ibkr.com"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Brokerage<'a> {
     signer: &'a Signer,
@@ -41,7 +63,7 @@ impl Signer {
 }
 
 /// What to do where the user has a brokerage session elsewhere, in TWS, on the phone, or in another program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compete {
     /// Leave it alone; the reply then says `competing`.
@@ -113,12 +135,17 @@ impl Brokerage<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the tickle named no session;
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if it named one that no cookie can carry;
     /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
     pub fn web_socket(self, cx: &mut Context<'_>, tickle: &Tickle) -> Result<Request<()>, Error> {
         const STAGE: Stage = Stage::WebSocket;
         let session = tickle.session().ok_or_else(|| {
             Error::config(STAGE, "the tickle's reply named no session").with_remedy("tickle again, then upgrade")
         })?;
+        // RFC 6265 section 4.1.1; a semicolon would begin another cookie.
+        if !session.expose().iter().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(byte)) {
+            return Err(Error::malformed(STAGE, "the session that the tickle's reply named fits into no cookie"));
+        }
         let endpoint = self.signer.consumer().endpoints().url("/ws")?;
         let scheme = if endpoint.scheme_str() == Some("http") { "ws" } else { "wss" };
         let authority = endpoint.authority().map_or("", |authority| authority.as_str());
@@ -133,21 +160,16 @@ impl Brokerage<'_> {
 
         let mut request = Request::new(());
         let headers = request.headers_mut();
-        headers.insert(HOST, sensitive(STAGE, authority.as_bytes()).map(public)?);
+        headers.insert(HOST, header_value(STAGE, authority.as_bytes())?);
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        headers.insert(SEC_WEBSOCKET_KEY, sensitive(STAGE, base64(&key).as_bytes()).map(public)?);
+        headers.insert(SEC_WEBSOCKET_KEY, header_value(STAGE, base64(&key).as_bytes())?);
         headers.insert(COOKIE, sensitive(STAGE, &cookie)?);
         headers.insert(USER_AGENT, self.signer.consumer().user_agent().clone());
         *request.uri_mut() = uri;
         Ok(request)
     }
-}
-
-fn public(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(false);
-    value
 }
 
 /// How the brokerage session is, in the broker's words. A flag is `None` where the reply lacks it.

@@ -4,8 +4,6 @@ use std::{error, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
-#[cfg(feature = "rsa")]
-use crate::dh::DhGroup;
 use crate::{
     consumer::{Consumer, ConsumerBuilder, Endpoints, Realm},
     error::{Error, Stage},
@@ -13,6 +11,8 @@ use crate::{
     oauth1::QueryPolicy,
     secret::Secret,
 };
+#[cfg(feature = "rsa")]
+use crate::{dh::DhGroup, key::encoding::text_of};
 
 mod fields;
 mod key_source;
@@ -37,7 +37,8 @@ const STAGE: Stage = Stage::Bundle;
 /// | `signature_key`, `encryption_key` | the private keys, in every form that `RsaKey` reads |
 /// | `dh_params` | the Diffie-Hellman parameters, in every form that [`DhGroup`](crate::dh::DhGroup) reads |
 ///
-/// Each of the last three is the text itself, `{"file": "…"}` or `{"env": "…"}`. A key that is encrypted has its
+/// Each of the last three is the text itself, `{"file": "…"}` or `{"env": "…"}`; a file may hold DER, or text in UTF-8 or
+/// UTF-16. A key that is encrypted has its
 /// passphrase beside it: `{"file": "…", "passphrase": {"env": "…"}}`. The library opens no file and reads no environment
 /// variable; [`resolve`](Self::resolve) asks the caller to.
 ///
@@ -191,8 +192,7 @@ impl CredentialBundle {
         let Some((token, secret)) = &self.access_token else {
             return Ok(None);
         };
-        // With a secret that is surely Base64, an error can only be about the token.
-        AccessToken::from_parts(token, "AAAA").map_err(|error| error.in_field("access_token"))?;
+        AccessToken::check_token(token).map_err(|error| error.in_field("access_token"))?;
         let secret = std::str::from_utf8(secret.expose()).unwrap_or_default();
         AccessToken::from_parts(token, secret).map(Some).map_err(|error| error.in_field("access_token_secret"))
     }
@@ -236,7 +236,7 @@ impl CredentialBundle {
     #[cfg(feature = "rsa")]
     fn dh_group(&self) -> Result<DhGroup, Error> {
         let content = self.dh_params.content()?.expose();
-        let group = std::str::from_utf8(content).map_or_else(|_| DhGroup::from_der(content), DhGroup::from_text);
+        let group = text_of(content).map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(&text));
         group.map_err(|error| Error::key(STAGE, error))
     }
 }

@@ -172,7 +172,8 @@ impl fmt::Debug for Consumer {
 }
 
 /// Puts a [`Consumer`] together.
-#[must_use]
+#[must_use = "nothing comes of it until `build`"]
+#[derive(Clone)]
 pub struct ConsumerBuilder {
     consumer_key: String,
     signing_key: Option<Arc<dyn SigningKey>>,
@@ -277,14 +278,15 @@ impl ConsumerBuilder {
 }
 
 fn check_printable(what: &str, text: &str) -> Result<(), Error> {
+    let refuse = |how: &str| Err(Error::config(Stage::Consumer, format!("the {what} {how}")));
     if text.trim().is_empty() {
-        return Err(Error::config(Stage::Consumer, format!("the {what} is empty")));
-    }
-    if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err(Error::config(Stage::Consumer, format!("the {what} has characters other than printable ASCII")));
+        return refuse("is empty");
     }
     if text.trim() != text {
-        return Err(Error::config(Stage::Consumer, format!("the {what} has blanks around it")));
+        return refuse("has blanks or line breaks around it");
+    }
+    if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return refuse("has characters other than printable ASCII");
     }
     Ok(())
 }
@@ -296,7 +298,18 @@ impl fmt::Debug for ConsumerBuilder {
 }
 
 /// Where the broker is: the base URL of its Web API, and the page on which users give their consent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use ibkr_oauth::Endpoints;
+///
+/// let production = Endpoints::default();
+/// assert_eq!(production.base_url(), "https://api.ibkr.com/v1/api");
+///
+/// let zug = Endpoints::new("https://7.api.ibkr.com/v1/api/")?;
+/// assert_eq!(zug.url("/portfolio/accounts")?, "https://7.api.ibkr.com/v1/api/portfolio/accounts");
+/// # Ok::<(), ibkr_oauth::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
     base_url: String,
     authorize_url: String,
@@ -340,7 +353,8 @@ impl Endpoints {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the result cannot be signed.
     pub fn url(&self, path_and_query: &str) -> Result<Uri, Error> {
         if !path_and_query.starts_with('/') {
-            return Err(Error::config(Stage::Sign, "a path starts with a slash"));
+            return Err(Error::config(Stage::Sign, "the path of the resource does not start with a slash")
+                .with_remedy("write what follows the base URL, as in `/portfolio/accounts`"));
         }
         oauth1::parse_uri(&format!("{}{path_and_query}", self.base_url)).map_err(|error| uri_error(Stage::Sign, error))
     }
@@ -371,7 +385,7 @@ pub(crate) fn uri_error(stage: Stage, error: oauth1::UriError) -> Error {
 }
 
 /// The realm of the `Authorization` header. It is sent, and never signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Realm(Cow<'static, str>);
 
 impl Realm {
@@ -398,6 +412,12 @@ impl Realm {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -9,6 +9,16 @@ use std::{
 ///
 /// It is a plain number on purpose. A test, a fuzzer or a replayed log can make one up, and it goes on counting while
 /// a machine is suspended, as the life of a token does.
+///
+/// ```
+/// use ibkr_oauth::Timestamp;
+/// use std::time::Duration;
+///
+/// let now = Timestamp::from_secs(1_700_000_000); // in a program: `Timestamp::from(SystemTime::now())`
+/// let tomorrow = now.saturating_add(Duration::from_secs(24 * 3600));
+/// assert_eq!(tomorrow.to_string(), "2023-11-15T22:13:20.000Z");
+/// assert_eq!(now.saturating_duration_since(tomorrow), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -90,6 +100,23 @@ impl fmt::Display for Timestamp {
 ///
 /// Implement it for whatever generator the application trusts; with the feature `getrandom`, `OsEntropy` is ready
 /// made.
+///
+/// ```
+/// use ibkr_oauth::{Entropy, EntropyError};
+/// use std::io::Read;
+///
+/// /// Random bytes from a device or from a daemon.
+/// struct Source<R>(R);
+///
+/// impl<R: Read> Entropy for Source<R> {
+///     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+///         self.0.read_exact(destination).map_err(EntropyError::with_source)
+///     }
+/// }
+/// # let mut nonce = [0; 16];
+/// # assert!(Source(&[7; 16][..]).fill(&mut nonce).is_ok() && nonce == [7; 16]);
+/// # assert!(Source(&[7; 15][..]).fill(&mut nonce).is_err());
+/// ```
 pub trait Entropy {
     /// Fills all of `destination` with random bytes.
     ///

@@ -5,6 +5,21 @@
 //!
 //! Public numbers (prime, generator, the broker's response) are read and compared with `num-bigint`; whatever depends on
 //! the secret exponent is computed with `crypto-bigint`, in constant time and in memory that is wiped.
+//!
+//! ```
+//! # #[cfg(feature = "getrandom")] {
+//! use ibkr_oauth::{OsEntropy, Secret, dh::{DhGroup, Exponent, proof}};
+//!
+//! let group = DhGroup::modp_2048(); // the one that is registered with the broker
+//! let (ours, brokers) = (Exponent::draw(&mut OsEntropy)?, Exponent::draw(&mut OsEntropy)?);
+//! let shared = ours.shared_secret(&brokers.challenge(&group), &group)?;
+//! assert_eq!(shared.bytes(), brokers.shared_secret(&ours.challenge(&group), &group)?.bytes());
+//!
+//! let live_session_token = shared.live_session_token(&Secret::from("the access token's opened secret"));
+//! assert_eq!((live_session_token.len(), proof(&live_session_token, "MYCONSKEY").len()), (20, 20));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::{error, fmt};
 

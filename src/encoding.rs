@@ -15,8 +15,9 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 /// Reads Base64 with the standard alphabet, ignoring white space: people paste it with line breaks.
 pub(crate) fn read_base64(text: &[u8]) -> Option<Secret> {
-    let dense: Zeroizing<Vec<u8>> =
-        Zeroizing::new(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    // At its final size, since a vector that grows leaves copies behind.
+    let mut dense = Zeroizing::new(Vec::with_capacity(text.len()));
+    dense.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
     STANDARD.decode(&*dense).ok().map(Secret::from)
 }
 

@@ -15,6 +15,21 @@ pub use self::catalogue::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, 
 ///
 /// [`Display`](fmt::Display) says in one line what happened; [`remedy`](Self::remedy) says in one line what to try.
 /// Neither ever holds a secret.
+///
+/// ```
+/// use ibkr_oauth::{AccessToken, Error, ErrorKind, Stage};
+///
+/// /// Whether it is of use to try again later, with a new exchange.
+/// fn is_transient(error: &Error) -> bool {
+///     error.kind() == ErrorKind::Unavailable
+/// }
+///
+/// let error = AccessToken::from_parts("218c1d970d85a8442825", "cut of").unwrap_err();
+/// assert_eq!(error.to_string(), "access token: the access token secret is not Base64 (it has 6 characters)");
+/// assert_eq!(error.remedy(), "copy the secret again, whole: 344 characters for a key of 2048 bits");
+/// assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::AccessToken));
+/// assert!(!is_transient(&error));
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -132,7 +147,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             stage,
-            message: message.into(),
+            message: one_line(message.into()),
             remedy: Cow::Borrowed(kind.remedy()),
             reply: None,
             cause: None,
@@ -153,11 +168,9 @@ impl Error {
             Ok(entropy) => return Self::entropy(stage, entropy),
             Err(error) => error,
         };
-        let message = error.to_string();
-        let remedy = error.remedy().map(|remedy| Cow::Owned(remedy.to_owned()));
-        let mut this = Self::new(ErrorKind::Key, stage, message);
-        if let Some(remedy) = remedy {
-            this.0.remedy = remedy;
+        let mut this = Self::new(ErrorKind::Key, stage, error.to_string());
+        if let Some(remedy) = error.remedy() {
+            this = this.with_remedy(remedy.to_owned());
         }
         this.0.source = error.into_source();
         this
@@ -175,6 +188,7 @@ impl Error {
         let message = match kind {
             _ if status.is_success() => "the broker answered with an error".to_owned(),
             ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
+            ErrorKind::Malformed => format!("what came back is no answer of the broker's ({status})"),
             _ => format!("the broker refused ({status})"),
         };
         let error = Self::new(kind, stage, message).with_reply(status, text);
@@ -192,7 +206,7 @@ impl Error {
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
-        self.0.remedy = remedy.into();
+        self.0.remedy = one_line(remedy.into());
         self
     }
 
@@ -300,16 +314,26 @@ impl ErrorKind {
 /// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
 fn printable(text: &str) -> String {
     let text = text.trim();
-    let plain = |char| if is_garbling(char) { ' ' } else { char };
     if text.chars().nth(DETAIL_LIMIT).is_none() {
         return text.chars().map(plain).collect();
     }
     text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
 }
 
-/// Control characters, the line and paragraph separators, and what turns the direction of writing around.
+/// A text in which the words of others may stand: a key store's, a system's.
+fn one_line(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.contains(is_garbling) { text.chars().map(plain).collect() } else { text }
+}
+
+fn plain(char: char) -> char {
+    if is_garbling(char) { ' ' } else { char }
+}
+
+/// Control characters, the line and paragraph separators, and what turns the direction of writing around (Unicode's
+/// `Bidi_Control`).
 pub(crate) fn is_garbling(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for Error {

@@ -11,6 +11,7 @@ use http::{
 use crate::{
     consumer::{Consumer, ParameterPlacement},
     context::Context,
+    encoding::base64,
     error::{Error, Stage},
     key::SigningInput,
     oauth1, trace,
@@ -21,6 +22,27 @@ use crate::{
 /// Send [`request`](Self::request) as it is, with any HTTP client that follows no redirect, and give the whole reply to
 /// [`complete`](Self::complete), whatever its status. An exchange is good for one attempt: to try again, make a new one,
 /// which has a new nonce, timestamp and signature.
+///
+/// ```
+/// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+/// # use ibkr_oauth::{Callback, Consent, Context, Error, Exchange, OsEntropy, Timestamp, bytes::Bytes, http};
+/// # use ibkr_oauth::simulator::{Broker, test_keys};
+/// /// Whatever the step, with whatever client.
+/// fn complete<T>(
+///     send: impl FnOnce(http::Request<Bytes>) -> http::Response<Bytes>,
+///     exchange: Exchange<T>,
+/// ) -> Result<T, Error> {
+///     let (request, reply) = exchange.into_parts();
+///     reply.complete(send(request))
+/// }
+/// # let mut entropy = OsEntropy;
+/// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+/// # let mut broker = Broker::default();
+/// # let exchange = test_keys::consumer()?.request_token(&mut cx, Callback::OutOfBand)?;
+/// # let _: Consent = complete(|request| broker.handle(&mut cx, &request), exchange)?;
+/// # }
+/// # Ok::<(), ibkr_oauth::Error>(())
+/// ```
 #[must_use = "nothing happens until the request is sent and its reply is given to `complete`"]
 pub struct Exchange<T> {
     request: Request<Bytes>,
@@ -42,14 +64,24 @@ impl<T> Exchange<T> {
         request: Request<Bytes>,
         read: impl FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Self {
+        Self::boxed(stage, request, Box::new(read))
+    }
+
+    fn boxed(stage: Stage, request: Request<Bytes>, read: Box<ReadReply<T>>) -> Self {
         trace::made(stage, &request);
-        Self { request, reply: PendingReply { stage, read: Box::new(read) } }
+        Self { request, reply: PendingReply { stage, read } }
     }
 
     /// The request, with an absolute URI.
     #[must_use]
     pub fn request(&self) -> &Request<Bytes> {
         &self.request
+    }
+
+    /// The step of the protocol that the request belongs to.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.reply.stage
     }
 
     /// Takes the exchange apart, for HTTP clients that want to own the request.
@@ -152,6 +184,12 @@ impl<T> Unsigned<T> {
         Ok(Self { stage, consumer: consumer.clone(), uri, parameters, input, read: Box::new(read) })
     }
 
+    /// The step of the protocol that the request belongs to.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
     /// What is to be signed with RSASSA-PKCS1-v1_5 and SHA-256, by the consumer's signing key.
     #[must_use]
     pub fn input(&self) -> &SigningInput {
@@ -165,19 +203,10 @@ impl<T> Unsigned<T> {
     /// [`ErrorKind::Key`](crate::ErrorKind::Key) if the consumer knows the public key and the signature is not its.
     pub fn attach(self, signature: &[u8]) -> Result<Exchange<T>, Error> {
         self.consumer.check_signature(self.stage, &self.input, signature)?;
-        self.finish(signature)
-    }
-
-    pub(crate) fn sign(self, cx: &mut Context<'_>) -> Result<Exchange<T>, Error> {
-        let signature = self.consumer.sign(self.stage, cx, &self.input)?;
-        self.attach(&signature)
-    }
-
-    fn finish(mut self, signature: &[u8]) -> Result<Exchange<T>, Error> {
-        let signature = crate::encoding::base64(signature);
-        let place = self.parameters.partition_point(|(name, _)| *name < "oauth_signature");
-        self.parameters.insert(place, ("oauth_signature", signature));
-        let pairs: Vec<(&str, &str)> = self.parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut parameters = self.parameters;
+        let place = parameters.partition_point(|(name, _)| *name < "oauth_signature");
+        parameters.insert(place, ("oauth_signature", base64(signature)));
+        let pairs: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::POST;
@@ -201,8 +230,12 @@ impl<T> Unsigned<T> {
                 *request.body_mut() = Bytes::from(serde_json::Value::Object(body).to_string());
             }
         }
-        trace::made(self.stage, &request);
-        Ok(Exchange { request, reply: PendingReply { stage: self.stage, read: self.read } })
+        Ok(Exchange::boxed(self.stage, request, self.read))
+    }
+
+    pub(crate) fn sign(self, cx: &mut Context<'_>) -> Result<Exchange<T>, Error> {
+        let signature = self.consumer.sign(self.stage, cx, &self.input)?;
+        self.attach(&signature)
     }
 }
 
@@ -218,8 +251,12 @@ impl<T> fmt::Debug for Unsigned<T> {
 
 /// A header value that neither `Debug` nor a log shows.
 pub(crate) fn sensitive(stage: Stage, value: &[u8]) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_bytes(value)
-        .map_err(|_| Error::config(stage, "a header would have characters that no header may have"))?;
+    let mut value = header_value(stage, value)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+pub(crate) fn header_value(stage: Stage, value: &[u8]) -> Result<HeaderValue, Error> {
+    HeaderValue::from_bytes(value)
+        .map_err(|_| Error::config(stage, "a header would have characters that no header may have"))
 }

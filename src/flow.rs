@@ -18,3 +18,8 @@ pub use self::{
     live_session_token::LiveSessionToken,
     request_token::Callback,
 };
+
+/// Whether a text can be a token of the broker's, and so stand in a header and a URL: visible ASCII.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

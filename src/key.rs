@@ -54,6 +54,43 @@ impl fmt::Debug for SigningInput {
 }
 
 /// The consumer's signing key.
+///
+/// Implement it for a key that does not leave its HSM or KMS. A client of a KMS that answers asynchronously is better
+/// asked outside: see [`Unsigned`](crate::Unsigned).
+///
+/// ```
+/// use ibkr_oauth::{Consumer, Entropy, key::{KeyError, SigningInput, SigningKey}};
+/// # #[derive(Debug)]
+/// # struct Token;
+/// # impl Token {
+/// #     fn sign_sha256_pkcs1(&self, _slot: u8, _digest: &[u8; 32]) -> Result<Vec<u8>, std::io::Error> {
+/// #         Err(std::io::Error::other("the PIN is locked"))
+/// #     }
+/// # }
+///
+/// #[derive(Debug)]
+/// struct HsmKey {
+///     token: Token, // of your HSM's library
+///     slot: u8,
+/// }
+///
+/// impl SigningKey for HsmKey {
+///     fn sign(&self, input: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+///         let signature = self.token.sign_sha256_pkcs1(self.slot, &input.digest());
+///         signature.map_err(|error| KeyError::refused(error).with_remedy("unlock the slot with its PIN"))
+///     }
+/// }
+///
+/// let consumer = Consumer::builder("MYCONSKEY").signing_key(HsmKey { token: Token, slot: 7 }).build()?;
+/// # #[cfg(feature = "getrandom")] {
+/// # use ibkr_oauth::{Callback, Context, OsEntropy, Timestamp};
+/// # let mut entropy = OsEntropy;
+/// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+/// # let error = consumer.request_token(&mut cx, Callback::OutOfBand).unwrap_err();
+/// # assert_eq!(error.to_string(), "request token: the key store refused: the PIN is locked");
+/// # }
+/// # Ok::<(), ibkr_oauth::Error>(())
+/// ```
 pub trait SigningKey: fmt::Debug + Send + Sync {
     /// Signs with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 8017 section 8.2), and returns the raw signature, as long as the
     /// key's modulus.
@@ -87,6 +124,18 @@ impl<K: DecryptionKey + ?Sized> DecryptionKey for Arc<K> {
     }
 }
 
+impl<K: SigningKey + ?Sized> SigningKey for Box<K> {
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+        (**self).sign(input, entropy)
+    }
+}
+
+impl<K: DecryptionKey + ?Sized> DecryptionKey for Box<K> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+        (**self).decrypt(ciphertext, entropy)
+    }
+}
+
 /// A key could not be read, or refused its work.
 ///
 /// `Display` says what was given and what was wanted, never the key.
@@ -109,7 +158,10 @@ impl KeyError {
         Self { message: message.into(), remedy: None, source: None }
     }
 
-    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+    /// What to try, in one line: [`Error::remedy`](crate::Error::remedy) then says so. For implementers, who know their
+    /// key store.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }

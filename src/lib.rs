@@ -30,6 +30,27 @@
 //!    about a day. The broker proves that it knows it; without the proof there is no such value.
 //! 5. [`LiveSessionToken::signer`] signs requests, and [`Signer::brokerage`] makes those around the brokerage session.
 //!
+//! On the wire, with who signs what:
+//!
+//! ```text
+//!   your program                               broker                     the user's browser
+//!        │                                       │                                │
+//!        ├─ POST /oauth/request_token ──── RSA ─►│                                │
+//!        │◄────────────────────── request token ─┤                                │
+//!        ├─ Consent::url ────────────────────────┼───────────────────────────────►│
+//!        │                                       │◄───────────── logs in, agrees ─┤
+//!        │◄─ callback, with the verifier ────────┼────────────────────────────────┤
+//!        ├─ POST /oauth/access_token ───── RSA ─►│
+//!        │◄────────── token, encrypted secret ───┤     once for each user; the rest each day
+//!        │                                       │
+//!        ├─ POST /oauth/live_session_token  RSA ►│     with g^a mod p; the opened secret is signed too
+//!        │◄──────────────── g^b mod p and proof ─┤     both sides: HMAC-SHA1(g^ab mod p, secret)
+//!        ├─ POST /iserver/auth/ssodh/init  HMAC ►│     the brokerage session
+//!        ├─ POST /tickle ───────────────── HMAC ►│     each minute
+//!        ├─ your requests ──────────────── HMAC ►│
+//!        ├─ POST /logout ───────────────── HMAC ►│
+//! ```
+//!
 //! [`session::Session`] does steps 4 and 5 over and over: it renews, keeps alive, backs off, and says what happened. A
 //! [`driver::Driver`] runs it, blocking or asynchronous, with the HTTP client and the timer that you give it.
 //!
@@ -101,8 +122,12 @@
 //! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |
 //! | `tracing` | | the spans and events above |
-//! | `ureq` | | [`adapter::ureq`]: send with your `ureq` agent |
+//! | `ureq` | | [`adapter::ureq`]: send with your `ureq` 3 agent |
+//! | `reqwest` | | [`adapter::reqwest`]: send with your `reqwest` 0.13 client, asynchronous or blocking |
+//! | `hyper` | | [`adapter::hyper`]: send with your `hyper` 1 client |
 //! | `cli` | | the command line `ibkr-oauth`, with TLS |
+//!
+//! No feature but `cli` turns on TLS: the client is yours, and so is its TLS.
 
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 pub mod adapter;
@@ -130,7 +155,7 @@ mod timestamp_floor;
 mod trace;
 
 // The README's code is compiled with the tests.
-#[cfg(all(doctest, feature = "rsa", feature = "getrandom"))]
+#[cfg(all(doctest, feature = "simulator", feature = "getrandom"))]
 #[doc = include_str!("../README.md")]
 #[derive(Debug)]
 pub struct Readme;

@@ -24,13 +24,11 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
         return Err(malformed("the reply is empty".to_owned()));
     }
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        if may_hold_secrets(body) {
+        let text = String::from_utf8_lossy(body);
+        if may_be_a_damaged_reply(&text) {
             return Err(malformed("the reply is not JSON, or was cut off".to_owned()));
         }
-        let start = body.get(..body.len().min(4 * 1024)).unwrap_or_default();
-        return Err(
-            Error::malformed(stage, "the reply is not JSON").with_reply(status, &String::from_utf8_lossy(start))
-        );
+        return Err(Error::malformed(stage, "the reply is not JSON").with_reply(status, &text));
     };
     let Value::Object(fields) = &value else {
         return Err(malformed("the reply is not a JSON object".to_owned()));
@@ -50,9 +48,18 @@ fn stated_status(fields: &Map<String, Value>) -> Option<StatusCode> {
     (status.is_client_error() || status.is_server_error()).then_some(status)
 }
 
-/// Whether a body that is no JSON may be a message of the protocol that was cut off or damaged on its way.
-fn may_hold_secrets(body: &[u8]) -> bool {
-    !body.trim_ascii_start().starts_with(b"<") && body.contains(&b'{')
+/// Whether a text that is no JSON may be a message of the protocol that was cut off or damaged on its way.
+fn may_be_a_damaged_reply(text: &str) -> bool {
+    !is_page(text) && (text.contains(['{', '}', '"']) || names_secret(text))
+}
+
+/// Whether a text names a field whose value is secret: the session in quotes, since an error's words may be of one too.
+fn names_secret(text: &str) -> bool {
+    !is_page(text) && ["\"session\"", "oauth_token_secret"].iter().any(|name| text.contains(name))
+}
+
+fn is_page(text: &str) -> bool {
+    text.trim_start().starts_with('<')
 }
 
 /// What serde says, without the value that it says it about: that can be a secret, and as long as the reply.
@@ -84,7 +91,8 @@ impl Error {
     }
 }
 
-/// What a refusal says: the `error` of the broker's own shape, `title` and `detail` of problem+json, or the body itself.
+/// What a refusal says: the `error` of the broker's own shape, `title` and `detail` of problem+json, or the body itself
+/// where that is not a reply with a secret in it.
 fn refusal_text(body: &[u8]) -> String {
     let body = body.get(..body.len().min(LONGEST_REPLY)).unwrap_or_default();
     if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
@@ -97,9 +105,13 @@ fn refusal_text(body: &[u8]) -> String {
             return parts.join(": ");
         }
     }
-    String::from_utf8_lossy(body).into_owned()
+    without_secret(String::from_utf8_lossy(body).into_owned())
 }
 
 fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| without_secret(value.to_string()), str::to_owned)
+}
+
+fn without_secret(text: String) -> String {
+    if names_secret(&text) { String::new() } else { text }
 }

@@ -58,6 +58,13 @@ impl From<String> for Secret {
     }
 }
 
+impl From<&str> for Secret {
+    /// Copies the text; the original stays the caller's to wipe.
+    fn from(text: &str) -> Self {
+        Self::from(text.as_bytes())
+    }
+}
+
 impl From<&[u8]> for Secret {
     /// Copies the bytes; the original stays the caller's to wipe.
     fn from(bytes: &[u8]) -> Self {

@@ -67,9 +67,6 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-use bytes::Bytes;
-use http::Response;
-
 use crate::{
     consumer::Consumer,
     context::{Context, Timestamp},
@@ -124,6 +121,8 @@ pub struct Session {
     gone: u32,
     /// Renewals that failed since a live session token was proved.
     renewals_failed: u32,
+    /// How far ahead the next handshake is dated: for as long as the key store took when it was overtaken.
+    signing_takes: Duration,
     /// What comes after backing off.
     retry: Trigger,
     /// How often the brokerage session was taken back in the present quarrel.
@@ -154,6 +153,7 @@ impl Session {
             refusals: 0,
             gone: 0,
             renewals_failed: 0,
+            signing_takes: Duration::ZERO,
             retry: Trigger::RetryNegotiation,
             takes: 0,
             opened: false,
@@ -181,12 +181,18 @@ impl Session {
         snapshot: Snapshot,
         now: Timestamp,
     ) -> Result<Self, Error> {
+        // One that is told for longer than any token lives is a mistake.
+        let longest_penalty = now.saturating_add(exchange::LONGEST_RETRY_AFTER);
+        let penalty = snapshot.penalty_until().map(|until| until.min(longest_penalty));
         let (live, expires_at) = snapshot.restore(&consumer, &token, config.correct_clock, now)?;
         let mut session = Self { opened: true, ..Self::new(consumer, token, config) };
         session.schedule.advance(now);
         session.schedule.expiry = Some(expires_at);
         session.schedule.tickle = Some(now);
-        session.view = SessionView { state: State::Live, signer: Some(live.signer()), ..session.view };
+        session.schedule.penalty = penalty;
+        session.schedule.in_penalty_box();
+        let (signer, wait_until) = (Some(live.signer()), session.schedule.penalty);
+        session.view = SessionView { state: State::Live, signer, wait_until, ..session.view };
         session.live = Some(live);
         Ok(session)
     }
@@ -195,7 +201,7 @@ impl Session {
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         let (live, expires_at) = (self.live.as_ref()?, self.schedule.expiry?);
-        Some(Snapshot::take(&self.consumer, &self.token, live, expires_at))
+        Some(Snapshot::take(&self.consumer, &self.token, live, expires_at, self.schedule.penalty))
     }
 
     /// How the session is: its state, and what signs requests now.
@@ -351,32 +357,6 @@ impl Session {
     fn tell(&mut self, event: SessionEvent) {
         crate::trace::session(&event);
         self.outputs.push_back(Output::Event(event));
-    }
-
-    fn receive(&mut self, cx: &mut Context<'_>, id: ExchangeId, response: Response<Bytes>) {
-        let Some(outstanding) = self.take_outstanding(|outstanding| outstanding.is_request(id)) else {
-            return self.tell(SessionEvent::UnexpectedAnswer { id });
-        };
-        let now = self.schedule.now();
-        if let Some(seconds) = clock_skew::estimate(response.headers(), outstanding.sent_at(), now) {
-            self.judge_skew(seconds);
-        }
-        let (task, wait) = (outstanding.task(), exchange::retry_after(&response, now));
-        match outstanding.complete(response) {
-            Ok(reply) if task.belongs_to(self.view.state) => self.succeed(cx, reply),
-            Ok(_) => {}
-            Err(error) => self.fail(cx, task, error, wait),
-        }
-    }
-
-    fn judge_skew(&mut self, seconds: i64) {
-        if !clock_skew::is_news(seconds, self.told_skew) {
-            return;
-        }
-        self.told_skew = seconds;
-        let correction = if self.config.correct_clock { clock_skew::correction(seconds) } else { 0 };
-        self.token.floor().correct(correction);
-        self.tell(SessionEvent::ClockSkew { seconds, corrected: correction != 0 });
     }
 }
 

@@ -10,8 +10,8 @@ use crate::{
     error::{Error, Stage},
 };
 
-/// How many seconds the floor may be ahead of the clock before a signature is refused: servers accept little more.
-pub(crate) const MOST_AHEAD: u64 = 300;
+/// How many seconds a timestamp may be away from the clock: servers accept little more.
+pub(crate) const TOLERANCE: u64 = 300;
 
 /// The greatest `oauth_timestamp` given out for one access token, in seconds.
 ///
@@ -50,7 +50,7 @@ impl TimestampFloor {
         let seconds = self.corrected(now);
         let floor = self.floor.fetch_max(seconds, Ordering::Relaxed);
         match floor.saturating_sub(seconds) {
-            ahead if ahead > MOST_AHEAD => Err(ClockBehind(ahead)),
+            ahead if ahead > TOLERANCE => Err(ClockBehind(ahead)),
             _ => Ok(seconds.max(floor)),
         }
     }
@@ -58,7 +58,12 @@ impl TimestampFloor {
     /// How far the floor is ahead of the clock, where that is too far to sign.
     pub(crate) fn check(&self, now: Timestamp) -> Result<(), ClockBehind> {
         let ahead = self.floor().saturating_sub(self.corrected(now));
-        if ahead > MOST_AHEAD { Err(ClockBehind(ahead)) } else { Ok(()) }
+        if ahead > TOLERANCE { Err(ClockBehind(ahead)) } else { Ok(()) }
+    }
+
+    /// Whether a timestamp given out earlier may still be sent: nothing later was, and the clock is not far from it.
+    pub(crate) fn is_current(&self, timestamp: u64, now: Timestamp) -> bool {
+        timestamp >= self.floor() && timestamp.abs_diff(self.corrected(now)) <= TOLERANCE
     }
 
     pub(crate) fn floor(&self) -> u64 {
@@ -102,6 +107,19 @@ mod tests {
         assert_eq!(floor.stamp(Timestamp::from_secs(708)), Ok(1008));
         floor.reset();
         assert_eq!(floor.stamp(Timestamp::from_secs(3)), Ok(3));
+    }
+
+    #[test]
+    fn a_timestamp_is_current_until_another_follows_or_the_clock_leaves_it() {
+        let floor = TimestampFloor::default();
+        let stamp = floor.stamp(Timestamp::from_secs(1000)).unwrap();
+        for (now, expected) in [(699, false), (700, true), (1300, true), (1301, false)] {
+            assert_eq!(floor.is_current(stamp, Timestamp::from_secs(now)), expected, "{now}");
+        }
+        floor.stamp(Timestamp::from_secs(1001)).unwrap();
+        assert!(!floor.is_current(stamp, Timestamp::from_secs(1001)));
+        floor.reset();
+        assert!(!floor.is_current(stamp, Timestamp::from_secs(10)));
     }
 
     #[test]

@@ -263,11 +263,21 @@ fn a_bundle_is_read_from_a_larger_configuration_too() {
 
 #[cfg(feature = "rsa")]
 mod keys {
+    use ibkr_oauth::{Context, Entropy, EntropyError, Timestamp, diagnose::examine};
+
     use super::*;
 
     const SIGNATURE_KEY: &str = include_str!("data/keys/pkcs8.pem");
     const ENCRYPTION_KEY: &str = include_str!("data/keys/pkcs1.pem");
     const DH_PARAMS: &str = include_str!("data/keys/dh.pem");
+
+    struct NoDice;
+
+    impl Entropy for NoDice {
+        fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
+            Err(EntropyError::new())
+        }
+    }
 
     fn bundle_of(signature_key: &str, encryption_key: &str, dh_params: &str) -> CredentialBundle {
         let mut fields = fields();
@@ -308,6 +318,41 @@ mod keys {
         });
         let consumer = resolved.unwrap().consumer_builder().unwrap().user_agent("my-bot/7").build().unwrap();
         assert_eq!(consumer.user_agent(), "my-bot/7");
+    }
+
+    /// `openssl genrsa 2048 > private.pem` in PowerShell makes such files.
+    #[test]
+    fn files_of_utf_16_make_a_consumer() {
+        let bundle = CredentialBundle::from_json(&Value::Object(fields()).to_string()).unwrap();
+        let resolved = |encode: &dyn Fn(&str) -> Vec<u8>| {
+            let resolved = bundle.clone().resolve(|location| -> Result<Secret, io::Error> {
+                let content = match location {
+                    KeyLocation::Env(_) => ENCRYPTION_KEY,
+                    KeyLocation::File(path) if path == "dh.pem" => DH_PARAMS,
+                    _ => SIGNATURE_KEY,
+                };
+                Ok(Secret::from(encode(&content.replace('\n', "\r\n"))))
+            });
+            resolved.unwrap()
+        };
+        let little = |text: &str| format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big = |text: &str| format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bundle in [resolved(&little), resolved(&big)] {
+            bundle.consumer().unwrap();
+            let said = examine(&bundle, &mut Context::new(Timestamp::default(), &mut NoDice)).to_string();
+            assert!(
+                said.contains("the prime has 2048 bits") && said.contains("RSA private key of 2048 bits"),
+                "{said}"
+            );
+        }
+
+        let cut = |text: &str| little(text).split_last().unwrap().1.to_vec();
+        let lone = |text: &str| [little(text), vec![0, 0xd8]].concat();
+        for damaged in [resolved(&cut), resolved(&lone)] {
+            let error = damaged.consumer().unwrap_err();
+            assert_eq!((error.stage(), error.kind()), (Stage::Bundle, ErrorKind::Key));
+            assert!(error.to_string().contains("`signature_key`"), "{error}");
+        }
     }
 
     #[test]

@@ -89,6 +89,8 @@ fn a_cancelled_consent_is_told_apart_from_a_broken_callback() {
         assert!(error.remedy().contains("ask the user again"), "{}", error.remedy());
     }
     for (callback, what) in [
+        ("3b8b2c3bb5c2ac7ea2c1", "neither an address nor a query"),
+        (" 3b8b2c3bb5c2ac7ea2c1\n", "neither an address nor a query"),
         ("?oauth_token=25ebcc75204da80b73f4", "no `oauth_verifier`"),
         ("?oauth_verifier=v0", "no `oauth_token`"),
         ("?oauth_token=25ebcc75204da80b73f4&oauth_verifier=", "its `oauth_verifier` is empty"),
@@ -108,6 +110,20 @@ fn a_cancelled_consent_is_told_apart_from_a_broken_callback() {
         assert_eq!(error.kind(), ErrorKind::Malformed, "{callback}");
         assert!(error.to_string().contains(what), "{callback}: {error}");
         assert!(error.remedy().contains("whole address"), "{}", error.remedy());
+    }
+}
+
+/// Where nothing listens at the callback, people copy what they see in the address bar.
+#[test]
+fn a_verifier_that_was_copied_alone_is_taken_as_such() {
+    for (code, arrives) in [("3b8b2c3bb5c2ac7ea2c1", "3b8b2c3bb5c2ac7ea2c1"), (" v0\r\n", "v0"), ("a b+%C3", "a b+%C3")]
+    {
+        assert_eq!(sent(&consent().verifier_from_code(code).unwrap()), arrives);
+    }
+    for code in ["", " \n", "a\u{0}b", "a\r\nb"] {
+        let error = consent().verifier_from_code(code).unwrap_err();
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Malformed, Stage::Authorize), "{code:?}");
+        assert!(error.to_string().contains("verifier is empty or not text"), "{error}");
     }
 }
 
@@ -231,6 +247,12 @@ fn a_stored_consent_that_was_tampered_with_is_refused() {
         json!({ "request_token": "a", "url": "https://h/?oauth_token=a", "more": 1 }),
         json!({ "request_token": 1, "url": "https://h/?oauth_token=a" }),
         json!({ "request_token": "a", "url": "https:// h" }),
+        json!({ "request_token": "", "url": "https://h/?oauth_token=" }),
+        json!({ "request_token": "a b", "url": "https://h/?oauth_token=a%20b" }),
+        json!({ "request_token": "a", "url": "https://h/?oauth_token=b" }),
+        json!({ "request_token": "a", "url": "https://h/" }),
+        json!({ "request_token": "a", "url": "/authorize?oauth_token=a" }),
+        json!({ "request_token": "a", "url": "javascript:alert(1)?oauth_token=a" }),
     ] {
         assert!(serde_json::from_value::<Consent>(stored.clone()).is_err(), "{stored}");
     }

@@ -7,7 +7,7 @@ mod world;
 use bytes::Bytes;
 use http::{Method, Request};
 use ibkr_oauth::{
-    Callback, Consent, Consumer, Context, ErrorKind, ParameterPlacement, Realm, Secret, Timestamp,
+    Callback, Consumer, Context, ErrorKind, ParameterPlacement, Realm, Secret, Timestamp,
     oauth1::AuthorizationHeader,
     simulator::{Broker, RefusalReason},
 };
@@ -23,11 +23,9 @@ const PORTAL: &[u8] = b"the portal's API key";
 
 /// The request of each of the three steps, with the same dice and at the same time for every consumer.
 fn requests(consumer: &Consumer) -> [Request<Bytes>; 3] {
-    let consent: Consent = serde_json::from_str(r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#).unwrap();
-    let verifier = consent.verifier("?oauth_token=t&oauth_verifier=v").unwrap();
     [
         consumer.request_token(&mut Context::new(NOW, &mut Dice(1)), Callback::OutOfBand).unwrap().into_parts().0,
-        verifier.access_token(consumer, &mut Context::new(NOW, &mut Dice(2))).unwrap().into_parts().0,
+        world::verifier().access_token(consumer, &mut Context::new(NOW, &mut Dice(2))).unwrap().into_parts().0,
         world::unlocked().live_session_token(consumer, &mut Context::new(NOW, &mut Dice(3))).unwrap().into_parts().0,
     ]
 }

@@ -172,6 +172,14 @@ fn a_secret_of_an_odd_length_is_suspected() {
         let named = error.remedy().contains(&format!("opened to {} bytes", secret.len()));
         assert_eq!(named, suspected, "{}", error.remedy());
     }
+    // Opened elsewhere, and handed over as text.
+    for secret in ["07".repeat(32), format!("{}=", "BwcH".repeat(11).split_off(1))] {
+        let mut broker = Broker::builder().access_token(world::TOKEN, secret.as_bytes()).build().unwrap();
+        broker.inject(Fault::wrong_proof());
+        let token = UnlockedToken::from_plaintext(world::TOKEN, Secret::from(secret));
+        let error = negotiate(&consumer, &token, &mut broker, 3).unwrap_err();
+        assert!(error.remedy().contains("neither hexadecimal nor Base64"), "{}", error.remedy());
+    }
 }
 
 #[test]

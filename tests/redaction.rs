@@ -309,6 +309,30 @@ fn the_errors_of_damaged_replies_show_none() {
     }
 }
 
+/// A reply that was meant to be a good one, but came with a bad status, without its start, or in another form.
+#[test]
+fn the_errors_of_misplaced_replies_show_none() {
+    let markers = Markers::new();
+    let consumer = world::consumer_builder().build().unwrap();
+    let good = format!(r#"{{"session":"{SESSION}","userId":1,"iserver":{{"authStatus":{{"authenticated":false}}}}}}"#);
+    let form = format!("oauth_token=t&oauth_token_secret={SESSION}");
+    for status in [302, 401, 404, 500, 503] {
+        for body in [&good, &format!("[{good}]"), &good[..good.len() - 1], &good[1..], &form] {
+            let body = Bytes::copy_from_slice(body.as_bytes());
+            markers.check_error(&Error::of_reply(&reply(status, body.clone())).unwrap());
+            markers.check_error(&Step::Tickle.fail(&consumer, reply(status, body)));
+        }
+    }
+    let last = format!(r#"{{"userId":1,"session":"{SESSION}"}}"#);
+    for start in 1..good.len() {
+        markers.check_error(&Step::Tickle.fail(&consumer, reply(200, good[start..].to_owned())));
+    }
+    for start in 1..last.find(SESSION).unwrap() {
+        markers.check_error(&Step::Tickle.fail(&consumer, reply(200, last[start..].to_owned())));
+    }
+    markers.check_error(&Step::AccessToken.fail(&consumer, reply(200, form)));
+}
+
 /// What the broker's log says of wrong requests names everything but the secrets.
 #[test]
 fn the_simulator_s_refusals_show_none() {

@@ -15,8 +15,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use ibkr_oauth::{
-    AccessToken, Callback, Compete, Consent, Consumer, Context, CredentialBundle, KeyLocation, ParameterPlacement,
-    Secret, Timestamp, UnlockedToken,
+    AccessToken, Callback, Compete, Consumer, Context, CredentialBundle, KeyLocation, ParameterPlacement, Secret,
+    Timestamp, UnlockedToken,
     driver::Driver,
     session::{Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, Snapshot, State},
     simulator::{Broker, Fault, test_keys},
@@ -332,12 +332,10 @@ fn each_authorization_is_sensitive() {
     let signer = world::signer(&consumer);
     let mut dice = Dice(1);
     let mut cx = Context::new(NOW, &mut dice);
-    let consent: Consent = serde_json::from_str(r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#).unwrap();
-    let verifier = consent.verifier("?oauth_token=t&oauth_verifier=v").unwrap();
     let brokerage = signer.brokerage();
     let mut requests = vec![
         consumer.request_token(&mut cx, Callback::OutOfBand).unwrap().into_parts().0,
-        verifier.access_token(&consumer, &mut cx).unwrap().into_parts().0,
+        world::verifier().access_token(&consumer, &mut cx).unwrap().into_parts().0,
         world::unlocked().live_session_token(&consumer, &mut cx).unwrap().into_parts().0,
         brokerage.open(&mut cx, Compete::Take).unwrap().into_parts().0,
         brokerage.status(&mut cx).unwrap().into_parts().0,

@@ -68,6 +68,7 @@ fn each_status_says_who_must_act_whatever_the_shape_of_the_body() {
                 assert!(error.remedy().contains(remedy), "{step:?}, {status}: {}", error.remedy());
                 assert!(error.to_string().contains(&status.to_string()), "{error}");
                 assert!(error.to_string().ends_with(detail), "{error}");
+                assert_eq!(error.to_string().contains("refused"), kind == ErrorKind::Rejected, "{error}");
             }
         }
     }

@@ -56,7 +56,8 @@ impl Hsm {
 
     fn enter(&self) -> Result<(), KeyError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.locked { Err(KeyError::refused(Locked { slot: 7 })) } else { Ok(()) }
+        let refused = || KeyError::refused(Locked { slot: 7 }).with_remedy("enter the slot's PIN");
+        if self.locked { Err(refused()) } else { Ok(()) }
     }
 }
 
@@ -100,17 +101,19 @@ fn sign_in(consumer: &Consumer, broker: &mut Broker) -> Result<(), Error> {
 fn a_key_store_signs_in_owned_shared_and_behind_a_trait_object() {
     let hsm = Arc::new(Hsm::new(false));
     let (signing, decryption): (Arc<dyn SigningKey>, Arc<dyn DecryptionKey>) = (hsm.clone(), hsm.clone());
+    let boxed: (Box<dyn SigningKey>, Box<dyn DecryptionKey>) = (Box::new(hsm.clone()), Box::new(hsm.clone()));
     let builder = || Consumer::builder(test_keys::CONSUMER_KEY).dh_group(group());
     for consumer in [
         builder().signing_key(Hsm::new(false)).decryption_key(Hsm::new(false)),
         builder().signing_key(hsm.clone()).decryption_key(hsm.clone()),
         builder().signing_key(signing).decryption_key(decryption),
+        builder().signing_key(boxed.0).decryption_key(boxed.1),
     ] {
         let mut broker = Broker::default();
         sign_in(&consumer.build().unwrap(), &mut broker).unwrap();
         assert!(broker.refusals().is_empty());
     }
-    assert_eq!(hsm.calls.load(Ordering::Relaxed), 2 * 4, "three signatures and one decryption each");
+    assert_eq!(hsm.calls.load(Ordering::Relaxed), 3 * 4, "three signatures and one decryption each");
 }
 
 #[test]
@@ -122,7 +125,7 @@ fn a_refusal_of_the_key_store_comes_out_with_its_cause() {
     let token = ibkr_oauth::AccessToken::from_parts("t", &STANDARD.encode([7; 256])).unwrap();
     let errors = [
         (consumer.request_token(&mut cx, Callback::OutOfBand).unwrap_err(), Stage::RequestToken),
-        (verifier().access_token(&consumer, &mut cx).unwrap_err(), Stage::AccessToken),
+        (world::verifier().access_token(&consumer, &mut cx).unwrap_err(), Stage::AccessToken),
         (consumer.unlock(&mut cx, &token).unwrap_err(), Stage::Unlock),
         (world::unlocked().live_session_token(&consumer, &mut cx).unwrap_err(), Stage::LiveSessionToken),
     ];
@@ -130,7 +133,24 @@ fn a_refusal_of_the_key_store_comes_out_with_its_cause() {
         assert_eq!((error.kind(), error.stage(), error.status()), (ErrorKind::Key, stage, None));
         assert_eq!(error.source().unwrap().downcast_ref(), Some(&Locked { slot: 7 }));
         assert_eq!(error.to_string(), format!("{stage}: the key store refused: slot 7 is locked"));
+        assert_eq!(error.remedy(), "enter the slot's PIN");
     }
+}
+
+#[test]
+fn whatever_a_key_store_says_an_error_is_one_line() {
+    #[derive(Debug)]
+    struct Talkative;
+    impl SigningKey for Talkative {
+        fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+            Err(KeyError::refused("no slot\r\n\u{1b}[31mtry\u{202e} another").with_remedy("call\nthe vendor"))
+        }
+    }
+    let consumer = Consumer::builder("C").signing_key(Talkative).build().unwrap();
+    let error = consumer.request_token(&mut Context::new(NOW, &mut Dice(1)), Callback::OutOfBand).unwrap_err();
+    assert_eq!(error.to_string(), "request token: the key store refused: no slot   [31mtry  another");
+    assert_eq!(error.remedy(), "call the vendor");
+    assert_eq!(error.source().unwrap().to_string(), "no slot\r\n\u{1b}[31mtry\u{202e} another", "as it was said");
 }
 
 #[test]
@@ -148,11 +168,6 @@ fn a_missing_key_is_named_with_the_way_to_do_without() {
     let error = world::unlocked().prepare_live_session_token(&bare, &mut cx).unwrap_err();
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::LiveSessionToken));
     assert!(error.remedy().contains("dh_group"), "{}", error.remedy());
-}
-
-fn verifier() -> ibkr_oauth::Verifier {
-    let consent: Consent = serde_json::from_str(r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#).unwrap();
-    consent.verifier("?oauth_token=t&oauth_verifier=v").unwrap()
 }
 
 /// Signs elsewhere: this key store sees the input and nothing else.
@@ -197,8 +212,8 @@ fn one_call_and_two_phases_make_the_same_request() {
     same(&consumer.request_token(&mut one, Callback::OutOfBand).unwrap(), &signed_elsewhere(unsigned));
     let (one, two) = (&mut Dice(2), &mut Dice(2));
     let (mut one, mut two) = (Context::new(NOW, one), Context::new(NOW, two));
-    let unsigned = verifier().prepare_access_token(&keyless, &mut two).unwrap();
-    same(&verifier().access_token(&consumer, &mut one).unwrap(), &signed_elsewhere(unsigned));
+    let unsigned = world::verifier().prepare_access_token(&keyless, &mut two).unwrap();
+    same(&world::verifier().access_token(&consumer, &mut one).unwrap(), &signed_elsewhere(unsigned));
     let (one, two) = (&mut Dice(3), &mut Dice(3));
     let (mut one, mut two) = (Context::new(NOW, one), Context::new(NOW, two));
     let unsigned = world::unlocked().prepare_live_session_token(&keyless, &mut two).unwrap();

@@ -21,6 +21,8 @@ mod epochs;
 mod faults;
 #[path = "session/hand_over.rs"]
 mod hand_over;
+#[path = "session/late_signatures.rs"]
+mod late_signatures;
 #[path = "session/life.rs"]
 mod life;
 #[path = "support/machine.rs"]

@@ -101,6 +101,12 @@ proptest! {
     fn no_sequence_of_inputs_breaks_a_session(operations in operations::sequence()) {
         operations.perform();
     }
+
+    /// Whatever a key store, the application and the clock do meanwhile, no timestamp is smaller than the one before.
+    #[test]
+    fn a_key_store_that_takes_its_time_breaks_no_promise(operations in operations::key_store()) {
+        operations.perform();
+    }
 }
 
 /// A script is data: the same one plays the same way.

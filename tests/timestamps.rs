@@ -9,7 +9,7 @@ use std::{collections::HashSet, error::Error as _, sync::Mutex, thread, time::Du
 use bytes::Bytes;
 use http::{Request, header};
 use ibkr_oauth::{
-    AccessToken, Callback, Compete, Consent, Consumer, Context, Entropy, EntropyError, Error, ErrorKind, Signer, Stage,
+    AccessToken, Callback, Compete, Consumer, Context, Entropy, EntropyError, Error, ErrorKind, Signer, Stage,
     Timestamp,
     dh::Exponent,
     oauth1::AuthorizationHeader,
@@ -141,8 +141,7 @@ fn milliseconds_are_cut_off_and_the_end_of_time_does_not_panic() {
 fn each_call(dice: &mut dyn Entropy) -> Vec<(Stage, Result<(), Error>)> {
     let consumer = consumer();
     let mut cx = Context::new(NOW, dice);
-    let consent: Consent = serde_json::from_str(r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#).unwrap();
-    let verifier = consent.verifier("?oauth_token=t&oauth_verifier=v").unwrap();
+    let verifier = world::verifier();
     let signer = world::signer(&consumer);
     let brokerage = signer.brokerage();
     let mut plain = request();

@@ -138,10 +138,6 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Whether the timestamps of handshakes that a key store signed are held against those of other requests too. They are
-/// older than what was signed, or reset, while the key store was at work, and the session sends them all the same.
-const WATCH_KEY_STORES: bool = false;
-
 const START: u64 = 1_700_000_000_000;
 const READY: &str = r#""authenticated":true,"competing":false,"connected":true,"established":true"#;
 
@@ -391,7 +387,11 @@ impl Watch {
                 assert!(TRANSITIONS.contains(&(from, trigger, to)), "{from} {trigger} {to}");
                 self.state = to;
             }
-            SessionEvent::ClockStepped { .. } => self.timestamp = 0,
+            SessionEvent::ClockStepped { .. } => {
+                self.timestamp = 0;
+                // What was to be signed is dated by the time before.
+                self.outstanding.take_if(|outstanding| outstanding.request.is_none());
+            }
             SessionEvent::PenaltyBox { until } => self.penalty = Some(until.as_millis()),
             SessionEvent::Failed { retry_at, .. } => assert!(retry_at.as_millis() >= self.now),
             SessionEvent::Closed { .. } | SessionEvent::GaveUp { .. } => {
@@ -410,16 +410,15 @@ impl Watch {
         let header: AuthorizationHeader = header.to_str().expect("ASCII").parse().expect("what we write");
         let get = |name: &str| header.get(name).unwrap_or_else(|| panic!("no {name}")).to_owned();
         let timestamp: u64 = get("oauth_timestamp").parse().expect("a number");
+        assert!(timestamp >= self.timestamp, "{timestamp} after {}: {}", self.timestamp, self.log);
+        self.timestamp = timestamp;
         // Where a key store signs, the timestamp is of when it was asked.
         let is_handshake = request.uri().path().ends_with("/live_session_token");
         let was_asked = is_handshake && self.outstanding_signature.take().is_some();
-        if !was_asked || WATCH_KEY_STORES {
-            assert!(timestamp >= self.timestamp, "{timestamp} after {}: {}", self.timestamp, self.log);
-            self.timestamp = timestamp;
-        }
-        if !was_asked && !self.config.correct_clock {
+        if !self.config.correct_clock {
             let now = self.now / 1000;
-            assert!((now..=now + 300).contains(&timestamp), "{timestamp} at {now}: {}", self.log);
+            let earliest = if was_asked { now.saturating_sub(300) } else { now };
+            assert!((earliest..=now + 300).contains(&timestamp), "{timestamp} at {now}: {}", self.log);
         }
         assert!(self.nonces.insert(get("oauth_nonce")), "a nonce comes twice: {}", self.log);
         let signature = STANDARD.decode(get("oauth_signature")).expect("Base64");
@@ -552,7 +551,7 @@ impl Watch {
                 assert!(!expired, "{}", self.log);
                 (self.session, self.token, self.config) = (session, token, config);
                 self.state = State::Live;
-                (self.outstanding, self.penalty) = (None, None);
+                self.outstanding = None;
                 self.asked.clear();
                 self.signers.clear();
                 (self.shutting_down, self.told_the_end, self.finished) = (false, false, false);

@@ -12,7 +12,7 @@ use super::{
     fields::{Text, read_field, refuse_other_types, unknown_field},
 };
 #[cfg(feature = "rsa")]
-use crate::key::{KeyError, RsaKey};
+use crate::key::{KeyError, RsaKey, encoding::text_of};
 use crate::{error::Error, secret::Secret};
 
 /// The content of a key file, and the passphrase that opens it.
@@ -95,13 +95,14 @@ impl KeySource {
 /// Reads a key in every form that [`RsaKey`] reads.
 #[cfg(feature = "rsa")]
 pub(crate) fn read_rsa_key(content: &[u8], passphrase: Option<&[u8]>) -> Result<RsaKey, Error> {
-    let text = std::str::from_utf8(content);
+    let text = text_of(content);
+    let text = text.as_deref().map(String::as_str);
     if let Some(passphrase) = passphrase {
-        return open(content, text.ok(), passphrase);
+        return open(content, text, passphrase);
     }
-    let key = text.map_or_else(|_| RsaKey::from_der(content), RsaKey::from_pem);
+    let key = text.map_or_else(|| RsaKey::from_der(content), RsaKey::from_pem);
     key.map_err(|error| match text {
-        Ok(text) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => refused(error).with_remedy(PASSPHRASE_WANTED),
+        Some(text) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => refused(error).with_remedy(PASSPHRASE_WANTED),
         _ => refused(error),
     })
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::authorize::Verifier;
+use super::{authorize::Verifier, is_token};
 use crate::{
     consumer::Consumer,
     context::Context,
@@ -23,6 +23,16 @@ const STAGE: Stage = Stage::AccessToken;
 /// It does not expire. The token stays the same for a user and a consumer; each time it is generated the secret is new,
 /// and the old one is dead. An application keeps it: it is `Serialize` and `Deserialize`, and of no use to anybody
 /// without the consumer's keys.
+///
+/// ```
+/// use ibkr_oauth::AccessToken;
+///
+/// # let secret_from_portal = "QUJD\n";
+/// let token = AccessToken::from_parts("218c1d970d85a8442825", secret_from_portal)?;
+/// let kept = serde_json::to_string(&token)?;
+/// assert_eq!(serde_json::from_str::<AccessToken>(&kept)?, token);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredAccessToken", into = "StoredAccessToken")]
 pub struct AccessToken {
@@ -69,9 +79,7 @@ impl AccessToken {
     /// Base64; the error says how long the secret was, never what it was.
     pub fn from_parts(token: impl Into<String>, encrypted_secret_base64: &str) -> Result<Self, Error> {
         let token = token.into();
-        if token.is_empty() || token.contains(|char: char| !char.is_ascii_graphic()) {
-            return Err(Error::config(STAGE, "the access token is empty or has characters that no token has"));
-        }
+        Self::check_token(&token)?;
         let encrypted = encoding::read_base64(encrypted_secret_base64.as_bytes()).filter(|secret| !secret.is_empty());
         let encrypted = encrypted.ok_or_else(|| {
             let length = encrypted_secret_base64.trim().len();
@@ -79,6 +87,14 @@ impl AccessToken {
                 .with_remedy("copy the secret again, whole: 344 characters for a key of 2048 bits")
         })?;
         Ok(Self { token, encrypted_secret: encrypted.expose().to_vec(), is_paper: None })
+    }
+
+    pub(crate) fn check_token(token: &str) -> Result<(), Error> {
+        if is_token(token) {
+            return Ok(());
+        }
+        Err(Error::config(STAGE, "the access token is empty or has characters that no token has")
+            .with_remedy("copy the access token again, whole, and without the blanks and line breaks around it"))
     }
 
     /// The token, as it stands in each `Authorization` header.
@@ -144,7 +160,26 @@ impl Verifier {
 
 /// An access token whose secret is open: all that is needed to negotiate live session tokens.
 ///
-/// Its clones share the rule that timestamps never decrease, as do all signers that come from it.
+/// Its clones share the rule that timestamps never decrease, as do all signers that come from it: keep one for as long as
+/// the program runs, and negotiate each live session token with it.
+///
+/// ```
+/// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+/// # use ibkr_oauth::{Context, OsEntropy, Timestamp, simulator::{Broker, test_keys}};
+/// # let mut entropy = OsEntropy;
+/// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
+/// # let (mut broker, consumer) = (Broker::default(), test_keys::consumer()?);
+/// # let access_token = test_keys::access_token(&mut broker, &mut cx)?;
+/// let unlocked = consumer.unlock(&mut cx, &access_token)?;
+///
+/// let exchange = unlocked.live_session_token(&consumer, &mut cx)?;
+/// let response = broker.handle(&mut cx, exchange.request()); // in production: your HTTP client
+/// let live_session_token = exchange.complete(response)?;
+/// let signer = live_session_token.signer();
+/// # assert_eq!(signer.access_token(), access_token.token());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct UnlockedToken {
     token: Arc<str>,
@@ -168,7 +203,8 @@ impl Consumer {
 }
 
 impl UnlockedToken {
-    /// A token whose secret was opened elsewhere, once, by an HSM, a KMS or a person.
+    /// A token whose secret was opened elsewhere, once, by an HSM, a KMS or a person: the bytes themselves, of which IBKR's
+    /// secrets have 32, neither hexadecimal nor Base64.
     #[must_use]
     pub fn from_plaintext(token: &str, secret: Secret) -> Self {
         Self { token: Arc::from(token), secret: Arc::new(secret), floor: Arc::default() }

@@ -5,9 +5,10 @@ use std::fmt;
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
+use super::is_token;
 use crate::{
     error::{Error, ErrorKind, Stage},
-    oauth1::{form_parameters, percent_encode},
+    oauth1::{form_parameters, parse_uri, percent_encode},
 };
 
 const STAGE: Stage = Stage::Authorize;
@@ -27,13 +28,13 @@ const STAGE: Stage = Stage::Authorize;
 /// let response = broker.handle(&mut cx, exchange.request()); // in production: your HTTP client
 /// let consent = exchange.complete(response)?;
 ///
-/// let callback = broker.consent(&mut cx, consent.url()).expect("the simulated user agrees");
+/// let callback = broker.consent(&mut cx, consent.url())?; // in production: the user and the browser
 /// let verifier = consent.verifier(&callback)?;
 ///
 /// let cancelled = consent.verifier("https://www.example.com/callback").unwrap_err();
 /// assert_eq!(cancelled.kind(), ErrorKind::Rejected);
 /// # }
-/// # Ok::<(), ibkr_oauth::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredConsent", into = "StoredConsent")]
@@ -50,10 +51,14 @@ struct StoredConsent {
 }
 
 impl TryFrom<StoredConsent> for Consent {
-    type Error = http::uri::InvalidUri;
+    type Error = Error;
 
-    fn try_from(stored: StoredConsent) -> Result<Self, http::uri::InvalidUri> {
-        Ok(Self { request_token: stored.request_token, url: stored.url.parse()? })
+    fn try_from(stored: StoredConsent) -> Result<Self, Error> {
+        let foreign = || Error::malformed(STAGE, "the stored URL is not the page for the stored request token");
+        let (page, _) = stored.url.split_once('?').ok_or_else(foreign)?;
+        parse_uri(page).map_err(|error| foreign().with_source(error))?;
+        let consent = Self::new(stored.request_token, page)?;
+        if consent.url == *stored.url { Ok(consent) } else { Err(foreign()) }
     }
 }
 
@@ -65,8 +70,8 @@ impl From<Consent> for StoredConsent {
 
 impl Consent {
     pub(super) fn new(request_token: String, authorize_url: &str) -> Result<Self, Error> {
-        if request_token.is_empty() || request_token.contains(|char: char| !char.is_ascii_graphic()) {
-            let message = "the reply's `oauth_token` is empty or has characters that no token has";
+        if !is_token(&request_token) {
+            let message = "the request token is empty or has characters that no token has";
             return Err(Error::malformed(Stage::RequestToken, message));
         }
         let url = format!("{authorize_url}?oauth_token={}", percent_encode(request_token.as_bytes()));
@@ -103,10 +108,10 @@ impl Consent {
     /// # Errors
     /// [`ErrorKind::Rejected`] if the user cancelled: the callback has neither token nor verifier.
     /// [`ErrorKind::Unverified`] if it belongs to another request token: do not use it, somebody may have forged it.
-    /// [`ErrorKind::Malformed`] if it has only one of the two, an empty one, or one twice.
+    /// [`ErrorKind::Malformed`] if it has only one of the two, an empty one, or one twice, or is no URL at all.
     pub fn verifier(&self, callback: &str) -> Result<Verifier, Error> {
         let without_fragment = callback.split('#').next().unwrap_or_default().trim();
-        let query = query_of(without_fragment);
+        let query = query_of(without_fragment).ok_or_else(|| broken("it is neither an address nor a query"))?;
         let token = single(query, "oauth_token")?;
         let verifier = single(query, "oauth_verifier")?;
         match (token, verifier) {
@@ -121,15 +126,36 @@ impl Consent {
             (None, Some(_)) => Err(broken("it has no `oauth_token`")),
         }
     }
+
+    /// Takes the verifier alone, as a user copies it from the address bar where nothing listens at the callback.
+    ///
+    /// Nothing then tells that it belongs to this request token. Where the callback comes from the browser itself, read
+    /// it with [`verifier`](Self::verifier).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] if it is empty, has control characters, or is a whole callback.
+    pub fn verifier_from_code(&self, code: &str) -> Result<Verifier, Error> {
+        let code = code.trim();
+        if !is_verifier(code) || code.contains("oauth_verifier") {
+            return Err(Error::malformed(STAGE, "the verifier is empty or not text, or has more with it")
+                .with_remedy("hand over the value of `oauth_verifier` alone, or the whole address to `verifier`"));
+        }
+        Ok(Verifier { request_token: self.request_token.clone(), verifier: code.to_owned() })
+    }
 }
 
 /// The query of a URL, of a path, or the query alone, as some frameworks hand it over: that one starts with a name, and
-/// may have the marks of a URL in its values.
-fn query_of(callback: &str) -> &str {
+/// may have the marks of a URL in its values. `None` for a text that has no such marks.
+fn query_of(callback: &str) -> Option<&str> {
     match callback.find(['/', '?', ':', '=', '&']).map(|index| callback.split_at(index)) {
-        Some((_, rest)) if rest.starts_with(['=', '&']) => callback,
-        _ => callback.split_once('?').map_or("", |(_, query)| query),
+        Some((_, rest)) if rest.starts_with(['=', '&']) => Some(callback),
+        Some(_) => Some(callback.split_once('?').map_or("", |(_, query)| query)),
+        None => callback.is_empty().then_some(callback),
     }
+}
+
+fn is_verifier(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_control)
 }
 
 fn broken(what: &str) -> Error {
@@ -147,7 +173,7 @@ fn single(query: &str, name: &str) -> Result<Option<String>, Error> {
         return Err(broken(&format!("it has `{name}` twice")));
     }
     match String::from_utf8(value) {
-        Ok(text) if !text.is_empty() && !text.contains(char::is_control) => Ok(Some(text)),
+        Ok(text) if is_verifier(&text) => Ok(Some(text)),
         _ => Err(broken(&format!("its `{name}` is empty or not text"))),
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /oauth/live_session_token`: negotiates the key that signs a day's requests, and proves it.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -98,6 +98,10 @@ impl UnlockedToken {
 
     /// As [`live_session_token`](Self::live_session_token), with the signature made elsewhere.
     ///
+    /// The request is dated by now, not by when the signature comes. The broker refuses old timestamps, and perhaps those
+    /// that are smaller than one it has seen: where the signature took minutes, or something else was signed meanwhile,
+    /// prepare anew. ([`Session`](crate::session::Session) does.)
+    ///
     /// # Errors
     /// As there, but for those of the signing key.
     pub fn prepare_live_session_token(
@@ -105,11 +109,23 @@ impl UnlockedToken {
         consumer: &Consumer,
         cx: &mut Context<'_>,
     ) -> Result<Unsigned<LiveSessionToken>, Error> {
+        self.prepare_dated_ahead(consumer, cx, Duration::ZERO).map(|(unsigned, _)| unsigned)
+    }
+
+    /// As above, with a timestamp (which is returned too) so much ahead of the clock: whoever signs meanwhile signs with
+    /// no later one.
+    pub(crate) fn prepare_dated_ahead(
+        &self,
+        consumer: &Consumer,
+        cx: &mut Context<'_>,
+        ahead: Duration,
+    ) -> Result<(Unsigned<LiveSessionToken>, u64), Error> {
         let group = consumer.dh_group()?.clone();
         let entropy_error = |error| Error::entropy(STAGE, error);
         let exponent = Exponent::draw(cx.entropy()).map_err(entropy_error)?;
         let nonce = nonce(cx.entropy()).map_err(entropy_error)?;
-        let timestamp = self.floor().stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
+        let date = cx.now().saturating_add(ahead);
+        let timestamp = self.floor().stamp(date).map_err(|behind| behind.error(STAGE))?;
         let parameters = vec![
             ("diffie_hellman_challenge", exponent.challenge(&group)),
             ("oauth_consumer_key", consumer.consumer_key().to_owned()),
@@ -129,9 +145,10 @@ impl UnlockedToken {
             requested_at: cx.now(),
         };
         let prepend = hexadecimal(self.secret().expose());
-        Unsigned::new(STAGE, consumer, uri, parameters, &prepend, move |response| {
+        let unsigned = Unsigned::new(STAGE, consumer, uri, parameters, &prepend, move |response| {
             negotiation.conclude(&reply::read(STAGE, &response)?)
-        })
+        })?;
+        Ok((unsigned, timestamp))
     }
 }
 
@@ -162,7 +179,7 @@ impl Negotiation {
         let secret = Arc::new(shared.live_session_token(&self.secret));
         let expected = dh::proof(&secret, self.consumer.consumer_key());
         if !bool::from(expected.ct_eq(&proof)) {
-            return Err(self.unverified("the broker's proof does not match: both sides computed different tokens"));
+            return Err(self.not_proved());
         }
 
         let signer = Signer::new(self.consumer.clone(), Arc::clone(&self.token), &secret, Arc::clone(&self.floor));
@@ -179,7 +196,8 @@ impl Negotiation {
         credible.contains(&life).then_some(Timestamp::from_millis(millis))
     }
 
-    fn unverified(&self, message: impl Into<Cow<'static, str>>) -> Error {
+    fn not_proved(&self) -> Error {
+        let message = "the broker's proof does not match: both sides computed different tokens";
         let error = Error::new(ErrorKind::Unverified, STAGE, message)
             .with_cause(Cause::LiveSessionTokenNotProved, Confidence::Inferred);
         // A wrong decryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
@@ -188,6 +206,10 @@ impl Negotiation {
                 "check the decryption key (is it swapped with the signing key?), the Diffie-Hellman group, and the \
                  consumer key's case",
             ),
+            length @ (44 | 64) if self.secret.expose().is_ascii() => error.with_remedy(format!(
+                "the access token's secret is a text of {length} characters instead of 32 bytes: hand over the bytes \
+                 themselves, neither hexadecimal nor Base64"
+            )),
             length => error.with_remedy(format!(
                 "the access token's secret opened to {length} bytes instead of 32: the decryption key is most likely \
                  not the one the secret was encrypted to"

@@ -15,7 +15,7 @@ use crate::{
 const STAGE: Stage = Stage::RequestToken;
 
 /// Where the broker sends the user's browser after the consent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Callback<'a> {
     /// `oob`: to the address that is registered for the consumer, or, without one, to a page from whose address the user

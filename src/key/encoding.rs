@@ -57,6 +57,27 @@ pub(crate) fn read(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Key
     Err(no_pem(text, wanted))
 }
 
+/// The text that a file holds: UTF-8, or UTF-16 with its byte order mark, as PowerShell writes what it is told to put into
+/// a file. `None` where it holds no text, and so perhaps DER.
+#[cfg(feature = "rsa")]
+pub(crate) fn text_of(content: &[u8]) -> Option<Zeroizing<String>> {
+    let (unit, utf16): (fn([u8; 2]) -> u16, _) = match content {
+        [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => (u16::from_be_bytes, rest),
+        _ => return std::str::from_utf8(content).ok().map(|text| Zeroizing::new(text.to_owned())),
+    };
+    let pairs = utf16.chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    // A unit of two bytes becomes three at most, so that the text does not grow and leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(pairs.len().saturating_mul(3)));
+    for char in char::decode_utf16(pairs.filter_map(|pair| pair.try_into().ok()).map(unit)) {
+        text.push(char.ok()?);
+    }
+    Some(text)
+}
+
 /// The text without what often surrounds it: byte order mark, spaces, quotes.
 pub(crate) fn bare(text: &str) -> &str {
     text.trim_matches(|char: char| char.is_whitespace() || matches!(char, '\u{feff}' | '"' | '\'' | '\0'))

@@ -32,15 +32,16 @@ const MAX_BITS: usize = 8192;
 /// timing, with random bytes from the [`Entropy`] of each call. A clone shares the same key. The key is wiped when the
 /// last clone is dropped, and never printed.
 ///
-/// ```no_run
+/// ```
+/// # #[cfg(feature = "simulator")] {
 /// use ibkr_oauth::key::RsaKey;
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let text = "-----BEGIN PRIVATE KEY-----\n…"; // from a file, an environment variable, a secret store
-/// let key = RsaKey::from_pem(text)?;
+/// # let text = ibkr_oauth::simulator::test_keys::SIGNING_KEY;
+/// let key = RsaKey::from_pem(text)?; // from a file, an environment variable, a secret store
 /// assert_eq!(key.modulus_bits(), 2048);
-/// # Ok(())
+/// assert!(key.public_key_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"), "what IBKR is given");
 /// # }
+/// # Ok::<(), ibkr_oauth::key::KeyError>(())
 /// ```
 #[derive(Clone)]
 pub struct RsaKey(Arc<Inner>);

@@ -5,6 +5,16 @@ use std::time::Duration;
 /// How a [`Session`](super::Session) behaves. Start from [`SessionConfig::default`] and change what must differ.
 ///
 /// An interval under one second is taken as one second.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ibkr_oauth::session::{CompetePolicy, SessionConfig};
+///
+/// let mut config = SessionConfig::default();
+/// config.compete = CompetePolicy::TakeOnce;
+/// config.renewal_margin = Duration::from_secs(3600);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionConfig {
@@ -86,7 +96,7 @@ impl SessionConfig {
 }
 
 /// What to do where the user has a brokerage session elsewhere: in TWS, on the phone, in another program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CompetePolicy {
     /// Never throw another session out; ask again from time to time whether it has gone.
@@ -99,7 +109,7 @@ pub enum CompetePolicy {
 }
 
 /// What becomes of the broker's side of the session at shutdown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnShutdown {
     /// Log out: the brokerage session and the live session token end.

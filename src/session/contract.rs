@@ -54,7 +54,7 @@ pub enum Output {
 }
 
 /// What a session waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutReason {
     /// The reply to a request, or a signature, is overdue then.
@@ -161,7 +161,7 @@ pub struct Failure {
 }
 
 /// What is certain about a [`Failure`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
     /// Nothing was sent: no connection could be made.

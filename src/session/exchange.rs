@@ -8,7 +8,7 @@ use http::{
     header::{DATE, RETRY_AFTER},
 };
 
-use super::{ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, State};
+use super::{ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, State, clock_skew};
 use crate::{
     brokerage::{BrokerageStatus, Logout, Tickle},
     context::{Context, Timestamp},
@@ -19,7 +19,10 @@ use crate::{
 };
 
 /// More is taken for a mistake: a live session token lives no longer.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// The furthest that a handshake is dated ahead of the clock, for a key store that is slow.
+const LONGEST_DATED_AHEAD: Duration = Duration::from_secs(60);
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +57,31 @@ impl Task {
     }
 }
 
-/// The only thing that may read the answer.
+/// What is under way: sent and not answered, or given to be signed and not signed.
+pub(super) struct Outstanding {
+    id: ExchangeId,
+    since: Timestamp,
+    awaited: Awaited,
+}
+
+enum Awaited {
+    Signature(Unsent),
+    Reply(Pending),
+}
+
+/// A request for a live session token that waits for its signature, and the timestamp that it is dated by.
+struct Unsent {
+    unsigned: Box<Unsigned<LiveSessionToken>>,
+    timestamp: u64,
+}
+
+/// The only thing that may read the reply.
 enum Pending {
-    Signature(Box<Unsigned<LiveSessionToken>>),
     Negotiate(PendingReply<LiveSessionToken>),
     Open(PendingReply<BrokerageStatus>),
     Status(PendingReply<BrokerageStatus>),
     Tickle(PendingReply<Tickle>),
     LogOut(PendingReply<Logout>),
-}
-
-pub(super) struct Outstanding {
-    id: ExchangeId,
-    sent_at: Timestamp,
-    pending: Pending,
 }
 
 /// What came of an exchange that succeeded.
@@ -79,54 +93,63 @@ pub(super) enum Reply {
 }
 
 impl Outstanding {
-    pub(super) fn task(&self) -> Task {
-        match self.pending {
-            Pending::Signature(_) | Pending::Negotiate(_) => Task::Negotiate,
-            Pending::Open(_) => Task::Open,
-            Pending::Status(_) => Task::Status,
-            Pending::Tickle(_) => Task::Tickle,
-            Pending::LogOut(_) => Task::LogOut,
-        }
-    }
-
-    pub(super) fn sent_at(&self) -> Timestamp {
-        self.sent_at
-    }
-
-    /// Whether this is the request of that id, sent already.
-    pub(super) fn is_request(&self, id: ExchangeId) -> bool {
-        self.id == id && !matches!(self.pending, Pending::Signature(_))
-    }
-
-    /// Whether this is the request of that id, not yet signed.
-    pub(super) fn is_signature(&self, id: ExchangeId) -> bool {
-        self.id == id && matches!(self.pending, Pending::Signature(_))
-    }
-
     pub(super) fn is(&self, id: ExchangeId) -> bool {
         self.id == id
     }
 
-    pub(super) fn complete(self, response: Response<Bytes>) -> Result<Reply, Error> {
-        match self.pending {
-            Pending::Signature(_) => {
-                Err(Error::config(Stage::LiveSessionToken, "a signature was awaited, not a reply"))
-            }
-            Pending::Negotiate(reply) => reply.complete(response).map(Reply::Negotiated),
-            Pending::Open(reply) | Pending::Status(reply) => reply.complete(response).map(Reply::Brokerage),
-            Pending::Tickle(reply) => reply.complete(response).map(Reply::Tickled),
-            Pending::LogOut(reply) => reply.complete(response).map(|logout| Reply::LoggedOut(logout.status)),
+    pub(super) fn awaits_signature(&self) -> bool {
+        matches!(self.awaited, Awaited::Signature(_))
+    }
+
+    pub(super) fn task(&self) -> Task {
+        match &self.awaited {
+            Awaited::Signature(_) => Task::Negotiate,
+            Awaited::Reply(pending) => pending.task(),
         }
     }
 
     /// What a failure outside means for this exchange.
     pub(super) fn failure(&self, failure: Failure) -> Error {
         let stage = self.task().stage();
-        match (&self.pending, failure.kind) {
-            (Pending::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
+        match (&self.awaited, failure.kind) {
+            (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
             (_, _) => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
         }
+    }
+}
+
+impl Pending {
+    fn task(&self) -> Task {
+        match self {
+            Self::Negotiate(_) => Task::Negotiate,
+            Self::Open(_) => Task::Open,
+            Self::Status(_) => Task::Status,
+            Self::Tickle(_) => Task::Tickle,
+            Self::LogOut(_) => Task::LogOut,
+        }
+    }
+
+    fn complete(self, response: Response<Bytes>) -> Result<Reply, Error> {
+        match self {
+            Self::Negotiate(reply) => reply.complete(response).map(Reply::Negotiated),
+            Self::Open(reply) | Self::Status(reply) => reply.complete(response).map(Reply::Brokerage),
+            Self::Tickle(reply) => reply.complete(response).map(Reply::Tickled),
+            Self::LogOut(reply) => reply.complete(response).map(|logout| Reply::LoggedOut(logout.status)),
+        }
+    }
+}
+
+/// What a task begins with.
+enum First {
+    Sign(Unsent),
+    Send(Request<Bytes>, Pending),
+}
+
+impl First {
+    fn send<T>(exchange: Exchange<T>, pending: fn(PendingReply<T>) -> Pending) -> Self {
+        let (request, reply) = exchange.into_parts();
+        Self::Send(request, pending(reply))
     }
 }
 
@@ -171,80 +194,89 @@ impl Session {
     /// Makes a request, freshly signed, and has it sent.
     pub(super) fn start(&mut self, cx: &mut Context<'_>, task: Task) {
         match self.make(cx, task) {
-            Ok((Some(request), pending)) => {
-                let (id, give_up_at) = self.expect(pending);
-                self.outputs.push_back(Output::Transmit { id, request, give_up_at });
-            }
-            Ok((None, pending)) => {
-                let input = match &pending {
-                    Pending::Signature(unsigned) => unsigned.input().clone(),
-                    _ => return,
-                };
-                let (id, give_up_at) = self.expect(pending);
+            Ok(First::Send(request, pending)) => self.transmit(request, pending),
+            Ok(First::Sign(unsent)) => {
+                let input = unsent.unsigned.input().clone();
+                let (id, give_up_at) = self.expect(Awaited::Signature(unsent));
                 self.outputs.push_back(Output::Sign { id, input, give_up_at });
             }
             Err(error) => self.fail(cx, task, error, None),
         }
     }
 
-    fn make(&self, cx: &mut Context<'_>, task: Task) -> Result<(Option<Request<Bytes>>, Pending), Error> {
-        fn parts<T>(
-            exchange: Exchange<T>,
-            pending: fn(PendingReply<T>) -> Pending,
-        ) -> (Option<Request<Bytes>>, Pending) {
-            let (request, reply) = exchange.into_parts();
-            (Some(request), pending(reply))
-        }
-        if task == Task::Negotiate {
-            let unsigned = self.token.prepare_live_session_token(&self.consumer, cx)?;
-            return if self.consumer.has_signing_key() {
-                unsigned.sign(cx).map(|exchange| parts(exchange, Pending::Negotiate))
-            } else {
-                Ok((None, Pending::Signature(Box::new(unsigned))))
-            };
-        }
-        let signer = self
-            .view
-            .signer
-            .as_ref()
-            .ok_or_else(|| Error::config(task.stage(), "there is no live session token to sign with"))?;
-        let brokerage = signer.brokerage();
-        match task {
-            Task::Negotiate | Task::Open => {
-                brokerage.open(cx, self.compete()).map(|exchange| parts(exchange, Pending::Open))
+    fn make(&self, cx: &mut Context<'_>, task: Task) -> Result<First, Error> {
+        let signer = || {
+            let none = || Error::config(task.stage(), "there is no live session token to sign with");
+            self.view.signer.as_ref().ok_or_else(none)
+        };
+        Ok(match task {
+            Task::Negotiate => {
+                let (unsigned, timestamp) = self.token.prepare_dated_ahead(&self.consumer, cx, self.signing_takes)?;
+                if !self.consumer.has_signing_key() {
+                    return Ok(First::Sign(Unsent { unsigned: Box::new(unsigned), timestamp }));
+                }
+                First::send(unsigned.sign(cx)?, Pending::Negotiate)
             }
-            Task::Status => brokerage.status(cx).map(|exchange| parts(exchange, Pending::Status)),
-            Task::Tickle => brokerage.tickle(cx).map(|exchange| parts(exchange, Pending::Tickle)),
-            Task::LogOut => brokerage.logout(cx).map(|exchange| parts(exchange, Pending::LogOut)),
-        }
+            Task::Open => First::send(signer()?.brokerage().open(cx, self.compete())?, Pending::Open),
+            Task::Status => First::send(signer()?.brokerage().status(cx)?, Pending::Status),
+            Task::Tickle => First::send(signer()?.brokerage().tickle(cx)?, Pending::Tickle),
+            Task::LogOut => First::send(signer()?.brokerage().logout(cx)?, Pending::LogOut),
+        })
     }
 
-    fn expect(&mut self, pending: Pending) -> (ExchangeId, Timestamp) {
+    fn transmit(&mut self, request: Request<Bytes>, pending: Pending) {
+        let (id, give_up_at) = self.expect(Awaited::Reply(pending));
+        self.outputs.push_back(Output::Transmit { id, request, give_up_at });
+    }
+
+    fn expect(&mut self, awaited: Awaited) -> (ExchangeId, Timestamp) {
         let id = ExchangeId(self.next_id);
         self.next_id += 1;
-        let sent_at = self.schedule.now();
         let patience = if self.shutting_down { super::SHUTDOWN_PATIENCE } else { self.config.reply_timeout };
         let give_up_at = self.schedule.after(patience);
         self.schedule.answer = Some(give_up_at);
-        self.outstanding = Some(Outstanding { id, sent_at, pending });
+        self.outstanding = Some(Outstanding { id, since: self.schedule.now(), awaited });
         (id, give_up_at)
+    }
+
+    /// Reads a reply, and acts on it if it still means something.
+    pub(super) fn receive(&mut self, cx: &mut Context<'_>, id: ExchangeId, response: Response<Bytes>) {
+        let answered = self.take_outstanding(|outstanding| outstanding.is(id) && !outstanding.awaits_signature());
+        let Some(Outstanding { awaited: Awaited::Reply(pending), since, .. }) = answered else {
+            return self.tell(SessionEvent::UnexpectedAnswer { id });
+        };
+        let now = self.schedule.now();
+        if let Some(seconds) = clock_skew::estimate(response.headers(), since, now) {
+            self.judge_skew(seconds);
+        }
+        let (task, wait) = (pending.task(), retry_after(&response, now));
+        match pending.complete(response) {
+            Ok(reply) if task.belongs_to(self.view.state) => self.succeed(cx, reply),
+            Ok(_) => {}
+            Err(error) => self.fail(cx, task, error, wait),
+        }
     }
 
     /// Completes the request whose signature came, and has it sent.
     pub(super) fn attach(&mut self, cx: &mut Context<'_>, id: ExchangeId, signature: &[u8]) {
-        let outstanding = self.take_outstanding(|outstanding| outstanding.is_signature(id));
-        let Some(Outstanding { pending: Pending::Signature(unsigned), .. }) = outstanding else {
+        let signed = self.take_outstanding(|outstanding| outstanding.is(id) && outstanding.awaits_signature());
+        let Some(Outstanding { awaited: Awaited::Signature(unsent), since, .. }) = signed else {
             return self.tell(SessionEvent::UnexpectedAnswer { id });
         };
         // Its timestamp would be old when the penalty box ends; and who leaves needs no live session token.
         if self.schedule.in_penalty_box() || self.shutting_down {
             return;
         }
-        match unsigned.attach(signature) {
+        // Asked for anew, dated so that a key store as slow as this is not overtaken again.
+        if !self.token.floor().is_current(unsent.timestamp, cx.now()) {
+            self.signing_takes = (2 * self.schedule.since(Some(since))).min(LONGEST_DATED_AHEAD);
+            return;
+        }
+        self.signing_takes = Duration::ZERO;
+        match unsent.unsigned.attach(signature) {
             Ok(exchange) => {
                 let (request, reply) = exchange.into_parts();
-                let (id, give_up_at) = self.expect(Pending::Negotiate(reply));
-                self.outputs.push_back(Output::Transmit { id, request, give_up_at });
+                self.transmit(request, Pending::Negotiate(reply));
             }
             // A signature of the wrong length is the key store's fault, and may be right the next time.
             Err(error) => {

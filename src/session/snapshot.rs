@@ -17,8 +17,8 @@ use crate::{
 const VERSION: u32 = 1;
 const STAGE: Stage = Stage::LiveSessionToken;
 
-/// What another process needs to go on without a handshake of its own: the live session token, and how far timestamps
-/// have come.
+/// What another process needs to go on without a handshake of its own: the live session token, how far timestamps have
+/// come, and how long the broker wants to be left alone.
 ///
 /// It can be read (`Deserialize`), but is written only through [`expose_secrets`](Self::expose_secrets): whoever has it
 /// can sign for the user for the rest of the token's day. Keep it encrypted.
@@ -31,6 +31,7 @@ pub struct Snapshot {
     expires_at: Timestamp,
     timestamp_floor: u64,
     clock_correction: i64,
+    penalty_until: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +48,8 @@ struct Stored {
     timestamp_floor: u64,
     /// In seconds.
     clock_correction: i64,
+    /// In milliseconds since the epoch.
+    penalty_until: Option<u64>,
 }
 
 impl Drop for Stored {
@@ -72,6 +75,7 @@ impl TryFrom<Stored> for Snapshot {
             expires_at: Timestamp::from_millis(stored.expires_at),
             timestamp_floor: stored.timestamp_floor,
             clock_correction: stored.clock_correction,
+            penalty_until: stored.penalty_until.map(Timestamp::from_millis),
         })
     }
 }
@@ -82,6 +86,7 @@ impl Snapshot {
         token: &UnlockedToken,
         live: &LiveSessionToken,
         expires_at: Timestamp,
+        penalty_until: Option<Timestamp>,
     ) -> Self {
         Self {
             consumer_key: consumer.consumer_key().to_owned(),
@@ -90,6 +95,7 @@ impl Snapshot {
             expires_at,
             timestamp_floor: token.floor().floor(),
             clock_correction: token.floor().correction(),
+            penalty_until,
         }
     }
 
@@ -123,6 +129,11 @@ impl Snapshot {
         Ok((live, self.expires_at))
     }
 
+    /// Until when nothing must be sent, because the broker counted too many requests.
+    pub(super) fn penalty_until(&self) -> Option<Timestamp> {
+        self.penalty_until
+    }
+
     /// When the live session token in it expires.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
@@ -140,6 +151,7 @@ impl Snapshot {
             expires_at: self.expires_at.as_millis(),
             timestamp_floor: self.timestamp_floor,
             clock_correction: self.clock_correction,
+            penalty_until: self.penalty_until.map(Timestamp::as_millis),
         }
     }
 }

@@ -257,8 +257,21 @@ impl Session {
     /// The clock was set back too far for timestamps to go on rising from where they are.
     pub(super) fn start_timestamps_afresh(&mut self, behind: ClockBehind) {
         self.token.floor().reset();
+        // What the key store was to sign has a timestamp of before.
+        self.take_outstanding(|outstanding| outstanding.awaits_signature());
         self.tell(SessionEvent::ClockStepped { by: Duration::from_secs(behind.0) });
         self.lose_token();
+    }
+
+    /// Takes note of how far the broker's clock is from ours.
+    pub(super) fn judge_skew(&mut self, seconds: i64) {
+        if !clock_skew::is_news(seconds, self.told_skew) {
+            return;
+        }
+        self.told_skew = seconds;
+        let correction = if self.config.correct_clock { clock_skew::correction(seconds) } else { 0 };
+        self.token.floor().correct(correction);
+        self.tell(SessionEvent::ClockSkew { seconds, corrected: correction != 0 });
     }
 
     /// A clock that is minutes off is the likeliest cause of a refusal, whatever else could be.

@@ -91,7 +91,7 @@ impl SessionView {
 }
 
 /// What to do about a request that failed. From [`SessionView::advise`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {
     /// Nothing: the request did not fail.

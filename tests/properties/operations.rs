@@ -1,11 +1,14 @@
 //! Arbitrary inputs, at arbitrary times, with arbitrary contents.
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::LazyLock, time::Duration};
 
 use ibkr_oauth::{
-    Context, Epoch, Timestamp, UnlockedToken,
+    Consumer, Context, Epoch, Signer, Timestamp, UnlockedToken,
     bytes::Bytes,
-    http::{HeaderValue, Request, Response, StatusCode},
+    dh::DhGroup,
+    http::{HeaderMap, HeaderValue, Request, Response, StatusCode},
+    key::{RsaKey, SigningInput, SigningKey as _},
+    oauth1::AuthorizationHeader,
     session::{
         CompetePolicy, ExchangeId, Failure, FailureKind, Input, OnShutdown, Output, Session, SessionConfig,
         SessionEvent, State,
@@ -13,6 +16,9 @@ use ibkr_oauth::{
     simulator::{Broker, SeededEntropy, test_keys},
 };
 use proptest::prelude::*;
+
+/// The key in the key store.
+static SIGNING_KEY: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap());
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -23,6 +29,10 @@ enum Operation {
     Garbage(usize, u16, Vec<u8>),
     Fail(usize, usize),
     Sign(usize, Vec<u8>),
+    /// The key store answers what it was asked last.
+    SignRightly,
+    /// The application signs a request of its own, and sends it.
+    Request,
     Observe(bool, u16),
     Timeout,
     /// Waits for the deadline, then says so.
@@ -39,6 +49,8 @@ enum Operation {
 #[derive(Clone, Debug)]
 pub(crate) struct Operations {
     start: u64,
+    /// Whether the signing key is elsewhere.
+    remote: bool,
     config: (bool, usize, bool, bool, u32, Vec<u64>),
     sequence: Vec<Operation>,
 }
@@ -81,6 +93,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..4_usize, status(), any_body.clone()).prop_map(|(id, status, body)| Operation::Garbage(id, status, body)),
         2 => (0..4_usize, 0..5_usize).prop_map(|(id, kind)| Operation::Fail(id, kind)),
         1 => (0..4_usize, any_body).prop_map(|(id, signature)| Operation::Sign(id, signature)),
+        6 => Just(Operation::SignRightly),
+        2 => Just(Operation::Request),
         3 => (any::<bool>(), status()).prop_map(|(current, status)| Operation::Observe(current, status)),
         2 => Just(Operation::Timeout),
         8 => Just(Operation::Wait),
@@ -102,9 +116,33 @@ pub(crate) fn sequence() -> impl Strategy<Value = Operations> {
     let refusals = prop_oneof![Just(0), Just(8), Just(u32::MAX)];
     let waits = prop::collection::vec(wait, 10);
     let config = (any::<bool>(), 0..3_usize, any::<bool>(), any::<bool>(), refusals, waits);
-    (moment(), config, prop::collection::vec(operation(), 1..60)).prop_map(|(start, config, sequence)| Operations {
+    let sequence = prop::collection::vec(operation(), 1..60);
+    (moment(), any::<bool>(), config, sequence).prop_map(|(start, remote, config, sequence)| Operations {
         start,
+        remote,
         config,
+        sequence,
+    })
+}
+
+/// A key store that takes its time, an application that signs meanwhile, and a clock that is set.
+pub(crate) fn key_store() -> impl Strategy<Value = Operations> {
+    let operation = prop_oneof![
+        6 => Just(Operation::SignRightly),
+        6 => Just(Operation::Answer),
+        6 => Just(Operation::Request),
+        6 => (0..20_000_u64).prop_map(Operation::Advance),
+        2 => Just(Operation::Advance(13 * 3_600_000)),
+        1 => (0..400_000_u64).prop_map(Operation::Back),
+        1 => Just(Operation::Timeout),
+    ];
+    let hour = 3_600_000;
+    let config =
+        (false, 0, false, true, 8, vec![24 * hour, 1000, 24 * hour, 1000, 60_000, 1000, 1000, 1000, 1000, hour]);
+    prop::collection::vec(operation, 1..120).prop_map(move |sequence| Operations {
+        start: 1_700_000_000_000,
+        remote: true,
+        config: config.clone(),
         sequence,
     })
 }
@@ -115,9 +153,14 @@ struct Bench {
     now: Timestamp,
     entropy: SeededEntropy,
     sent: Vec<(ExchangeId, Request<Bytes>)>,
+    to_sign: Option<(ExchangeId, SigningInput)>,
+    nonces: HashSet<String>,
+    /// The greatest timestamp since the clock stepped.
+    timestamp: u64,
     /// What waits for its answer, and since when nobody waits for it any more.
     outstanding: Option<(ExchangeId, Timestamp)>,
     deadline: Option<Timestamp>,
+    signer: Option<Signer>,
     epochs: Vec<Epoch>,
 }
 
@@ -147,12 +190,28 @@ impl Operations {
     pub(crate) fn perform(&self) {
         let secret = ibkr_oauth::Secret::from(vec![7; 32]);
         let token = UnlockedToken::from_plaintext("218c1d970d85a8442825", secret);
-        let session = Session::new(test_keys::consumer().unwrap(), token, self.config());
+        let local = test_keys::consumer().unwrap();
+        let remote = Consumer::builder(test_keys::CONSUMER_KEY)
+            .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+            .build()
+            .unwrap();
+        let session = Session::new(if self.remote { remote } else { local }, token, self.config());
         let broker = Broker::builder().access_token("218c1d970d85a8442825", [7; 32]).build().unwrap();
         let now = Timestamp::from_millis(self.start);
-        let (sent, epochs) = (Vec::new(), Vec::new());
-        let entropy = SeededEntropy::new(self.start);
-        let mut bench = Bench { session, broker, now, entropy, sent, outstanding: None, deadline: None, epochs };
+        let mut bench = Bench {
+            session,
+            broker,
+            now,
+            entropy: SeededEntropy::new(self.start),
+            sent: Vec::new(),
+            to_sign: None,
+            nonces: HashSet::new(),
+            timestamp: 0,
+            outstanding: None,
+            deadline: None,
+            signer: None,
+            epochs: Vec::new(),
+        };
         bench.drain();
         for operation in &self.sequence {
             bench.perform(operation);
@@ -165,7 +224,7 @@ impl Operations {
 
 impl Bench {
     fn handle(&mut self, input: Input) {
-        if let Input::Response { id, .. } | Input::Failed { id, .. } = &input {
+        if let Input::Response { id, .. } | Input::Failed { id, .. } | Input::Signed { id, .. } = &input {
             self.outstanding.take_if(|(outstanding, _)| outstanding == id);
         }
         self.session.handle_input(&mut Context::new(self.now, &mut self.entropy), input);
@@ -219,6 +278,20 @@ impl Bench {
                     self.handle(Input::Signed { id, signature: signature.clone() });
                 }
             }
+            Operation::SignRightly => {
+                if let Some((id, input)) = self.to_sign.take() {
+                    let signature = SIGNING_KEY.sign(&input, &mut self.entropy).unwrap();
+                    self.handle(Input::Signed { id, signature });
+                }
+            }
+            Operation::Request => {
+                // Perhaps with a signer whose live session token the session has given up since.
+                let Some(signer) = &self.signer else { return };
+                let mut request = Request::get("https://api.ibkr.com/v1/api/portfolio/accounts").body(()).unwrap();
+                if signer.sign(&mut Context::new(self.now, &mut self.entropy), &mut request).is_ok() {
+                    self.note(request.headers());
+                }
+            }
             Operation::Observe(current, status) => {
                 let epoch = if *current { self.session.view().epoch() } else { self.epochs.first().copied() };
                 if let Some(epoch) = epoch {
@@ -260,15 +333,42 @@ impl Bench {
         self.now = now;
     }
 
+    fn expect(&mut self, id: ExchangeId, give_up_at: Timestamp) {
+        let earlier = self.outstanding.replace((id, give_up_at));
+        let now = self.now.min(LATEST);
+        assert!(earlier.is_none_or(|(_, at)| at <= now), "one exchange at a time: {earlier:?} at {now}");
+    }
+
+    /// Takes note of a signature that was sent.
+    fn note(&mut self, headers: &HeaderMap) {
+        let header: AuthorizationHeader = headers["authorization"].to_str().unwrap().parse().unwrap();
+        assert!(self.nonces.insert(header.get("oauth_nonce").unwrap().to_owned()), "a nonce is used once");
+        let timestamp = header.get("oauth_timestamp").unwrap().parse().unwrap();
+        assert!(timestamp >= self.timestamp, "timestamps never decrease: {timestamp} after {}", self.timestamp);
+        self.timestamp = timestamp;
+    }
+
     fn poll(&mut self) -> bool {
         match self.session.poll_output(&mut Context::new(self.now, &mut self.entropy)) {
             Output::Transmit { id, request, give_up_at } => {
-                let earlier = self.outstanding.replace((id, give_up_at));
-                let now = self.now.min(LATEST);
-                assert!(earlier.is_none_or(|(_, at)| at <= now), "one request at a time: {earlier:?} at {now}");
+                self.expect(id, give_up_at);
+                self.note(request.headers());
                 self.sent.push((id, request));
             }
-            Output::Event(SessionEvent::Negotiated { epoch, .. }) => self.epochs.push(epoch),
+            Output::Sign { id, input, give_up_at } => {
+                self.expect(id, give_up_at);
+                self.to_sign = Some((id, input));
+            }
+            Output::Event(SessionEvent::ClockStepped { .. }) => {
+                self.timestamp = 0;
+                // What was to be signed is of no interest any more.
+                let to_sign = self.to_sign.take().map(|(id, _)| id);
+                self.outstanding.take_if(|(outstanding, _)| Some(*outstanding) == to_sign);
+            }
+            Output::Event(SessionEvent::Negotiated { epoch, .. }) => {
+                self.epochs.push(epoch);
+                self.signer = self.session.view().signer().cloned().or(self.signer.take());
+            }
             Output::Event(_) => {}
             Output::Timeout { at, .. } => {
                 assert!(at > self.now.min(LATEST), "{at} lies ahead");

@@ -2,7 +2,7 @@
 
 use ibkr_oauth::{
     Consumer, Error, ErrorKind, Secret, Timestamp, UnlockedToken,
-    session::{CompetePolicy, Input, OnShutdown, Session, SessionConfig, SessionEvent, Snapshot, State},
+    session::{CompetePolicy, Input, OnShutdown, Session, SessionConfig, SessionEvent, Snapshot, State, TimeoutReason},
     simulator::{Broker, test_keys},
 };
 use serde_json::Value;
@@ -145,6 +145,7 @@ fn secrets_come_out_only_where_they_are_asked_for() {
             "consumer_key",
             "expires_at",
             "live_session_token",
+            "penalty_until",
             "timestamp_floor",
             "version"
         ]
@@ -221,6 +222,34 @@ fn a_successor_takes_nothing_that_it_was_displaced_from() {
     second.tell(Input::Timeout);
     assert_eq!(second.path(), OPEN);
     assert!(second.sent.last().unwrap().1.body().windows(15).any(|window| window == b"\"compete\":false"));
+}
+
+#[test]
+fn a_successor_waits_out_the_penalty_box() {
+    let mut machine = first();
+    machine.observe(429);
+    let until = machine.session.view().wait_until();
+    assert_eq!(until, Some(machine.now.saturating_add(seconds(900))));
+    machine.pass(100);
+    let stored = stored(&machine);
+    let mut second = second(machine, SessionConfig::default());
+    assert_eq!(second.session.view().wait_until(), until);
+    second.drain();
+    assert!(second.sent.is_empty());
+    assert_eq!(second.deadline, Some((until.unwrap(), TimeoutReason::PenaltyBox)));
+    second.wait();
+    assert_eq!(second.paths(), ["/tickle"]);
+
+    // One that has ended meanwhile, and one that nobody can have meant.
+    let session = resume(&stored, SessionConfig::default(), until.unwrap()).unwrap();
+    assert_eq!(session.view().wait_until(), None);
+    let mut stored = stored;
+    stored["penalty_until"] = u64::MAX.into();
+    let session = resume(&stored, SessionConfig::default(), second.now).unwrap();
+    assert_eq!(session.view().wait_until(), Some(second.now.saturating_add(hours(24))));
+    stored.as_object_mut().unwrap().remove("penalty_until");
+    let session = resume(&stored, SessionConfig::default(), second.now).unwrap();
+    assert_eq!(session.view().wait_until(), None);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use ibkr_oauth::{
 use super::{config, hours, seconds};
 use crate::machine::Machine;
 
-fn machine(config: SessionConfig) -> Machine {
+pub(super) fn machine(config: SessionConfig) -> Machine {
     let mut machine = Machine::with(|broker, cx| {
         let token = test_keys::unlocked_token(broker, cx)?;
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
@@ -26,7 +26,7 @@ fn machine(config: SessionConfig) -> Machine {
 }
 
 /// What the key store answers.
-fn signature(machine: &mut Machine) -> Input {
+pub(super) fn signature(machine: &mut Machine) -> Input {
     let (id, input) = machine.to_sign.clone().expect("something to sign");
     let key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
     Input::Signed { id, signature: key.sign(&input, &mut machine.entropy).unwrap() }

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use http::Response;
 use ibkr_oauth::{
-    Consumer, ConsumerBuilder, Context, Entropy, EntropyError, Error, Exchange, Secret, Signer, Timestamp,
-    UnlockedToken,
+    Consent, Consumer, ConsumerBuilder, Context, Entropy, EntropyError, Error, Exchange, Secret, Signer, Timestamp,
+    UnlockedToken, Verifier,
     dh::DhGroup,
     key::RsaKey,
     simulator::{Broker, BrokerBuilder, test_keys},
@@ -72,6 +72,12 @@ pub(crate) fn broker_builder() -> BrokerBuilder {
 
 pub(crate) fn unlocked() -> UnlockedToken {
     UnlockedToken::from_plaintext(TOKEN, Secret::from(SECRET.as_slice()))
+}
+
+/// The verifier `v` of the request token `t`.
+pub(crate) fn verifier() -> Verifier {
+    let stored = r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#;
+    serde_json::from_str::<Consent>(stored).unwrap().verifier_from_code("v").unwrap()
 }
 
 pub(crate) fn signer(consumer: &Consumer) -> Signer {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Response;
-use ibkr_oauth::{Callback, Compete, Consent, Consumer, Context, Error, ErrorKind, Exchange, Stage, Unsigned};
+use ibkr_oauth::{Callback, Compete, Consumer, Context, Error, ErrorKind, Exchange, Stage, Unsigned};
 
 use crate::world::{self, Dice, NOW, TOKEN};
 
@@ -49,12 +49,7 @@ impl Step {
         let signer = world::signer(consumer);
         match self {
             Self::RequestToken => unsigned(consumer.prepare_request_token(&mut cx, Callback::OutOfBand), response),
-            Self::AccessToken => {
-                let consent: Consent =
-                    serde_json::from_str(r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#).unwrap();
-                let verifier = consent.verifier("?oauth_token=t&oauth_verifier=v").unwrap();
-                unsigned(verifier.prepare_access_token(consumer, &mut cx), response)
-            }
+            Self::AccessToken => unsigned(world::verifier().prepare_access_token(consumer, &mut cx), response),
             Self::LiveSessionToken => {
                 unsigned(world::unlocked().prepare_live_session_token(consumer, &mut cx), response)
             }
@@ -73,12 +68,7 @@ impl Step {
         let signer = world::signer(consumer);
         let request = match self {
             Self::RequestToken => consumer.request_token(&mut cx, Callback::OutOfBand).unwrap().into_parts().0,
-            Self::AccessToken => {
-                let consent: Consent =
-                    serde_json::from_str(r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#).unwrap();
-                let verifier = consent.verifier("?oauth_token=t&oauth_verifier=v").unwrap();
-                verifier.access_token(consumer, &mut cx).unwrap().into_parts().0
-            }
+            Self::AccessToken => world::verifier().access_token(consumer, &mut cx).unwrap().into_parts().0,
             Self::LiveSessionToken => world::unlocked().live_session_token(consumer, &mut cx).unwrap().into_parts().0,
             Self::Open => signer.brokerage().open(&mut cx, Compete::Yield).unwrap().into_parts().0,
             Self::Status => signer.brokerage().status(&mut cx).unwrap().into_parts().0,
@@ -124,7 +114,11 @@ fn unsigned<T: std::fmt::Debug>(
     response: Response<Bytes>,
 ) -> Result<String, Error> {
     // No reply is read any differently for the signature of its request.
-    signed(unsigned.unwrap().attach(&[0xaa; 256]), response)
+    let unsigned = unsigned.unwrap();
+    let stage = unsigned.stage();
+    let exchange = unsigned.attach(&[0xaa; 256]);
+    assert_eq!(exchange.as_ref().unwrap().stage(), stage);
+    signed(exchange, response)
 }
 
 fn signed<T: std::fmt::Debug>(

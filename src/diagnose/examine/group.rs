@@ -1,15 +1,15 @@
 //! The Diffie-Hellman parameters.
 
 use super::{Finding, Findings, Subject};
-use crate::dh::DhGroup;
+use crate::{dh::DhGroup, key::encoding::text_of};
 
 const ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters; upload them in the portal too";
 
 pub(super) fn examine(content: Option<&[u8]>, list: &mut Vec<Finding>) {
     let Some(content) = content else { return };
     let mut findings = Findings::about(Subject::DhParams, list);
-    let text = std::str::from_utf8(content);
-    let group = match text.map_or_else(|_| DhGroup::from_der(content), DhGroup::from_text) {
+    let text = text_of(content);
+    let group = match text.as_ref().map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(text)) {
         Ok(group) => group,
         Err(error) => return findings.error(error.to_string(), error.remedy().unwrap_or(ANEW)),
     };
@@ -19,7 +19,7 @@ pub(super) fn examine(content: Option<&[u8]>, list: &mut Vec<Finding>) {
     } else {
         findings.warning(format!("the prime has {bits} bits; IBKR asks for 2048"), ANEW);
     }
-    if text.is_ok_and(DhGroup::is_hexadecimal) {
+    if text.is_some_and(|text| DhGroup::is_hexadecimal(&text)) {
         findings.fine("given as hexadecimal digits, which have no sign; look after the file that was uploaded");
     } else {
         findings.fine("its numbers are encoded as positive ones (with the sign byte where it is needed)");

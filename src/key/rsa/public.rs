@@ -12,7 +12,7 @@ use ::rsa::{
 
 use super::{check_bits, significant_bits};
 use crate::{
-    encoding::pem,
+    encoding::{hexadecimal, pem},
     key::{
         KeyError,
         encoding::{self, Algorithm, Content, Wanted},
@@ -78,13 +78,7 @@ impl RsaPublicKey {
     /// `openssl pkey -pubin -in public.pem -outform der | sha256sum`.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let mut hexadecimal = String::with_capacity(64);
-        for byte in Sha256::digest(&self.0.info) {
-            for digit in [byte >> 4, byte & 15] {
-                hexadecimal.extend(char::from_digit(u32::from(digit), 16));
-            }
-        }
-        hexadecimal
+        hexadecimal(&Sha256::digest(&self.0.info)).to_string()
     }
 
     /// The length of the modulus in bits: 2048 to 8192.
