@@ -199,6 +199,8 @@ fn texts_with_slips_are_refused() {
     let lines: Vec<&str> = TEXT.lines().collect();
     let missing_line = [&lines[..5], &lines[6..]].concat().join("\n");
     assert_refused(DhGroup::from_hex(&missing_line), "has 1928 bits where 2048 are announced", "");
+    let stray = TEXT.replacen('\n', "\nC4F0\n", 1);
+    assert_refused(DhGroup::from_hex(&stray), "no hexadecimal digit", "");
     assert_refused(DhGroup::from_hex("P:\nG: 2 (0x2)\n"), "no Diffie-Hellman prime", "");
     assert_refused(DhGroup::from_hex(&TEXT.replace("2 (0x2)", "")), "no Diffie-Hellman generator", "");
 }

@@ -313,3 +313,15 @@ fn parts_are_examined_without_a_bundle() {
     assert_eq!(format!("{parts:?}"), "Parts { .. }");
     shows_nothing(&examination);
 }
+
+#[test]
+fn parameters_in_hexadecimal_are_told_from_a_file_with_signed_numbers() {
+    let said = |dh_params: String| {
+        let mut bundle = bundle();
+        bundle["dh_params"] = dh_params.into();
+        let text = look(&bundle).to_string();
+        (text.contains("hexadecimal digits, which have no sign"), text.contains("encoded as positive ones"))
+    };
+    assert_eq!(said(test_keys::DH_PARAMETERS.to_owned()), (false, true));
+    assert_eq!(said(file("keys/dh_text.txt")), (true, false));
+}

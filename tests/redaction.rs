@@ -354,3 +354,31 @@ fn the_simulator_s_refusals_show_none() {
     markers.check("Broker", &broker);
     markers.check("BrokerBuilder", &Broker::builder().access_token(TOKEN, world::SECRET));
 }
+
+#[test]
+fn what_signs_and_what_is_on_its_way_shows_none() {
+    let markers = Markers::new();
+    let signer = world::signer(&consumer());
+    let (parts, ()) = Request::get("https://api.ibkr.com/v1/api/portfolio/accounts").body(()).unwrap().into_parts();
+    let prepared = signer.prepare(&parts).unwrap();
+    markers.check("a prepared request", &prepared);
+    let shown = format!("{prepared:?}");
+    assert!(shown.contains("GET") && shown.contains("/portfolio/accounts"), "{shown}");
+
+    let mut scratch = ibkr_oauth::Scratch::new();
+    let mut dice = Dice(1);
+    let mut cx = Context::new(NOW, &mut dice);
+    markers.check("a context", &cx);
+    assert!(format!("{cx:?}").contains("now"), "{cx:?}");
+    signer.write_header(&mut cx, &parts, None, &mut scratch).unwrap();
+    let header = String::from_utf8(scratch.header().to_vec()).unwrap();
+    let (_, signature) = header.split_once("oauth_signature=").unwrap();
+    assert!(!format!("{scratch:?}").contains(&signature[..20]), "{scratch:?}");
+
+    // Whoever has it, the request token and the consumer's key gets the access token.
+    let stored = r#"{"request_token":"request0","url":"https://h/?oauth_token=request0"}"#;
+    let consent: ibkr_oauth::Consent = serde_json::from_str(stored).unwrap();
+    let verifier = consent.verifier_from_code("MARKER code").unwrap();
+    markers.check("a verifier", &verifier);
+    assert!(format!("{verifier:?}").contains("request0"), "{verifier:?}");
+}

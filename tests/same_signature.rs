@@ -188,3 +188,17 @@ fn a_prepared_request_signs_no_other() {
     assert_eq!(prepared.sign(&mut cx, &mut request).unwrap(), signer.epoch());
     prepared.sign(&mut cx, &mut request).expect_err("it is signed already");
 }
+
+/// A pool of scratches shrinks by what `Debug` says of them.
+#[test]
+fn memory_is_shown_even_where_it_holds_what_is_not_signed() {
+    let (signer, mut scratch) = (signer(QueryPolicy::Omit, "C", "t"), Scratch::new());
+    assert_eq!(format!("{scratch:?}"), "Scratch { capacity: 0, .. }");
+    let form = format!("a={}", "x".repeat(100_000));
+    let parts = parts("POST", "https://api.ibkr.com/v1/api/a", true);
+    let mut entropy = Fixed([7; 16]);
+    signer.write_header(&mut Context::new(NOW, &mut entropy), &parts, Some(form.as_bytes()), &mut scratch).unwrap();
+    let shown = format!("{scratch:?}");
+    let capacity = shown.strip_prefix("Scratch { capacity: ").and_then(|rest| rest.strip_suffix(", .. }"));
+    assert!(capacity.unwrap().parse::<usize>().unwrap() >= form.len(), "{shown}");
+}

@@ -101,6 +101,8 @@ mod tests {
             "https://API.ibkr.com/A",
             "HTTPS://api.ibkr.com.example/",
             "http://[2001:DB8::A]:8080/a//b",
+            "http://api.ibkr.com/v1/api/a",
+            "https://localhost:5000/v1/api/a",
         ] {
             let uri: Uri = text.parse().unwrap();
             let expected = percent_encode(BaseUri::new(&uri).unwrap().as_str().as_bytes());
@@ -120,6 +122,9 @@ mod tests {
             "https://api.ibkr.com/v1/api/../b",
             "https://api.ibkr.com/%2e",
             "https://user@api.ibkr.com/",
+            "https://api.ibkr.com/ü",
+            "https://api.ibkr.com/v1/api/ü",
+            "https://api.ibkr.com/v1/api/a?b=ü",
         ] {
             let uri: Uri = text.parse().unwrap();
             let error = append_base_uri(&mut Vec::new(), &uri, known.as_ref()).unwrap_err();
