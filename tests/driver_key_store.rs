@@ -46,12 +46,12 @@ impl Outside {
         Self { broker: Arc::new(Mutex::new(broker)), events: Arc::default() }
     }
 
-    fn send(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
-        Ok(self.broker.lock().unwrap().handle(&mut Context::new(NOW, &mut Dice(2)), request))
+    fn send(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.broker.lock().unwrap().handle(&mut Context::new(NOW, &mut Dice(2)), request)
     }
 
-    fn sign(input: &SigningInput) -> Result<Vec<u8>, Failure> {
-        Ok(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap().sign(input, &mut Dice(3)).unwrap())
+    fn sign(input: &SigningInput) -> Vec<u8> {
+        RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap().sign(input, &mut Dice(3)).unwrap()
     }
 
     fn keep(&self, event: SessionEvent) {
@@ -91,10 +91,10 @@ fn the_blocking_driver_asks_the_key_store_within_the_time_of_an_answer() {
     let (driver, outside) = (driver(), Outside::new());
     let handle = driver.handle();
     driver.run_blocking_with_key_store(
-        |request, _| outside.send(&request),
+        |request, _| Ok(outside.send(&request)),
         |input, limit| {
             assert_eq!(limit, Duration::from_secs(30));
-            Outside::sign(&input)
+            Ok(Outside::sign(&input))
         },
         |event| {
             if Outside::is_live(&event) {
@@ -111,8 +111,8 @@ fn the_asynchronous_driver_asks_the_key_store() {
     let (driver, outside) = (driver(), Outside::new());
     let handle = driver.handle();
     block_on(driver.run_with_key_store(
-        |request| ready(outside.send(&request)),
-        |input| ready(Outside::sign(&input)),
+        |request| ready(Ok(outside.send(&request))),
+        |input| ready(Ok(Outside::sign(&input))),
         |_| pending(),
         |event| {
             if Outside::is_live(&event) {
@@ -129,7 +129,7 @@ fn a_key_store_that_refuses_is_named() {
     let outside = Outside::new();
     let refuse = || Failure { kind: FailureKind::Refused, detail: "the card was pulled".to_owned() };
     driver().run_blocking_with_key_store(
-        |request, _| outside.send(&request),
+        |request, _| Ok(outside.send(&request)),
         |_, _| Err(refuse()),
         |event| outside.keep(event),
     );
@@ -142,12 +142,12 @@ fn a_key_store_that_refuses_is_named() {
 fn without_a_key_store_it_is_said_that_there_is_none() {
     let missing = "the consumer has no signing key, and the driver was given none";
     let outside = Outside::new();
-    driver().run_blocking(|request, _| outside.send(&request), |event| outside.keep(event));
+    driver().run_blocking(|request, _| Ok(outside.send(&request)), |event| outside.keep(event));
     let error = outside.gave_up();
     assert_eq!(error.kind(), ErrorKind::Key);
     assert!(error.to_string().contains(missing), "{error}");
 
-    let send = |request| ready(outside.send(&request));
+    let send = |request| ready(Ok(outside.send(&request)));
     block_on(driver().run(send, |_| pending(), |event| outside.keep(event)));
     assert!(outside.gave_up().to_string().contains(missing));
 }
