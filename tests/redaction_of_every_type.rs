@@ -180,7 +180,7 @@ fn hidden(what: &str, value: &impl Debug) {
 
 #[test]
 fn what_comes_of_the_browser_shows_none() {
-    let stored = r#"{"request_token":"t","url":"https://h/?oauth_token=t&MARKER"}"#;
+    let stored = r#"{"request_token":"t","url":"https://h/MARKER?oauth_token=t"}"#;
     let consent: Consent = serde_json::from_str(stored).unwrap();
     hidden("Consent", &consent);
     let verifier = consent.verifier("https://h/MARKER?oauth_token=t&oauth_verifier=MARKER").unwrap();
