@@ -4,31 +4,15 @@ use ibkr_oauth::{
     Context,
     bytes::Bytes,
     http::Request,
-    session::{Input, SessionConfig, SessionEvent, State},
+    session::{Input, SessionEvent, State},
 };
 
 use super::{
-    config, hours,
-    remote_keys::{machine, signature},
+    hours,
+    remote_keys::{renewing, signature},
     seconds,
 };
 use crate::machine::Machine;
-
-/// A machine that is renewing, and waits for the key store.
-fn renewing(change: impl FnOnce(&mut SessionConfig)) -> Machine {
-    let mut machine = machine(config(|config| {
-        config.renewal_margin = hours(2);
-        change(config);
-    }));
-    let input = signature(&mut machine);
-    machine.tell(input);
-    machine.answer();
-    machine.answer();
-    machine.pass(22 * 3600);
-    machine.tell(Input::Timeout);
-    assert_eq!(machine.state(), State::Renewing);
-    machine
-}
 
 fn timestamp(request: &Request<Bytes>) -> u64 {
     let header = request.headers()["authorization"].to_str().unwrap();

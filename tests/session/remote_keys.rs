@@ -32,6 +32,22 @@ pub(super) fn signature(machine: &mut Machine) -> Input {
     Input::Signed { id, signature: key.sign(&input, &mut machine.entropy).unwrap() }
 }
 
+/// A machine that is renewing, and waits for the key store.
+pub(super) fn renewing(change: impl FnOnce(&mut SessionConfig)) -> Machine {
+    let mut machine = machine(config(|config| {
+        config.renewal_margin = hours(2);
+        change(config);
+    }));
+    let input = signature(&mut machine);
+    machine.tell(input);
+    machine.answer();
+    machine.answer();
+    machine.pass(22 * 3600);
+    machine.tell(Input::Timeout);
+    assert_eq!(machine.state(), State::Renewing);
+    machine
+}
+
 fn refuse(machine: &mut Machine, kind: FailureKind) {
     let (id, _) = machine.to_sign.clone().expect("something to sign");
     machine.tell(Input::Failed { id, failure: Failure { kind, detail: "not today".to_owned() } });
@@ -136,14 +152,7 @@ fn a_reply_in_place_of_the_signature_is_an_event() {
 
 #[test]
 fn a_signature_that_comes_inside_the_penalty_box_is_asked_for_anew_behind_it() {
-    let mut machine = machine(config(|config| config.renewal_margin = hours(2)));
-    let input = signature(&mut machine);
-    machine.tell(input);
-    machine.answer();
-    machine.answer();
-    machine.pass(22 * 3600);
-    machine.tell(Input::Timeout);
-    assert_eq!(machine.state(), State::Renewing);
+    let mut machine = renewing(|_| {});
     machine.observe(429);
     let until = machine.now.saturating_add(seconds(900));
     let sent = machine.sent.len();
@@ -161,13 +170,7 @@ fn a_signature_that_comes_inside_the_penalty_box_is_asked_for_anew_behind_it() {
 
 #[test]
 fn a_request_that_nobody_has_fetched_is_taken_back_when_the_penalty_box_begins() {
-    let mut machine = machine(config(|config| config.renewal_margin = hours(2)));
-    let input = signature(&mut machine);
-    machine.tell(input);
-    machine.answer();
-    machine.answer();
-    machine.pass(22 * 3600);
-    machine.tell(Input::Timeout);
+    let mut machine = renewing(|_| {});
     let input = signature(&mut machine);
     // Two inputs before the next drain, as a mailbox hands them over.
     machine.handle(input);
