@@ -87,42 +87,6 @@ pub(crate) fn nonce_digits(entropy: &mut dyn Entropy) -> Result<[u8; 32], Entrop
     Ok(digits)
 }
 
-/// A number in decimal digits, without memory of its own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Decimal {
-    /// Filled from the end.
-    digits: [u8; Self::LONGEST],
-    start: usize,
-}
-
-impl Decimal {
-    /// The digits of `u64::MAX`.
-    const LONGEST: usize = 20;
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.digits.get(self.start..).unwrap_or_default()
-    }
-}
-
-impl From<u64> for Decimal {
-    fn from(mut number: u64) -> Self {
-        let mut digits = [b'0'; Self::LONGEST];
-        let mut start = Self::LONGEST;
-        // Two at a time: each division waits for the one before.
-        for pair in digits.rchunks_exact_mut(2) {
-            let below_hundred = u8::try_from(number % 100).unwrap_or_default();
-            pair.copy_from_slice(&[b'0' + below_hundred / 10, b'0' + below_hundred % 10]);
-            number /= 100;
-            start -= 2;
-            if number == 0 {
-                start += usize::from(below_hundred < 10);
-                break;
-            }
-        }
-        Self { digits, start }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,14 +97,6 @@ mod tests {
         assert_eq!(read_hexadecimal("000Fa0fF"), Some([0, 0x0f, 0xa0, 0xff]));
         for text in ["", "0", "000fa0f", "000fa0ff0", "000fa0fg", "+00fa0ff", "0x0fa0ff"] {
             assert_eq!(read_hexadecimal::<4>(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn decimal_is_as_the_standard_library_writes_it() {
-        let powers = (0..20).flat_map(|exponent| [10_u64.pow(exponent) - 1, 10_u64.pow(exponent)]);
-        for number in powers.chain([1_700_000_000, u64::MAX]) {
-            assert_eq!(Decimal::from(number).as_bytes(), number.to_string().as_bytes());
         }
     }
 

@@ -6,7 +6,6 @@ use super::{
     append::{append_encoded, append_reserved, append_unreserved},
     base_uri::{Origin, UriError, is_dot_segment},
 };
-use crate::encoding::Decimal;
 
 /// The start of a base string URI, checked and encoded once: nearly all requests of a signer go to one base URL.
 #[derive(Clone, Debug)]
@@ -76,7 +75,7 @@ fn append_origin(out: &mut Vec<u8>, origin: Origin<'_>) {
     }
     if let Some(port) = origin.port {
         append_encoded(out, b":");
-        out.extend_from_slice(Decimal::from(u64::from(port)).as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
     }
 }
 

@@ -10,7 +10,7 @@ use super::STAGE;
 use crate::{
     consumer::{Consumer, uri_error},
     context::Context,
-    encoding::{Decimal, nonce_digits},
+    encoding::nonce_digits,
     error::Error,
     oauth1::{
         EncodedBase, Pairs, ProtocolName, QueryPolicy, append_base_uri, append_base64_encoded, append_encoded,
@@ -58,7 +58,7 @@ impl Stamp {
         };
         let nonce = append(&nonce);
         append(SIGNED_BEFORE_TIMESTAMP);
-        Ok(Self { nonce, timestamp: append(Decimal::from(timestamp).as_bytes()) })
+        Ok(Self { nonce, timestamp: append(itoa::Buffer::new().format(timestamp).as_bytes()) })
     }
 }
 
