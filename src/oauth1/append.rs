@@ -56,46 +56,55 @@ fn upper_digit(nibble: u8) -> u8 {
 }
 
 /// Writes the Base64 of an HMAC-SHA256, percent-encoded.
+///
+/// Which of its characters are encoded, nobody can predict, so that a branch would often be mistaken: each is written
+/// with room for an encoded one, and the next over what of that was not needed.
 pub(crate) fn append_base64_encoded(out: &mut Vec<u8>, mac: &[u8; 32]) {
-    let mut triples = mac.chunks_exact(3);
-    for triple in triples.by_ref() {
-        if let [first, second, third] = *triple {
-            let bits = u32::from_be_bytes([0, first, second, third]);
-            append_sextets(out, [bits >> 18, bits >> 12, bits >> 6, bits]);
+    let start = out.len();
+    out.extend_from_slice(&[0; LONGEST_BASE64]);
+    let Some(text) = out.last_chunk_mut::<LONGEST_BASE64>() else { return };
+    let mut end = 0;
+    let mut write = |sextet: u64| {
+        let sextet = usize::try_from(sextet & 0x3f).unwrap_or_default();
+        if let (Some(room), Some((encoded, length))) = (text.get_mut(end..end + 4), BASE64.get(sextet)) {
+            room.copy_from_slice(encoded);
+            end += length;
+        }
+    };
+    for six in mac.chunks_exact(6) {
+        if let [a, b, c, d, e, f] = *six {
+            let bits = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+            for shift in [42, 36, 30, 24, 18, 12, 6, 0] {
+                write(bits >> shift);
+            }
         }
     }
-    if let [first, second] = *triples.remainder() {
-        let bits = u32::from_be_bytes([0, first, second, 0]);
-        append_sextets(out, [bits >> 18, bits >> 12, bits >> 6]);
-        out.extend_from_slice(b"%3D");
+    let [.., last_but_one, last] = *mac;
+    let bits = u64::from_be_bytes([0, 0, 0, 0, 0, last_but_one, last, 0]);
+    for shift in [18, 12, 6] {
+        write(bits >> shift);
     }
+    out.truncate(start + end);
+    out.extend_from_slice(b"%3D");
 }
 
-/// Writes the characters of Base64 that stand for the lower six bits of each.
-fn append_sextets<const N: usize>(out: &mut Vec<u8>, sextets: [u32; N]) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let characters = sextets.map(|bits| {
-        let sextet = usize::try_from(bits & 0x3f).unwrap_or_default();
-        ALPHABET.get(sextet).copied().unwrap_or_default()
-    });
-    // Only the last two characters are ever encoded.
-    if sextets.iter().any(|bits| bits & 0x3f >= 62) {
-        append_rare(out, &characters);
-    } else {
-        out.extend_from_slice(&characters);
-    }
-}
+/// 43 characters, each of them encoded, and the byte that the last is written with too many.
+const LONGEST_BASE64: usize = 43 * 3 + 1;
 
-/// Which character it is that is encoded, nobody can predict: written are three bytes for each, and of those that are
-/// not encoded, two are taken back. Not inlined, so that the common case keeps its registers.
-#[cold]
-fn append_rare(out: &mut Vec<u8>, characters: &[u8]) {
-    for character in characters {
-        let (start, is_reserved) = (out.len(), matches!(character, b'+' | b'/'));
-        let encoded = if *character == b'+' { *b"%2B" } else { *b"%2F" };
-        out.extend_from_slice(&if is_reserved { encoded } else { [*character, 0, 0] });
-        out.truncate(start + 1 + 2 * usize::from(is_reserved));
+/// The characters of Base64, percent-encoded where they are reserved, and how long that is.
+static BASE64: [([u8; 4], usize); 64] = encoded_alphabet();
+
+#[allow(clippy::indexing_slicing, reason = "runs before the program does")]
+const fn encoded_alphabet() -> [([u8; 4], usize); 64] {
+    const UNRESERVED: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut encoded = [(*b"%2B ", 3); 64];
+    encoded[63] = (*b"%2F ", 3);
+    let mut sextet = 0;
+    while sextet < UNRESERVED.len() {
+        encoded[sextet] = ([UNRESERVED[sextet], 0, 0, 0], 1);
+        sextet += 1;
     }
+    encoded
 }
 
 #[cfg(test)]
