@@ -1,6 +1,6 @@
 //! The application's pairs as they are signed, in memory that is used again and again.
 
-use std::cmp::Ordering;
+use std::{array, cmp::Ordering};
 
 use percent_encoding::percent_decode;
 
@@ -13,6 +13,9 @@ use super::{
 
 /// What all names of the protocol's own parameters start with, and none of the application's may.
 const PROTOCOL_PREFIX: &[u8] = b"oauth_";
+
+/// Its [`rank`], which no name of the application's has: none starts like that.
+const PROTOCOL_RANK: u64 = u64::from_be_bytes(*b"oauth_\0\0");
 
 /// What stands between name and value in the base string.
 const EQUALS: &[u8] = b"%3D";
@@ -36,6 +39,8 @@ pub(crate) struct Pairs {
 /// Where in the text a pair stands.
 #[derive(Clone, Copy, Debug)]
 struct Span {
+    /// The [`rank`] of the name: mostly all that need be compared.
+    rank: u64,
     start: usize,
     name_end: usize,
     end: usize,
@@ -106,12 +111,14 @@ impl Pairs {
             if has_value {
                 (_, wire) = self.push_half::<DECODE, TWICE, false>(wire);
             }
-            let span = Span { start, name_end, end: self.text.len() };
-            if span.name(&self.text).starts_with(PROTOCOL_PREFIX) {
+            let end = self.text.len();
+            self.text.extend_from_slice(SEPARATOR);
+            let name = self.text.get(start..name_end).unwrap_or_default();
+            if name.starts_with(PROTOCOL_PREFIX) {
                 return Err(ProtocolName);
             }
-            self.spans.push(span);
-            self.text.extend_from_slice(SEPARATOR);
+            let rank = if TWICE { rank(name.iter().copied()) } else { rank(percent_decode(name)) };
+            self.spans.push(Span { rank, start, name_end, end });
         }
         Ok(())
     }
@@ -144,11 +151,12 @@ impl Pairs {
     fn sort(&mut self, compare: impl Fn(&[u8], &[u8]) -> Ordering) {
         let Self { text, spans, .. } = self;
         spans.sort_unstable_by(|left, right| {
-            compare(left.name(text), right.name(text))
+            (left.rank.cmp(&right.rank))
+                .then_with(|| compare(left.name(text), right.name(text)))
                 .then_with(|| compare(left.value(text), right.value(text)))
                 .then_with(|| left.start.cmp(&right.start))
         });
-        self.before_protocol = spans.partition_point(|span| compare(span.name(text), PROTOCOL_PREFIX).is_lt());
+        self.before_protocol = spans.partition_point(|span| span.rank < PROTOCOL_RANK);
     }
 
     /// Writes the pairs that sort before the protocol's own, each with the `&` behind it.
@@ -165,6 +173,11 @@ impl Pairs {
             out.extend_from_slice(self.text.get(span.start..span.end).unwrap_or_default());
         }
     }
+}
+
+/// The first eight bytes of a name, with zeros behind a shorter one. Where two differ, they sort as the names do.
+fn rank(mut name: impl Iterator<Item = u8>) -> u64 {
+    u64::from_be_bytes(array::from_fn(|_| name.next().unwrap_or_default()))
 }
 
 impl Span {
