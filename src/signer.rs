@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use self::{
     scratch::with_scratch,
-    template::{Head, Stamp, Template, mac, protocol_name},
+    template::{Head, Stamp, Template, protocol_name},
 };
 use crate::{
     consumer::{Consumer, uri_error},
@@ -25,6 +25,7 @@ use crate::{
     timestamp_floor::TimestampFloor,
 };
 
+mod mac;
 mod prepared;
 mod scratch;
 mod template;
@@ -207,9 +208,10 @@ impl Signer {
         check(head, form)?;
         let Scratch { base_string, header, pairs } = scratch;
         self.template.begin_base_string(base_string, pairs, head, form)?;
-        let stamp = Stamp::append(cx, &self.floor, base_string)?;
+        let mut digits = itoa::Buffer::new();
+        let stamp = Stamp::append(cx, &self.floor, base_string, &mut digits)?;
         self.template.end_base_string(base_string, pairs);
-        self.template.write_header(header, stamp, base_string, &mac(self.template.key(), base_string));
+        self.template.write_header(header, &stamp, &self.template.mac().of(base_string));
         Ok(())
     }
 
@@ -249,7 +251,7 @@ impl Signer {
         let signed = [consumer_key, nonce, method, timestamp, token];
         let base_string = oauth1::base_string(&parts.method, &parts.uri, &signed, form, policy)
             .map_err(|error| uri_error(STAGE, error))?;
-        let signature = base64(&mac(self.template.key(), base_string.as_bytes()));
+        let signature = base64(&self.template.mac().of(base_string.as_bytes()));
         let header = oauth1::write_header(
             Some(self.consumer.realm().as_str()),
             &[consumer_key, nonce, ("oauth_signature", &signature), method, timestamp, token],

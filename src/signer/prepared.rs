@@ -2,14 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use hmac::{Hmac, Mac};
 use http::{Method, Request, Uri, header::AUTHORIZATION};
-use sha2::Sha256;
 
 use super::{
     Epoch, STAGE, check,
+    mac::KeyedMac,
     scratch::{Scratch, with_scratch},
-    template::{Head, Stamp, Template, mac},
+    template::{Head, Stamp, Template},
 };
 use crate::{context::Context, error::Error, header_value::sensitive, timestamp_floor::TimestampFloor};
 
@@ -42,8 +41,10 @@ pub struct PreparedRequest(Arc<Prepared>);
 struct Prepared {
     method: Method,
     uri: Uri,
-    /// Has absorbed the base string up to the nonce.
-    state: Hmac<Sha256>,
+    /// Has absorbed the whole blocks of the base string up to the nonce.
+    mac: KeyedMac,
+    /// What stands between those and the nonce.
+    start: Vec<u8>,
     /// The base string from behind the timestamp.
     end: Vec<u8>,
     template: Arc<Template>,
@@ -61,11 +62,12 @@ impl PreparedRequest {
         check(head, None)?;
         let mut scratch = Scratch::new();
         template.begin_base_string(&mut scratch.base_string, &mut scratch.pairs, head, None)?;
-        let state = template.key().clone().chain_update(&scratch.base_string);
+        let mut mac = template.mac().clone();
+        let start = mac.absorb(&scratch.base_string).to_vec();
         let mut end = Vec::new();
         template.end_base_string(&mut end, &scratch.pairs);
         let (method, uri) = (head.method.clone(), head.uri.clone());
-        Ok(Self(Arc::new(Prepared { method, uri, state, end, template, floor, epoch })))
+        Ok(Self(Arc::new(Prepared { method, uri, mac, start, end, template, floor, epoch })))
     }
 
     /// Signs a request that has the prepared method and URI. Adds `Authorization` and nothing else.
@@ -95,12 +97,14 @@ impl PreparedRequest {
     /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes,
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the clock was set back by more than 300 seconds.
     pub fn write_header(&self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Epoch, Error> {
-        let Prepared { state, end, template, floor, epoch, .. } = &*self.0;
+        let Prepared { mac, start, end, template, floor, epoch, .. } = &*self.0;
         scratch.clear();
         let Scratch { base_string, header, .. } = scratch;
-        let stamp = Stamp::append(cx, floor, base_string)?;
+        base_string.extend_from_slice(start);
+        let mut digits = itoa::Buffer::new();
+        let stamp = Stamp::append(cx, floor, base_string, &mut digits)?;
         base_string.extend_from_slice(end);
-        template.write_header(header, stamp, base_string, &mac(state, base_string));
+        template.write_header(header, &stamp, &mac.of(base_string));
         Ok(*epoch)
     }
 }
