@@ -2,10 +2,10 @@
 """Draws docs/speed.svg from criterion's data and writes the figures into the README: `bash benches/peers/measure` measures
 all and calls it at the end. Needs nothing but Python 3.11.
 
-    python3 docs/speed.py CRITERION MEASURED COMPARED SESSIONS
+    python3 docs/speed.py CRITERION MEASURED PORTABLE COMPARED SESSIONS
 
-CRITERION is the folder that `cargo bench` in `benches/peers` leaves, MEASURED and COMPARED what the programs there and in
-`benches/compare` wrote, and SESSIONS what `cargo bench --bench session` printed.
+CRITERION is the folder that `cargo bench` in `benches/peers` leaves, MEASURED, PORTABLE (OpenSSL without AVX-512 IFMA) and
+COMPARED what the programs there and in `benches/compare` wrote, and SESSIONS what `cargo bench --bench session` printed.
 """
 
 import json
@@ -143,9 +143,13 @@ def table(rows):
     return "\n".join("|" + "|".join(row) + "|" if row[0] == "---" else f"| {' | '.join(row)} |" for row in rows)
 
 
-def section(measured, compared, sessions):
+def of_ours(measured):
+    return {row["comparison"]: row for row in measured if row["who"] == "ibkr-oauth"}
+
+
+def section(measured, portable, compared, sessions):
     """The README's figures."""
-    ours = {row["comparison"]: row for row in measured if row["who"] == "ibkr-oauth"}
+    ours, portable = of_ours(measured), of_ours(portable)
     get = {row["who"]: row for row in measured if row["comparison"] == "signing a GET"}
     building = get.pop(UNSIGNED)
 
@@ -159,9 +163,10 @@ def section(measured, compared, sessions):
             in_hmacs = row["ratio"] * get["ibkr-oauth"]["ratio"]
             rows.append((row["who"], duration(row["nanoseconds"]), f"{in_hmacs:.0f}", f"{row['ratio']:.0f} ×"))
 
-    other = [("the rest", "time", "times OpenSSL"), ("---", "---:", "---:")]
+    other = [("the rest", "time", "times OpenSSL", "the same without AVX-512 IFMA"), ("---", "---:", "---:", "---:")]
     for name in ("handshake", "RSA-SHA256 signature", "RSA decryption", "Diffie-Hellman challenge", "Diffie-Hellman secret"):
-        other.append((name, duration(ours[name]["nanoseconds"]), f"{ours[name]['ratio']:.2f}"))
+        without = portable.get(name, ours[name])
+        other.append((name, duration(ours[name]["nanoseconds"]), f"{ours[name]['ratio']:.2f}", f"{without['ratio']:.2f}"))
     ibind = next(row for row in compared if row["work"] == "handshake" and row["who"] == "ibind")
     per_event = re.findall(r"(\d+) sessions .* (\d+) ns an event", sessions)
     times = re.search(r"([0-9.]+) times as much", sessions)[1]
@@ -174,6 +179,8 @@ def section(measured, compared, sessions):
         f"""`reqwest-oauth1` signs only what it builds: {duration(building["nanoseconds"])} of its time is `reqwest` building
         the request. "Plain code" is what one writes with this crate's dependencies and no thought of speed. `oauth1-request`
         got HMAC-SHA256 plugged in; `reqwest-oauth1` signs with HMAC-SHA1.""",
+        """Where a processor multiplies 52 bits at a time (AVX-512 IFMA), OpenSSL halves the time of RSA by it, with assembly
+        for that processor alone; the last column is OpenSSL without that.""",
         f"""A handshake of `ibind`, as it comes, takes {ibind["ratio"]:.1f} times as long as one here. An event of a session (its
         tickle is due, is signed, and is answered) takes {events} sessions in one process: {times} times as much each.""",
         f"""Measured on {machine()}, with {" ".join(output("rustc", "--version").split()[:2])}, {versions(*names)}, OpenSSL
@@ -184,10 +191,10 @@ def section(measured, compared, sessions):
     return "\n\n".join([table(rows), table(other), *paragraphs])
 
 
-def main(criterion, measured, compared, sessions):
+def main(criterion, measured, portable, compared, sessions):
     (ROOT / "docs/speed.svg").write_text(plot(medians(criterion)), encoding="utf-8")
-    results = json.loads(Path(measured).read_text())["measured"]
-    figures = section(results, json.loads(Path(compared).read_text()), Path(sessions).read_text())
+    measured, portable = (json.loads(Path(file).read_text())["measured"] for file in (measured, portable))
+    figures = section(measured, portable, json.loads(Path(compared).read_text()), Path(sessions).read_text())
     readme = ROOT / "README.md"
     begin, end = "<!-- docs/speed.py -->\n", "<!-- end -->"
     before, rest = readme.read_text(encoding="utf-8").split(begin)

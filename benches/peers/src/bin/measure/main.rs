@@ -1,5 +1,5 @@
 //! Measures all contenders in turns, so that a neighbour's load falls on each alike, and says whether what is promised
-//! is true: `cargo run --release --bin measure [RESULTS.json]`.
+//! is true: `cargo run --release --bin measure [RESULTS.json [COMPARISON …]]`.
 //!
 //! A round measures each contender once, for some milliseconds. A ratio is the median of the ratios within the rounds.
 
@@ -24,8 +24,12 @@ type Rounds = BTreeMap<String, Vec<f64>>;
 fn main() {
     let mut measured = BTreeMap::new();
     let mut data = Vec::new();
+    let (file, wanted) = (std::env::args().nth(1), std::env::args().skip(2).collect::<Vec<_>>());
     for comparison in comparisons() {
         let name = comparison.name;
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+            continue;
+        }
         println!("\n{name}");
         let yardstick = comparison.contenders[0].name.clone();
         let order: Vec<String> = comparison.contenders.iter().map(|contender| contender.name.clone()).collect();
@@ -38,7 +42,7 @@ fn main() {
         measured.insert(name, rounds);
     }
     let promises = promises::check(&measured);
-    if let Some(file) = std::env::args().nth(1) {
+    if let Some(file) = file {
         let data: Value = json!({"measured": data, "promises": promises});
         std::fs::write(file, format!("{data:#}\n")).expect("the results can be written");
     }
