@@ -277,6 +277,8 @@ fn explain_shows_the_steps_and_names_the_slip() {
     run_in(&folder.0, &["explain", "GET", url, "--header", "Bearer x"]).assert_failure(2, "", "", "");
     run_in(&folder.0, &["explain", "GET", url, "--header", "-", "--base-string", "-"])
         .assert_failure(2, "", "both", "");
+    run_with_input(&folder.0, &piped[..piped.len() - 2], &"A".repeat((1 << 20) + 1))
+        .assert_failure(2, "", "longer", "1 MiB");
 }
 
 #[test]

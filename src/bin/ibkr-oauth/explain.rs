@@ -1,7 +1,5 @@
 //! `ibkr-oauth explain`
 
-use std::io::{self, Read};
-
 use clap::Args;
 use ibkr_oauth::{
     Consumer, Secret, Signer,
@@ -16,11 +14,11 @@ use crate::{
     credentials::{self, BundleArguments},
     failure::Failure,
     output::{self, Format},
-    sign,
+    sign, standard_input,
 };
 
 /// The longest text that is read from standard input.
-const LONGEST_TEXT: u64 = 1 << 20;
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// The arguments of `explain`.
 #[derive(Args)]
@@ -135,12 +133,12 @@ fn own(
 
 /// The text, or what standard input has.
 fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {
-    if argument != "-" {
-        return Ok(Zeroizing::new(argument.to_owned()));
+    if argument == "-" {
+        return standard_input::read(
+            LONGEST_TEXT,
+            "a header or a base string",
+            "pipe in that alone, in ASCII: 1 MiB at most",
+        );
     }
-    let mut text = Zeroizing::new(String::new());
-    io::stdin().lock().take(LONGEST_TEXT).read_to_string(&mut text).map_err(|error| {
-        Failure::usage(format!("standard input cannot be read: {error}"), "pipe the text in, as UTF-8")
-    })?;
-    Ok(text)
+    Ok(Zeroizing::new(argument.to_owned()))
 }

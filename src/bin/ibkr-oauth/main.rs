@@ -27,6 +27,7 @@ mod request;
 mod session;
 mod sign;
 mod simulate;
+mod standard_input;
 mod stop;
 mod token;
 

@@ -1,7 +1,5 @@
 //! `ibkr-oauth sign`
 
-use std::io::{self, Read};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
@@ -16,10 +14,13 @@ use crate::{
     credentials::{self, BundleArguments},
     failure::Failure,
     output::{self, Format},
+    standard_input,
 };
 
 /// The longest text, with blanks, that is read for a live session token.
 const LONGEST_TOKEN: usize = 4096;
+
+const COPY_AGAIN: &str = "copy it again, whole: 28 characters, the last of them `=`, as `ibkr-oauth token` prints it";
 
 /// The arguments of `sign`.
 #[derive(Args)]
@@ -85,27 +86,19 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 }
 
 fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {
-    let mut text = Zeroizing::new(String::with_capacity(LONGEST_TOKEN));
-    if argument != "-" {
-        text.push_str(argument);
-        return Ok(text);
+    if argument == "-" {
+        return standard_input::read(LONGEST_TOKEN, "a live session token", COPY_AGAIN);
     }
-    let most = u64::try_from(LONGEST_TOKEN).unwrap_or(u64::MAX);
-    io::stdin().lock().take(most).read_to_string(&mut text).map_err(|error| {
-        Failure::usage(format!("the live session token cannot be read from standard input: {error}"), "pipe it in")
-    })?;
-    Ok(text)
+    Ok(Zeroizing::new(argument.to_owned()))
 }
 
 fn decode(base64: &str) -> Result<Secret, Failure> {
     let mut dense = Zeroizing::new(String::with_capacity(base64.len()));
     dense.extend(base64.split_ascii_whitespace());
-    STANDARD.decode(dense.as_bytes()).map(Secret::from).map_err(|_| {
-        Failure::usage(
-            "the live session token is not Base64",
-            "copy it again, whole: 28 characters, the last of them `=`, as `ibkr-oauth token` prints it",
-        )
-    })
+    STANDARD
+        .decode(dense.as_bytes())
+        .map(Secret::from)
+        .map_err(|_| Failure::usage("the live session token is not Base64", COPY_AGAIN))
 }
 
 pub(crate) fn random_nonce() -> Result<String, Failure> {
