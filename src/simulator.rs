@@ -153,7 +153,7 @@ pub use self::{
     world::{SeededEntropy, Sent, Weather, World},
 };
 
-/// How many refusals, accepted requests and nonces are remembered.
+/// How many refusals, accepted requests, nonces and request tokens are remembered.
 const REMEMBERED: usize = 4096;
 
 /// The broker. See the [module](self) for what it checks and how to test against it.

@@ -280,7 +280,7 @@ impl BrokerBuilder {
         });
         let mut registry = Registry::default();
         if let Some((token, verifier)) = self.request_token {
-            registry.request_tokens.insert(token, RequestToken::consented(self.callback.clone(), verifier));
+            registry.add_request_token(token, RequestToken::consented(self.callback.clone(), verifier));
         }
         registry.grant = self.access_token.map(|(token, secret)| AccessGrant::new(token, secret));
         if let (Some(grant), Some((token, expires_at))) = (&mut registry.grant, self.live_session_token) {

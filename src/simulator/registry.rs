@@ -8,13 +8,26 @@ use crate::{context::Timestamp, secret::Secret};
 /// Everything handed out and everything accepted.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    pub(super) request_tokens: BTreeMap<String, RequestToken>,
+    pub(super) request_tokens: RequestTokens,
     pub(super) grant: Option<AccessGrant>,
     nonces: Nonces,
     newest_timestamps: BTreeMap<String, u64>,
 }
 
 impl Registry {
+    /// Remembers a new request token, and forgets the oldest where there are too many.
+    pub(super) fn add_request_token(&mut self, token: String, request_token: RequestToken) {
+        let RequestTokens { known, order } = &mut self.request_tokens;
+        if order.len() == REMEMBERED {
+            if let Some(oldest) = order.pop_front() {
+                known.remove(&oldest);
+                self.newest_timestamps.remove(&oldest);
+            }
+        }
+        order.push_back(token.clone());
+        known.insert(token, request_token);
+    }
+
     pub(super) fn has_seen(&self, token: &str, nonce: &str) -> bool {
         self.nonces.known.contains(&(token.to_owned(), nonce.to_owned()))
     }
@@ -52,6 +65,24 @@ impl Nonces {
         }
         self.order.push_back(nonce.clone());
         self.known.insert(nonce);
+    }
+}
+
+/// The newest request tokens.
+#[derive(Debug, Default)]
+pub(super) struct RequestTokens {
+    known: BTreeMap<String, RequestToken>,
+    /// Their names, the oldest first.
+    order: VecDeque<String>,
+}
+
+impl RequestTokens {
+    pub(super) fn get(&self, token: &str) -> Option<&RequestToken> {
+        self.known.get(token)
+    }
+
+    pub(super) fn get_mut(&mut self, token: &str) -> Option<&mut RequestToken> {
+        self.known.get_mut(token)
     }
 }
 
@@ -135,5 +166,24 @@ impl AccessGrant {
 impl LiveSessionToken {
     pub(super) fn is_valid_at(&self, now: Timestamp) -> bool {
         now < self.ends_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_request_tokens_are_kept() {
+        let mut registry = Registry::default();
+        for number in 0..=REMEMBERED {
+            registry.newest_timestamps.insert(number.to_string(), 1);
+            registry.add_request_token(number.to_string(), RequestToken::pending("oob".to_owned()));
+        }
+        assert!(registry.request_tokens.get("0").is_none() && registry.newest_timestamp("0").is_none());
+        for kept in [1, REMEMBERED] {
+            assert!(registry.request_tokens.get_mut(&kept.to_string()).is_some());
+            assert_eq!(registry.newest_timestamp(&kept.to_string()), Some(1));
+        }
     }
 }

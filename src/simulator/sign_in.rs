@@ -29,7 +29,7 @@ impl Broker {
             "oob" => self.profile.callback.clone(),
             url => url.to_owned(),
         };
-        self.registry.request_tokens.insert(token.clone(), RequestToken::pending(callback));
+        self.registry.add_request_token(token.clone(), RequestToken::pending(callback));
         Ok(Reply::ok(json!({ "oauth_token": token })))
     }
 
