@@ -55,6 +55,10 @@ impl Epoch {
 /// A signature is good for one attempt. To try again, sign again: the nonce is new, and the timestamp never smaller than
 /// one that any signer of the same access token gave out before.
 ///
+/// Requests that are on their way at once may arrive in another order than they were signed in. IBKR's documentation asks
+/// for timestamps that do not decrease (OpenAPI 1.0.0); whether it insists is not known. Where it does, a request that
+/// was overtaken by one of a later second is refused with 401, and is to be signed again.
+///
 /// ```
 /// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
 /// # use ibkr_oauth::{Context, OsEntropy, Timestamp, http, simulator::{Broker, test_keys}};

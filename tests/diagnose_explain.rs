@@ -326,6 +326,13 @@ fn another_client_s_header_is_read_whatever_is_wrong_with_it() {
             assert!(explanation.to_string().contains(slip.remedy()));
         }
     }
+    let shown = explain(&good("ab%2Bc%3D"));
+    let masked = shown.masked_header();
+    assert!(
+        masked.starts_with("OAuth realm=\"limited_poa\", oauth_consumer_key=\"") && masked.contains("1700000000"),
+        "{masked}"
+    );
+    assert!(!masked.contains("MYCONSKEY") && !masked.contains("ab%2Bc"), "{masked}");
     for header in ["", "Bearer x", "OAuth", "OAuth realm", "OAuth \u{1b}[31m"] {
         let error = Explanation::of_signed(&Method::GET, &uri(URL), header, None, QueryPolicy::Omit).unwrap_err();
         assert_eq!(error.kind(), ibkr_oauth::ErrorKind::Config, "{header}");
