@@ -130,6 +130,8 @@ fn what_is_no_rsa_private_key_is_refused_by_name() {
         (include_str!("data/keys/request.pem"), "a certificate request was given", "private key"),
         (include_str!("data/keys/ec_public.pem"), "a public key was given", ""),
         (include_str!("data/keys/ec_pkcs8.pem"), "an EC private key was given", "openssl genrsa"),
+        (include_str!("data/keys/dsa.pem"), "a DSA private key was given", "openssl genrsa"),
+        (include_str!("data/keys/dsa_pkcs8.pem"), "a DSA private key was given", "openssl genrsa"),
         (include_str!("data/keys/dh.pem"), "a set of Diffie-Hellman parameters was given", "openssl genrsa"),
         (include_str!("data/keys/dh_x942.pem"), "a set of Diffie-Hellman parameters was given", "openssl genrsa"),
         (include_str!("data/keys/openssh.pem"), "an OpenSSH private key was given", "ssh-keygen -p -m PKCS8"),
@@ -145,11 +147,12 @@ fn what_is_no_rsa_private_key_is_refused_by_name() {
 
 #[test]
 fn what_is_no_rsa_private_key_is_refused_by_name_in_der_too() {
-    let cases: [(&[u8], &str); 8] = [
+    let cases: [(&[u8], &str); 9] = [
         (include_bytes!("data/keys/public.der"), "an RSA public key was given"),
         (include_bytes!("data/keys/public_pkcs1.der"), "an RSA public key was given"),
         (include_bytes!("data/keys/certificate.der"), "a certificate was given"),
         (include_bytes!("data/keys/ec.der"), "an EC private key was given"),
+        (include_bytes!("data/keys/dsa.der"), "a DSA private key was given"),
         (include_bytes!("data/keys/dh.der"), "a set of Diffie-Hellman parameters was given"),
         (include_bytes!("data/keys/bundle.p12"), "a PKCS#12 bundle was given"),
         (PKCS1.as_bytes(), "PEM text was given where an RSA private key in DER is wanted"),
