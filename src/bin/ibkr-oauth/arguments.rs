@@ -7,7 +7,7 @@ use clap::{
 use ibkr_oauth::{
     ConsumerBuilder, Endpoints,
     bytes::Bytes,
-    http::{HeaderValue, Method, Uri},
+    http::{HeaderValue, Method, Request, Uri, header::CONTENT_TYPE, request::Parts},
     oauth1::{self, BaseUri, QueryPolicy, percent_encode},
 };
 
@@ -68,6 +68,33 @@ pub(crate) fn form_body(pairs: &[Pair]) -> Bytes {
     };
     let pairs: Vec<String> = pairs.iter().map(encode).collect();
     Bytes::from(pairs.join("&"))
+}
+
+/// The request of the commands that sign without sending.
+#[derive(Args)]
+pub(crate) struct RequestArguments {
+    /// The method; `get` is taken for `GET`.
+    #[arg(value_parser = parse_method)]
+    method: Method,
+    /// The absolute URL.
+    url: String,
+    /// A pair of a form body; repeat it for more.
+    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = parse_pair)]
+    form: Vec<Pair>,
+}
+
+impl RequestArguments {
+    /// The head of the request, and its body if that is a form.
+    pub(crate) fn read(&self) -> Result<(Parts, Option<Bytes>), Failure> {
+        let mut request = Request::new(());
+        request.method_mut().clone_from(&self.method);
+        *request.uri_mut() = absolute_url(&self.url)?;
+        let form = (!self.form.is_empty()).then(|| form_body(&self.form));
+        if form.is_some() {
+            request.headers_mut().insert(CONTENT_TYPE, FORM);
+        }
+        Ok((request.into_parts().0, form))
+    }
 }
 
 /// An absolute URL.

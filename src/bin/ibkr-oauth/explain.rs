@@ -1,17 +1,13 @@
 //! `ibkr-oauth explain`
 
 use clap::Args;
-use ibkr_oauth::{
-    Consumer, Secret, Signer,
-    diagnose::Explanation,
-    http::{Method, Request, Uri, header::CONTENT_TYPE},
-};
+use ibkr_oauth::{Consumer, Secret, Signer, diagnose::Explanation, http::request::Parts};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{self, Pair, QueryPolicyArguments},
-    credentials::{self, BundleArguments},
+    arguments::{QueryPolicyArguments, RequestArguments},
+    credentials::BundleArguments,
     failure::Failure,
     output::{self, Format},
     sign, standard_input,
@@ -49,30 +45,23 @@ pub(crate) struct Arguments {
     timestamp: Option<u64>,
     #[command(flatten)]
     query_policy: QueryPolicyArguments,
-    /// The method; `get` is taken for `GET`.
-    #[arg(value_parser = arguments::parse_method)]
-    method: Method,
-    /// The absolute URL.
-    url: String,
-    /// A pair of a form body; repeat it for more.
-    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
-    form: Vec<Pair>,
+    #[command(flatten)]
+    request: RequestArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     if arguments.header.as_deref() == Some("-") && arguments.base_string.as_deref() == Some("-") {
         return Err(Failure::usage("header and base string cannot both come from standard input", "give one as text"));
     }
-    let url = arguments::absolute_url(&arguments.url)?;
+    let (parts, form) = arguments.request.read()?;
     let (consumer, token) = consumer(arguments)?;
-    let form = (!arguments.form.is_empty()).then(|| arguments::form_body(&arguments.form));
     let explanation = match &arguments.header {
         Some(header) => {
             let header = given(header)?;
             let policy = consumer.query_policy();
-            Explanation::of_signed(&arguments.method, &url, header.trim(), form.as_deref(), policy)?
+            Explanation::of_signed(&parts.method, &parts.uri, header.trim(), form.as_deref(), policy)?
         }
-        None => own(arguments, &consumer, &token, &url, form.as_deref())?,
+        None => own(arguments, &consumer, &token, &parts, form.as_deref())?,
     };
     let comparison = match &arguments.base_string {
         Some(text) => Some(explanation.compare(given(text)?.trim_end_matches(['\r', '\n']))),
@@ -106,29 +95,18 @@ fn own(
     arguments: &Arguments,
     consumer: &Consumer,
     token: &str,
-    url: &Uri,
+    parts: &Parts,
     form: Option<&[u8]>,
 ) -> Result<Explanation, Failure> {
-    if url.path().contains("/oauth/") {
+    if parts.uri.path().contains("/oauth/") {
         return Err(Failure::usage(
             "the requests of the sign-in have another kind of signature than all others",
             "give the `Authorization` header of one by `--header`",
         ));
     }
     let signer = Signer::from_stored(consumer, token, &Secret::from(vec![0; 20]))?;
-    let mut request = Request::new(());
-    request.method_mut().clone_from(&arguments.method);
-    *request.uri_mut() = url.clone();
-    if form.is_some() {
-        request.headers_mut().insert(CONTENT_TYPE, arguments::FORM);
-    }
-    let (parts, ()) = request.into_parts();
-    let nonce = match &arguments.nonce {
-        Some(nonce) => nonce.clone(),
-        None => sign::random_nonce()?,
-    };
-    let timestamp = arguments.timestamp.unwrap_or_else(|| credentials::now().as_secs());
-    Ok(Explanation::of_request(&signer, &parts, form, &nonce, timestamp)?)
+    let (nonce, timestamp) = sign::attempt(arguments.nonce.as_deref(), arguments.timestamp)?;
+    Ok(Explanation::of_request(&signer, parts, form, &nonce, timestamp)?)
 }
 
 /// The text, or what standard input has.

@@ -2,15 +2,12 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
-use ibkr_oauth::{
-    Entropy, OsEntropy, Secret, Signer,
-    http::{Method, Request, header::CONTENT_TYPE},
-};
+use ibkr_oauth::{Entropy, OsEntropy, Secret, Signer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{self, Pair, QueryPolicyArguments},
+    arguments::{QueryPolicyArguments, RequestArguments},
     credentials::{self, BundleArguments},
     failure::Failure,
     output::{self, Format},
@@ -47,14 +44,8 @@ pub(crate) struct Arguments {
     timestamp: Option<u64>,
     #[command(flatten)]
     query_policy: QueryPolicyArguments,
-    /// The method; `get` is taken for `GET`.
-    #[arg(value_parser = arguments::parse_method)]
-    method: Method,
-    /// The absolute URL.
-    url: String,
-    /// A pair of a form body; repeat it for more.
-    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
-    form: Vec<Pair>,
+    #[command(flatten)]
+    request: RequestArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
@@ -63,20 +54,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let access_token = credentials::access_token(&bundle)?;
     let live_session_token = decode(&given(&arguments.live_session_token)?)?;
     let signer = Signer::from_stored(&consumer, access_token.token(), &live_session_token)?;
-
-    let mut request = Request::new(());
-    request.method_mut().clone_from(&arguments.method);
-    *request.uri_mut() = arguments::absolute_url(&arguments.url)?;
-    let form = (!arguments.form.is_empty()).then(|| arguments::form_body(&arguments.form));
-    if form.is_some() {
-        request.headers_mut().insert(CONTENT_TYPE, arguments::FORM);
-    }
-    let (parts, ()) = request.into_parts();
-    let nonce = match &arguments.nonce {
-        Some(nonce) => nonce.clone(),
-        None => random_nonce()?,
-    };
-    let timestamp = arguments.timestamp.unwrap_or_else(|| credentials::now().as_secs());
+    let (parts, form) = arguments.request.read()?;
+    let (nonce, timestamp) = attempt(arguments.nonce.as_deref(), arguments.timestamp)?;
     let signature = signer.reproduce(&parts, form.as_deref(), &nonce, timestamp)?;
     let header = String::from_utf8_lossy(signature.authorization.as_bytes());
     match format {
@@ -101,7 +80,16 @@ fn decode(base64: &str) -> Result<Secret, Failure> {
         .map_err(|_| Failure::usage("the live session token is not Base64", COPY_AGAIN))
 }
 
-pub(crate) fn random_nonce() -> Result<String, Failure> {
+/// Nonce and timestamp of an attempt: as given, or a random one and the present.
+pub(crate) fn attempt(nonce: Option<&str>, timestamp: Option<u64>) -> Result<(String, u64), Failure> {
+    let nonce = match nonce {
+        Some(nonce) => nonce.to_owned(),
+        None => random_nonce()?,
+    };
+    Ok((nonce, timestamp.unwrap_or_else(|| credentials::now().as_secs())))
+}
+
+fn random_nonce() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     OsEntropy.fill(&mut bytes).map_err(|error| {
         Failure::refused(error.to_string(), "look after the machine's source of random numbers, or give `--nonce`")
