@@ -25,12 +25,18 @@ use ibkr_oauth::{
 };
 use stage::{Bell, Running, Stage};
 
-/// A session that is live, 61 seconds old, with its driver at rest.
-fn live() -> (Stage, SessionHandle, Running<impl Future<Output = ()>>) {
+/// A driver that has not been asked anything yet.
+fn started() -> (Stage, SessionHandle, Running<impl Future<Output = ()>>) {
     let stage = Stage::new();
     let driver = stage.driver();
     let handle = driver.handle();
-    let mut running = stage.run(driver);
+    let running = stage.run(driver);
+    (stage, handle, running)
+}
+
+/// A session that is live, 61 seconds old, with its driver at rest.
+fn live() -> (Stage, SessionHandle, Running<impl Future<Output = ()>>) {
+    let (stage, handle, mut running) = started();
     stage.sign_in(&mut running);
     stage.pass(Duration::from_secs(61), &running);
     assert!(running.go_on().is_pending());
@@ -138,10 +144,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T, ibkr_oauth::Error>) -> ErrorKind {
 /// A token that is young is asked first; what comes of that is known to those who wait, whenever they begin to.
 #[test]
 fn a_refusal_that_was_about_the_request_ends_the_wait() {
-    let stage = Stage::new();
-    let driver = stage.driver();
-    let handle = driver.handle();
-    let mut running = stage.run(driver);
+    let (stage, handle, mut running) = started();
     stage.sign_in(&mut running);
     let epoch = handle.view().epoch().unwrap();
     for waits_first in [true, false] {
@@ -168,10 +171,7 @@ fn a_refusal_that_was_about_the_request_ends_the_wait() {
 /// A tickle that the broker had answered before it refused the request says nothing about that.
 #[test]
 fn an_answer_from_before_a_refusal_does_not_end_the_wait() {
-    let stage = Stage::new();
-    let driver = stage.driver();
-    let handle = driver.handle();
-    let mut running = stage.run(driver);
+    let (stage, handle, mut running) = started();
     stage.sign_in(&mut running);
     let epoch = handle.view().epoch().unwrap();
     let refused = || handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
@@ -201,10 +201,7 @@ fn an_answer_from_before_a_refusal_does_not_end_the_wait() {
 
 #[test]
 fn whoever_stops_waiting_leaves_nothing_behind() {
-    let stage = Stage::new();
-    let driver = stage.driver();
-    let handle = driver.handle();
-    let mut running = stage.run(driver);
+    let (stage, handle, mut running) = started();
     assert!(running.go_on().is_pending());
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
@@ -230,10 +227,7 @@ fn whoever_stops_waiting_leaves_nothing_behind() {
 
 #[test]
 fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
-    let stage = Stage::new();
-    let driver = stage.driver();
-    let handle = driver.handle();
-    let mut running = stage.run(driver);
+    let (stage, handle, mut running) = started();
     assert!(running.go_on().is_pending());
     let mut wait = Running::new(handle.signer(None));
     assert!(wait.go_on().is_pending());
