@@ -243,6 +243,9 @@ impl SessionHandle {
     /// Waits for a signer, or, where `refused` is the epoch of a request that the broker refused and that was reported
     /// to [`observe`](Self::observe), for one of another epoch. Dropping the future is safe.
     ///
+    /// It waits as long as it takes, which may be hours where the broker is down: put a timeout of your runtime around it,
+    /// or take what [`view`](Self::view) has at once.
+    ///
     /// # Errors
     /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after
     /// the refusal was reported: it was about the request, not about the session. [`ErrorKind::Unavailable`] if the
@@ -261,8 +264,8 @@ impl SessionHandle {
         .await
     }
 
-    /// As [`signer`](Self::signer), blocking the thread. Never call it from the functions that the driver calls: it would
-    /// wait for itself.
+    /// As [`signer`](Self::signer), blocking the thread, without a limit in time. Never call it from the functions that the
+    /// driver calls: it would wait for itself.
     ///
     /// # Errors
     /// As there.
