@@ -138,9 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn every_character_of_base64_is_written() {
+    fn every_character_of_base64_is_written_and_as_many_escapes_as_there_can_be() {
         let mac = std::array::from_fn(|index| [0xfb, 0xff, 0xbf, 0x00, 0x10, 0x83].get(index % 6).copied().unwrap());
-        let expected = percent_encode(STANDARD.encode(mac).as_bytes());
-        assert_eq!(written(|out| append_base64_encoded(out, &mac)), format!("&{expected}"));
+        for mac in [mac, [0xff; 32], [0; 32]] {
+            let expected = percent_encode(STANDARD.encode(mac).as_bytes());
+            assert_eq!(written(|out| append_base64_encoded(out, &mac)), format!("&{expected}"));
+        }
     }
 }
