@@ -108,6 +108,7 @@ fn pairs() -> impl Strategy<Value = String> {
         2 => accepted_neighbours(),
         2 => (accepted_neighbours(), text).prop_map(|(name, value)| format!("{name}={value}")),
         6 => (text, text).prop_map(|(name, value)| format!("{name}={value}")),
+        1 => (text, text, text).prop_map(|(name, start, end)| format!("{name}={start}={end}")),
         1 => text,
         3 => "[ab]=?[01,]?",
         1 => Just(String::new()),
