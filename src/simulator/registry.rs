@@ -1,6 +1,9 @@
 //! What the broker remembers: tokens, nonces, timestamps.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, VecDeque},
+};
 
 use super::{REMEMBERED, verify::Verified};
 use crate::{context::Timestamp, secret::Secret};
@@ -8,28 +11,22 @@ use crate::{context::Timestamp, secret::Secret};
 /// Everything handed out and everything accepted.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    pub(super) request_tokens: RequestTokens,
+    pub(super) request_tokens: Newest<String, RequestToken>,
     pub(super) grant: Option<AccessGrant>,
-    nonces: Nonces,
+    /// Of accepted requests, by token and nonce.
+    nonces: Newest<(String, String), ()>,
     newest_timestamps: BTreeMap<String, u64>,
 }
 
 impl Registry {
-    /// Remembers a new request token, and forgets the oldest where there are too many.
     pub(super) fn add_request_token(&mut self, token: String, request_token: RequestToken) {
-        let RequestTokens { known, order } = &mut self.request_tokens;
-        if order.len() == REMEMBERED {
-            if let Some(oldest) = order.pop_front() {
-                known.remove(&oldest);
-                self.newest_timestamps.remove(&oldest);
-            }
+        if let Some(forgotten) = self.request_tokens.insert(token, request_token) {
+            self.newest_timestamps.remove(&forgotten);
         }
-        order.push_back(token.clone());
-        known.insert(token, request_token);
     }
 
     pub(super) fn has_seen(&self, token: &str, nonce: &str) -> bool {
-        self.nonces.known.contains(&(token.to_owned(), nonce.to_owned()))
+        self.nonces.get(&(token.to_owned(), nonce.to_owned())).is_some()
     }
 
     /// The largest timestamp accepted with a token, in seconds.
@@ -40,7 +37,7 @@ impl Registry {
     pub(super) fn accept(&mut self, verified: &Verified) {
         let token = verified.parameters.get("oauth_token").unwrap_or_default();
         let nonce = verified.parameters.get("oauth_nonce").unwrap_or_default();
-        self.nonces.insert((token.to_owned(), nonce.to_owned()));
+        self.nonces.insert((token.to_owned(), nonce.to_owned()), ());
         // Requests without a token come from users who know nothing of each other, so there is no order among them.
         if !token.is_empty() {
             self.newest_timestamps.insert(token.to_owned(), verified.timestamp);
@@ -48,41 +45,46 @@ impl Registry {
     }
 }
 
-/// Token and nonce of the newest accepted requests.
-#[derive(Debug, Default)]
-struct Nonces {
-    known: BTreeSet<(String, String)>,
-    /// The same, the oldest first.
-    order: VecDeque<(String, String)>,
+/// A map of the newest so many keys.
+#[derive(Debug)]
+pub(super) struct Newest<K, V> {
+    known: BTreeMap<K, V>,
+    /// The keys, the oldest first.
+    order: VecDeque<K>,
 }
 
-impl Nonces {
-    fn insert(&mut self, nonce: (String, String)) {
-        if self.order.len() == REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.known.remove(&oldest);
-            }
+impl<K: Clone + Ord, V> Newest<K, V> {
+    /// Returns the key that is forgotten for this one.
+    fn insert(&mut self, key: K, value: V) -> Option<K> {
+        if self.known.insert(key.clone(), value).is_none() {
+            self.order.push_back(key);
         }
-        self.order.push_back(nonce.clone());
-        self.known.insert(nonce);
+        if self.order.len() <= REMEMBERED {
+            return None;
+        }
+        let oldest = self.order.pop_front()?;
+        self.known.remove(&oldest);
+        Some(oldest)
+    }
+
+    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.known.get(key)
+    }
+
+    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.known.get_mut(key)
     }
 }
 
-/// The newest request tokens.
-#[derive(Debug, Default)]
-pub(super) struct RequestTokens {
-    known: BTreeMap<String, RequestToken>,
-    /// Their names, the oldest first.
-    order: VecDeque<String>,
-}
-
-impl RequestTokens {
-    pub(super) fn get(&self, token: &str) -> Option<&RequestToken> {
-        self.known.get(token)
-    }
-
-    pub(super) fn get_mut(&mut self, token: &str) -> Option<&mut RequestToken> {
-        self.known.get_mut(token)
+impl<K, V> Default for Newest<K, V> {
+    fn default() -> Self {
+        Self { known: BTreeMap::new(), order: VecDeque::new() }
     }
 }
 
