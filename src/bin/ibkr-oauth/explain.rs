@@ -109,14 +109,7 @@ fn own(
     Ok(Explanation::of_request(&signer, parts, form, &nonce, timestamp)?)
 }
 
-/// The text, or what standard input has.
 fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {
-    if argument == "-" {
-        return standard_input::read(
-            LONGEST_TEXT,
-            "a header or a base string",
-            "pipe in that alone, in ASCII: 1 MiB at most",
-        );
-    }
-    Ok(Zeroizing::new(argument.to_owned()))
+    let remedy = "pipe in that alone, in ASCII: 1 MiB at most";
+    standard_input::given(argument, "a header or a base string", LONGEST_TEXT, remedy)
 }

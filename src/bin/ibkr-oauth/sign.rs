@@ -52,7 +52,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let bundle = arguments.bundle.read()?;
     let consumer = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build()?;
     let access_token = credentials::access_token(&bundle)?;
-    let live_session_token = decode(&given(&arguments.live_session_token)?)?;
+    let given = &arguments.live_session_token;
+    let live_session_token = decode(&standard_input::given(given, "a live session token", LONGEST_TOKEN, COPY_AGAIN)?)?;
     let signer = Signer::from_stored(&consumer, access_token.token(), &live_session_token)?;
     let (parts, form) = arguments.request.read()?;
     let (nonce, timestamp) = attempt(arguments.nonce.as_deref(), arguments.timestamp)?;
@@ -62,13 +63,6 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         Format::Text => output::print_line(&header),
         Format::Json => output::print_json(&json!({ "authorization": header })),
     }
-}
-
-fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {
-    if argument == "-" {
-        return standard_input::read(LONGEST_TOKEN, "a live session token", COPY_AGAIN);
-    }
-    Ok(Zeroizing::new(argument.to_owned()))
 }
 
 fn decode(base64: &str) -> Result<Secret, Failure> {

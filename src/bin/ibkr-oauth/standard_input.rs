@@ -6,8 +6,13 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// Reads all of standard input, which is to be `what`, in memory that is wiped. More than `most` bytes are refused.
-pub(crate) fn read(most: usize, what: &str, remedy: &str) -> Result<Zeroizing<String>, Failure> {
+/// The argument, or what standard input has where that is `-`: it is to be `what`, of at most so many bytes.
+pub(crate) fn given(argument: &str, what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Failure> {
+    if argument == "-" { read(what, most, remedy) } else { Ok(Zeroizing::new(argument.to_owned())) }
+}
+
+/// Reads all of standard input, into memory that is wiped. More than `most` bytes are refused.
+fn read(what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Failure> {
     // At its final size from the start: one that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(most.saturating_add(1)));
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
