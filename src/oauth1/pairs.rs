@@ -111,14 +111,13 @@ impl Pairs {
             if has_value {
                 (_, wire) = self.push_half::<DECODE, TWICE, false>(wire);
             }
-            let end = self.text.len();
-            self.text.extend_from_slice(SEPARATOR);
             let name = self.text.get(start..name_end).unwrap_or_default();
             if name.starts_with(PROTOCOL_PREFIX) {
                 return Err(ProtocolName);
             }
             let rank = if TWICE { rank(name.iter().copied()) } else { rank(percent_decode(name)) };
-            self.spans.push(Span { rank, start, name_end, end });
+            self.spans.push(Span { rank, start, name_end, end: self.text.len() });
+            self.text.extend_from_slice(SEPARATOR);
         }
         Ok(())
     }
@@ -151,7 +150,8 @@ impl Pairs {
     fn sort(&mut self, compare: impl Fn(&[u8], &[u8]) -> Ordering) {
         let Self { text, spans, .. } = self;
         spans.sort_unstable_by(|left, right| {
-            (left.rank.cmp(&right.rank))
+            left.rank
+                .cmp(&right.rank)
                 .then_with(|| compare(left.name(text), right.name(text)))
                 .then_with(|| compare(left.value(text), right.value(text)))
                 .then_with(|| left.start.cmp(&right.start))
