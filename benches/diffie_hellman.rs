@@ -2,6 +2,7 @@
 //! be got ready. `num-bigint`, whose time depends on the secret, stands beside them.
 //!
 //! `benches/peers` has the same beside OpenSSL.
+#![allow(missing_docs, reason = "criterion's macros write none")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail")]
 
 mod requests;

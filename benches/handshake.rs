@@ -2,6 +2,7 @@
 //! limit: its four computations by themselves.
 //!
 //! `benches/peers` has the same beside OpenSSL.
+#![allow(missing_docs, reason = "criterion's macros write none")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may fail")]
 
 mod handshakes;

@@ -1,4 +1,5 @@
 //! What is read: the broker's replies, keys, groups, and a bundle.
+#![allow(missing_docs, reason = "criterion's macros write none")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may fail")]
 
 mod requests;

@@ -2,6 +2,7 @@
 //! blinded too.
 //!
 //! `benches/peers` has the same beside others' code.
+#![allow(missing_docs, reason = "criterion's macros write none")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail")]
 
 mod requests;

@@ -2,6 +2,7 @@
 //! already. Then forms of one parameter to ten thousand.
 //!
 //! `benches/peers` has the same beside others' code.
+#![allow(missing_docs, reason = "criterion's macros write none")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail")]
 
 mod requests;

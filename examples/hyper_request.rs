@@ -2,8 +2,10 @@
 //!
 //! ```sh
 //! cargo run --example hyper_request --features hyper,simulator
-//! cargo run --example hyper_request --features hyper,simulator bundle.json   # with the real broker
 //! ```
+//!
+//! It speaks plain HTTP, as the simulator does. For the real broker take a connector with TLS, such as that of
+//! `hyper-rustls`.
 
 #![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
 
@@ -12,8 +14,10 @@ mod loopback;
 use std::{error::Error, time::SystemTime};
 
 use http::Request;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use ibkr_oauth::{
     Context, OsEntropy, Timestamp,
     adapter::hyper::{send, sign_and_send},
@@ -25,13 +29,8 @@ fn now() -> Timestamp {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    // Your own client. Its connector brings the TLS; this one takes plain HTTP too, which only the simulator speaks.
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_platform_verifier(rustls::crypto::ring::default_provider())?
-        .https_or_http()
-        .enable_http1()
-        .build();
-    let client = Client::builder(TokioExecutor::new()).build(connector);
+    // Your own client, with your own connector.
+    let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     // Who we are, and what the portal gave us: from a bundle, or of a simulated broker.
     let (consumer, access_token) = loopback::credentials()?;
 

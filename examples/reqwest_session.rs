@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run --example reqwest_session --features reqwest,simulator
-//! cargo run --example reqwest_session --features reqwest,simulator bundle.json   # with the real broker
+//! cargo run --example reqwest_session --features reqwest,reqwest/rustls,simulator bundle.json   # with the real broker
 //! ```
 
 #![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
@@ -51,8 +51,7 @@ async fn get(client: &reqwest::Client, handle: &SessionHandle, path: &str) -> Re
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    // This builder makes clients that follow no redirect and send nothing twice. The TLS is yours: here rustls, by ring.
-    rustls::crypto::ring::default_provider().install_default().map_err(|_| "a provider is installed")?;
+    // This builder makes clients that follow no redirect and send nothing twice.
     let client = client_builder().no_proxy().build()?;
     // Who we are, and what the portal gave us: from a bundle, or of a simulated broker.
     let (consumer, access_token) = loopback::credentials()?;

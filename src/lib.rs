@@ -125,9 +125,8 @@
 //! | `ureq` | | [`adapter::ureq`]: send with your `ureq` 3 agent |
 //! | `reqwest` | | [`adapter::reqwest`]: send with your `reqwest` 0.13 client, asynchronous or blocking |
 //! | `hyper` | | [`adapter::hyper`]: send with your `hyper` 1 client |
-//! | `cli` | | the command line `ibkr-oauth`, with TLS |
 //!
-//! No feature but `cli` turns on TLS: the client is yours, and so is its TLS.
+//! No feature turns on TLS: the client is yours, and so is its TLS.
 
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 pub mod adapter;

@@ -22,7 +22,7 @@ fn every_screen_is_shown_as_it_is() {
 #[test]
 fn the_two_commands_come_before_all_others_and_stand_alone() {
     let commands: Vec<&str> = README.lines().filter(|line| line.starts_with("cargo ")).collect();
-    let expected = ["cargo run --example sign_in --features simulator", "cargo test --all-features"];
+    let expected = ["cargo run --example sign_in --features simulator", "cargo test --workspace --all-features"];
     assert_eq!(commands[..2], expected);
     for command in expected {
         assert!(README.contains(&format!("```sh\n{command}\n```\n")), "{command}");

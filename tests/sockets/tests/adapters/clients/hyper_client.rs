@@ -36,10 +36,10 @@ async fn sleep(patience: Patience, time: Duration) {
 }
 
 impl Adapter for Hyper {
-    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self> {
+    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Self {
         let connector = HttpsConnectorBuilder::new().with_tls_config(trusting(certificate)).https_or_http();
         let client = Client::builder(TokioExecutor::new()).build(connector.enable_http1().build());
-        Some(Self { client, patience, runtime: runtime() })
+        Self { client, patience, runtime: runtime() }
     }
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {

@@ -18,28 +18,28 @@ use ibkr_oauth::{
 use super::{Address, Loopback, Received, wire};
 
 /// Calls `work` with the present moment and random bytes.
-pub(crate) fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
+pub fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
     let mut entropy = OsEntropy;
     work(&mut Context::new(Timestamp::from(SystemTime::now()), &mut entropy))
 }
 
 /// What was asked and how it was answered: target, body and status.
-pub(crate) type Answered = (String, Bytes, StatusCode);
+pub type Answered = (String, Bytes, StatusCode);
 
 /// A broker that has given out an access token, and its consumer.
 #[derive(Clone)]
-pub(crate) struct Account {
+pub struct Account {
     broker: Arc<Mutex<Broker>>,
     answered: Arc<Mutex<Vec<Answered>>>,
     /// The moment at which the broker's clock stands still.
     frozen: Option<Timestamp>,
-    pub(crate) consumer: Consumer,
-    pub(crate) access_token: AccessToken,
+    pub consumer: Consumer,
+    pub access_token: AccessToken,
 }
 
 impl Account {
     /// At the base URL `ORIGIN/v1/api`.
-    pub(crate) fn at(origin: &str, frozen: Option<Timestamp>) -> Self {
+    pub fn at(origin: &str, frozen: Option<Timestamp>) -> Self {
         let base_url = format!("{origin}/v1/api");
         let mut broker = Broker::builder().base_url(&base_url).build().unwrap();
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
@@ -62,27 +62,27 @@ impl Account {
     }
 
     /// As [`with_context`], at the broker's time.
-    pub(crate) fn with_context<T>(&self, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    pub fn with_context<T>(&self, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
         let now = self.frozen.unwrap_or_else(|| Timestamp::from(SystemTime::now()));
         work(&mut Context::new(now, &mut OsEntropy))
     }
 
     /// All answers so far, the lost ones included.
-    pub(crate) fn answered(&self) -> Vec<Answered> {
+    pub fn answered(&self) -> Vec<Answered> {
         self.answered.lock().unwrap().clone()
     }
 
-    pub(crate) fn broker(&self) -> MutexGuard<'_, Broker> {
+    pub fn broker(&self) -> MutexGuard<'_, Broker> {
         self.broker.lock().unwrap()
     }
 
     /// `ORIGIN/v1/api`
-    pub(crate) fn base_url(&self) -> &str {
+    pub fn base_url(&self) -> &str {
         self.consumer.endpoints().base_url()
     }
 
     /// The broker's answer as it goes into the socket: nothing, where it is to be lost.
-    pub(crate) fn answer(&self, received: &Received) -> Vec<u8> {
+    pub fn answer(&self, received: &Received) -> Vec<u8> {
         let origin = self.base_url().strip_suffix("/v1/api").unwrap();
         let request = received.to_request(origin);
         let response = self.with_context(|cx| self.broker().handle(cx, &request));
@@ -93,18 +93,18 @@ impl Account {
 }
 
 /// A broker that listens at a loopback address.
-pub(crate) struct BrokerServer {
-    pub(crate) account: Account,
-    pub(crate) server: Loopback,
+pub struct BrokerServer {
+    pub account: Account,
+    pub server: Loopback,
 }
 
 impl BrokerServer {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::at(Address::new(), None)
     }
 
     /// One whose clock stands still: however long its clients take, no request overtakes one with a later timestamp.
-    pub(crate) fn frozen(address: Address, at: Timestamp) -> Self {
+    pub fn frozen(address: Address, at: Timestamp) -> Self {
         Self::at(address, Some(at))
     }
 
@@ -114,7 +114,7 @@ impl BrokerServer {
         Self { account, server: address.serve_on(move |received| shared.answer(received)) }
     }
 
-    pub(crate) fn broker(&self) -> MutexGuard<'_, Broker> {
+    pub fn broker(&self) -> MutexGuard<'_, Broker> {
         self.account.broker()
     }
 }

@@ -1,21 +1,15 @@
 //! What is reqwest's alone: clients that were not built by the adapter's builder, and so follow redirects.
-#![cfg(all(feature = "reqwest", feature = "getrandom"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets and read the clock")]
-
-mod clients;
-mod loopback;
 
 use std::time::SystemTime;
 
+use crate::clients::{runtime, trusting};
 use bytes::Bytes;
-use clients::{runtime, trusting};
 use http::Request;
 use ibkr_oauth::{
     Consumer, Context, Endpoints, Error, ErrorKind, OsEntropy, Secret, Signer, Stage, Timestamp,
     adapter::reqwest::{blocking, sign_and_send},
 };
-use loopback::{Address, Loopback};
+use ibkr_oauth_sockets::{Address, Loopback};
 
 fn signer(origin: &str) -> Signer {
     let endpoints = Endpoints::new(&format!("{origin}/v1/api")).unwrap();

@@ -11,41 +11,33 @@ use ibkr_oauth::{
     session::{Session, SessionEvent},
 };
 use rustls::pki_types::CertificateDer;
-use ureq::{Agent, config::ConfigBuilder, typestate::AgentScope};
+use ureq::{
+    Agent,
+    config::ConfigBuilder,
+    tls::{Certificate, RootCerts, TlsConfig},
+    typestate::AgentScope,
+};
 
 use super::{Adapter, Gate, Patience, with_handle};
 
 /// Configured to do all that a call must not do.
 pub(crate) struct Ureq(Agent);
 
-#[cfg(feature = "cli")]
-#[allow(clippy::unnecessary_wraps, reason = "without TLS there is none")]
-fn trusting(
-    config: ConfigBuilder<AgentScope>,
-    certificate: &CertificateDer<'static>,
-) -> Option<ConfigBuilder<AgentScope>> {
-    use ureq::tls::{Certificate, RootCerts, TlsConfig};
-
+fn trusting(config: ConfigBuilder<AgentScope>, certificate: &CertificateDer<'static>) -> ConfigBuilder<AgentScope> {
     let roots = RootCerts::new_with_certs(&[Certificate::from_der(certificate).to_owned()]);
-    Some(config.tls_config(TlsConfig::builder().root_certs(roots).build()))
-}
-
-/// The adapter's feature turns on no TLS.
-#[cfg(not(feature = "cli"))]
-fn trusting(_: ConfigBuilder<AgentScope>, _: &CertificateDer<'static>) -> Option<ConfigBuilder<AgentScope>> {
-    None
+    config.tls_config(TlsConfig::builder().root_certs(roots).build())
 }
 
 impl Adapter for Ureq {
-    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self> {
+    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Self {
         let mut config = Agent::config_builder().proxy(None).max_redirects(10).http_status_as_error(true);
         if let Some(certificate) = certificate {
-            config = trusting(config, certificate)?;
+            config = trusting(config, certificate);
         }
         if patience == Patience::Short {
             config = config.timeout_global(Some(Duration::from_millis(50)));
         }
-        Some(Self(config.build().into()))
+        Self(config.build().into())
     }
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {

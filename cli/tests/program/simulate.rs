@@ -1,10 +1,4 @@
 //! `simulate`, spoken to as clients in any language do.
-#![cfg(all(feature = "cli", unix))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
-
-mod loopback;
-mod terminal;
 
 use std::{
     fs,
@@ -14,9 +8,9 @@ use std::{
     time::Duration,
 };
 
+use crate::terminal::{Folder, Outcome, Running, run_in};
 use ibkr_oauth::CredentialBundle;
 use serde_json::{Value, json};
-use terminal::{Folder, Outcome, Running, run_in};
 
 struct Simulator {
     folder: Folder,
@@ -192,7 +186,7 @@ fn more_connections_than_it_takes_are_told_so() {
 #[test]
 fn refusals_say_what_was_expected_and_hide_the_secret() {
     let simulator = Simulator::start(&["--output", "json", "--query-policy", "omit"]);
-    let other = simulator.folder.write("signature.pem", include_str!("data/keys/pkcs8.pem"));
+    let other = simulator.folder.write("signature.pem", include_str!("../../../tests/data/keys/pkcs8.pem"));
     let path = simulator.ready["bundle"].as_str().unwrap();
     let mut bundle: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     bundle["signature_key"] = json!({ "file": other.to_str().unwrap() });

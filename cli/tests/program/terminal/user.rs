@@ -7,7 +7,7 @@ use ibkr_oauth::{AccessToken, simulator::test_keys};
 use serde_json::{Value, json};
 
 use super::{Folder, Outcome, run_in};
-use crate::loopback::{
+use ibkr_oauth_sockets::{
     Address, Loopback,
     broker::{Account, BrokerServer},
 };

@@ -1,15 +1,5 @@
 //! What goes wrong on the wire, through every adapter: each fault ends in the documented result, soon and in little
 //! memory.
-#![cfg(all(
-    feature = "simulator",
-    feature = "getrandom",
-    any(feature = "ureq", feature = "reqwest", feature = "hyper")
-))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets and read the clock")]
-
-mod clients;
-mod loopback;
 
 use std::{
     error::Error as _,
@@ -22,8 +12,8 @@ use std::{
     time::Duration,
 };
 
+use crate::clients::{Adapter, Gate, Patience, for_each_adapter, with_handle};
 use bytes::Bytes;
-use clients::{Adapter, Gate, Patience, for_each_adapter, with_handle};
 use http::{Request, Response, StatusCode};
 use ibkr_oauth::{
     Consumer, Endpoints, Error, ErrorKind, OsEntropy, Secret, Signer, Stage, UnlockedToken,
@@ -31,7 +21,7 @@ use ibkr_oauth::{
     session::{Failure, FailureKind, Session, SessionConfig, SessionEvent},
     simulator::test_keys,
 };
-use loopback::{
+use ibkr_oauth_sockets::{
     Address, Loopback,
     broker::{BrokerServer, with_context},
     read_request,
@@ -165,12 +155,12 @@ fn silence<A: Adapter>() {
         if std::any::type_name::<A>().ends_with("Blocking") {
             // This client cannot be told; only its session can.
         } else {
-            let adapter = A::with(None, Patience::Short).unwrap();
+            let adapter = A::with(None, Patience::Short);
             assert_no_reply(&get(&adapter, server.origin()).unwrap_err(), ErrorKind::Unavailable);
             hangs_up();
         }
         let (tell, failures) = channel();
-        let adapter = Arc::new(A::with(None, Patience::Short).unwrap());
+        let adapter = Arc::new(A::with(None, Patience::Short));
         adapter.drive_in_no_time(session(server.origin()), gate, to_the_first_failure(tell));
         assert_eq!(failure(&failures.recv().unwrap()).kind, FailureKind::TimedOut, "{beginning:?}");
         hangs_up();

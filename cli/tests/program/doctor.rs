@@ -1,10 +1,4 @@
 //! `doctor` on credentials and brokers of which one thing is broken ends with the advice that mends just that.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
-
-mod loopback;
-mod terminal;
 
 use std::{
     io::Write,
@@ -12,22 +6,22 @@ use std::{
     time::Duration,
 };
 
+use crate::terminal::{
+    run_in,
+    user::{User, start},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     dh::DhGroup,
     simulator::{Fault, test_keys},
 };
-use loopback::{
+use ibkr_oauth_sockets::{
     Address,
     broker::{BrokerServer, with_context},
 };
 use serde_json::{Value, json};
-use terminal::{
-    run_in,
-    user::{User, start},
-};
 
-const OTHER_KEY: &str = include_str!("data/keys/pkcs8.pem");
+const OTHER_KEY: &str = include_str!("../../../tests/data/keys/pkcs8.pem");
 const OPEN: &str = "/iserver/auth/ssodh/init";
 
 /// What is broken, how it shows first, and what to do about it.
@@ -156,7 +150,7 @@ fn broken_keys() {
         ),
         bundle(
             "an encrypted key without a passphrase",
-            json!({ "signature_key": include_str!("data/keys/encrypted_pkcs8.pem") }),
+            json!({ "signature_key": include_str!("../../../tests/data/keys/encrypted_pkcs8.pem") }),
             "signature_key",
             "passphrase",
         ),

@@ -23,12 +23,12 @@ pub(crate) struct Reqwest {
 pub(crate) struct Blocking(reqwest::blocking::Client);
 
 impl Adapter for Reqwest {
-    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self> {
+    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Self {
         let mut builder = client_builder().no_proxy().tls_backend_preconfigured(trusting(certificate));
         if patience == Patience::Short {
             builder = builder.read_timeout(Duration::from_millis(50));
         }
-        Some(Self { client: builder.build().unwrap(), runtime: runtime() })
+        Self { client: builder.build().unwrap(), runtime: runtime() }
     }
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
@@ -71,9 +71,9 @@ impl Adapter for Reqwest {
 
 impl Adapter for Blocking {
     /// It cannot be told to be less patient: the adapter's limit takes the place of its `timeout`.
-    fn with(certificate: Option<&CertificateDer<'static>>, _: Patience) -> Option<Self> {
+    fn with(certificate: Option<&CertificateDer<'static>>, _: Patience) -> Self {
         let builder = blocking::client_builder().no_proxy().tls_backend_preconfigured(trusting(certificate));
-        Some(Self(builder.build().unwrap()))
+        Self(builder.build().unwrap())
     }
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {

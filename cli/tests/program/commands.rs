@@ -1,10 +1,4 @@
 //! The commands that make keys, ask for consent, keep a session and explain, run as their users run them.
-#![cfg(all(feature = "cli", unix))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
-
-mod loopback;
-mod terminal;
 
 use std::{
     fs,
@@ -15,6 +9,10 @@ use std::{
     time::SystemTime,
 };
 
+use crate::terminal::{
+    Folder, Outcome, Running, run_in, run_with_input,
+    user::{User, start},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     OsEntropy,
@@ -23,16 +21,12 @@ use ibkr_oauth::{
     key::{DecryptionKey as _, RsaKey},
     simulator::{Fault, test_keys},
 };
-use loopback::{
+use ibkr_oauth_sockets::{
     Address,
     broker::{BrokerServer, with_context},
     stream::certificate,
 };
 use serde_json::{Value, json};
-use terminal::{
-    Folder, Outcome, Running, run_in, run_with_input,
-    user::{User, start},
-};
 
 const KEY_FILES: [&str; 5] =
     ["private_signature.pem", "private_encryption.pem", "public_signature.pem", "public_encryption.pem", "dhparam.pem"];
@@ -307,7 +301,7 @@ fn certificates_of_ones_own_must_be_some() {
         given(not_one).assert_failure(2, "", "no certificate", "BEGIN CERTIFICATE");
     }
     assert!(server.server.received().is_empty());
-    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys/certificate.pem");
+    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/keys/certificate.pem");
     assert_eq!(user.run(&["token", "--ca-certificate", certificate]).status, 0);
 }
 
@@ -343,7 +337,7 @@ fn certificates_of_ones_own_vouch_for_the_server() {
 fn proxies_are_taken_from_the_environment() {
     let (server, user) = start();
     let run = |no_proxy: &str| {
-        let mut command = terminal::command(&user.folder.0);
+        let mut command = crate::terminal::command(&user.folder.0);
         command.args(["token", "--bundle", user.bundle.to_str().unwrap()]);
         command.env("HTTP_PROXY", "http://127.0.0.1:1").env("NO_PROXY", no_proxy).output().unwrap().status.code()
     };

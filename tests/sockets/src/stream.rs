@@ -13,16 +13,16 @@ use rustls::{
 };
 
 /// The server's end of a connection.
-pub(crate) enum Stream {
+pub enum Stream {
     Plain(Arc<TcpStream>),
     Tls(Box<StreamOwned<ServerConnection, Socket>>),
 }
 
 /// A socket that its server can shut down too.
-pub(crate) struct Socket(Arc<TcpStream>);
+pub struct Socket(Arc<TcpStream>);
 
 impl Stream {
-    pub(super) fn new(stream: Arc<TcpStream>, tls: Option<Arc<ServerConfig>>) -> Self {
+    pub(crate) fn new(stream: Arc<TcpStream>, tls: Option<Arc<ServerConfig>>) -> Self {
         match tls {
             None => Self::Plain(stream),
             Some(config) => {
@@ -33,7 +33,7 @@ impl Stream {
     }
 
     /// Says that no more comes, and lets the client finish.
-    pub(crate) fn end(mut self) {
+    pub fn end(mut self) {
         if let Self::Tls(stream) = &mut self {
             stream.conn.send_close_notify();
             let _ = stream.flush();
@@ -90,7 +90,7 @@ impl Write for Socket {
 }
 
 /// A new certificate for 127.0.0.1, which vouches for itself, and a server's configuration with it.
-pub(crate) fn certificate() -> (CertificateDer<'static>, Arc<ServerConfig>) {
+pub fn certificate() -> (CertificateDer<'static>, Arc<ServerConfig>) {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();

@@ -1,9 +1,4 @@
 //! What is ureq's alone; what all adapters have in common is in `adapters.rs` and `adapter_faults.rs`.
-#![cfg(all(feature = "ureq", feature = "simulator", feature = "getrandom"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets and read the clock")]
-
-mod loopback;
 
 use std::{sync::mpsc, time::Duration};
 
@@ -14,7 +9,7 @@ use ibkr_oauth::{
     adapter::ureq::{send, sign_and_send},
     simulator::Fault,
 };
-use loopback::{
+use ibkr_oauth_sockets::{
     Address, Loopback,
     broker::{BrokerServer, with_context},
 };
@@ -180,7 +175,7 @@ fn what_cannot_be_signed_is_not_sent() {
     assert!(server.received().is_empty());
 }
 
-#[cfg(not(feature = "cli"))]
+#[cfg(not(feature = "tls"))]
 #[test]
 fn the_feature_turns_on_no_tls_and_says_so() {
     let server = Address::new();

@@ -1,7 +1,5 @@
 //! Running the program `ibkr-oauth`, and looking at what it left behind.
 
-#![allow(dead_code, reason = "not every test that shares this file needs all of it")]
-
 pub(crate) mod user;
 
 use std::{

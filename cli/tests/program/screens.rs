@@ -1,25 +1,19 @@
 //! What users see of `examine`, `doctor` and `keygen`, as it stands in `docs/screens`: a test compares, so that no screen
 //! in the documentation rots. `UPDATE_SCREENS=1 cargo test --features cli --test screens` writes them anew.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
-
-mod loopback;
-mod terminal;
 
 use std::{env, fs, path::Path};
 
+use crate::terminal::{Folder, Outcome, run_in, user::start};
 use ibkr_oauth::{
     key::RsaKey,
     simulator::{Fault, test_keys},
 };
 use serde_json::json;
-use terminal::{Folder, Outcome, run_in, user::start};
 
 /// Compares a command and its output with the screen of this name.
 fn assert_screen(name: &str, command: &str, output: &str) {
     let screen = format!("$ ibkr-oauth {command}\n{output}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screens").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/screens").join(name);
     if env::var_os("UPDATE_SCREENS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &screen).unwrap();

@@ -1,15 +1,5 @@
 //! One day of a client through every adapter, over real sockets, plain and with TLS: sign-in, requests, a live session
 //! token that dies while 200 requests are on their way, logout.
-#![cfg(all(
-    feature = "simulator",
-    feature = "getrandom",
-    any(feature = "ureq", feature = "reqwest", feature = "hyper")
-))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets and read the clock")]
-
-mod clients;
-mod loopback;
 
 use std::{
     sync::{
@@ -19,8 +9,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::clients::{Adapter, Patience, drive, for_each_adapter};
 use bytes::Bytes;
-use clients::{Adapter, Patience, drive, for_each_adapter};
 use http::{Method, Request, StatusCode};
 use ibkr_oauth::{
     Compete, ErrorKind, Timestamp,
@@ -28,7 +18,7 @@ use ibkr_oauth::{
     session::{Advice, Session, SessionConfig, SessionEvent, State},
     simulator::Fault,
 };
-use loopback::{Address, broker::BrokerServer, stream::certificate};
+use ibkr_oauth_sockets::{Address, broker::BrokerServer, stream::certificate};
 
 const SEARCH: &str = "/iserver/secdef/search";
 const IMPACT: &str = "/accounts/DU0000001/order_impact";
@@ -42,14 +32,12 @@ fn a_day_without_tls<A: Adapter>() {
 
 fn a_day_with_tls<A: Adapter>() {
     let (certificate, config) = certificate();
-    if let Some(adapter) = A::with(Some(&certificate), Patience::Usual) {
-        a_day(Address::with_tls(config), &Arc::new(adapter));
-    }
+    a_day(Address::with_tls(config), &Arc::new(A::with(Some(&certificate), Patience::Usual)));
 }
 
 fn an_unknown_certificate_is_not_trusted<A: Adapter>() {
     let ((certificate, _), (_, config)) = (certificate(), certificate());
-    let Some(adapter) = A::with(Some(&certificate), Patience::Usual) else { return };
+    let adapter = A::with(Some(&certificate), Patience::Usual);
     let server = BrokerServer::frozen(Address::with_tls(config), now());
     let (consumer, token) = (&server.account.consumer, &server.account.access_token);
     let exchange =

@@ -1,7 +1,5 @@
 //! The same calls through every adapter, so that one test is a test of each.
 
-#![allow(dead_code, unused_macros, unused_imports, reason = "not every test that shares this file needs all of it")]
-
 use std::{
     sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
@@ -16,12 +14,8 @@ use ibkr_oauth::{
     session::{Session, SessionEvent},
 };
 use rustls::pki_types::CertificateDer;
-
-#[cfg(feature = "hyper")]
 pub(crate) mod hyper_client;
-#[cfg(feature = "reqwest")]
 pub(crate) mod reqwest_client;
-#[cfg(feature = "ureq")]
 pub(crate) mod ureq_client;
 
 /// How patient a client is.
@@ -35,8 +29,8 @@ pub(crate) enum Patience {
 
 /// A client with its adapter. Each call blocks; those that are futures run on a runtime with two threads.
 pub(crate) trait Adapter: Send + Sync + 'static {
-    /// A client that trusts this certificate and uses no proxy; `None` where it has no TLS to trust anything by.
-    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Option<Self>
+    /// A client that trusts this certificate and uses no proxy.
+    fn with(certificate: Option<&CertificateDer<'static>>, patience: Patience) -> Self
     where
         Self: Sized;
 
@@ -44,7 +38,7 @@ pub(crate) trait Adapter: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        Arc::new(Self::with(None, Patience::Usual).unwrap())
+        Arc::new(Self::with(None, Patience::Usual))
     }
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error>;
@@ -156,19 +150,15 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 /// Runs a generic function as a test of each adapter that is there.
 macro_rules! for_each_adapter {
     ($($test:ident),* $(,)?) => {
-        #[cfg(feature = "ureq")]
         mod ureq {
             $(#[test] fn $test() { super::$test::<crate::clients::ureq_client::Ureq>(); })*
         }
-        #[cfg(feature = "hyper")]
         mod hyper {
             $(#[test] fn $test() { super::$test::<crate::clients::hyper_client::Hyper>(); })*
         }
-        #[cfg(feature = "reqwest")]
         mod reqwest {
             $(#[test] fn $test() { super::$test::<crate::clients::reqwest_client::Reqwest>(); })*
         }
-        #[cfg(feature = "reqwest")]
         mod reqwest_blocking {
             $(#[test] fn $test() { super::$test::<crate::clients::reqwest_client::Blocking>(); })*
         }

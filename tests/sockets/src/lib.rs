@@ -3,7 +3,19 @@
 //! Each request is read whole before it is answered; a thread for each connection, and at most [`MOST_CONNECTIONS`] over
 //! the server's life. Nothing sleeps: whoever waits is woken by a byte, the end of a connection or a timeout.
 
-#![allow(dead_code, reason = "not every test that shares this file needs all of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    missing_docs,
+    missing_debug_implementations,
+    reason = "what tests use fails by panicking"
+)]
+#![allow(clippy::disallowed_methods, reason = "it opens sockets, reads the clock and starts threads")]
 
 use std::{
     io::{Read, Write},
@@ -21,9 +33,8 @@ use self::stream::Stream;
 use bytes::Bytes;
 use http::{Request, Response};
 
-#[cfg(all(feature = "simulator", feature = "getrandom"))]
-pub(crate) mod broker;
-pub(crate) mod stream;
+pub mod broker;
+pub mod stream;
 
 /// The most connections that a server takes.
 const MOST_CONNECTIONS: usize = 4096;
@@ -34,27 +45,27 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// A request as it came from the socket.
 #[derive(Clone, Debug)]
-pub(crate) struct Received {
+pub struct Received {
     /// Request line and headers, with the line ends, without the empty line behind them.
-    pub(crate) head: String,
-    pub(crate) body: Bytes,
+    pub head: String,
+    pub body: Bytes,
 }
 
 impl Received {
     /// The method and the request target.
-    pub(crate) fn target(&self) -> (&str, &str) {
+    pub fn target(&self) -> (&str, &str) {
         let mut words = self.head.split(' ');
         (words.next().unwrap(), words.next().unwrap())
     }
 
     /// The values of the header called `name`, in whichever case.
-    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
+    pub fn header(&self, name: &str) -> Vec<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
     }
 
     /// The request with an absolute URI: `origin`, such as `http://127.0.0.1:4000`, and the target as it came.
-    pub(crate) fn to_request(&self, origin: &str) -> Request<Bytes> {
+    pub fn to_request(&self, origin: &str) -> Request<Bytes> {
         let (method, target) = self.target();
         let mut request = Request::builder().method(method).uri(format!("{origin}{target}"));
         for (name, value) in self.head.lines().skip(1).filter_map(|line| line.split_once(':')) {
@@ -65,7 +76,7 @@ impl Received {
 }
 
 /// A response as it goes into the socket, with its length.
-pub(crate) fn wire(response: &Response<Bytes>) -> Vec<u8> {
+pub fn wire(response: &Response<Bytes>) -> Vec<u8> {
     let mut out = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
     for (name, value) in response.headers() {
         if name == http::header::CONTENT_LENGTH || name == http::header::CONNECTION {
@@ -84,33 +95,33 @@ pub(crate) fn wire(response: &Response<Bytes>) -> Vec<u8> {
 type Converse = dyn Fn(Stream) + Send + Sync;
 
 /// An address to listen at, before it is known what to answer there.
-pub(crate) struct Address {
+pub struct Address {
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl Address {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { listener: TcpListener::bind(("127.0.0.1", 0)).unwrap(), tls: None }
     }
 
-    pub(crate) fn with_tls(config: Arc<rustls::ServerConfig>) -> Self {
+    pub fn with_tls(config: Arc<rustls::ServerConfig>) -> Self {
         Self { tls: Some(config), ..Self::new() }
     }
 
     /// `http://127.0.0.1:PORT`, or `https://…`
-    pub(crate) fn origin(&self) -> String {
+    pub fn origin(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.listener.local_addr().unwrap())
     }
 
     /// Answers each request with the bytes that `answer` returns, and ends the connection then.
-    pub(crate) fn serve(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
+    pub fn serve(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
         self.serve_requests(answer, false)
     }
 
     /// As [`serve`](Self::serve), but a connection goes on until the client ends it or the answer is empty.
-    pub(crate) fn serve_on(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
+    pub fn serve_on(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
         self.serve_requests(answer, true)
     }
 
@@ -134,7 +145,7 @@ impl Address {
     }
 
     /// Has `converse` do as it likes with each connection.
-    pub(crate) fn serve_raw(self, converse: impl Fn(Stream) + Send + Sync + 'static) -> Loopback {
+    pub fn serve_raw(self, converse: impl Fn(Stream) + Send + Sync + 'static) -> Loopback {
         self.start(Arc::default(), Arc::new(converse))
     }
 
@@ -167,7 +178,7 @@ impl Address {
 }
 
 /// A running server; it stops when dropped.
-pub(crate) struct Loopback {
+pub struct Loopback {
     origin: String,
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
@@ -178,23 +189,23 @@ pub(crate) struct Loopback {
 
 impl Loopback {
     /// A server that answers each request with the same bytes.
-    pub(crate) fn always(bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn always(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Address::new().serve(move |_| bytes.clone())
     }
 
     /// `http://127.0.0.1:PORT`
-    pub(crate) fn origin(&self) -> &str {
+    pub fn origin(&self) -> &str {
         &self.origin
     }
 
     /// All requests so far.
-    pub(crate) fn received(&self) -> MutexGuard<'_, Vec<Received>> {
+    pub fn received(&self) -> MutexGuard<'_, Vec<Received>> {
         self.received.lock().unwrap()
     }
 
     /// How many connections were made so far.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.open.lock().unwrap().len()
     }
 }
@@ -213,7 +224,7 @@ impl Drop for Loopback {
     }
 }
 
-pub(crate) fn read_request(stream: &mut impl Read) -> Option<Received> {
+pub fn read_request(stream: &mut impl Read) -> Option<Received> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 8192];
     let head_length = loop {

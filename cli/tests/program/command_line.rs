@@ -1,10 +1,4 @@
 //! The command line, run as its users run it.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests open sockets, read files and start programs")]
-
-mod loopback;
-mod terminal;
 
 use std::{
     io::Read,
@@ -14,17 +8,17 @@ use std::{
     time::Duration,
 };
 
+use crate::terminal::{
+    Folder, Outcome, command, run_in,
+    user::{User, start, start_with},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{Secret, Signer, simulator::Fault};
-use loopback::{
+use ibkr_oauth_sockets::{
     Address,
     broker::{Account, with_context},
 };
 use serde_json::{Value, json};
-use terminal::{
-    Folder, Outcome, command, run_in,
-    user::{User, start, start_with},
-};
 
 #[test]
 fn token_prints_one_object_with_which_requests_can_be_signed() {
@@ -285,7 +279,7 @@ fn vectors_bundle(folder: &Folder) -> PathBuf {
 
 #[test]
 fn sign_prints_the_header_of_each_vector() {
-    let vectors: Value = serde_json::from_str(include_str!("data/vectors.json")).unwrap();
+    let vectors: Value = serde_json::from_str(include_str!("../../../tests/data/vectors.json")).unwrap();
     let token = vectors["step4_live_session_token"]["live_session_token_base64"].as_str().unwrap();
     let folder = Folder::new();
     let bundle = vectors_bundle(&folder);
@@ -378,7 +372,8 @@ fn sign_refuses_what_it_cannot_sign_and_shows_no_token() {
 #[test]
 fn an_encrypted_key_is_opened_with_the_passphrase_beside_it() {
     let (_server, user) = start();
-    let encrypted = user.folder.write("keys/encrypted.pem", include_str!("data/keys/encrypted_pkcs8.pem"));
+    let encrypted =
+        user.folder.write("keys/encrypted.pem", include_str!("../../../tests/data/keys/encrypted_pkcs8.pem"));
     let key = json!({"file": encrypted.to_str().unwrap(), "passphrase": {"env": "TEST_PASSPHRASE"}});
     let bundle = user.change(&json!({ "signature_key": key }));
     let outcome = |passphrase: Option<&str>| {

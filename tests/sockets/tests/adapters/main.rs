@@ -1,0 +1,14 @@
+//! Every adapter over real sockets, plain and with TLS.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "tests open sockets and read the clock")]
+
+#[cfg(feature = "tls")]
+mod clients;
+#[cfg(feature = "tls")]
+mod faults;
+#[cfg(feature = "tls")]
+mod one_day;
+#[cfg(feature = "tls")]
+mod reqwest;
+mod ureq;
