@@ -2,6 +2,7 @@
 //! that counts; each with a nonce drawn from the same dice. `instructions fresh|hmac|prepared|absorbed|PARAMETERS COUNT`,
 //! the last of them for a form with so many parameters.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark may fail")]
+#![allow(clippy::disallowed_methods, reason = "its arguments say what is counted")]
 
 mod requests;
 

@@ -14,6 +14,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
     clippy::cast_precision_loss,
     clippy::as_conversions,
     reason = "a benchmark measures time, and fails by panicking"

@@ -7,6 +7,9 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a program opens sockets and asks the clock, which the library never does"
 )]
 

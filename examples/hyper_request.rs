@@ -7,7 +7,13 @@
 //! It speaks plain HTTP, as the simulator does. For the real broker take a connector with TLS, such as that of
 //! `hyper-rustls`.
 
-#![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program asks the clock, which the library never does"
+)]
 
 mod loopback;
 

@@ -7,6 +7,8 @@
 //! `World` puts a session and the simulated broker on one virtual clock. There is no network, no waiting and no chance:
 //! each run prints the same.
 
+#![allow(clippy::print_stdout, reason = "an example shows what happens")]
+
 use std::{error::Error, time::Duration};
 
 use ibkr_oauth::{

@@ -4,7 +4,13 @@
 //! cargo run --example sign_in --features simulator
 //! ```
 
-#![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program asks the clock, which the library never does"
+)]
 
 use std::{error::Error, time::SystemTime};
 

@@ -5,7 +5,13 @@
 //! cargo run --example ureq_request --features ureq,ureq/rustls,simulator bundle.json   # with the real broker
 //! ```
 
-#![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program asks the clock, which the library never does"
+)]
 
 mod loopback;
 

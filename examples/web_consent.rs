@@ -6,7 +6,13 @@
 //!
 //! The handlers are for your web framework to call; `main` plays the browser. With a bundle as the argument, you do.
 
-#![allow(clippy::disallowed_methods, reason = "a program asks the clock, which the library never does")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program asks the clock, which the library never does"
+)]
 
 mod loopback;
 

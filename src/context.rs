@@ -190,6 +190,7 @@ pub struct OsEntropy;
 
 #[cfg(feature = "getrandom")]
 impl Entropy for OsEntropy {
+    #[allow(clippy::disallowed_methods, reason = "this type is the one place with random numbers of its own")]
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         getrandom::fill(destination).map_err(EntropyError::with_source)
     }

@@ -2,7 +2,13 @@
 //! way.
 #![cfg(all(feature = "simulator", feature = "getrandom"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
-#![allow(clippy::disallowed_methods, reason = "tests start threads")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests start threads"
+)]
 
 #[path = "driver/stage.rs"]
 mod stage;

@@ -2,7 +2,8 @@
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
-mod world;
+#[path = "support/fixture.rs"]
+mod fixture;
 
 use std::{
     future::{pending, ready},
@@ -11,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use fixture::{NOW, SeededEntropy};
 use http::{Request, Response};
 use ibkr_oauth::{
     Consumer, Context, ErrorKind,
@@ -20,17 +22,16 @@ use ibkr_oauth::{
     session::{Failure, FailureKind, Session, SessionConfig, SessionEvent, State},
     simulator::{Broker, test_keys},
 };
-use world::{Dice, NOW};
 
 /// A driver for a consumer without a signing key, on a clock that stands still. One refusal is one too many.
-fn driver() -> Driver<Dice> {
+fn driver() -> Driver<SeededEntropy> {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
         .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
         .build()
         .unwrap();
     let mut config = SessionConfig::default();
     config.refusals_most = 0;
-    Driver::with_clock(Session::new(consumer, world::unlocked(), config), Dice(1), || NOW)
+    Driver::with_clock(Session::new(consumer, fixture::unlocked(), config), SeededEntropy(1), || NOW)
 }
 
 /// The broker on the other side, and the store that has the key.
@@ -42,16 +43,16 @@ struct Outside {
 
 impl Outside {
     fn new() -> Self {
-        let broker = Broker::builder().access_token(world::TOKEN, world::SECRET).build().unwrap();
+        let broker = Broker::builder().access_token(fixture::TOKEN, fixture::SECRET).build().unwrap();
         Self { broker: Arc::new(Mutex::new(broker)), events: Arc::default() }
     }
 
     fn send(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        self.broker.lock().unwrap().handle(&mut Context::new(NOW, &mut Dice(2)), request)
+        self.broker.lock().unwrap().handle(&mut Context::new(NOW, &mut SeededEntropy(2)), request)
     }
 
     fn sign(input: &SigningInput) -> Vec<u8> {
-        RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap().sign(input, &mut Dice(3)).unwrap()
+        RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap().sign(input, &mut SeededEntropy(3)).unwrap()
     }
 
     fn keep(&self, event: SessionEvent) {

@@ -9,6 +9,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
     clippy::field_reassign_with_default,
     reason = "a test fails by panicking"
 )]

@@ -21,7 +21,13 @@
 #![cfg(feature = "rsa")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "statistics of numbers below 2^53")]
-#![allow(clippy::disallowed_methods, reason = "it is the time that is tested")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is the time that is tested"
+)]
 
 use std::{hint::black_box, time::Instant};
 
@@ -40,7 +46,7 @@ const EXPONENTIATIONS: usize = 24_000;
 struct Dice(u64);
 
 impl Dice {
-    fn throw(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -48,7 +54,7 @@ impl Dice {
     }
 
     fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.throw().to_be_bytes()[0])
+        std::array::from_fn(|_| self.next().to_be_bytes()[0])
     }
 }
 
@@ -121,7 +127,7 @@ fn measure<const N: usize, I>(
     let inputs = inputs.map(|inputs| inputs.ready(&mut dice));
     let mut classes = [Class(Vec::with_capacity(samples)), Class(Vec::with_capacity(samples))];
     for sample in 0..samples + samples / 100 {
-        let class = usize::from(dice.throw() >> 63 == 1);
+        let class = usize::from(dice.next() >> 63 == 1);
         let input = prepare(black_box(&inputs[class][sample % READY]));
         let start = Instant::now();
         work(black_box(&input));

@@ -3,6 +3,9 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "the library does no input and output of its own; this program does it in its place"
 )]
 

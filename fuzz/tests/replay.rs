@@ -1,6 +1,10 @@
 //! Every committed input once more, without a fuzzer: what turned up stays mended.
 
-#![allow(clippy::disallowed_methods, reason = "the inputs are files")]
+#![allow(clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the inputs are files")]
 
 use std::{fs, path::Path};
 

@@ -12,7 +12,13 @@
     unreachable_pub,
     reason = "a test fails by panicking"
 )]
-#![allow(clippy::disallowed_methods, reason = "the tests start other programs and read files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the tests start other programs and read files"
+)]
 
 mod agreements;
 mod dice;

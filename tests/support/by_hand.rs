@@ -17,20 +17,20 @@ use sha2::Sha256;
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub const BASE: &str = "https://api.ibkr.com/v1/api";
+pub(crate) const BASE: &str = "https://api.ibkr.com/v1/api";
 
 /// Gives out the bytes it was made of; after that, a count.
-pub struct Script {
+pub(crate) struct Script {
     bytes: Vec<u8>,
     given: usize,
 }
 
 impl Script {
-    pub fn of_hex(hex: &str) -> Self {
+    pub(crate) fn of_hex(hex: &str) -> Self {
         Self { bytes: unhex(hex), given: 0 }
     }
 
-    pub fn counting() -> Self {
+    pub(crate) fn counting() -> Self {
         Self { bytes: Vec::new(), given: 0 }
     }
 }
@@ -45,25 +45,25 @@ impl Entropy for Script {
     }
 }
 
-pub fn vectors() -> Value {
+pub(crate) fn vectors() -> Value {
     serde_json::from_str(include_str!("../data/vectors.json")).unwrap()
 }
 
-pub fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-pub fn unhex(hex: &str) -> Vec<u8> {
+pub(crate) fn unhex(hex: &str) -> Vec<u8> {
     let even = if hex.len().is_multiple_of(2) { hex.to_owned() } else { format!("0{hex}") };
     (0..even.len()).step_by(2).map(|at| u8::from_str_radix(&even[at..at + 2], 16).unwrap()).collect()
 }
 
-pub fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// A request as a client would send it: with User-Agent and, for a POST, Content-Length.
-pub fn request(method: &str, url: &str, authorization: &str, body: Option<(&str, &str)>) -> Request<Bytes> {
+pub(crate) fn request(method: &str, url: &str, authorization: &str, body: Option<(&str, &str)>) -> Request<Bytes> {
     let mut builder = Request::builder()
         .method(method)
         .uri(url)
@@ -79,35 +79,32 @@ pub fn request(method: &str, url: &str, authorization: &str, body: Option<(&str,
     builder.body(Bytes::from(content.to_owned())).unwrap()
 }
 
-pub fn header(realm: &str, pairs: &[(&str, &str)]) -> String {
-    let mut text = format!("OAuth realm=\"{realm}\"");
-    for (name, value) in pairs {
-        text.push_str(&format!(", {name}=\"{}\"", encode(value)));
-    }
-    text
+pub(crate) fn header(realm: &str, pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().map(|(name, value)| format!(", {name}=\"{}\"", encode(value)));
+    format!("OAuth realm=\"{realm}\"{}", pairs.collect::<String>())
 }
 
 /// The base string by RFC 5849 of a request whose URL has no query.
-pub fn base_string(method: &str, url: &str, pairs: &[(&str, &str)]) -> String {
+pub(crate) fn base_string(method: &str, url: &str, pairs: &[(&str, &str)]) -> String {
     let mut encoded: Vec<String> =
         pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     encoded.sort();
     format!("{method}&{}&{}", encode(url), encode(&encoded.join("&")))
 }
 
-pub fn rsa_signature(message: &str) -> String {
+pub(crate) fn rsa_signature(message: &str) -> String {
     let key = PrivateKey::from_pkcs8_pem(test_keys::SIGNING_KEY).unwrap();
     STANDARD.encode(key.pkcs1v15_sign::<Sha256>(message.as_bytes()).unwrap())
 }
 
-pub fn hmac_signature(live_session_token: &[u8], message: &str) -> String {
+pub(crate) fn hmac_signature(live_session_token: &[u8], message: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(live_session_token).unwrap();
     mac.update(message.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// One of the sign-in's requests, signed with the test keys; `prepend` is the opened secret in hexadecimal, or nothing.
-pub fn sign_in(url: &str, realm: &str, prepend: &str, pairs: &[(&str, &str)]) -> Request<Bytes> {
+pub(crate) fn sign_in(url: &str, realm: &str, prepend: &str, pairs: &[(&str, &str)]) -> Request<Bytes> {
     let mut pairs = pairs.to_vec();
     pairs.push(("oauth_signature_method", "RSA-SHA256"));
     let signature = rsa_signature(&format!("{prepend}{}", base_string("POST", url, &pairs)));
@@ -116,7 +113,7 @@ pub fn sign_in(url: &str, realm: &str, prepend: &str, pairs: &[(&str, &str)]) ->
 }
 
 /// A protected request without query and form.
-pub fn protected(
+pub(crate) fn protected(
     (method, url): (&str, &str),
     live_session_token: &[u8],
     pairs: &[(&str, &str)],
@@ -130,7 +127,12 @@ pub fn protected(
 }
 
 /// Handles one request at a time given in seconds; the answer's status and body.
-pub fn handle(broker: &mut Broker, seconds: u64, entropy: &mut Script, request: &Request<Bytes>) -> (u16, Value) {
+pub(crate) fn handle(
+    broker: &mut Broker,
+    seconds: u64,
+    entropy: &mut Script,
+    request: &Request<Bytes>,
+) -> (u16, Value) {
     let response = broker.handle(&mut Context::new(Timestamp::from_secs(seconds), entropy), request);
     let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
     (response.status().as_u16(), body)

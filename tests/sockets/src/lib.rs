@@ -10,12 +10,20 @@
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::exhaustive_enums,
+    clippy::new_without_default,
     clippy::return_self_not_must_use,
     missing_docs,
     missing_debug_implementations,
     reason = "what tests use fails by panicking"
 )]
-#![allow(clippy::disallowed_methods, reason = "it opens sockets, reads the clock and starts threads")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it opens sockets, reads the clock and starts threads"
+)]
 
 use std::{
     io::{Read, Write},

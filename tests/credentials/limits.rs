@@ -1,0 +1,122 @@
+//! Limits of the key agreement from both sides, and what the errors of its and the header's syntax say.
+
+use ibkr_oauth::{
+    Entropy, EntropyError,
+    dh::{DhGroup, Exponent, ResponseError},
+    oauth1::{AuthorizationHeader, HeaderError},
+};
+use num_bigint::BigUint;
+
+/// The same bytes each time.
+struct Fixed([u8; 32]);
+
+impl Entropy for Fixed {
+    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+        destination.copy_from_slice(&self.0);
+        Ok(())
+    }
+}
+
+fn small(number: u8) -> Result<Exponent, EntropyError> {
+    let mut bytes = [0; 32];
+    bytes[31] = number;
+    Exponent::draw(&mut Fixed(bytes))
+}
+
+/// 2^127 + 1: odd, and as short as is accepted.
+fn modulus() -> BigUint {
+    (BigUint::from(1_u8) << 127_u8) + 1_u8
+}
+
+fn group() -> DhGroup {
+    DhGroup::from_be_bytes(&modulus().to_bytes_be(), &[2]).unwrap()
+}
+
+#[test]
+fn an_exponent_is_at_least_two() {
+    assert!(small(0).is_err());
+    assert!(small(1).is_err());
+    let two = small(2).unwrap();
+    assert_eq!(two.challenge(&group()), "4");
+    assert_eq!(format!("{two:?}"), "Exponent([redacted])");
+}
+
+#[test]
+fn the_brokers_number_lies_within_two_and_the_modulus_less_two() {
+    let (exponent, group, modulus) = (small(2).unwrap(), group(), modulus());
+    let outcome =
+        |response: &str| exponent.shared_secret(response, &group).map(|shared| shared.bytes().expose().to_vec());
+    assert_eq!(outcome("2"), Ok(vec![4]));
+    assert_eq!(outcome(&(&modulus - 2_u8).to_str_radix(16)), Ok(vec![4]));
+    assert_eq!(outcome(&format!("{:0>100}", "C")), Ok(vec![0, 144]), "leading zeros and a sign byte");
+    for outside in [0_u8, 1] {
+        assert_eq!(outcome(&outside.to_string()), Err(ResponseError::Range), "{outside}");
+    }
+    for beyond in 0_u8..4 {
+        let response = &modulus - 1_u8 + beyond;
+        assert_eq!(outcome(&response.to_str_radix(16)), Err(ResponseError::Range), "p - 1 + {beyond}");
+    }
+    assert_eq!(outcome(&format!("2{:0>32}", 0)), Err(ResponseError::Range), "a digit too many");
+    for syntax in ["", "g", "0x2", " 2", "-2", "2\n", "٢"] {
+        assert_eq!(outcome(syntax), Err(ResponseError::Syntax), "{syntax:?}");
+    }
+    assert!(ResponseError::Syntax.to_string().contains("not hexadecimal"));
+    assert!(ResponseError::Range.to_string().contains("out of range"));
+}
+
+/// PKCS#3 parameters of which the modulus has these bytes, and the generator these.
+fn parameters(modulus: &[u8], generator: &[u8]) -> Vec<u8> {
+    let element = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+    element(0x30, &[element(2, modulus), element(2, generator)].concat())
+}
+
+#[test]
+fn a_modulus_is_negative_from_its_first_bit_on() {
+    let mut positive = vec![0x7f; 17];
+    assert!(DhGroup::from_der(&parameters(&positive, &[2])).is_ok());
+    positive[0] = 0x80;
+    let error = DhGroup::from_der(&parameters(&positive, &[2])).unwrap_err();
+    assert!(error.to_string().contains("negative"), "{error}");
+    positive.insert(0, 0);
+    assert_eq!(DhGroup::from_der(&parameters(&positive, &[2])).unwrap().bits(), 136);
+    assert!(DhGroup::from_der(&parameters(&positive, &[0x80])).is_err());
+}
+
+#[test]
+fn each_finding_about_a_group_is_a_warning_by_itself() {
+    let usual = DhGroup::modp_2048().check();
+    assert!(!usual.has_warnings());
+    let mut reports = vec![usual.clone(), usual.clone(), usual.clone(), usual.clone(), usual.clone()];
+    reports[0].bits = 2047;
+    reports[1].is_safe_prime = false;
+    reports[2].small_generator = Some(3);
+    reports[3].small_generator = None;
+    reports[4].generator_exceeded_prime = true;
+    for report in reports {
+        assert!(report.has_warnings(), "{report:?}");
+        assert!(report.to_string().contains("warning: "), "{report}");
+    }
+    assert!(!usual.to_string().contains("warning"), "{usual}");
+}
+
+#[test]
+fn of_two_groups_the_modulus_and_the_generator_are_compared() {
+    let other = |modulus: BigUint, generator: u8| DhGroup::from_be_bytes(&modulus.to_bytes_be(), &[generator]).unwrap();
+    assert_eq!(group(), other(modulus(), 2));
+    assert_ne!(group(), other(modulus(), 3));
+    assert_ne!(group(), other(modulus() + 2_u8, 2));
+}
+
+#[test]
+fn each_fault_of_a_header_is_named() {
+    for (text, fault, words) in [
+        ("Bearer x=\"1\"", HeaderError::Scheme, "start with `OAuth `"),
+        ("OAuth x", HeaderError::Syntax, "commas between"),
+        ("OAuth x=\"%2\"", HeaderError::Encoding, "percent-encoded"),
+        ("OAuth x=\"1\", x=\"2\"", HeaderError::Repeated, "twice"),
+    ] {
+        let error = text.parse::<AuthorizationHeader>().unwrap_err();
+        assert_eq!(error, fault);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}

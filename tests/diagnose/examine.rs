@@ -1,0 +1,322 @@
+//! Credentials examined offline: each single broken thing is found, and the next step is the right one.
+
+use crate::fixture::{self, NOW, SeededEntropy};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ibkr_oauth::{
+    Context, CredentialBundle, KeyLocation, Secret,
+    diagnose::{Examination, Parts, Subject, Verdict, examine},
+    key::RsaKey,
+    simulator::{Broker, test_keys},
+};
+use serde_json::{Value, json};
+
+const TOKEN_OF_PORTAL: &str = "218c1d970d85a8442825";
+
+/// A secret as the portal shows it: 32 bytes, encrypted to the encryption key.
+fn secret() -> String {
+    let mut rng = SeededEntropy(5);
+    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
+    STANDARD.encode(token.encrypted_secret())
+}
+
+/// A bundle in which everything fits.
+fn bundle() -> Value {
+    json!({
+        "consumer_key": "SIMULATOR",
+        "access_token": TOKEN_OF_PORTAL,
+        "access_token_secret": secret(),
+        "signature_key": test_keys::SIGNING_KEY,
+        "encryption_key": test_keys::DECRYPTION_KEY,
+        "dh_params": test_keys::DH_PARAMETERS,
+    })
+}
+
+fn look(bundle: &Value) -> Examination {
+    let bundle = CredentialBundle::from_json(&bundle.to_string()).unwrap();
+    let examination = examine(&bundle, &mut Context::new(NOW, &mut SeededEntropy(1)));
+    shows_nothing(&examination);
+    examination
+}
+
+/// Neither key, nor secret, nor token, nor the whole consumer key.
+fn shows_nothing(examination: &Examination) {
+    let json = serde_json::to_string(examination).unwrap();
+    let shown = format!("{examination} {examination:?} {examination:#?} {json}");
+    let secret = secret();
+    let keys = [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY].into_iter().flat_map(str::lines);
+    let lines = keys.filter(|line| !line.starts_with("-----")).skip(1);
+    for hidden in lines.chain([TOKEN_OF_PORTAL, "SIMULATOR", &secret[..12], &secret[200..220], "MARKER"]) {
+        assert!(!shown.contains(hidden), "{hidden} is shown: {shown}");
+    }
+}
+
+fn file(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+#[track_caller]
+fn finds(examination: &Examination, verdict: Verdict, subject: Subject, message: &str, next: &str) {
+    let worst = examination.worst().unwrap_or_else(|| panic!("nothing was found:\n{examination}"));
+    assert_eq!((worst.verdict, worst.subject), (verdict, subject), "{examination}");
+    assert_eq!(examination.verdict(), verdict);
+    assert!(worst.message.contains(message), "{}", worst.message);
+    assert!(examination.next_step().contains(next), "{}", examination.next_step());
+    assert!(examination.to_string().ends_with(&format!("next: {}", examination.next_step())));
+}
+
+#[track_caller]
+fn with(field: &str, value: impl Into<Value>, verdict: Verdict, subject: Subject, message: &str, next: &str) {
+    let mut bundle = bundle();
+    bundle[field] = value.into();
+    finds(&look(&bundle), verdict, subject, message, next);
+}
+
+#[test]
+fn a_bundle_in_which_everything_fits_is_fine() {
+    let examination = look(&bundle());
+    assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
+    assert!(examination.worst().is_none());
+    assert!(examination.next_step().contains("only waiting is left"));
+    let text = examination.to_string();
+    for words in [
+        "the encryption key opens it, to 32 bytes",
+        "344 characters",
+        "two different keys",
+        "group 14 of RFC 3526",
+        "SIM…",
+        "`limited_poa`, which fits",
+        &RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap().fingerprint(),
+        &RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap().fingerprint(),
+    ] {
+        assert!(text.contains(words), "{words} is missing:\n{text}");
+    }
+    let value = serde_json::to_value(&examination).unwrap();
+    assert_eq!(value["consumer_key"], "SIM…");
+    assert_eq!(value["query_policy"], "rfc5849");
+    assert_eq!(value["findings"][0]["subject"], "consumer_key");
+    assert_eq!(value["findings"][0]["verdict"], "fine");
+}
+
+#[test]
+fn names() {
+    use Subject::{AccessToken, ConsumerKey, Realm};
+    use Verdict::{Error, Fine, Warning};
+    with("consumer_key", "simulator", Warning, ConsumerKey, "lower-case", "upper case");
+    with("consumer_key", "TOOLONGAKEY", Warning, ConsumerKey, "11 characters", "letter by letter");
+    for fine in ["AB1DEFGHI", "0123456789abcdef012345678"] {
+        let mut bundle = bundle();
+        bundle["consumer_key"] = fine.into();
+        assert_eq!(look(&bundle).verdict(), Fine, "{fine}");
+    }
+    with("realm", "test_realm", Error, Realm, "not this consumer's", "limited_poa");
+    with("realm", "other", Warning, Realm, "another one", "limited_poa");
+    let mut test_consumer = bundle();
+    (test_consumer["consumer_key"], test_consumer["realm"]) = ("TESTCONS".into(), "limited_poa".into());
+    finds(&look(&test_consumer), Error, Realm, "test_realm", "test_realm");
+    test_consumer["realm"] = "test_realm".into();
+    assert_eq!(look(&test_consumer).verdict(), Fine);
+    with("access_token", "abc", Warning, AccessToken, "3 characters", "20 hexadecimal digits");
+    with("access_token", secret(), Error, AccessToken, "looks like the access token secret", "each in its own field");
+    let mut cx_dice = SeededEntropy(1);
+    let mut cx = Context::new(NOW, &mut cx_dice);
+    for (key, message) in [("", "empty"), (" SIMULATO", "blanks"), ("SIMULÄTOR", "characters"), ("A B", "characters")]
+    {
+        let examination = Parts::new().consumer_key(key).examine(&mut cx);
+        finds(&examination, Error, ConsumerKey, message, "");
+    }
+    finds(&Parts::new().access_token("a b").examine(&mut cx), Error, AccessToken, "blanks", "copy");
+}
+
+#[test]
+fn addresses() {
+    use Subject::BaseUrl;
+    use Verdict::{Error, Fine, Warning};
+    for (url, verdict, message) in [
+        ("https://api.ibkr.com/v1/api", Fine, ""),
+        ("https://api.ibkr.com/alpha/api", Fine, ""),
+        ("http://127.0.0.1:8080/v1/api", Fine, ""),
+        ("http://[::1]:8080/v1/api", Fine, ""),
+        ("https://api.ibkr.com/v1/api/", Warning, "slash"),
+        ("https://api.ibkr.com", Error, "the path"),
+        ("https://api.ibkr.com/v1", Error, "the path"),
+        ("https://api.ibkr.com:5000/v1/api", Error, "port"),
+        ("http://api.ibkr.com/v1/api", Error, "without TLS"),
+        ("http://example.com/v1/api", Error, "without TLS"),
+        ("https://1.api.ibkr.com/v1/api", Warning, "regional"),
+        ("https://9.api.ibkr.com/v1/api", Warning, "not known"),
+        ("https://qa.interactivebrokers.com", Warning, "older documents"),
+        ("https://localhost:5000/v1/api", Warning, "Client Portal Gateway"),
+        ("https://ibkr.example.com/v1/api", Warning, "not known"),
+    ] {
+        let mut bundle = bundle();
+        bundle["base_url"] = url.into();
+        let examination = look(&bundle);
+        assert_eq!(examination.verdict(), verdict, "{url}: {examination}");
+        if verdict != Fine {
+            finds(&examination, verdict, BaseUrl, message, "");
+        }
+    }
+    for url in
+        ["", "api.ibkr.com", "https://api.ibkr.com/v1/api?a=1", "https://u:MARKER@h/", "ftp://h/", "https://h/../a"]
+    {
+        let examination = Parts::new().base_url(url).examine(&mut Context::new(NOW, &mut SeededEntropy(1)));
+        shows_nothing(&examination);
+        finds(&examination, Error, BaseUrl, "", "leave `base_url` out");
+    }
+}
+
+#[test]
+fn keys() {
+    use Subject::{AccessTokenSecret, EncryptionKey, KeyPair, SignatureKey};
+    use Verdict::{Error, Warning};
+    let mut swapped = bundle();
+    swapped["signature_key"] = test_keys::DECRYPTION_KEY.into();
+    swapped["encryption_key"] = test_keys::SIGNING_KEY.into();
+    finds(&look(&swapped), Error, AccessTokenSecret, "the two keys are swapped", "exchange `signature_key`");
+    let other = file("keys/pkcs8.pem");
+    with("encryption_key", other.clone(), Error, AccessTokenSecret, "does not open it", "fingerprint");
+    with("signature_key", test_keys::DECRYPTION_KEY, Warning, KeyPair, "the same", "second key");
+    with("signature_key", file("keys/rsa_3072.pem"), Warning, SignatureKey, "3072 bits", "2048");
+    with(
+        "encryption_key",
+        file("keys/rsa_3072.pem"),
+        Error,
+        AccessTokenSecret,
+        "makes 512 (384 bytes)",
+        "512 characters",
+    );
+    with("encryption_key", file("keys/rsa_1024.pem"), Error, EncryptionKey, "1024", "");
+    with("signature_key", file("keys/public.pem"), Error, SignatureKey, "public key", "private key");
+    with("signature_key", file("keys/ec.pem"), Error, SignatureKey, "EC", "genrsa");
+    with(
+        "signature_key",
+        test_keys::SIGNING_KEY.replace("\n-----END", "!\n-----END"),
+        Error,
+        SignatureKey,
+        "damaged",
+        "copy",
+    );
+    with("signature_key", "", Error, SignatureKey, "empty", "");
+    with("signature_key", file("keys/encrypted_pkcs8.pem"), Error, SignatureKey, "encrypted", "passphrase");
+}
+
+#[test]
+fn secrets() {
+    use Subject::AccessTokenSecret;
+    use Verdict::Error;
+    let secret = secret();
+    let of = |text: &str, message: &str| {
+        with("access_token_secret", text, Error, AccessTokenSecret, message, "344 characters");
+    };
+    of(&secret[..129], "129 characters of 344, and was cut");
+    of(&secret[..340], "makes 344 (256 bytes)");
+    of(&secret[..342], "342 characters of 344, and was cut");
+    of(&secret.replace(['+', '/'], "-"), "not in the alphabet of Base64");
+    of("", "empty");
+    of(&"M".repeat(343), "was cut");
+    // White space is what pasting leaves behind.
+    let mut spaced = bundle();
+    spaced["access_token_secret"] = format!(" {}\n{}\n", &secret[..100], &secret[100..]).into();
+    assert_eq!(look(&spaced).verdict(), Verdict::Fine);
+    let mut flipped = STANDARD.decode(&secret).unwrap();
+    flipped[200] ^= 1;
+    with(
+        "access_token_secret",
+        STANDARD.encode(flipped),
+        Error,
+        AccessTokenSecret,
+        "does not open it",
+        "new access token",
+    );
+}
+
+#[test]
+fn groups() {
+    use Subject::DhParams;
+    use Verdict::{Error, Fine, Warning};
+    for fine in ["keys/modp_2048.pem", "keys/ffdhe_2048.pem", "keys/modp_2048_text.txt"] {
+        let mut bundle = bundle();
+        bundle["dh_params"] = file(fine).into();
+        assert_eq!(look(&bundle).verdict(), Fine, "{fine}: {}", look(&bundle));
+    }
+    // The numbers of the well-known group, encoded in other ways.
+    let prime =
+        STANDARD.decode(test_keys::DH_PARAMETERS.lines().filter(|line| !line.starts_with('-')).collect::<String>());
+    let prime = prime.unwrap()[9..265].to_vec();
+    let der = |bytes: &[u8], generator: &[u8]| {
+        // A generator has a short length in DER.
+        let generator = [&[2, u8::try_from(generator.len()).unwrap()], generator].concat();
+        let integer = [&[2, 0x82], u16::try_from(bytes.len()).unwrap().to_be_bytes().as_slice(), bytes].concat();
+        let body = [integer, generator].concat();
+        STANDARD.encode([&[0x30, 0x82], u16::try_from(body.len()).unwrap().to_be_bytes().as_slice(), &body].concat())
+    };
+    assert_eq!(prime[0], 0xff);
+    with("dh_params", der(&prime, &[2]), Error, DhParams, "negative", "IBKR must be given too");
+    let positive = [&[0], prime.as_slice()].concat();
+    with("dh_params", der(&positive, &[5]), Warning, DhParams, "the generator is 5", "new parameters");
+    let mut changed = prime.clone();
+    changed[100] ^= 4;
+    with("dh_params", fixture::hex(&changed), Error, DhParams, "not a prime", "copy the parameters again");
+    with("dh_params", fixture::hex(&prime[..255]), Error, DhParams, "", "");
+    with("dh_params", "f".repeat(511) + "e", Error, DhParams, "even", "");
+    with("dh_params", test_keys::SIGNING_KEY, Error, DhParams, "private key", "dhparam");
+    with("dh_params", "", Error, DhParams, "empty", "");
+}
+
+#[test]
+fn what_was_not_read_is_a_finding() {
+    let mut bundle = bundle();
+    bundle["signature_key"] = json!({ "file": "signature.pem" });
+    bundle["dh_params"] = json!({ "env": "DH" });
+    let parsed = CredentialBundle::from_json(&bundle.to_string()).unwrap();
+    let examination = examine(&parsed, &mut Context::new(NOW, &mut SeededEntropy(1)));
+    finds(&examination, Verdict::Error, Subject::SignatureKey, "signature.pem", "resolve");
+    assert!(examination.to_string().contains("`DH`"), "{examination}");
+    let resolved = parsed.resolve(|location| match location {
+        KeyLocation::File(_) => Ok(Secret::from(test_keys::SIGNING_KEY.as_bytes())),
+        _ => Ok::<_, std::io::Error>(Secret::from(test_keys::DH_PARAMETERS.as_bytes())),
+    });
+    assert_eq!(examine(&resolved.unwrap(), &mut Context::new(NOW, &mut SeededEntropy(1))).verdict(), Verdict::Fine);
+}
+
+#[test]
+fn before_the_consent_the_next_step_is_the_consent() {
+    let mut bundle = bundle();
+    let fields = bundle.as_object_mut().unwrap();
+    fields.remove("access_token");
+    fields.remove("access_token_secret");
+    finds(&look(&bundle), Verdict::Warning, Subject::AccessToken, "not consented", "consent");
+}
+
+#[test]
+fn parts_are_examined_without_a_bundle() {
+    let secret = secret();
+    let mut rng = SeededEntropy(1);
+    let mut cx = Context::new(NOW, &mut rng);
+    assert!(Parts::new().examine(&mut cx).findings().iter().all(|finding| finding.subject == Subject::BaseUrl));
+    let parts = Parts::new()
+        .consumer_key("SIMULATOR")
+        .realm("limited_poa")
+        .base_url("https://api.ibkr.com/v1/api")
+        .access_token(TOKEN_OF_PORTAL)
+        .access_token_secret(&secret)
+        .signature_key(test_keys::SIGNING_KEY.as_bytes())
+        .encryption_key(test_keys::DECRYPTION_KEY.as_bytes())
+        .dh_params(test_keys::DH_PARAMETERS.as_bytes());
+    let examination = parts.examine(&mut cx);
+    assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
+    assert_eq!(format!("{parts:?}"), "Parts { .. }");
+    shows_nothing(&examination);
+}
+
+#[test]
+fn parameters_in_hexadecimal_are_told_from_a_file_with_signed_numbers() {
+    let said = |dh_params: String| {
+        let mut bundle = bundle();
+        bundle["dh_params"] = dh_params.into();
+        let text = look(&bundle).to_string();
+        (text.contains("hexadecimal digits, which have no sign"), text.contains("encoded as positive ones"))
+    };
+    assert_eq!(said(test_keys::DH_PARAMETERS.to_owned()), (false, true));
+    assert_eq!(said(file("keys/dh_text.txt")), (true, false));
+}

@@ -1,0 +1,20 @@
+//! What the crate says about credentials, signatures and refusals.
+
+#![cfg(feature = "simulator")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests read files and clocks, and start threads"
+)]
+
+mod catalogue;
+mod examine;
+mod explain;
+#[path = "../support/fixture.rs"]
+mod fixture;
+#[path = "../support/steps.rs"]
+mod steps;
+mod users_pains;

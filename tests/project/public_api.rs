@@ -1,0 +1,43 @@
+//! Whose types stand in the public interface, as `docs/public-api.txt` lists it: a foreign crate there would tie every
+//! user to its major version. (`bash .ci/audit api` sees to it that the list is true.)
+
+use std::collections::BTreeSet;
+
+const PUBLIC_API: &str = include_str!("../../docs/public-api.txt");
+
+/// The standard library; `http` and `bytes`, which are exported again; the traits of serde.
+const ALLOWED: [&str; 7] = ["ibkr_oauth", "core", "alloc", "std", "http", "bytes", "serde_core"];
+
+/// The crates that an item's text names: whatever is first in a path and no type parameter.
+fn crates(item: &str) -> BTreeSet<&str> {
+    let is_part = |char: char| char.is_alphanumeric() || matches!(char, '_' | ':');
+    let paths = item.split(|char: char| !is_part(char)).filter(|path| path.contains("::"));
+    let first = paths.filter_map(|path| path.split("::").next());
+    first.filter(|name| name.starts_with(|char: char| char.is_ascii_lowercase())).collect()
+}
+
+#[test]
+fn the_core_names_only_http_bytes_and_serde() {
+    let items: Vec<&str> = PUBLIC_API.lines().filter(|item| !item.contains("ibkr_oauth::adapter")).collect();
+    assert!(items.len() > 500, "{} items", items.len());
+    for item in items {
+        let foreign: Vec<_> = crates(item).into_iter().filter(|name| !ALLOWED.contains(name)).collect();
+        assert!(foreign.is_empty(), "{foreign:?} in {item}");
+    }
+}
+
+#[test]
+fn an_adapter_names_only_its_own_client() {
+    let clients: [(&str, &[&str]); 3] =
+        [("ureq", &["ureq"]), ("reqwest", &["reqwest"]), ("hyper", &["hyper_util", "http_body_util"])];
+    for (adapter, own) in clients {
+        let module = format!("ibkr_oauth::adapter::{adapter}::");
+        let items: Vec<&str> = PUBLIC_API.lines().filter(|item| item.contains(&module)).collect();
+        assert!(items.len() >= 3, "{adapter} has {} items", items.len());
+        for item in items {
+            let is_foreign = |name: &&str| !ALLOWED.contains(name) && !own.contains(name);
+            let foreign: Vec<_> = crates(item).into_iter().filter(is_foreign).collect();
+            assert!(foreign.is_empty(), "{foreign:?} in {item}");
+        }
+    }
+}

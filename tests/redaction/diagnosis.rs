@@ -1,0 +1,97 @@
+//! Nothing of the diagnosis shows a secret: marker secrets through every `Display`, `Debug` and `Serialize`.
+
+use std::fmt::{Debug, Display};
+
+use crate::fixture::{self, NOW, SeededEntropy};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{Method, Request};
+use ibkr_oauth::{
+    Context, CredentialBundle, Error,
+    diagnose::{Explanation, Parts, compare, examine},
+    oauth1::QueryPolicy,
+    simulator::test_keys,
+};
+use serde::Serialize;
+
+const MARKER: &str = "MARKER";
+
+#[track_caller]
+fn check(what: &(impl Display + Debug + Serialize)) {
+    let shown = format!("{what} {what:#} {what:?} {what:#?} {}", serde_json::to_string(what).unwrap());
+    assert!(!shown.contains(MARKER), "{shown}");
+    for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
+        let mut lines = pem.lines().filter(|line| !line.starts_with("-----")).skip(1);
+        assert!(lines.all(|line| !shown.contains(line)), "{shown}");
+    }
+}
+
+#[test]
+fn examinations() {
+    let marked = |length: usize| MARKER.chars().cycle().take(length).collect::<String>();
+    let mut rng = SeededEntropy(1);
+    let mut cx = Context::new(NOW, &mut rng);
+    for secret in [marked(344), marked(343), marked(129), format!("{}!", marked(343)), STANDARD.encode(marked(256))] {
+        for key in [test_keys::DECRYPTION_KEY, MARKER, "-----BEGIN MARKER-----\nMARKER\n-----END MARKER-----"] {
+            let bundle = serde_json::json!({
+                "consumer_key": "ABCMARKER",
+                "access_token": marked(20),
+                "access_token_secret": secret,
+                "signature_key": key,
+                "encryption_key": key.replace("BEGIN", "BEGlN"),
+                "dh_params": format!("{MARKER}\n{key}"),
+                "realm": format!("{MARKER} realm"),
+            });
+            let bundle = CredentialBundle::from_json(&bundle.to_string()).unwrap();
+            check(&examine(&bundle, &mut cx));
+        }
+        let parts = Parts::new()
+            .consumer_key("ABCMARKER\u{1b}")
+            .realm(MARKER)
+            .base_url("https://user:MARKER@host/?MARKER")
+            .access_token(&secret)
+            .access_token_secret(&secret)
+            .signature_key(b"\xff\xfeMARKER")
+            .encryption_key(test_keys::SIGNING_KEY.as_bytes())
+            .dh_params(b"MARKER");
+        check(&parts.examine(&mut cx));
+        assert!(!format!("{parts:?}").contains(MARKER));
+    }
+}
+
+#[test]
+fn explanations_and_comparisons() {
+    let header = "OAuth realm=\"r\", oauth_consumer_key=\"ABCMARKER\", oauth_token=\"MARKER\", oauth_verifier=\"MARKER\", \
+                  oauth_signature=\"MARKER%2B\", oauth_nonce=\"1\", oauth_token_secret=\"MARKER\"";
+    for url in ["https://api.ibkr.com/v1/api/oauth/live_session_token", "https://api.ibkr.com/x?access_token=MARKER"] {
+        for policy in QueryPolicy::ALL {
+            let uri = url.parse().unwrap();
+            let explanation = Explanation::of_signed(&Method::POST, &uri, header, None, policy).unwrap();
+            check(&explanation);
+            let own = explanation.base_string();
+            assert!(own.contains(MARKER), "whole on demand");
+            for other in [
+                format!("{MARKER}{own}"),
+                own.replace(MARKER, "MARKERS"),
+                own.replace("oauth_", "OAUTH_"),
+                own.replacen('&', "", 1),
+                own.to_lowercase().replace("marker", MARKER),
+                MARKER.to_owned(),
+                format!("{MARKER}&{MARKER}&{MARKER}"),
+                format!("{}GET&https%3A%2F%2Fh%2F&{}", MARKER.repeat(9), MARKER.repeat(9)),
+            ] {
+                check(&explanation.compare(&other));
+                check(&compare(&other, own));
+            }
+        }
+    }
+    let error = Explanation::of_signed(&Method::GET, &"https://h/".parse().unwrap(), MARKER, None, QueryPolicy::Omit);
+    shows_no_marker(&error.unwrap_err());
+    let consumer = fixture::consumer_builder().build().unwrap();
+    let parts = Request::get("https://h/?oauth_token=MARKER").body(()).unwrap().into_parts().0;
+    shows_no_marker(&Explanation::of_request(&fixture::signer(&consumer), &parts, None, "n", 1).unwrap_err());
+}
+
+#[track_caller]
+fn shows_no_marker(error: &Error) {
+    assert!(!format!("{error} {error:?} {}", error.remedy()).contains(MARKER), "{error:?}");
+}

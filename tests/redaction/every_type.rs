@@ -1,0 +1,212 @@
+//! No public type is forgotten where it is tested that none prints a secret: each is listed here as searched, or with
+//! the reason why it has nothing to hide. A new one fails until it is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    fs,
+    path::Path,
+    time::Duration,
+};
+
+use crate::fixture::{self, NOW, SeededEntropy};
+use bytes::Bytes;
+use http::{Request, Response};
+use ibkr_oauth::{
+    Consent, Context, Scratch, Secret, UnlockedToken,
+    session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig},
+    simulator::{World, test_keys},
+};
+
+/// Values of these types are searched for secrets, here or in the other files of this folder.
+const SEARCHED: [&str; 47] = [
+    "AccessToken",
+    "Broker",
+    "BrokerBuilder",
+    "Brokerage",
+    "Comparison",
+    "Consent",
+    "Consumer",
+    "ConsumerBuilder",
+    "CredentialBundle",
+    // Parts of what is searched there.
+    "Difference",
+    "Driver",
+    "Epoch",
+    "Error",
+    "Examination",
+    "Exchange",
+    "ExplainedParameter",
+    "Explanation",
+    "Exponent",
+    "Finding",
+    "Input",
+    "KeyError",
+    "LiveSessionToken",
+    "Output",
+    "ParameterPlacement",
+    "Parts",
+    "PendingReply",
+    "Place",
+    "PreparedRequest",
+    "Refusal",
+    "RequestSignature",
+    "RsaKey",
+    "RsaPublicKey",
+    "Scratch",
+    "Secret",
+    "Session",
+    "SessionEvent",
+    "SessionHandle",
+    "SessionView",
+    "SharedSecret",
+    "Signer",
+    "SigningInput",
+    "Snapshot",
+    "Tickle",
+    "UnlockedToken",
+    "Unsigned",
+    "Verifier",
+    "World",
+];
+
+/// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
+const HARMLESS: [(&str, &str); 29] = [
+    ("Accepted", "what a request said in the open, and its path"),
+    ("Advice", "a moment"),
+    ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
+    ("BaseUri", "a URL without query"),
+    ("BrokerError", "a text about the simulator's settings"),
+    ("BrokerageStatus", "flags, and the broker's reason for one"),
+    ("Callback", "the consumer's own URL"),
+    ("CatalogueEntry", "constants"),
+    ("Clock", "numbers"),
+    ("Context", "shows the moment only"),
+    ("DhGroup", "public numbers, of which two lengths are shown"),
+    ("Endpoints", "URLs without user names"),
+    ("EntropyError", "the text of whoever implements `Entropy`"),
+    ("ExchangeId", "a number"),
+    ("Failure", "the text of whoever sends; the adapters' has no query"),
+    ("Fault", "what a test makes up"),
+    ("GroupReport", "flags and public numbers"),
+    ("KeyLocation", "the name of a file or a variable, which a key is not taken for"),
+    ("Logout", "flags"),
+    ("OsEntropy", "holds nothing"),
+    ("Parameter", "a request's, made to be shown"),
+    ("Readme", "holds nothing"),
+    ("Realm", "stands in each header in the open"),
+    ("SeededEntropy", "for tests only"),
+    ("Sent", "what a request said in the open, and its path"),
+    ("SessionConfig", "durations and flags"),
+    ("Timestamp", "a number"),
+    ("UnknownQueryPolicy", "holds nothing"),
+    ("Weather", "chances"),
+];
+
+/// The public types of the sources, each with whether it can carry something. `unreachable_pub` sees to it that what is
+/// `pub` in them is public.
+fn public_types(folder: &Path, into: &mut BTreeMap<String, bool>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("src/bin") {
+                public_types(&path, into);
+            }
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        for (at, _) in source.match_indices("pub ") {
+            let declaration = &source[at + 4..];
+            let Some((kind, rest)) = declaration.split_once(' ') else { continue };
+            if !["struct", "enum", "union"].contains(&kind) || !source[..at].ends_with(['\n', ' ']) {
+                continue;
+            }
+            let name: String = rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
+            into.insert(name, kind != "enum" || carries_something(rest));
+        }
+    }
+}
+
+/// Whether a variant of the enum whose name starts the text has fields.
+fn carries_something(text: &str) -> bool {
+    let body = text.split_once('{').unwrap().1;
+    let lines = body.lines().take_while(|line| *line != "}");
+    lines
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//") && !line.starts_with('#'))
+        .any(|line| line.contains(['(', '{']))
+}
+
+#[test]
+fn every_public_type_is_searched_or_harmless() {
+    let mut types = BTreeMap::new();
+    public_types(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut types);
+    assert!(types.len() > 90, "the sources have {} public types", types.len());
+    let carrying: BTreeSet<&str> =
+        types.iter().filter(|(_, carries)| **carries).map(|(name, _)| name.as_str()).collect();
+    let listed: BTreeSet<&str> = SEARCHED.into_iter().chain(HARMLESS.iter().map(|(name, _)| *name)).collect();
+    assert_eq!(listed.len(), SEARCHED.len() + HARMLESS.len(), "a type is listed twice");
+    let forgotten: Vec<_> = carrying.difference(&listed).collect();
+    assert!(forgotten.is_empty(), "show that these print no secret, or why they cannot: {forgotten:?}");
+    let gone: Vec<_> = listed.difference(&carrying).collect();
+    assert!(gone.is_empty(), "these are listed, and are no public types that carry something: {gone:?}");
+}
+
+#[track_caller]
+fn hidden(what: &str, value: &impl Debug) {
+    for text in [format!("{value:?}"), format!("{value:#?}")] {
+        for secret in
+            ["MARKER", "oauth_signature=", &fixture::hex(&fixture::LIVE)[..16], &fixture::hex(&fixture::SECRET)[..16]]
+        {
+            assert!(!text.contains(secret), "{what} shows {secret}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_comes_of_the_browser_shows_none() {
+    let stored = r#"{"request_token":"t","url":"https://h/MARKER?oauth_token=t"}"#;
+    let consent: Consent = serde_json::from_str(stored).unwrap();
+    hidden("Consent", &consent);
+    let verifier = consent.verifier("https://h/MARKER?oauth_token=t&oauth_verifier=MARKER").unwrap();
+    hidden("Verifier", &verifier);
+    hidden("what is wrong with a callback", &consent.verifier("https://h/?oauth_token=MARKER").unwrap_err());
+}
+
+#[test]
+fn what_signs_shows_none() {
+    let signer = fixture::signer(&fixture::consumer_builder().build().unwrap());
+    let (parts, ()) = Request::get("https://api.ibkr.com/v1/api/tickle").body(()).unwrap().into_parts();
+    let prepared = signer.prepare(&parts).unwrap();
+    hidden("PreparedRequest", &prepared);
+    let (mut scratch, mut rng) = (Scratch::new(), SeededEntropy(1));
+    prepared.write_header(&mut Context::new(NOW, &mut rng), &mut scratch).unwrap();
+    assert!(scratch.header().starts_with(b"OAuth "));
+    hidden("Scratch", &scratch);
+}
+
+#[test]
+fn what_goes_into_a_session_and_comes_out_shows_none() {
+    let token = UnlockedToken::from_plaintext("t", Secret::from(fixture::SECRET.as_slice()));
+    let consumer = test_keys::consumer().unwrap();
+    let mut session = Session::new(consumer, token, SessionConfig::default());
+    let mut rng = SeededEntropy(1);
+    let output = loop {
+        let output = session.poll_output(&mut Context::new(NOW, &mut rng));
+        hidden("Output", &output);
+        if matches!(output, Output::Transmit { .. }) {
+            break output;
+        }
+    };
+    let Output::Transmit { id, .. } = output else { panic!("{output:?}") };
+    let id: ExchangeId = id;
+    let response = Response::builder().header("set-cookie", "MARKER").body(Bytes::from("MARKER")).unwrap();
+    hidden("Input", &Input::Response { id, response });
+    hidden("Input", &Input::Signed { id, signature: b"MARKER".to_vec() });
+    let failure = Failure { kind: FailureKind::TimedOut, detail: "no".to_owned() };
+    hidden("Input", &Input::Failed { id, failure });
+
+    let mut world = World::new(1, SessionConfig::default()).unwrap();
+    world.run_for(Duration::from_secs(600));
+    hidden("World", &world);
+}

@@ -1,0 +1,486 @@
+//! What the broker answers, when its sessions end, and the faults it can be told to make.
+
+use std::time::Duration;
+
+use crate::by_hand::{BASE, Script, base_string, handle, protected, request, rsa_signature, sign_in, unhex};
+use bytes::Bytes;
+use http::{Request, Response};
+use ibkr_oauth::{
+    Context, Timestamp,
+    simulator::{Broker, Fault, Lost, RefusalReason, WrongResponse, test_keys},
+};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "218c1d970d85a8442825";
+const SECRET: [u8; 32] = [7; 32];
+const SIGNER: [u8; 20] = [9; 20];
+const START: u64 = 1_700_000_000;
+const TICKLE: &str = "/tickle";
+const OPEN: &str = "/iserver/auth/ssodh/init";
+const ACCOUNTS: &str = "/iserver/accounts";
+
+/// A broker with a live session token that ends an hour after the start, and a client of it that counts its nonces.
+struct Desk {
+    broker: Broker,
+    now: u64,
+    nonce: u32,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let broker = Broker::builder()
+            .access_token(TOKEN, SECRET)
+            .live_session_token(SIGNER, Timestamp::from_secs(START + 3600))
+            .build()
+            .unwrap();
+        Self { broker, now: START, nonce: 0 }
+    }
+
+    fn signed(&mut self, method: &str, path: &str, body: Option<(&str, &str)>) -> Request<Bytes> {
+        self.nonce += 1;
+        let (nonce, timestamp) = (self.nonce.to_string(), self.now.to_string());
+        let pairs = [
+            ("oauth_consumer_key", test_keys::CONSUMER_KEY),
+            ("oauth_nonce", &nonce),
+            ("oauth_timestamp", &timestamp),
+            ("oauth_token", TOKEN),
+        ];
+        protected((method, &format!("{BASE}{path}")), &SIGNER, &pairs, body)
+    }
+
+    fn send(&mut self, request: &Request<Bytes>) -> (u16, Value) {
+        handle(&mut self.broker, self.now, &mut Script::counting(), request)
+    }
+
+    fn call(&mut self, method: &str, path: &str) -> (u16, Value) {
+        let request = self.signed(method, path, None);
+        self.send(&request)
+    }
+
+    fn open(&mut self) -> (u16, Value) {
+        let request = self.signed("POST", OPEN, Some(("application/json", r#"{"publish":true,"compete":true}"#)));
+        self.send(&request)
+    }
+
+    fn negotiate(&mut self) -> (u16, Value) {
+        self.nonce += 1;
+        let (nonce, timestamp) = (self.nonce.to_string(), self.now.to_string());
+        let pairs = [
+            ("oauth_consumer_key", test_keys::CONSUMER_KEY),
+            ("oauth_nonce", &nonce),
+            ("oauth_timestamp", &timestamp),
+            ("oauth_token", TOKEN),
+            ("diffie_hellman_challenge", "abcdef"),
+        ];
+        let prepend = "07".repeat(32);
+        self.send(&sign_in(&format!("{BASE}/oauth/live_session_token"), "limited_poa", &prepend, &pairs))
+    }
+
+    fn raw(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.broker.handle(&mut Context::new(Timestamp::from_secs(self.now), &mut Script::counting()), request)
+    }
+
+    fn last_reason(&self) -> RefusalReason {
+        self.broker.refusals().last().unwrap().reason()
+    }
+}
+
+#[test]
+fn the_brokerage_session_opens_lives_by_tickles_and_dies_in_silence() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.call("GET", ACCOUNTS), (400, json!({ "error": "Bad Request: no bridge", "statusCode": 400 })));
+    assert_eq!(desk.last_reason(), RefusalReason::BrokerageSessionClosed);
+    let (status, tickle) = desk.call("POST", TICKLE);
+    assert_eq!(status, 200);
+    assert_eq!(tickle["iserver"]["authStatus"]["authenticated"], false);
+    assert_eq!(tickle["session"].as_str().unwrap().len(), 32);
+
+    let (status, opened) = desk.open();
+    assert_eq!((status, &opened["authenticated"], &opened["established"]), (200, &json!(true), &json!(true)));
+    assert_eq!(desk.call("GET", ACCOUNTS).1["accounts"], json!(["DU0000001"]));
+    desk.now += 359;
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 200);
+    assert_eq!(desk.call("GET", TICKLE).1["session"], tickle["session"]);
+    desk.now += 359;
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 200);
+    desk.now += 1;
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 400);
+    assert_eq!(desk.call("GET", "/portfolio/accounts").0, 200);
+}
+
+#[test]
+fn publish_must_be_true() {
+    let mut desk = Desk::new();
+    let request = desk.signed("POST", OPEN, Some(("application/json", r#"{"publish":false,"compete":true}"#)));
+    assert_eq!(desk.send(&request).0, 500);
+    assert_eq!(desk.last_reason(), RefusalReason::PublishNotTrue);
+}
+
+#[test]
+fn a_logout_ends_the_live_session_token_too() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.call("POST", "/logout"), (200, json!({ "status": true })));
+    assert_eq!(desk.call("POST", TICKLE), (401, json!({ "error": "not authenticated", "statusCode": 401 })));
+    assert_eq!(desk.last_reason(), RefusalReason::LiveSessionTokenExpired);
+}
+
+#[test]
+fn the_newest_live_session_token_and_the_one_before_it_are_valid_until_they_expire() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.negotiate().0, 200);
+    assert_eq!(desk.call("POST", TICKLE).0, 200, "the one before the newest");
+    assert_eq!(desk.negotiate().0, 200);
+    assert_eq!(desk.call("POST", TICKLE).0, 401, "replaced twice");
+
+    let mut desk = Desk::new();
+    desk.now += 3599;
+    assert_eq!(desk.call("POST", TICKLE).0, 200);
+    desk.now += 1;
+    assert_eq!(desk.call("POST", TICKLE).0, 401);
+    assert_eq!(desk.last_reason(), RefusalReason::LiveSessionTokenExpired);
+}
+
+#[test]
+fn an_unknown_path_is_a_404_page_only_for_who_signs_rightly() {
+    let mut desk = Desk::new();
+    let request = desk.signed("GET", "/no/such/thing", None);
+    let response = desk.raw(&request);
+    assert_eq!(response.status(), 404);
+    assert_eq!(response.body(), "<html><body><h1>Resource not found</h1></body></html>");
+    assert_eq!(response.headers()["date"], "Tue, 14 Nov 2023 22:13:20 GMT");
+    let unsigned = request_with("GET", "/no/such/thing", &[]);
+    assert_eq!(desk.raw(&unsigned).status(), 401);
+    assert_eq!(desk.last_reason(), RefusalReason::AuthorizationMissing);
+}
+
+fn request_with(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Bytes> {
+    let mut builder = Request::builder().method(method).uri(format!("{BASE}{path}")).header("user-agent", "t");
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(Bytes::new()).unwrap()
+}
+
+#[test]
+fn the_front_end_wants_a_user_agent_and_a_content_length() {
+    let mut desk = Desk::new();
+    let mut request = desk.signed("POST", TICKLE, None);
+    request.headers_mut().remove("content-length");
+    assert_eq!(desk.send(&request).0, 411);
+    request.headers_mut().remove("user-agent");
+    assert_eq!(desk.send(&request).0, 403);
+}
+
+#[test]
+fn the_form_and_the_orders_arrive() {
+    let mut desk = Desk::new();
+    desk.open();
+    let request = desk.signed(
+        "POST",
+        "/iserver/account/DU0000001/orders",
+        Some(("application/json", r#"{"orders":[{"conid":8314}]}"#)),
+    );
+    let (status, body) = desk.send(&request);
+    assert_eq!((status, &body[0]["order_status"]), (200, &json!("Submitted")));
+    let request = desk.signed("POST", "/iserver/account/DU9/orders", Some(("application/json", r#"{"orders":[]}"#)));
+    assert_eq!(desk.send(&request).0, 404);
+    assert_eq!(desk.last_reason(), RefusalReason::AccountUnknown);
+}
+
+fn request_token_by_json(extra: &str) -> Request<Bytes> {
+    let url = format!("{BASE}/oauth/request_token");
+    let pairs = [
+        ("oauth_callback", "https://bot.example/back?user=1"),
+        ("oauth_consumer_key", test_keys::CONSUMER_KEY),
+        ("oauth_nonce", "n"),
+        ("oauth_signature_method", "RSA-SHA256"),
+        ("oauth_timestamp", "1700000000"),
+    ];
+    let signature = rsa_signature(&base_string("POST", &url, &pairs));
+    let mut fields: Vec<String> = pairs.iter().map(|(name, value)| format!("{name:?}:{value:?}")).collect();
+    fields.push(format!("\"oauth_signature\":{signature:?}"));
+    let body = format!("{{{}{extra}}}", fields.join(","));
+    let mut request = request("POST", &url, "", Some(("application/json", &body)));
+    request.headers_mut().remove("authorization");
+    request
+}
+
+#[test]
+fn the_parameters_may_stand_in_a_json_body() {
+    let mut broker = Broker::default();
+    let mut entropy = Script::counting();
+    let (status, body) = handle(&mut broker, START, &mut entropy, &request_token_by_json(""));
+    assert_eq!(status, 200, "{:?}", broker.refusals());
+    let token = body["oauth_token"].as_str().unwrap();
+    let page = format!("https://interactivebrokers.com/authorize?oauth_token={token}");
+    let callback = broker.consent(&mut Context::new(Timestamp::from_secs(START), &mut entropy), &page.parse().unwrap());
+    let start = format!("https://bot.example/back?user=1&oauth_token={token}&oauth_verifier=");
+    assert!(callback.unwrap().starts_with(&start));
+
+    for (extra, reason) in [
+        (r#","oauth_nonce":"n""#, RefusalReason::ParameterRepeated),
+        (r#","realm":"limited_poa""#, RefusalReason::ParameterUnknown),
+        (r#","oauth_version":1"#, RefusalReason::ParametersMalformed),
+    ] {
+        assert_ne!(handle(&mut broker, START, &mut entropy, &request_token_by_json(extra)).0, 200);
+        assert_eq!(broker.refusals().last().unwrap().reason(), reason);
+    }
+}
+
+#[test]
+fn a_redirect_replaces_the_path_or_the_whole_callback() {
+    for (redirect, expected) in [
+        ("%2Foauth%2Fv2", "https://www.example.com/oauth/v2?oauth_token="),
+        ("https%3A%2F%2Felse.example%2Fx", "https://else.example/x?oauth_token="),
+    ] {
+        let mut broker = Broker::default();
+        let mut entropy = Script::counting();
+        let pairs = [
+            ("oauth_callback", "oob"),
+            ("oauth_consumer_key", test_keys::CONSUMER_KEY),
+            ("oauth_nonce", "n"),
+            ("oauth_timestamp", "1700000000"),
+        ];
+        let request = sign_in(&format!("{BASE}/oauth/request_token"), "limited_poa", "", &pairs);
+        let (_, body) = handle(&mut broker, START, &mut entropy, &request);
+        let token = body["oauth_token"].as_str().unwrap();
+        let page = format!("https://www.interactivebrokers.com/authorize?oauth_token={token}&redirect_uri={redirect}");
+        let mut cx = Context::new(Timestamp::from_secs(START), &mut entropy);
+        let callback = broker.consent(&mut cx, &page.parse().unwrap()).unwrap();
+        assert!(callback.starts_with(expected), "{callback}");
+        let again = broker.consent(&mut cx, &page.parse().unwrap()).unwrap_err();
+        assert_eq!(again.reason(), RefusalReason::RequestTokenUsed);
+        assert_eq!(broker.refusals(), [again]);
+    }
+}
+
+#[test]
+fn a_first_party_is_refused_a_request_token_and_an_inactive_consumer_everything() {
+    let pairs = [
+        ("oauth_callback", "oob"),
+        ("oauth_consumer_key", test_keys::CONSUMER_KEY),
+        ("oauth_nonce", "n"),
+        ("oauth_timestamp", "1700000000"),
+    ];
+    let request = sign_in(&format!("{BASE}/oauth/request_token"), "limited_poa", "", &pairs);
+    let mut broker = Broker::builder().first_party_only(true).build().unwrap();
+    assert_eq!(handle(&mut broker, START, &mut Script::counting(), &request).0, 401);
+    assert_eq!(broker.refusals()[0].reason(), RefusalReason::FirstPartyOnly);
+    let mut broker = Broker::builder().active(false).build().unwrap();
+    let (status, body) = handle(&mut broker, START, &mut Script::counting(), &request);
+    assert_eq!((status, body), (401, json!({ "error": "id: 10001, error: invalid consumer", "statusCode": 401 })));
+}
+
+#[test]
+fn the_secret_never_shows_in_a_refusal_or_in_the_broker() {
+    let mut desk = Desk::new();
+    let pairs = [
+        ("oauth_consumer_key", test_keys::CONSUMER_KEY),
+        ("oauth_nonce", "n"),
+        ("oauth_timestamp", "1700000000"),
+        ("oauth_token", TOKEN),
+        ("diffie_hellman_challenge", "abcdef"),
+    ];
+    let (status, body) = desk.send(&sign_in(&format!("{BASE}/oauth/live_session_token"), "limited_poa", "", &pairs));
+    assert_eq!(status, 401);
+    assert_eq!(body["error"], "id: 10001, error: LST failed, error: ");
+    let refusal = &desk.broker.refusals()[0];
+    let said = refusal.to_string();
+    assert!(said.contains("without the access token's secret before it"), "{said}");
+    assert!(said.contains("expected base string: [secret]POST&https%3A"), "{said}");
+    assert!(refusal.expected_base_string().unwrap().starts_with("POST&https%3A"));
+    let secret = "07".repeat(32);
+    assert!(!said.contains(&secret) && !format!("{refusal:?}{:?}", desk.broker).contains(&secret));
+}
+
+#[test]
+fn a_fault_waits_for_its_path_counts_and_is_spent() {
+    let mut desk = Desk::new();
+    desk.broker.inject(Fault::status(503).with_empty_body().at(TICKLE).times(2));
+    assert_eq!(desk.call("GET", "/portfolio/accounts").0, 200);
+    for expected in [503, 503, 200] {
+        assert_eq!(desk.call("POST", TICKLE).0, expected);
+    }
+    desk.broker.inject(Fault::rate_limited().after(1));
+    for expected in [200, 429, 200] {
+        assert_eq!(desk.call("POST", TICKLE).0, expected);
+    }
+    desk.broker.inject(Fault::gone().with_status_code_as_string());
+    assert_eq!(desk.call("POST", TICKLE), (410, json!({ "error": "Gone", "statusCode": "410" })));
+    assert_eq!(desk.broker.refusals(), []);
+}
+
+#[test]
+fn faults_answer_in_the_brokers_place() {
+    let mut desk = Desk::new();
+    let mut told = |fault: Fault| {
+        desk.broker.inject(fault);
+        let request = desk.signed("POST", TICKLE, None);
+        let response = desk.raw(&request);
+        let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), content_type, String::from_utf8(response.body().to_vec()).unwrap())
+    };
+    assert_eq!(told(Fault::status(500).with_empty_body()), (500, None, String::new()));
+    assert_eq!(told(Fault::status(502).with_html_body()).1.unwrap(), "text/html; charset=utf-8");
+    let body = told(Fault::status(401).with_body("text/plain", "not authenticated"));
+    assert_eq!(body, (401, Some("text/plain".to_owned()), "not authenticated".to_owned()));
+    let problem = told(Fault::problem(401, "Access token expired"));
+    assert_eq!(problem.1.unwrap(), "application/problem+json");
+    assert_eq!(told(Fault::error_inside_ok("no")), {
+        (200, Some("application/json; charset=utf-8".to_owned()), r#"{"error":"no"}"#.to_owned())
+    });
+    assert!(told(Fault::invalid_consumer()).2.contains("error: invalid consumer"));
+    assert_eq!(told(Fault::status(7)).0, 500);
+}
+
+#[test]
+fn a_lost_request_was_not_seen_and_a_lost_reply_was_given() {
+    let mut desk = Desk::new();
+    let request = desk.signed("POST", TICKLE, None);
+    desk.broker.inject(Fault::lose_request());
+    desk.broker.inject(Fault::lose_reply());
+    assert_eq!(desk.raw(&request).extensions().get(), Some(&Lost::Request));
+    assert_eq!(desk.broker.refusals(), []);
+    let response = desk.raw(&request);
+    assert_eq!((response.status().as_u16(), response.extensions().get()), (504, Some(&Lost::Reply)));
+    assert_eq!(desk.raw(&request).status(), 401);
+    assert_eq!(desk.last_reason(), RefusalReason::NonceRepeated);
+}
+
+#[test]
+fn faults_of_the_brokerage_session() {
+    let mut desk = Desk::new();
+    desk.broker.inject(Fault::wait(Duration::from_secs(3)));
+    assert_eq!(desk.open(), (200, json!({ "wait": 3000 })));
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 400);
+
+    desk.broker.inject(Fault::no_bridge_for(Duration::from_secs(5)));
+    assert_eq!(desk.open().1["established"], false);
+    desk.now += 4;
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 400);
+    desk.now += 1;
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 200);
+
+    desk.broker.inject(Fault::not_authenticated().at(TICKLE));
+    assert_eq!(desk.call("POST", TICKLE).1["iserver"]["authStatus"]["authenticated"], false);
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 400);
+    desk.open();
+    desk.broker.inject(Fault::competing().at("/iserver/auth/status"));
+    assert_eq!(desk.call("POST", "/iserver/auth/status").1["competing"], true);
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 400);
+}
+
+#[test]
+fn faults_of_the_live_session_token() {
+    let plain = Desk::new().negotiate().1;
+    let with = |fault: Fault| {
+        let mut desk = Desk::new();
+        desk.broker.inject(fault);
+        desk.negotiate().1
+    };
+    let proof = plain["live_session_token_signature"].as_str().unwrap();
+    let wrong = with(Fault::wrong_proof());
+    assert_ne!(wrong["live_session_token_signature"], proof);
+    assert_eq!(wrong["live_session_token_signature"].as_str().unwrap().len(), 40);
+    assert_eq!(with(Fault::upper_case_proof())["live_session_token_signature"], proof.to_ascii_uppercase());
+    let response = plain["diffie_hellman_response"].as_str().unwrap();
+    assert_eq!(with(Fault::upper_case_response())["diffie_hellman_response"], response.to_ascii_uppercase());
+    assert_eq!(with(Fault::no_expiration()).get("live_session_token_expiration"), None);
+    assert_eq!(with(Fault::expiration(u64::MAX))["live_session_token_expiration"], u64::MAX);
+    assert_eq!(with(Fault::set_field("live_session_token_expiration", "-1"))["live_session_token_expiration"], -1);
+    assert_eq!(with(Fault::drop_field("diffie_hellman_response")).get("diffie_hellman_response"), None);
+    let no_secret = with(Fault::no_access_secret());
+    assert_eq!(
+        no_secret["error"],
+        format!("id: 10001, error: LST failed, error: No access secret key found for {TOKEN}")
+    );
+    assert_eq!(with(Fault::live_session_token_failed())["error"], "id: 10001, error: LST failed, error: ");
+    for (response, expected) in [(WrongResponse::Zero, "0"), (WrongResponse::One, "1"), (WrongResponse::Empty, "")] {
+        assert_eq!(with(Fault::wrong_response(response))["diffie_hellman_response"], expected);
+    }
+    for (response, end) in [(WrongResponse::Prime, "f"), (WrongResponse::PrimeMinusOne, "e")] {
+        let text = with(Fault::wrong_response(response))["diffie_hellman_response"].as_str().unwrap().to_owned();
+        assert!(text.len() == 512 && text.ends_with(end));
+        assert_eq!(unhex(&text).len(), 256);
+    }
+}
+
+#[test]
+fn faults_of_time() {
+    let mut desk = Desk::new();
+    desk.broker.inject(Fault::expire_live_session_token().after(1));
+    assert_eq!(desk.call("POST", TICKLE).0, 200);
+    assert_eq!(desk.call("POST", TICKLE).0, 401);
+    assert_eq!(desk.last_reason(), RefusalReason::LiveSessionTokenExpired);
+
+    let mut desk = Desk::new();
+    desk.broker.inject(Fault::clock_ahead(Duration::from_secs(300)));
+    assert_eq!(desk.call("POST", TICKLE).0, 200);
+    desk.broker.inject(Fault::clock_ahead(Duration::from_secs(1)));
+    assert_eq!(desk.call("POST", TICKLE).0, 401);
+    assert_eq!(desk.last_reason(), RefusalReason::TimestampOutsideWindow);
+    desk.broker.inject(Fault::clock_behind(Duration::from_secs(601)));
+    assert_eq!(desk.call("POST", TICKLE).0, 200);
+}
+
+#[test]
+fn odd_requests_get_an_answer_each() {
+    let mut desk = Desk::new();
+    for uri in [
+        "/",
+        "*",
+        "/v1/api/tickle",
+        "api.ibkr.com:443",
+        "https://api.ibkr.com",
+        "https://api.ibkr.com:/v1/api/tickle",
+        "https://api.ibkr.com:443/v1/api/tickle",
+        "https://api.ibkr.com:99999/v1/api/tickle",
+        "https://u:p@api.ibkr.com/v1/api/tickle",
+        "https://[::1]:1/v1/api",
+        "https://api.ibkr.com/v1/api",
+        "https://api.ibkr.com/v1/api/",
+        "https://api.ibkr.com/v1/apix/tickle",
+        "https://api.ibkr.com/v1/api/%2e%2E/tickle",
+        "https://api.ibkr.com/v1/api/tickle?%&=&&%zz=%",
+        "https://api.ibkr.com/v1/api/oauth/live_session_token?a=%",
+    ] {
+        for authorization in ["", "OAuth", "OAuth ", "OAuth =", "OAuth a=\"", "OAuth a=\"%\"", "OAuth a=\"1\",", "B x"]
+        {
+            let mut request = request("POST", "/", authorization, None);
+            *request.uri_mut() = uri.parse().unwrap();
+            let before = desk.broker.refusals().len();
+            assert!(desk.raw(&request).status().is_client_error());
+            assert_eq!(desk.broker.refusals().len(), before + 1);
+        }
+    }
+}
+
+#[test]
+fn a_broker_is_not_made_of_what_cannot_work() {
+    for url in
+        ["", "/v1", "ftp://h/v1", "https://h/v1/", "https://h/", "https://h/a//b", "https://h/v1?a", "https://u@h/v1"]
+    {
+        assert!(Broker::builder().base_url(url).build().is_err(), "{url}");
+    }
+    assert!(Broker::builder().base_url("http://127.0.0.1:8080").build().is_ok());
+    for url in ["", "oob", "/callback", "https://h/#a"] {
+        assert!(Broker::builder().callback(url).build().is_err(), "{url}");
+    }
+    assert!(Broker::builder().signing_public_key(test_keys::SIGNING_KEY).build().is_err());
+    assert!(Broker::builder().encryption_public_key("").build().is_err());
+    for (prime, generator) in
+        [(vec![], vec![2]), (vec![0xff; 8], vec![2]), (vec![0xfe; 256], vec![2]), (vec![0xff; 256], vec![1])]
+    {
+        assert!(Broker::builder().dh_parameters(prime, generator).build().is_err());
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    let day = || {
+        let mut desk = Desk::new();
+        let answers = format!("{:?}{:?}", desk.negotiate(), desk.open());
+        answers + &format!("{:?}{:?}", desk.call("POST", TICKLE), desk.call("GET", "/nothing"))
+    };
+    assert_eq!(day(), day());
+}

@@ -1,0 +1,181 @@
+//! Queries and forms under each policy.
+
+use http::{HeaderValue, Method, header};
+use ibkr_oauth::{
+    oauth1::QueryPolicy,
+    simulator::{Refusal, RefusalReason},
+};
+
+use crate::deviations::good::{BASE, FORM, Good, HARD_QUERY, names, signed_in};
+
+const IMPACT: &str = "/accounts/DU0000001/order_impact";
+
+fn hard(policy: QueryPolicy) -> Good {
+    Good::of_policy(policy, Method::GET, HARD_QUERY, None)
+}
+
+#[test]
+fn another_policy() {
+    for signed in QueryPolicy::ALL {
+        hard(signed).still_taken();
+        for verified in QueryPolicy::ALL.into_iter().filter(|verified| *verified != signed) {
+            let broker = signed_in().query_policy(verified).build().unwrap();
+            let mut good = Good::signed_for(broker, signed, Method::GET, HARD_QUERY, None);
+            let request = good.request.clone();
+            let refusal = good.turns_down(RefusalReason::SignatureDiffers, &request);
+            names(&refusal, &format!("the query policy {signed}"));
+            assert!(refusal.to_string().contains(&format!("(query policy {verified})")), "{refusal}");
+        }
+    }
+}
+
+/// Which policies mind that the query was rewritten behind the signature.
+fn minded(from: &str, to: &str) -> Vec<QueryPolicy> {
+    let minds = |policy: &QueryPolicy| {
+        let mut good = hard(*policy);
+        let url = format!("{BASE}{}", HARD_QUERY.replacen(from, to, 1));
+        assert_ne!(url, good.request.uri().to_string(), "nothing was changed");
+        let request = good.at(&url);
+        if good.send(&request).status().is_success() {
+            return false;
+        }
+        hard(*policy).refuses(RefusalReason::SignatureDiffers, &request);
+        true
+    };
+    QueryPolicy::ALL.into_iter().filter(minds).collect()
+}
+
+const AS_SENT: [QueryPolicy; 2] = [QueryPolicy::RawPairs, QueryPolicy::InUrl];
+const ALL_BUT_OMIT: [QueryPolicy; 4] =
+    [QueryPolicy::Rfc5849, QueryPolicy::RawPairs, QueryPolicy::DecodedOnce, QueryPolicy::InUrl];
+
+#[test]
+fn another_spelling_of_the_same_query() {
+    for (from, to) in
+        [("%2C", ","), ("%2C", "%2c"), (",", "%2C"), ("a+b", "a%20b"), ("%20", "+"), ("conids", "%63onids")]
+    {
+        assert_eq!(minded(from, to), AS_SENT, "{from} to {to}");
+    }
+    assert_eq!(minded("&flag", "&flag="), AS_SENT);
+}
+
+#[test]
+fn the_order_of_pairs() {
+    assert_eq!(minded("q=a+b&q=a%20c", "q=a%20c&q=a+b"), [QueryPolicy::InUrl]);
+    assert_eq!(minded("&q=a+b", "&&q=a+b"), [QueryPolicy::InUrl]);
+}
+
+#[test]
+fn another_query() {
+    for (from, to) in [
+        ("84%2C86", "84%2C87"),
+        ("fields", "Fields"),
+        ("&flag", ""),
+        ("&q=a+b", ""),
+        ("&flag", "&flag&flag"),
+        ("?", "?page=1&"),
+        ("a+b", "a%2Bb"),
+        ("%2C", "%252C"),
+        ("?fields=84%2C86&conids=8314,265598&q=a+b&q=a%20c&flag", ""),
+    ] {
+        assert_eq!(minded(from, to), ALL_BUT_OMIT, "{from} to {to}");
+    }
+}
+
+fn signs(policy: QueryPolicy, from: &str, to: &str) -> Refusal {
+    let good = hard(policy);
+    assert!(good.base_string.contains(from), "{from}: {}", good.base_string);
+    let text = good.base_string.replacen(from, to, 1);
+    good.misses_signature_over(&text)
+}
+
+#[test]
+fn slips_in_how_the_query_is_signed() {
+    for (from, to) in [
+        // `+` for a space, or taken as itself.
+        ("q%3Da%2520b", "q%3Da%2Bb"),
+        ("q%3Da%2520b", "q%3Da%252Bb"),
+        ("q%3Da%2520b", "q%3Da%252520b"),
+        ("84%252C86", "84%252c86"),
+        ("84%252C86", "84%25252C86"),
+        ("84%252C86", "84,86"),
+        // Sorted as a dictionary would, or with the repeated name dropped, or the pair without `=` left as it is.
+        ("q%3Da%2520b%26q%3Da%2520c", "q%3Da%2520c%26q%3Da%2520b"),
+        ("q%3Da%2520b%26q%3Da%2520c", "q%3Da%2520c"),
+        ("flag%3D", "flag"),
+        ("flag%3D%26", ""),
+        ("conids", "page%3D1%26conids"),
+        ("%26q%3Da%2520b", ""),
+    ] {
+        signs(QueryPolicy::Rfc5849, from, to);
+    }
+    signs(QueryPolicy::RawPairs, "84%252C86", "84%2C86");
+    signs(QueryPolicy::DecodedOnce, "84%2C86", "84%252C86");
+    signs(QueryPolicy::DecodedOnce, "q%3Da%20b", "q%3Da%2Bb");
+    signs(QueryPolicy::Omit, "&oauth", "&conids%3D8314%26oauth");
+    signs(QueryPolicy::InUrl, "%3Ffields", "?fields");
+    signs(QueryPolicy::InUrl, "84%252C86", "84%2C86");
+}
+
+#[test]
+fn a_query_left_out_or_put_into_the_url_is_named() {
+    let good = hard(QueryPolicy::Rfc5849);
+    let text = hard(QueryPolicy::Omit).base_string;
+    names(&good.misses_signature_over(&text), "the query policy omit");
+    let good = hard(QueryPolicy::Rfc5849);
+    let text = hard(QueryPolicy::InUrl).base_string;
+    names(&good.misses_signature_over(&text), "the query policy in-url");
+}
+
+#[test]
+fn another_form() {
+    for (policy, minds) in QueryPolicy::ALL.into_iter().zip([true, true, true, false, false]) {
+        let form = || Good::of_policy(policy, Method::POST, IMPACT, Some((FORM, "Side=BUY&ConId=8314%2C1&a=x+y")));
+        form().still_taken();
+        let mut good = form();
+        let request = good.mutated(|request| {
+            *request.body_mut() = "Side=SEL&ConId=8314%2C1&a=x+y".into();
+        });
+        if minds {
+            good.refuses(RefusalReason::SignatureDiffers, &request);
+        } else {
+            good.takes(&request);
+        }
+    }
+}
+
+#[test]
+fn a_form_that_is_not_signed() {
+    let good = Good::of_policy(QueryPolicy::Rfc5849, Method::POST, IMPACT, Some((FORM, "Side=BUY")));
+    let text = good.base_string.replacen("Side%3DBUY", "", 1);
+    let text = text.replacen("&%26", "&", 1).trim_end_matches("%26").to_owned();
+    names(&good.misses_signature_over(&text), "the query policy omit");
+}
+
+#[test]
+fn another_json_body_is_no_deviation_for_it_is_not_signed() {
+    let path = "/iserver/account/DU0000001/orders";
+    let body = r#"{"orders":[{"conid":8314}]}"#;
+    let mut good = Good::of_policy(QueryPolicy::Rfc5849, Method::POST, path, Some(("application/json", body)));
+    let request = good.mutated(|request| *request.body_mut() = r#"{"orders":[{"conid":8315}]}"#.into());
+    good.takes(&request);
+}
+
+#[test]
+fn json_passed_off_as_a_form() {
+    let good = Good::of_policy(QueryPolicy::Rfc5849, Method::POST, IMPACT, Some((FORM, "Side=BUY")));
+    let request = good.mutated(|request| {
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    });
+    let refusal = good.refuses(RefusalReason::SignatureDiffers, &request);
+    assert!(!refusal.expected_base_string().unwrap().contains("Side"), "{refusal}");
+}
+
+#[test]
+fn a_broken_escape() {
+    for policy in [QueryPolicy::Rfc5849, QueryPolicy::DecodedOnce] {
+        let good = hard(policy);
+        let request = good.at(&format!("{BASE}{}", HARD_QUERY.replacen("%2C86", "%2", 1)));
+        good.refuses(RefusalReason::BodyMalformed, &request);
+    }
+}

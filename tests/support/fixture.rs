@@ -1,0 +1,101 @@
+//! What several tests share: a moment, rng whose throws are known, and a broker that has signed the client in already.
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use bytes::Bytes;
+use http::Response;
+use ibkr_oauth::{
+    Consent, Consumer, ConsumerBuilder, Context, Entropy, EntropyError, Error, Exchange, Secret, Signer, Timestamp,
+    UnlockedToken, Verifier,
+    dh::DhGroup,
+    key::RsaKey,
+    simulator::{Broker, BrokerBuilder, test_keys},
+};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+/// The access token, and what its secret opens to.
+pub(crate) const TOKEN: &str = "218c1d970d85a8442825";
+pub(crate) const SECRET: [u8; 32] = *b"the opened secret of this token!";
+
+/// A live session token that client and broker have agreed on before.
+pub(crate) const LIVE: [u8; 20] = *b"live session token!!";
+
+/// Random-looking bytes that are the same for the same seed (`SplitMix64`).
+#[derive(Clone, Debug)]
+pub(crate) struct SeededEntropy(pub(crate) u64);
+
+impl SeededEntropy {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+        for chunk in destination.chunks_mut(8) {
+            let bytes = self.next().to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// A source that fails after `0` deliveries.
+#[derive(Debug)]
+pub(crate) struct Failing(pub(crate) usize, pub(crate) SeededEntropy);
+
+impl Entropy for Failing {
+    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| EntropyError::with_source("the rng are lost"))?;
+        self.1.fill(destination)
+    }
+}
+
+/// The consumer of the test keys, not yet built.
+pub(crate) fn consumer_builder() -> ConsumerBuilder {
+    Consumer::builder(test_keys::CONSUMER_KEY)
+        .signing_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
+        .decryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
+        .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+}
+
+/// A broker that knows [`TOKEN`] and [`LIVE`], with its brokerage session open.
+pub(crate) fn broker_builder() -> BrokerBuilder {
+    Broker::builder()
+        .access_token(TOKEN, SECRET)
+        .live_session_token(LIVE, Timestamp::from_secs(NOW.as_secs() + 86_000))
+        .brokerage_session(true)
+}
+
+pub(crate) fn unlocked() -> UnlockedToken {
+    UnlockedToken::from_plaintext(TOKEN, Secret::from(SECRET.as_slice()))
+}
+
+/// The verifier `v` of the request token `t`.
+pub(crate) fn verifier() -> Verifier {
+    let stored = r#"{"request_token":"t","url":"https://h/?oauth_token=t"}"#;
+    serde_json::from_str::<Consent>(stored).unwrap().verifier_from_code("v").unwrap()
+}
+
+pub(crate) fn signer(consumer: &Consumer) -> Signer {
+    Signer::from_stored(consumer, TOKEN, &Secret::from(LIVE.as_slice())).unwrap()
+}
+
+/// Hands the exchange's request to the broker and the broker's reply to the exchange.
+pub(crate) fn complete<T>(broker: &mut Broker, rng: &mut SeededEntropy, exchange: Exchange<T>) -> Result<T, Error> {
+    let mut cx = Context::new(NOW, rng);
+    let response = broker.handle(&mut cx, exchange.request());
+    exchange.complete(response)
+}
+
+pub(crate) fn reply(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
+    Response::builder().status(status).body(body.into()).unwrap()
+}
+
+/// Lower-case hexadecimal, two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
