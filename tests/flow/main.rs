@@ -9,6 +9,8 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
+mod autotraits;
 #[cfg(feature = "simulator")]
 mod brokerage;
 #[cfg(feature = "simulator")]

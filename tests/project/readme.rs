@@ -52,7 +52,7 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn every_file_that_is_named_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let prose = prose();
     let folders = ["tests/", "examples/", "docs/", "src/", "benches/"];
     let named = quoted(&prose).filter(|name| folders.iter().any(|folder| name.starts_with(folder)));

@@ -9,9 +9,8 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
-#[cfg(all(feature = "simulator", feature = "getrandom"))]
-mod autotraits;
 mod layers;
 mod minimum_rust;
+mod modules;
 mod public_api;
 mod readme;
