@@ -16,3 +16,5 @@ mod keys;
 mod limits;
 #[cfg(feature = "rsa")]
 mod malformed;
+#[cfg(feature = "rsa")]
+mod unusual_keys;

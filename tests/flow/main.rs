@@ -32,6 +32,7 @@ mod refusals;
 mod remote_keys;
 #[cfg(feature = "simulator")]
 mod replies;
+mod signed_hosts;
 #[cfg(feature = "simulator")]
 mod signed_queries;
 #[cfg(feature = "simulator")]

@@ -1,6 +1,4 @@
 //! RSA keys that are whole and yet unlike nearly all: what works is accepted, and what does not is told as what it is.
-#![cfg(feature = "rsa")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test fails by panicking")]
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
@@ -8,12 +6,12 @@ use ibkr_oauth::{
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey},
 };
 
-const THREE_PRIMES: &str = include_str!("data/keys/rsa_three_primes.pem");
-const THREE_PRIMES_PKCS8: &str = include_str!("data/keys/rsa_three_primes_pkcs8.pem");
-const EXPONENT_3: &str = include_str!("data/keys/rsa_exponent_3.pem");
-const LARGEST_EXPONENT: &str = include_str!("data/keys/rsa_largest_exponent.pem");
-const LARGE_EXPONENT: &str = include_str!("data/keys/rsa_large_exponent.pem");
-const LARGE_EXPONENT_PUBLIC: &str = include_str!("data/keys/rsa_large_exponent_public.pem");
+const THREE_PRIMES: &str = include_str!("../data/keys/rsa_three_primes.pem");
+const THREE_PRIMES_PKCS8: &str = include_str!("../data/keys/rsa_three_primes_pkcs8.pem");
+const EXPONENT_3: &str = include_str!("../data/keys/rsa_exponent_3.pem");
+const LARGEST_EXPONENT: &str = include_str!("../data/keys/rsa_largest_exponent.pem");
+const LARGE_EXPONENT: &str = include_str!("../data/keys/rsa_large_exponent.pem");
+const LARGE_EXPONENT_PUBLIC: &str = include_str!("../data/keys/rsa_large_exponent_public.pem");
 
 struct Dice(u64);
 
@@ -63,7 +61,7 @@ fn a_key_of_three_primes_works() {
         // printf 'the opened secret of this token!' |
         //     openssl pkeyutl -encrypt -inkey rsa_three_primes.pem -pkeyopt rsa_padding_mode:pkcs1 | base64
         let ciphertext =
-            STANDARD.decode(include_str!("data/keys/rsa_three_primes_secret.txt").replace('\n', "")).unwrap();
+            STANDARD.decode(include_str!("../data/keys/rsa_three_primes_secret.txt").replace('\n', "")).unwrap();
         let opened = key.decrypt(&ciphertext, &mut Dice(3)).unwrap();
         assert_eq!(opened.expose(), b"the opened secret of this token!");
     }

@@ -1,5 +1,4 @@
 //! A signature goes to the consumer's hosts only, and to the host that the request names: whatever way it is made.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri,
