@@ -146,7 +146,7 @@ mod flow;
 mod header_value;
 pub mod key;
 pub mod oauth1;
-mod reply;
+mod response;
 mod secret;
 pub mod session;
 mod signer;
@@ -169,7 +169,7 @@ pub use crate::{
     consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, Realm},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
-    exchange::{Exchange, PendingReply, Unsigned},
+    exchange::{Exchange, PendingResponse, Unsigned},
     flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
     signer::{Epoch, PreparedRequest, RequestSignature, Scratch, Signer},

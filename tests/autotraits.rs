@@ -4,7 +4,8 @@
 use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
     EntropyError, Epoch, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement,
-    PendingReply, Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, UnlockedToken, Unsigned, Verifier,
+    PendingResponse, Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, UnlockedToken, Unsigned,
+    Verifier,
     dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
@@ -38,7 +39,7 @@ is_not!(Context<'static>: Sync);
 is_not!(Context<'static>: Clone);
 // Good for one attempt.
 is_not!(Exchange<Consent>: Clone);
-is_not!(PendingReply<Consent>: Clone);
+is_not!(PendingResponse<Consent>: Clone);
 is_not!(Unsigned<Consent>: Clone);
 // Nothing that holds a secret prints it by `Display`, and a secret has no order to be leaked by comparing.
 is_not!(Secret: std::fmt::Display);
@@ -57,7 +58,7 @@ fn all_that_a_program_keeps_may_cross_threads() {
     shared::<Exchange<BrokerageStatus>>();
     shared::<Exchange<Tickle>>();
     shared::<Exchange<Logout>>();
-    shared::<PendingReply<LiveSessionToken>>();
+    shared::<PendingResponse<LiveSessionToken>>();
     shared::<Unsigned<LiveSessionToken>>();
     shared::<Brokerage<'static>>();
     shared::<Exponent>();

@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 14] = [
     &["session"],
     &["brokerage", "flow"],
     &["signer"],
-    &["exchange", "reply"],
+    &["exchange", "response"],
     &["consumer"],
     &["oauth1", "dh"],
     &["timestamp_floor", "header_value"],

@@ -51,7 +51,7 @@ const SEARCHED: [(&str, &str, &str); 47] = [
     ("Output", "redaction_of_every_type.rs", "hidden(\"Output\""),
     ("ParameterPlacement", "redaction.rs", "check(\"ParameterPlacement\""),
     ("Parts", "diagnose_redaction.rs", "format!(\"{parts:?}\")"),
-    ("PendingReply", "redaction.rs", "check(\"PendingReply\""),
+    ("PendingResponse", "redaction.rs", "check(\"PendingResponse\""),
     ("Place", "diagnose_redaction.rs", "check(&explanation.compare("),
     ("PreparedRequest", "redaction_of_every_type.rs", "hidden(\"PreparedRequest\""),
     ("Refusal", "redaction.rs", "check_displayed(\"Refusal\""),

@@ -15,7 +15,7 @@ use crate::{
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    reply,
+    response,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
     trace,
@@ -29,7 +29,7 @@ use crate::{
 pub fn send<T>(agent: &Agent, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
     let host = host(&request);
-    let reply = transmit(agent, request, reply::LONGEST_REPLY, TIMEOUT);
+    let reply = transmit(agent, request, response::LONGEST_RESPONSE, TIMEOUT);
     pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
@@ -56,7 +56,7 @@ pub fn sign_and_send(
 
 /// Drives a session on this thread until it finishes.
 pub fn drive<E: Entropy>(agent: &Agent, driver: Driver<E>, on_event: impl FnMut(SessionEvent)) {
-    let send = |request, timeout| transmit(agent, request, reply::LONGEST_REPLY, timeout).map_err(Failure::from);
+    let send = |request, timeout| transmit(agent, request, response::LONGEST_RESPONSE, timeout).map_err(Failure::from);
     driver.run_blocking(send, on_event);
 }
 
