@@ -172,7 +172,7 @@ pub use crate::{
     exchange::{Exchange, PendingResponse, Unsigned},
     flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
-    signer::{Epoch, PreparedRequest, RequestSignature, Scratch, Signer},
+    signer::{PreparedRequest, RequestSignature, Scratch, Signer, TokenId},
 };
 pub use bytes;
 pub use http;

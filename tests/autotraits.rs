@@ -3,9 +3,8 @@
 
 use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
-    EntropyError, Epoch, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement,
-    PendingResponse, Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, UnlockedToken, Unsigned,
-    Verifier,
+    EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement, PendingResponse,
+    Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, TokenId, UnlockedToken, Unsigned, Verifier,
     dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
@@ -48,7 +47,7 @@ is_not!(Secret: std::hash::Hash);
 is_not!(LiveSessionToken: std::fmt::Display);
 is_not!(SigningInput: std::fmt::Display);
 is_not!(Exponent: Clone);
-is_not!(Epoch: PartialOrd);
+is_not!(TokenId: PartialOrd);
 
 #[test]
 fn all_that_a_program_keeps_may_cross_threads() {
@@ -91,7 +90,7 @@ fn values_may_be_cloned_and_shared() {
     cloned::<LiveSessionToken>();
     cloned::<Signer>();
     cloned::<RequestSignature>();
-    cloned::<Epoch>();
+    cloned::<TokenId>();
     cloned::<Secret>();
     cloned::<Timestamp>();
     cloned::<BrokerageStatus>();

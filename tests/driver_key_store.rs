@@ -29,7 +29,7 @@ fn driver() -> Driver<Dice> {
         .build()
         .unwrap();
     let mut config = SessionConfig::default();
-    config.refusals_most = 0;
+    config.max_refusals = 0;
     Driver::with_clock(Session::new(consumer, world::unlocked(), config), Dice(1), || NOW)
 }
 

@@ -199,7 +199,7 @@ fn the_steps_of_the_sign_in_show_none() {
     markers.check("LiveSessionToken", &live);
     markers.check("Signer", &live.signer());
     markers.check("Brokerage", &live.signer().brokerage());
-    markers.check("Epoch", &live.signer().epoch());
+    markers.check("TokenId", &live.signer().token_id());
     markers.check("Broker", &broker);
 
     let stored = AccessToken::from_parts("t", &STANDARD.encode([b"MARKER".as_slice(); 50].concat())).unwrap();

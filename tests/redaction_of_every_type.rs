@@ -37,7 +37,7 @@ const SEARCHED: [(&str, &str, &str); 47] = [
     // Parts of what is searched there.
     ("Difference", "diagnose_redaction.rs", "check(&explanation.compare("),
     ("Driver", "redaction_of_sessions.rs", "check(\"Driver\""),
-    ("Epoch", "redaction.rs", "check(\"Epoch\""),
+    ("TokenId", "redaction.rs", "check(\"TokenId\""),
     ("Error", "redaction.rs", "check_error(&error)"),
     ("Examination", "diagnose_redaction.rs", "check(&examine("),
     ("Exchange", "redaction.rs", "check(\"Exchange\""),

@@ -34,7 +34,7 @@ pub fn send<T>(agent: &Agent, exchange: Exchange<T>) -> Result<T, Error> {
 }
 
 /// Signs a request, as a form if its media type is that of one, and sends it. The reply is handed back whatever its
-/// status. Its epoch is [`Signer::epoch`].
+/// status. Its token id is [`Signer::token_id`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body:
 /// the broker refuses requests without them.

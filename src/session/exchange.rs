@@ -236,7 +236,7 @@ impl Session {
     fn expect(&mut self, awaited: Awaited) -> (ExchangeId, Timestamp) {
         let id = ExchangeId(self.next_id);
         self.next_id += 1;
-        let patience = if self.shutting_down { super::SHUTDOWN_PATIENCE } else { self.config.reply_timeout };
+        let patience = if self.shutting_down { super::SHUTDOWN_PATIENCE } else { self.config.response_timeout };
         let give_up_at = self.schedule.after(patience);
         self.schedule.answer = Some(give_up_at);
         self.outstanding = Some(Outstanding { id, since: self.schedule.now(), awaited });
