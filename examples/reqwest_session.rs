@@ -44,13 +44,13 @@ async fn get(client: &reqwest::Client, handle: &SessionHandle, path: &str) -> Re
         let reply = sign_and_send(client, &signer, &mut Context::new(now(), &mut OsEntropy), request)?;
         let response = reply.await?;
         // The session hears of it, and knows whether to send it again does any good, and any harm.
-        match handle.observe(signer.epoch(), response.status(), &http::Method::GET) {
+        match handle.report(signer.token_id(), response.status(), &http::Method::GET) {
             Advice::Resend if attempts < 3 => {
                 // A server that is down gets no better by being asked at once, nor without end.
                 tokio::time::sleep(Duration::from_secs(attempts)).await;
                 (refused, attempts) = (None, attempts + 1);
             }
-            Advice::AwaitAuthentication => refused = Some(signer.epoch()),
+            Advice::AwaitSession => refused = Some(signer.token_id()),
             _ => return Ok(response),
         }
     }

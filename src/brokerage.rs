@@ -19,7 +19,7 @@ use crate::{
     exchange::Exchange,
     header_value::{header_value, sensitive},
     oauth1::percent_encode,
-    reply,
+    response,
     secret::Secret,
     signer::Signer,
 };
@@ -125,7 +125,7 @@ impl Brokerage<'_> {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         self.signer.sign(cx, &mut request)?;
-        Ok(Exchange::new(stage, request, move |response| reply::read(stage, &response)))
+        Ok(Exchange::new(stage, request, move |response| response::read(stage, &response)))
     }
 
     /// The request that opens the WebSocket: RFC 6455's headers, the cookie with the session from `tickle`, and a
@@ -192,7 +192,7 @@ pub struct BrokerageStatus {
     #[serde(default)]
     pub connected: Option<bool>,
     /// Words of the broker's about the session.
-    #[serde(default, deserialize_with = "reply::unimportant")]
+    #[serde(default, deserialize_with = "response::unimportant")]
     pub message: Option<String>,
     /// Why the session failed.
     #[serde(default)]
@@ -236,12 +236,12 @@ pub struct Tickle {
 struct TickleReply {
     #[serde(default)]
     session: Option<String>,
-    #[serde(default, deserialize_with = "reply::unimportant", rename = "ssoExpires")]
+    #[serde(default, deserialize_with = "response::unimportant", rename = "ssoExpires")]
     sso_expires: Option<u64>,
     /// The broker's spelling.
-    #[serde(default, deserialize_with = "reply::unimportant", rename = "collission")]
+    #[serde(default, deserialize_with = "response::unimportant", rename = "collission")]
     collision: Option<bool>,
-    #[serde(default, deserialize_with = "reply::unimportant", rename = "userId")]
+    #[serde(default, deserialize_with = "response::unimportant", rename = "userId")]
     user_id: Option<u64>,
     #[serde(default)]
     iserver: Option<Iserver>,

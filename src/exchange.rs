@@ -33,8 +33,8 @@ use crate::{
 ///     send: impl FnOnce(http::Request<Bytes>) -> http::Response<Bytes>,
 ///     exchange: Exchange<T>,
 /// ) -> Result<T, Error> {
-///     let (request, reply) = exchange.into_parts();
-///     reply.complete(send(request))
+///     let (request, pending) = exchange.into_parts();
+///     pending.complete(send(request))
 /// }
 /// # let mut entropy = OsEntropy;
 /// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
@@ -47,17 +47,17 @@ use crate::{
 #[must_use = "nothing happens until the request is sent and its reply is given to `complete`"]
 pub struct Exchange<T> {
     request: Request<Bytes>,
-    reply: PendingReply<T>,
+    response: PendingResponse<T>,
 }
 
 /// What is left of an [`Exchange`] when its request was taken out to be sent.
 #[must_use = "the reply is of use only when it is given to `complete`"]
-pub struct PendingReply<T> {
+pub struct PendingResponse<T> {
     stage: Stage,
-    read: Box<ReadReply<T>>,
+    read: Box<ReadResponse<T>>,
 }
 
-type ReadReply<T> = dyn FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync;
+type ReadResponse<T> = dyn FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync;
 
 impl<T> Exchange<T> {
     pub(crate) fn new(
@@ -68,9 +68,9 @@ impl<T> Exchange<T> {
         Self::boxed(stage, request, Box::new(read))
     }
 
-    fn boxed(stage: Stage, request: Request<Bytes>, read: Box<ReadReply<T>>) -> Self {
+    fn boxed(stage: Stage, request: Request<Bytes>, read: Box<ReadResponse<T>>) -> Self {
         trace::made(stage, &request);
-        Self { request, reply: PendingReply { stage, read } }
+        Self { request, response: PendingResponse { stage, read } }
     }
 
     /// The request, with an absolute URI.
@@ -82,12 +82,12 @@ impl<T> Exchange<T> {
     /// The step of the protocol that the request belongs to.
     #[must_use]
     pub fn stage(&self) -> Stage {
-        self.reply.stage
+        self.response.stage
     }
 
     /// Takes the exchange apart, for HTTP clients that want to own the request.
-    pub fn into_parts(self) -> (Request<Bytes>, PendingReply<T>) {
-        (self.request, self.reply)
+    pub fn into_parts(self) -> (Request<Bytes>, PendingResponse<T>) {
+        (self.request, self.response)
     }
 
     /// Reads the reply.
@@ -96,11 +96,11 @@ impl<T> Exchange<T> {
     /// See [`ErrorKind`](crate::ErrorKind): what the broker refused, cannot do now, or answered in a way that is not to
     /// be understood or trusted.
     pub fn complete(self, response: Response<Bytes>) -> Result<T, Error> {
-        self.reply.complete(response)
+        self.response.complete(response)
     }
 }
 
-impl<T> PendingReply<T> {
+impl<T> PendingResponse<T> {
     /// Reads the reply.
     ///
     /// # Errors
@@ -129,9 +129,9 @@ impl<T> fmt::Debug for Exchange<T> {
     }
 }
 
-impl<T> fmt::Debug for PendingReply<T> {
+impl<T> fmt::Debug for PendingResponse<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingReply").field("stage", &self.stage).finish_non_exhaustive()
+        f.debug_struct("PendingResponse").field("stage", &self.stage).finish_non_exhaustive()
     }
 }
 
@@ -160,7 +160,7 @@ pub struct Unsigned<T> {
     /// In the order of the header: sorted by name.
     parameters: Vec<(&'static str, String)>,
     input: SigningInput,
-    read: Box<ReadReply<T>>,
+    read: Box<ReadResponse<T>>,
 }
 
 impl<T> Unsigned<T> {

@@ -145,7 +145,7 @@ mod flow;
 mod header_value;
 pub mod key;
 pub mod oauth1;
-mod reply;
+mod response;
 mod secret;
 pub mod session;
 mod signer;
@@ -168,10 +168,10 @@ pub use crate::{
     consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, Realm},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
-    exchange::{Exchange, PendingReply, Unsigned},
+    exchange::{Exchange, PendingResponse, Unsigned},
     flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
-    signer::{Epoch, PreparedRequest, RequestSignature, Scratch, Signer},
+    signer::{PreparedRequest, RequestSignature, Scratch, Signer, TokenId},
 };
 pub use bytes;
 pub use http;

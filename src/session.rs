@@ -167,7 +167,12 @@ impl Session {
 
     /// A session that starts with a live session token which was negotiated already.
     #[must_use]
-    pub fn with_token(consumer: Consumer, token: UnlockedToken, live: LiveSessionToken, config: SessionConfig) -> Self {
+    pub fn with_live_session_token(
+        consumer: Consumer,
+        token: UnlockedToken,
+        live: LiveSessionToken,
+        config: SessionConfig,
+    ) -> Self {
         Self { given: Some(live), ..Self::new(consumer, token, config) }
     }
 
@@ -246,7 +251,7 @@ impl Session {
                 let patience = self.schedule.after(SHUTDOWN_PATIENCE);
                 self.schedule.answer = self.schedule.answer.map(|at| at.min(patience));
             }
-            Input::Observed { epoch, status } => self.observe(epoch, status),
+            Input::Reported { token_id, status } => self.report(token_id, status),
             Input::Signed { id, signature } => self.attach(cx, id, &signature),
             Input::Failed { id, failure } => match self.take_outstanding(|outstanding| outstanding.is(id)) {
                 Some(outstanding) => self.fail(cx, outstanding.task(), outstanding.failure(failure), None),

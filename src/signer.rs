@@ -34,14 +34,14 @@ const STAGE: Stage = Stage::Sign;
 
 /// Which live session token made a signature.
 ///
-/// Two epochs are equal if their tokens are, in whichever process; they have no order.
+/// Two ids are equal if their tokens are, in whichever process; they have no order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Epoch([u8; 8]);
+pub struct TokenId([u8; 8]);
 
-impl Epoch {
+impl TokenId {
     fn of(live_session_token: &Secret) -> Self {
         let digest =
-            Sha256::new().chain_update(b"ibkr-oauth epoch").chain_update(live_session_token.expose()).finalize();
+            Sha256::new().chain_update(b"ibkr-oauth token id").chain_update(live_session_token.expose()).finalize();
         let mut first = [0; 8];
         first.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         Self(first)
@@ -75,7 +75,7 @@ pub struct Signer {
     consumer: Consumer,
     token: Arc<str>,
     template: Arc<Template>,
-    epoch: Epoch,
+    token_id: TokenId,
     floor: Arc<TimestampFloor>,
 }
 
@@ -87,7 +87,7 @@ impl Signer {
         floor: Arc<TimestampFloor>,
     ) -> Self {
         let template = Arc::new(Template::new(&consumer, &token, live_session_token));
-        Self { consumer, token, template, epoch: Epoch::of(live_session_token), floor }
+        Self { consumer, token, template, token_id: TokenId::of(live_session_token), floor }
     }
 
     /// A signer for a live session token that was proved earlier, perhaps by another process, and kept since: the
@@ -108,8 +108,8 @@ impl Signer {
 
     /// Which live session token this signer uses.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
+    pub fn token_id(&self) -> TokenId {
+        self.token_id
     }
 
     /// The consumer for whom requests are signed.
@@ -137,30 +137,30 @@ impl Signer {
     /// - or the clock was set back by more than 300 seconds;
     ///
     /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
-    pub fn sign<B>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<Epoch, Error> {
+    pub fn sign<B>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<TokenId, Error> {
         let authorization = self.authorization(cx, Head::from(&*request), None)?;
         request.headers_mut().insert(AUTHORIZATION, authorization);
-        Ok(self.epoch)
+        Ok(self.token_id)
     }
 
     /// Signs a request whose body is an `application/x-www-form-urlencoded` form. Adds `Authorization` and nothing else.
     ///
     /// # Errors
     /// As [`sign`](Self::sign), with the media type the other way round.
-    pub fn sign_form<B: AsRef<[u8]>>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<Epoch, Error> {
+    pub fn sign_form<B: AsRef<[u8]>>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<TokenId, Error> {
         let authorization = self.authorization(cx, Head::from(&*request), Some(request.body().as_ref()))?;
         request.headers_mut().insert(AUTHORIZATION, authorization);
-        Ok(self.epoch)
+        Ok(self.token_id)
     }
 
     /// Signs the head of a request; `form` is its body if that is a form, and `None` otherwise.
     ///
     /// # Errors
     /// As [`sign`](Self::sign) and [`sign_form`](Self::sign_form).
-    pub fn sign_parts(&self, cx: &mut Context<'_>, parts: &mut Parts, form: Option<&[u8]>) -> Result<Epoch, Error> {
+    pub fn sign_parts(&self, cx: &mut Context<'_>, parts: &mut Parts, form: Option<&[u8]>) -> Result<TokenId, Error> {
         let authorization = self.authorization(cx, Head::from(&*parts), form)?;
         parts.headers.insert(AUTHORIZATION, authorization);
-        Ok(self.epoch)
+        Ok(self.token_id)
     }
 
     fn authorization(&self, cx: &mut Context<'_>, head: Head<'_>, form: Option<&[u8]>) -> Result<HeaderValue, Error> {
@@ -196,9 +196,9 @@ impl Signer {
         parts: &Parts,
         form: Option<&[u8]>,
         scratch: &mut Scratch,
-    ) -> Result<Epoch, Error> {
+    ) -> Result<TokenId, Error> {
         self.write(cx, Head::from(parts), form, scratch)?;
-        Ok(self.epoch)
+        Ok(self.token_id)
     }
 
     fn write(
@@ -224,7 +224,7 @@ impl Signer {
     /// # Errors
     /// As [`sign`](Self::sign), but for the clock and the random bytes.
     pub fn prepare(&self, parts: &Parts) -> Result<PreparedRequest, Error> {
-        PreparedRequest::new(Head::from(parts), Arc::clone(&self.template), Arc::clone(&self.floor), self.epoch)
+        PreparedRequest::new(Head::from(parts), Arc::clone(&self.template), Arc::clone(&self.floor), self.token_id)
     }
 
     /// Makes the signature for a nonce and a timestamp (in seconds since the epoch) that are already known: to compare
@@ -266,7 +266,10 @@ impl Signer {
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").field("consumer", &self.consumer).field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("Signer")
+            .field("consumer", &self.consumer)
+            .field("token_id", &self.token_id)
+            .finish_non_exhaustive()
     }
 }
 

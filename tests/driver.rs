@@ -76,7 +76,7 @@ fn a_request_under_way_is_not_dropped_when_the_driver_is_woken() {
     assert!(running.go_on().is_pending());
     let tickle = Arc::clone(&stage.waiting.lock().unwrap()[0]);
     for _ in 0..3 {
-        let _ = handle.observe(handle.view().epoch().unwrap(), StatusCode::TOO_MANY_REQUESTS, &Method::GET);
+        let _ = handle.report(handle.view().token_id().unwrap(), StatusCode::TOO_MANY_REQUESTS, &Method::GET);
         assert!(running.go_on().is_pending());
         assert!(!tickle.lock().unwrap().dropped);
     }
@@ -113,32 +113,32 @@ fn a_thousand_refusals_cost_one_handshake() {
     let (stage, handle, mut running) = live();
     assert_eq!(stage.handshakes(), 1);
     stage.broker.lock().unwrap().inject(Fault::expire_live_session_token());
-    let (old, get) = (handle.view().epoch().unwrap(), Method::GET);
+    let (old, get) = (handle.view().token_id().unwrap(), Method::GET);
     for _ in 0..1000 {
-        assert_eq!(handle.observe(old, StatusCode::UNAUTHORIZED, &get), Advice::AwaitAuthentication);
+        assert_eq!(handle.report(old, StatusCode::UNAUTHORIZED, &get), Advice::AwaitSession);
     }
     assert_eq!(running.bell.0.load(Ordering::SeqCst), 1, "one word is enough");
     let mut waiting: Vec<_> = (0..100).map(|_| Running::new(Box::pin(signer(&handle, Some(old))))).collect();
     assert!(waiting.iter_mut().all(|signer| signer.go_on().is_pending()));
     while running.go_on().is_pending() && stage.asked().is_some() {
         // Stragglers, between the steps.
-        let advice = handle.observe(old, StatusCode::UNAUTHORIZED, &get);
-        assert!([Advice::AwaitAuthentication, Advice::Resend].contains(&advice), "{advice:?}");
+        let advice = handle.report(old, StatusCode::UNAUTHORIZED, &get);
+        assert!([Advice::AwaitSession, Advice::Resend].contains(&advice), "{advice:?}");
         stage.answer();
     }
     assert_eq!((stage.handshakes(), stage.last_state()), (2, Some(State::Live)));
     for signer in &mut waiting {
         let Poll::Ready(Ok(signer)) = signer.go_on() else { panic!("not woken") };
-        assert_ne!(signer.epoch(), old);
+        assert_ne!(signer.token_id(), old);
     }
-    assert_eq!(handle.observe(old, StatusCode::UNAUTHORIZED, &get), Advice::Resend, "late ones of the old epoch");
+    assert_eq!(handle.report(old, StatusCode::UNAUTHORIZED, &get), Advice::Resend, "late ones of the old token");
     assert!(running.go_on().is_pending());
     assert_eq!((stage.asked(), stage.handshakes()), (None, 2));
 }
 
 async fn signer(
     handle: &SessionHandle,
-    refused: Option<ibkr_oauth::Epoch>,
+    refused: Option<ibkr_oauth::TokenId>,
 ) -> Result<ibkr_oauth::Signer, ibkr_oauth::Error> {
     handle.signer(refused).await
 }
@@ -152,11 +152,11 @@ fn kind<T: std::fmt::Debug>(result: Result<T, ibkr_oauth::Error>) -> ErrorKind {
 fn a_refusal_that_was_about_the_request_ends_the_wait() {
     let (stage, handle, mut running) = started();
     stage.sign_in(&mut running);
-    let epoch = handle.view().epoch().unwrap();
+    let token_id = handle.view().token_id().unwrap();
     for waits_first in [true, false] {
-        let advice = handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
-        assert_eq!(advice, Advice::AwaitAuthentication);
-        let mut wait = Running::new(handle.signer(Some(epoch)));
+        let advice = handle.report(token_id, StatusCode::UNAUTHORIZED, &Method::GET);
+        assert_eq!(advice, Advice::AwaitSession);
+        let mut wait = Running::new(handle.signer(Some(token_id)));
         if waits_first {
             assert!(wait.go_on().is_pending());
         }
@@ -166,7 +166,7 @@ fn a_refusal_that_was_about_the_request_ends_the_wait() {
         assert!(running.go_on().is_pending());
         let Poll::Ready(Err(error)) = wait.go_on() else { panic!("{waits_first}") };
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, ibkr_oauth::Stage::Sign), "{waits_first}");
-        assert_eq!(handle.signer_blocking(None).unwrap().epoch(), epoch);
+        assert_eq!(handle.signer_blocking(None).unwrap().token_id(), token_id);
         // The session does not ask more often than it repeats a tickle.
         stage.pass(Duration::from_secs(6), &running);
         assert!(running.go_on().is_pending());
@@ -179,16 +179,16 @@ fn a_refusal_that_was_about_the_request_ends_the_wait() {
 fn an_answer_from_before_a_refusal_does_not_end_the_wait() {
     let (stage, handle, mut running) = started();
     stage.sign_in(&mut running);
-    let epoch = handle.view().epoch().unwrap();
-    let refused = || handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
-    assert_eq!(refused(), Advice::AwaitAuthentication);
+    let token_id = handle.view().token_id().unwrap();
+    let refused = || handle.report(token_id, StatusCode::UNAUTHORIZED, &Method::GET);
+    assert_eq!(refused(), Advice::AwaitSession);
     assert!(running.go_on().is_pending());
     assert_eq!(stage.asked().as_deref(), Some("/tickle"));
     let reply = stage.reply();
 
     stage.broker.lock().unwrap().inject(Fault::expire_live_session_token());
-    assert_eq!(refused(), Advice::AwaitAuthentication);
-    let mut wait = Running::new(handle.signer(Some(epoch)));
+    assert_eq!(refused(), Advice::AwaitSession);
+    let mut wait = Running::new(handle.signer(Some(token_id)));
     assert!(running.go_on().is_pending());
     stage.deliver(reply);
     assert!(running.go_on().is_pending());
@@ -201,7 +201,7 @@ fn an_answer_from_before_a_refusal_does_not_end_the_wait() {
         stage.answer();
     }
     let Poll::Ready(Ok(signer)) = wait.go_on() else { panic!("not woken") };
-    assert_ne!(signer.epoch(), epoch);
+    assert_ne!(signer.token_id(), token_id);
     assert_eq!(stage.handshakes(), 2);
 }
 
@@ -271,7 +271,7 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
 #[test]
 fn handles_outlive_their_session_and_do_no_harm() {
     let (stage, handle, mut running) = live();
-    let epoch = handle.view().epoch().unwrap();
+    let token_id = handle.view().token_id().unwrap();
     handle.shutdown();
     handle.shutdown();
     while running.go_on().is_pending() {
@@ -280,11 +280,11 @@ fn handles_outlive_their_session_and_do_no_harm() {
     drop(running);
     for handle in [handle.clone(), handle] {
         handle.shutdown();
-        let advice = handle.observe(epoch, StatusCode::UNAUTHORIZED, &Method::GET);
+        let advice = handle.report(token_id, StatusCode::UNAUTHORIZED, &Method::GET);
         assert_eq!(advice, Advice::GiveUp(ErrorKind::Config));
-        assert_eq!(handle.observe(epoch, StatusCode::OK, &Method::GET), Advice::None);
+        assert_eq!(handle.report(token_id, StatusCode::OK, &Method::GET), Advice::None);
         assert!(handle.view().signer().is_none());
-        assert_eq!(handle.signer_blocking(Some(epoch)).unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(handle.signer_blocking(Some(token_id)).unwrap_err().kind(), ErrorKind::Unavailable);
     }
     assert_eq!(stage.asked(), None);
 }
@@ -310,10 +310,10 @@ fn the_blocking_driver_waits_and_is_woken() {
     };
     assert_eq!(to(State::Live), Some(Trigger::Ready));
     // The clock stands still: only a word wakes it.
-    let old = handle.signer_blocking(None).unwrap().epoch();
+    let old = handle.signer_blocking(None).unwrap().token_id();
     stage.broker.lock().unwrap().inject(Fault::expire_live_session_token());
-    assert_eq!(handle.observe(old, StatusCode::UNAUTHORIZED, &Method::POST), Advice::AwaitAuthentication);
-    assert_ne!(handle.signer_blocking(Some(old)).unwrap().epoch(), old);
+    assert_eq!(handle.report(old, StatusCode::UNAUTHORIZED, &Method::POST), Advice::AwaitSession);
+    assert_ne!(handle.signer_blocking(Some(old)).unwrap().token_id(), old);
     assert_eq!(to(State::Live), Some(Trigger::Ready));
     handle.shutdown();
     driving.join().unwrap();
@@ -340,11 +340,11 @@ fn it_runs_on_a_runtime_with_threads() {
     let waiting: Vec<_> = (0..20)
         .map(|_| {
             let handle = handle.clone();
-            runtime.spawn(async move { handle.signer(None).await.unwrap().epoch() })
+            runtime.spawn(async move { handle.signer(None).await.unwrap().token_id() })
         })
         .collect();
-    for epoch in waiting {
-        assert_eq!(Some(runtime.block_on(epoch).unwrap()), handle.view().epoch());
+    for token_id in waiting {
+        assert_eq!(Some(runtime.block_on(token_id).unwrap()), handle.view().token_id());
     }
     handle.shutdown();
     runtime.block_on(task).unwrap();

@@ -30,7 +30,7 @@ fn driver() -> Driver<SeededEntropy> {
         .build()
         .unwrap();
     let mut config = SessionConfig::default();
-    config.refusals_most = 0;
+    config.max_refusals = 0;
     Driver::with_clock(Session::new(consumer, fixture::unlocked(), config), SeededEntropy(1), || NOW)
 }
 

@@ -39,8 +39,8 @@ struct Meddler {
 impl Meddler {
     fn meddle(&self) {
         let view = self.handle.view();
-        if let Some(epoch) = view.epoch() {
-            let _ = self.handle.observe(epoch, StatusCode::OK, &Method::GET);
+        if let Some(token_id) = view.token_id() {
+            let _ = self.handle.report(token_id, StatusCode::OK, &Method::GET);
         }
         drop(pin!(self.handle.signer(None)).poll(&mut TaskContext::from_waker(Waker::noop())));
     }
@@ -146,7 +146,7 @@ fn waiters_are_woken_by_news_and_by_the_end() {
         assert!(driven.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
         assert!(meddlers.woken() >= 1);
         assert!(matches!(meddlers.poll(waiter.as_mut()), Poll::Ready(Ok(_))));
-        let refused = meddlers.handle.view().epoch();
+        let refused = meddlers.handle.view().token_id();
         let handle = meddlers.handle.clone();
         let mut waiter = pin!(handle.signer(refused));
         assert!(meddlers.poll(waiter.as_mut()).is_pending());
@@ -168,7 +168,7 @@ fn the_driver_may_be_polled_by_another_task_woken_and_dropped() {
         assert_eq!(meddlers.handle.view().state(), State::Live);
         let before = meddlers.woken();
         let _ =
-            meddlers.handle.observe(meddlers.handle.view().epoch().unwrap(), StatusCode::UNAUTHORIZED, &Method::GET);
+            meddlers.handle.report(meddlers.handle.view().token_id().unwrap(), StatusCode::UNAUTHORIZED, &Method::GET);
         assert!(meddlers.woken() > before);
         assert!(meddlers.poll(driven.as_mut()).is_pending());
         meddlers.handle.shutdown();
@@ -190,8 +190,8 @@ fn events_may_use_the_handle() {
         driver.run_blocking(send, move |event| {
             *count.lock().unwrap() += 1;
             let view = handle.view();
-            if let Some(epoch) = view.epoch() {
-                let _ = handle.observe(epoch, StatusCode::OK, &Method::GET);
+            if let Some(token_id) = view.token_id() {
+                let _ = handle.report(token_id, StatusCode::OK, &Method::GET);
             }
             if matches!(event, SessionEvent::StateChanged { to: State::Live, .. }) {
                 handle.shutdown();

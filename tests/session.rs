@@ -15,8 +15,6 @@
 mod clock;
 #[path = "session/compete.rs"]
 mod compete;
-#[path = "session/epochs.rs"]
-mod epochs;
 #[path = "session/faults.rs"]
 mod faults;
 #[path = "session/hand_over.rs"]
@@ -33,6 +31,8 @@ mod misuse;
 mod penalty_box;
 #[path = "session/remote_keys.rs"]
 mod remote_keys;
+#[path = "session/reports.rs"]
+mod reports;
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@
 use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
 use ibkr_oauth::{
-    Context, Entropy, EntropyError, Epoch, Secret, Timestamp, UnlockedToken,
+    Context, Entropy, EntropyError, Secret, Timestamp, TokenId, UnlockedToken,
     bytes::Bytes,
     http::{Request, Response, StatusCode},
     session::{CompetePolicy, ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, State},
@@ -35,7 +35,7 @@ struct Call {
 enum Word {
     Response(ExchangeId, Response<Bytes>),
     Failed(ExchangeId, Failure),
-    Observed(Epoch, StatusCode),
+    Observed(TokenId, StatusCode),
     Shutdown,
     Timeout,
 }
@@ -45,7 +45,7 @@ impl Word {
         match self {
             Self::Response(id, response) => Input::Response { id, response },
             Self::Failed(id, failure) => Input::Failed { id, failure },
-            Self::Observed(epoch, status) => Input::Observed { epoch, status },
+            Self::Observed(token_id, status) => Input::Reported { token_id, status },
             Self::Shutdown => Input::Shutdown,
             Self::Timeout => Input::Timeout,
         }
@@ -191,8 +191,8 @@ impl Storm {
                     match self.roll() {
                         0..=3 => self.ahead = [0, -100, 90, -1000][usize::from(self.roll() % 4)],
                         4 => {
-                            if let Some(epoch) = self.session.view().epoch() {
-                                self.tell(Word::Observed(epoch, StatusCode::UNAUTHORIZED));
+                            if let Some(token_id) = self.session.view().token_id() {
+                                self.tell(Word::Observed(token_id, StatusCode::UNAUTHORIZED));
                             }
                         }
                         5 => self.now = self.now.saturating_add(Duration::from_secs(3 * 3600)),

@@ -28,7 +28,7 @@ fn config(trigger: Trigger) -> SessionConfig {
     let mut config = SessionConfig::default();
     config.brokerage = trigger != Trigger::ProvedReadOnly;
     if trigger == Trigger::GaveUp {
-        config.refusals_most = 0;
+        config.max_refusals = 0;
     }
     config
 }
@@ -39,8 +39,12 @@ fn resumed_without_group(config: SessionConfig) -> Machine {
         let token = test_keys::unlocked_token(broker, cx)?;
         let live = token.live_session_token(&test_keys::consumer()?, cx)?;
         let reply = broker.handle(cx, live.request());
-        let mut first =
-            Session::with_token(test_keys::consumer()?, token.clone(), live.complete(reply)?, config.clone());
+        let mut first = Session::with_live_session_token(
+            test_keys::consumer()?,
+            token.clone(),
+            live.complete(reply)?,
+            config.clone(),
+        );
         drop(first.poll_output(cx));
         let snapshot = first.snapshot().expect("a live session token");
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY).build()?;
@@ -143,7 +147,7 @@ fn pull(machine: &mut Machine, state: State, trigger: Trigger) {
         }
         (_, Trigger::TokenLost) => {
             machine.pass(61);
-            machine.observe(401);
+            machine.report(401);
         }
         (State::Live | State::Displaced, Trigger::Failed) => {
             for _ in 0..2 {

@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let response = send_settled(&agent, &signer, &request, arguments.open)?;
 
     print(&response, format)?;
-    Error::of_reply(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
+    Error::from_response(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
 }
 
 fn print(response: &Response<Bytes>, format: Format) -> Result<(), Failure> {
@@ -143,7 +143,7 @@ fn send_settled(
     let mut attempt = 1;
     loop {
         let response = credentials::with_context(|cx| sign_and_send(agent, signer, cx, request.clone()))?;
-        let settling = opened && Error::of_reply(&response).is_some_and(|error| is_no_bridge(&error));
+        let settling = opened && Error::from_response(&response).is_some_and(|error| is_no_bridge(&error));
         if !settling || attempt == brokerage::ATTEMPTS {
             return Ok(response);
         }

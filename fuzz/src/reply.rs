@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
     let mut cx = Context::new(NOW, &mut dice);
     let signer = world::signer(&CONSUMER);
     let reply = response(body.clone());
-    if let Some(error) = Error::of_reply(&reply) {
+    if let Some(error) = Error::from_response(&reply) {
         assert!(!reply.status().is_success());
         check(&error, Stage::Transport, status);
     }

@@ -61,7 +61,7 @@ struct Config {
     compete: u8,
     /// Each setting in seconds, some of them scaled up.
     times: [u16; 6],
-    refusals_most: u8,
+    max_refusals: u8,
     correct_clock: bool,
     leave_open: bool,
 }
@@ -87,7 +87,7 @@ enum Operation {
     /// The application reports what became of a request of its own.
     Observe {
         status: u8,
-        epoch: u8,
+        token_id: u8,
     },
     /// The application signs a request of its own, perhaps with a signer of before.
     Request {
@@ -184,16 +184,16 @@ fn config(of: &Config) -> SessionConfig {
     config.compete =
         [CompetePolicy::Yield, CompetePolicy::TakeOnce, CompetePolicy::TakeAlways][usize::from(of.compete % 3)];
     config.tickle_interval = seconds(0);
-    config.reply_timeout = seconds(1) / 100;
+    config.response_timeout = seconds(1) / 100;
     config.renewal_margin = seconds(2) * 10;
     config.renewal_jitter = seconds(3) * 10;
-    config.back_off_most = seconds(4);
-    config.back_off_first = seconds(4) / 8;
+    config.max_backoff = seconds(4);
+    config.initial_backoff = seconds(4) / 8;
     config.penalty_box = seconds(5);
     config.displaced_retry = seconds(5) / 2;
     config.settle_timeout = seconds(1) / 10;
     config.tickle_retry = seconds(0) / 16;
-    config.refusals_most = of.refusals_most.into();
+    config.max_refusals = of.max_refusals.into();
     config.correct_clock = of.correct_clock;
     config.on_shutdown = if of.leave_open { OnShutdown::LeaveOpen } else { OnShutdown::LogOut };
     config
@@ -277,12 +277,12 @@ impl Watch {
                     self.tell(Input::Signed { id: outstanding.id, signature });
                 }
             }
-            Operation::Observe { status, epoch } => {
+            Operation::Observe { status, token_id } => {
                 let statuses = [401, 410, 429, 500, 503, 200, 403, 408, 302, 599];
                 let status = StatusCode::from_u16(statuses[usize::from(status) % statuses.len()]).expect("valid");
-                if let Some(signer) = self.signer(epoch) {
-                    self.tell(Input::Observed { epoch: signer.epoch(), status });
-                    let _ = self.session.view().advise(signer.epoch(), status, &http::Method::POST);
+                if let Some(signer) = self.signer(token_id) {
+                    self.tell(Input::Reported { token_id: signer.token_id(), status });
+                    let _ = self.session.view().advise(signer.token_id(), status, &http::Method::POST);
                 }
             }
             Operation::Request { signer } => self.request(signer),
@@ -356,7 +356,7 @@ impl Watch {
         assert_eq!(view.state(), self.state, "{}", self.log);
         assert_eq!(self.finished, self.state == State::Closed, "{}", self.log);
         if let Some(signer) = view.signer()
-            && self.signers.last().map(Signer::epoch) != Some(signer.epoch())
+            && self.signers.last().map(Signer::token_id) != Some(signer.token_id())
         {
             self.signers.push(signer.clone());
         }

@@ -22,7 +22,7 @@ use crate::{
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    reply,
+    response,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
     trace,
@@ -40,12 +40,12 @@ pub async fn send<T, C: Connect + Clone + Send + Sync + 'static, S: Future<Outpu
 ) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
     let host = host(&request);
-    let reply = within(sleep(TIMEOUT), transmit(client, request, reply::LONGEST_REPLY)).await;
+    let reply = within(sleep(TIMEOUT), transmit(client, request, response::LONGEST_RESPONSE)).await;
     pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
-/// whatever its status. The request's epoch is [`Signer::epoch`].
+/// whatever its status. The request's token id is [`Signer::token_id`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body.
 ///
@@ -81,7 +81,7 @@ pub async fn drive<E: Entropy, C: Connect + Clone + Send + Sync + 'static, S: Fu
     sleep: impl FnMut(Duration) -> S,
     on_event: impl FnMut(SessionEvent),
 ) {
-    let send = async |request| transmit(client, request, reply::LONGEST_REPLY).await.map_err(Failure::from);
+    let send = async |request| transmit(client, request, response::LONGEST_RESPONSE).await.map_err(Failure::from);
     driver.run(send, sleep, on_event).await;
 }
 

@@ -17,7 +17,7 @@ use crate::{
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
+    response::LONGEST_RESPONSE as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
     trace,
@@ -46,7 +46,7 @@ pub async fn send<T>(client: &Client, exchange: Exchange<T>) -> Result<T, Error>
 }
 
 /// Signs a request at once, as a form if its media type is that of one; the future sends it. The reply is handed back
-/// whatever its status. The request's epoch is [`Signer::epoch`].
+/// whatever its status. The request's token id is [`Signer::token_id`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body.
 ///

@@ -15,7 +15,7 @@ use crate::{
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    reply,
+    response,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
     trace,
@@ -29,12 +29,12 @@ use crate::{
 pub fn send<T>(agent: &Agent, exchange: Exchange<T>) -> Result<T, Error> {
     let (request, pending) = exchange.into_parts();
     let host = host(&request);
-    let reply = transmit(agent, request, reply::LONGEST_REPLY, TIMEOUT);
+    let reply = transmit(agent, request, response::LONGEST_RESPONSE, TIMEOUT);
     pending.complete(reply.map_err(|no_reply| no_reply.error(&host))?)
 }
 
 /// Signs a request, as a form if its media type is that of one, and sends it. The reply is handed back whatever its
-/// status. Its epoch is [`Signer::epoch`].
+/// status. Its token id is [`Signer::token_id`].
 ///
 /// Adds the consumer's `User-Agent` where there is none, and `Content-Length: 0` to a `POST` or `PUT` without a body:
 /// the broker refuses requests without them.
@@ -56,7 +56,7 @@ pub fn sign_and_send(
 
 /// Drives a session on this thread until it finishes.
 pub fn drive<E: Entropy>(agent: &Agent, driver: Driver<E>, on_event: impl FnMut(SessionEvent)) {
-    let send = |request, timeout| transmit(agent, request, reply::LONGEST_REPLY, timeout).map_err(Failure::from);
+    let send = |request, timeout| transmit(agent, request, response::LONGEST_RESPONSE, timeout).map_err(Failure::from);
     driver.run_blocking(send, on_event);
 }
 

@@ -14,7 +14,7 @@ use http::{Method, StatusCode};
 use crate::{
     error::{Error, ErrorKind, Stage},
     session::{Advice, Input, SessionView, State},
-    signer::{Epoch, Signer},
+    signer::{Signer, TokenId},
 };
 
 /// Where the handles leave word for the driver, and the driver the view for the handles.
@@ -40,7 +40,7 @@ struct Content {
 
 /// The refusal that was reported last.
 struct Doubt {
-    epoch: Epoch,
+    token_id: TokenId,
     /// How many requests of the session's had been sent by then: their answers may be from before the refusal.
     sent: u64,
 }
@@ -48,7 +48,7 @@ struct Doubt {
 /// What the handles said: each thing once, however many said it, so that it stays small while the driver is busy.
 #[derive(Default)]
 struct Mail {
-    observed: Vec<(Epoch, StatusCode)>,
+    observed: Vec<(TokenId, StatusCode)>,
     shutdown: bool,
 }
 
@@ -58,7 +58,7 @@ impl Mail {
     }
 
     fn into_inputs(self) -> impl Iterator<Item = Input> {
-        let observed = self.observed.into_iter().map(|(epoch, status)| Input::Observed { epoch, status });
+        let observed = self.observed.into_iter().map(|(token_id, status)| Input::Reported { token_id, status });
         observed.chain(self.shutdown.then_some(Input::Shutdown))
     }
 }
@@ -201,11 +201,11 @@ impl Drop for Place<'_> {
 /// loop {
 ///     let (signer, mut request) = (handle.signer_blocking(refused)?, build());
 ///     # let sign = |request: &mut http::Request<String>| signer.sign(&mut Context::new(now(), &mut OsEntropy), request);
-///     let epoch = sign(&mut request)?;
+///     let token_id = sign(&mut request)?;
 ///     let response = send(&request);
-///     match handle.observe(epoch, response.status(), request.method()) {
+///     match handle.report(token_id, response.status(), request.method()) {
 ///         Advice::Resend if attempts < 3 => (refused, attempts) = (None, attempts + 1),
-///         Advice::AwaitAuthentication => refused = Some(epoch),
+///         Advice::AwaitSession => refused = Some(token_id),
 ///         _ => break Ok(response.into_body()),
 ///     }
 /// }
@@ -226,22 +226,22 @@ impl SessionHandle {
         Arc::clone(&self.0.lock().view)
     }
 
-    /// Reports the fate of a request, signed in `epoch`, to the session, and says what to do about it.
+    /// Reports the fate of a request, signed by the token of `token_id`, to the session, and says what to do about it.
     #[must_use]
-    pub fn observe(&self, epoch: Epoch, status: StatusCode, method: &Method) -> Advice {
+    pub fn report(&self, token_id: TokenId, status: StatusCode, method: &Method) -> Advice {
         // Only these change anything; the others would wake the driver for nothing.
         let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::GONE);
         if refused || status == StatusCode::TOO_MANY_REQUESTS {
             self.0.leave(|content| {
                 if refused {
-                    content.doubt = Some(Doubt { epoch, sent: content.sent });
+                    content.doubt = Some(Doubt { token_id, sent: content.sent });
                 }
-                if !content.mail.observed.contains(&(epoch, status)) {
-                    content.mail.observed.push((epoch, status));
+                if !content.mail.observed.contains(&(token_id, status)) {
+                    content.mail.observed.push((token_id, status));
                 }
             });
         }
-        self.view().advise(epoch, status, method)
+        self.view().advise(token_id, status, method)
     }
 
     /// Asks the session to end. Returns at once; the driver returns when it has.
@@ -249,17 +249,17 @@ impl SessionHandle {
         self.0.leave(|content| content.mail.shutdown = true);
     }
 
-    /// Waits for a signer, or, where `refused` is the epoch of a request that the broker refused and that was reported
-    /// to [`observe`](Self::observe), for one of another epoch. Dropping the future is safe.
+    /// Waits for a signer, or, where `refused` is the token id of a request that the broker refused and that was reported
+    /// to [`report`](Self::report), for one of another token. Dropping the future is safe.
     ///
     /// It waits as long as it takes, which may be hours where the broker is down: put a timeout of your runtime around it,
     /// or take what [`view`](Self::view) has at once.
     ///
     /// # Errors
-    /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that epoch, sent after
+    /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that token_id, sent after
     /// the refusal was reported: it was about the request, not about the session. [`ErrorKind::Unavailable`] if the
     /// session has ended.
-    pub async fn signer(&self, refused: Option<Epoch>) -> Result<Signer, Error> {
+    pub async fn signer(&self, refused: Option<TokenId>) -> Result<Signer, Error> {
         let sent_before = self.0.lock().sent_before(refused);
         let mut place = Place { mailbox: &self.0, number: None };
         poll_fn(|task| {
@@ -281,7 +281,7 @@ impl SessionHandle {
     ///
     /// # Errors
     /// As there.
-    pub fn signer_blocking(&self, refused: Option<Epoch>) -> Result<Signer, Error> {
+    pub fn signer_blocking(&self, refused: Option<TokenId>) -> Result<Signer, Error> {
         let mut content = self.0.lock();
         let sent_before = content.sent_before(refused);
         loop {
@@ -294,24 +294,24 @@ impl SessionHandle {
 }
 
 impl Content {
-    /// How many requests had been sent when the broker refused one of this epoch. What it accepted between the refusal
+    /// How many requests had been sent when the broker refused one by this token. What it accepted between the refusal
     /// and the wait for a signer answers the doubt too.
-    fn sent_before(&self, refused: Option<Epoch>) -> u64 {
+    fn sent_before(&self, refused: Option<TokenId>) -> u64 {
         match &self.doubt {
-            Some(doubt) if Some(doubt.epoch) == refused => doubt.sent,
+            Some(doubt) if Some(doubt.token_id) == refused => doubt.sent,
             _ => self.sent,
         }
     }
 }
 
-fn found(content: &Content, refused: Option<Epoch>, sent_before: u64) -> Option<Result<Signer, Error>> {
+fn found(content: &Content, refused: Option<TokenId>, sent_before: u64) -> Option<Result<Signer, Error>> {
     let view = &content.view;
     if content.closed || view.state() == State::Closed {
         let error = Error::new(ErrorKind::Unavailable, Stage::Sign, "the session has ended");
         return Some(Err(error.with_remedy("start another session; the last events of this one say why it ended")));
     }
     let signer = view.signer()?;
-    if Some(signer.epoch()) != refused {
+    if Some(signer.token_id()) != refused {
         return Some(Ok(signer.clone()));
     }
     (content.confirmed > sent_before).then(|| {

@@ -11,7 +11,7 @@ use crate::{
     encoding::{self, nonce},
     error::{Error, Stage},
     exchange::{Exchange, Unsigned},
-    reply,
+    response,
     secret::Secret,
     timestamp_floor::TimestampFloor,
 };
@@ -151,7 +151,7 @@ impl Verifier {
         ];
         let uri = consumer.endpoints().url("/oauth/access_token")?;
         Unsigned::new(STAGE, consumer, uri, parameters, "", |response| {
-            let stored: StoredAccessToken = reply::read(STAGE, &response)?;
+            let stored: StoredAccessToken = response::read(STAGE, &response)?;
             AccessToken::try_from(stored)
                 .map_err(|error| Error::malformed(STAGE, "the reply has no usable token").with_source(error))
         })

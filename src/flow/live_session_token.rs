@@ -13,7 +13,7 @@ use crate::{
     encoding::{hexadecimal, nonce, read_hexadecimal},
     error::{Cause, Confidence, Error, ErrorKind, Stage},
     exchange::{Exchange, Unsigned},
-    reply,
+    response,
     secret::Secret,
     signer::Signer,
     timestamp_floor::TimestampFloor,
@@ -145,7 +145,7 @@ impl UnlockedToken {
         };
         let prepend = hexadecimal(self.secret().expose());
         let unsigned = Unsigned::new(STAGE, consumer, uri, parameters, &prepend, move |response| {
-            negotiation.conclude(&reply::read(STAGE, &response)?)
+            negotiation.conclude(&response::read(STAGE, &response)?)
         })?;
         Ok((unsigned, timestamp))
     }

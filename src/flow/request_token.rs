@@ -9,7 +9,7 @@ use crate::{
     encoding::nonce,
     error::{Error, Stage},
     exchange::{Exchange, Unsigned},
-    reply,
+    response,
 };
 
 const STAGE: Stage = Stage::RequestToken;
@@ -64,7 +64,7 @@ impl Consumer {
         let uri = self.endpoints().url("/oauth/request_token")?;
         let authorize_url = self.endpoints().authorize_url().to_owned();
         Unsigned::new(STAGE, self, uri, parameters, "", move |response| {
-            let Reply { oauth_token } = reply::read(STAGE, &response)?;
+            let Reply { oauth_token } = response::read(STAGE, &response)?;
             Consent::new(oauth_token, &authorize_url)
         })
     }

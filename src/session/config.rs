@@ -32,19 +32,19 @@ pub struct SessionConfig {
     /// Up to how much earlier still, by chance, so that many sessions do not renew at once. Default: 5 minutes.
     pub renewal_jitter: Duration,
     /// How long a reply, or a signature of a remote key, is waited for. Default: 30 s.
-    pub reply_timeout: Duration,
+    pub response_timeout: Duration,
     /// How long a brokerage session may take from its opening until it is ready. Default: 60 s.
     pub settle_timeout: Duration,
     /// For how long nothing is sent after a 429 that names no time itself. Default: 15 minutes.
     pub penalty_box: Duration,
     /// The longest wait before the first new attempt after a failure; it doubles with each, and the wait is drawn from
     /// zero to it ("full jitter"). Default: 2 s.
-    pub back_off_first: Duration,
+    pub initial_backoff: Duration,
     /// Where that doubling ends. Default: 5 minutes.
-    pub back_off_most: Duration,
+    pub max_backoff: Duration,
     /// After how many refusals in a row, with no tickle between them that came back well, the session gives up. Failures
     /// that time may heal (no connection, 5xx, 429), and those of a renewal, do not count. Default: 8.
-    pub refusals_most: u32,
+    pub max_refusals: u32,
     /// How long after it was displaced a session asks again whether the brokerage session is free. Default: 5 minutes.
     pub displaced_retry: Duration,
     /// Whether signatures are dated by the broker's clock, as the `Date` of its replies tells it, where that differs from
@@ -63,12 +63,12 @@ impl Default for SessionConfig {
             tickle_retry: Duration::from_secs(5),
             renewal_margin: Duration::from_secs(600),
             renewal_jitter: Duration::from_secs(300),
-            reply_timeout: Duration::from_secs(30),
+            response_timeout: Duration::from_secs(30),
             settle_timeout: Duration::from_secs(60),
             penalty_box: Duration::from_secs(900),
-            back_off_first: Duration::from_secs(2),
-            back_off_most: Duration::from_secs(300),
-            refusals_most: 8,
+            initial_backoff: Duration::from_secs(2),
+            max_backoff: Duration::from_secs(300),
+            max_refusals: 8,
             displaced_retry: Duration::from_secs(300),
             correct_clock: false,
             on_shutdown: OnShutdown::LogOut,
@@ -82,11 +82,11 @@ impl SessionConfig {
         for interval in [
             &mut self.tickle_interval,
             &mut self.tickle_retry,
-            &mut self.reply_timeout,
+            &mut self.response_timeout,
             &mut self.settle_timeout,
             &mut self.penalty_box,
-            &mut self.back_off_first,
-            &mut self.back_off_most,
+            &mut self.initial_backoff,
+            &mut self.max_backoff,
             &mut self.displaced_retry,
         ] {
             *interval = (*interval).max(Duration::from_secs(1));

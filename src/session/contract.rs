@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use super::{State, Trigger};
-use crate::{context::Timestamp, error::Error, key::SigningInput, signer::Epoch};
+use crate::{context::Timestamp, error::Error, key::SigningInput, signer::TokenId};
 
 /// Names one exchange of one session. Ids are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,9 +100,9 @@ pub enum Input {
         signature: Vec<u8>,
     },
     /// The broker answered one of the application's own requests with this status.
-    Observed {
-        /// The epoch that [`Signer::sign`](crate::Signer::sign) returned for that request.
-        epoch: Epoch,
+    Reported {
+        /// The token id that [`Signer::sign`](crate::Signer::sign) returned for that request.
+        token_id: TokenId,
         /// The status of the reply.
         status: StatusCode,
     },
@@ -142,8 +142,8 @@ impl fmt::Debug for Input {
             }
             Self::Failed { id, failure } => f.debug_struct("Failed").field("id", id).field("failure", failure).finish(),
             Self::Signed { id, signature: _ } => f.debug_struct("Signed").field("id", id).finish_non_exhaustive(),
-            Self::Observed { epoch, status } => {
-                f.debug_struct("Observed").field("epoch", epoch).field("status", status).finish()
+            Self::Reported { token_id, status } => {
+                f.debug_struct("Reported").field("token_id", token_id).field("status", status).finish()
             }
             Self::Shutdown => f.write_str("Shutdown"),
             Self::Timeout => f.write_str("Timeout"),
@@ -206,8 +206,8 @@ pub enum SessionEvent {
     },
     /// A live session token was negotiated and proved; from now on it signs.
     Negotiated {
-        /// The token's epoch.
-        epoch: Epoch,
+        /// Which token.
+        token_id: TokenId,
         /// When it expires: as the broker said, or 24 hours from now.
         expires_at: Timestamp,
     },

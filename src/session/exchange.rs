@@ -13,7 +13,7 @@ use crate::{
     brokerage::{BrokerageStatus, Logout, Tickle},
     context::{Context, Timestamp},
     error::{Error, ErrorKind, Stage},
-    exchange::{Exchange, PendingReply, Unsigned},
+    exchange::{Exchange, PendingResponse, Unsigned},
     flow::LiveSessionToken,
     key::KeyError,
 };
@@ -77,11 +77,11 @@ struct Unsent {
 
 /// The only thing that may read the reply.
 enum Pending {
-    Negotiate(PendingReply<LiveSessionToken>),
-    Open(PendingReply<BrokerageStatus>),
-    Status(PendingReply<BrokerageStatus>),
-    Tickle(PendingReply<Tickle>),
-    LogOut(PendingReply<Logout>),
+    Negotiate(PendingResponse<LiveSessionToken>),
+    Open(PendingResponse<BrokerageStatus>),
+    Status(PendingResponse<BrokerageStatus>),
+    Tickle(PendingResponse<Tickle>),
+    LogOut(PendingResponse<Logout>),
 }
 
 /// What came of an exchange that succeeded.
@@ -151,7 +151,7 @@ enum First {
 }
 
 impl First {
-    fn send<T>(exchange: Exchange<T>, pending: fn(PendingReply<T>) -> Pending) -> Self {
+    fn send<T>(exchange: Exchange<T>, pending: fn(PendingResponse<T>) -> Pending) -> Self {
         let (request, reply) = exchange.into_parts();
         Self::Send(request, pending(reply))
     }
@@ -236,7 +236,7 @@ impl Session {
     fn expect(&mut self, awaited: Awaited) -> (ExchangeId, Timestamp) {
         let id = ExchangeId(self.next_id);
         self.next_id += 1;
-        let patience = if self.shutting_down { super::SHUTDOWN_PATIENCE } else { self.config.reply_timeout };
+        let patience = if self.shutting_down { super::SHUTDOWN_PATIENCE } else { self.config.response_timeout };
         let give_up_at = self.schedule.after(patience);
         self.schedule.answer = Some(give_up_at);
         self.outstanding = Some(Outstanding { id, since: self.schedule.now(), awaited });

@@ -14,7 +14,7 @@ use crate::{
     context::{Context, Timestamp},
     error::{Error, ErrorKind, Stage},
     flow::LiveSessionToken,
-    signer::Epoch,
+    signer::TokenId,
     timestamp_floor::ClockBehind,
 };
 
@@ -54,10 +54,10 @@ impl Session {
         self.schedule.proved = Some(now);
         (self.failures, self.renewals_failed) = (0, 0);
         let signer = live.signer();
-        let epoch = signer.epoch();
+        let token_id = signer.token_id();
         self.view.signer = Some(signer);
         self.live = Some(live);
-        self.tell(SessionEvent::Negotiated { epoch, expires_at });
+        self.tell(SessionEvent::Negotiated { token_id, expires_at });
         if self.view.state == State::Renewing {
             // Tells at once whether the brokerage session outlived its token.
             self.schedule.tickle = Some(now);
@@ -216,7 +216,7 @@ impl Session {
         // A tickle that is refused for other reasons than its token says nothing about the session.
         if refused && (task != Task::Tickle || token_refused) {
             self.refusals = self.refusals.saturating_add(1);
-            if self.refusals > self.config.refusals_most {
+            if self.refusals > self.config.max_refusals {
                 return self.give_up(error);
             }
         }
@@ -295,7 +295,7 @@ impl Session {
 
     /// When to try again after so many failures in a row, and not before `wait` is over.
     fn retry_at(&self, cx: &mut Context<'_>, failures: u32, wait: Option<Duration>) -> Timestamp {
-        let limit = back_off_limit(self.config.back_off_first, self.config.back_off_most, failures);
+        let limit = back_off_limit(self.config.initial_backoff, self.config.max_backoff, failures);
         self.allowed_after(jitter(cx.entropy(), limit).max(wait.unwrap_or_default()))
     }
 
@@ -315,11 +315,11 @@ impl Session {
     }
 
     /// The fate of a request of the application's own.
-    pub(super) fn observe(&mut self, epoch: Epoch, status: StatusCode) {
+    pub(super) fn report(&mut self, token_id: TokenId, status: StatusCode) {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return self.enter_penalty_box(self.config.penalty_box);
         }
-        let of_this_token = self.view.epoch() == Some(epoch);
+        let of_this_token = self.view.token_id() == Some(token_id);
         if !of_this_token || !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::GONE) {
             return;
         }

@@ -6,7 +6,7 @@ use super::State;
 use crate::{
     context::Timestamp,
     error::ErrorKind,
-    signer::{Epoch, Signer},
+    signer::{Signer, TokenId},
 };
 
 /// A session at one moment. Cheap to clone; hand it to whoever sends requests.
@@ -32,10 +32,10 @@ impl SessionView {
         self.signer.as_ref()
     }
 
-    /// The epoch of [`signer`](Self::signer).
+    /// Which live session token [`signer`](Self::signer) uses.
     #[must_use]
-    pub fn epoch(&self) -> Option<Epoch> {
-        self.signer.as_ref().map(Signer::epoch)
+    pub fn token_id(&self) -> Option<TokenId> {
+        self.signer.as_ref().map(Signer::token_id)
     }
 
     /// Until when nothing must be sent, because the broker counted too many requests.
@@ -50,16 +50,16 @@ impl SessionView {
 
     /// Whether the other view tells nothing that this one does not.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let key = |view: &Self| (view.state, view.epoch(), view.wait_until, view.confirmations);
+        let key = |view: &Self| (view.state, view.token_id(), view.wait_until, view.confirmations);
         key(self) == key(other)
     }
 
-    /// What to do about a request of the application's own that was signed in `epoch` and answered with `status`.
+    /// What to do about a request of the application's own that was signed by the token of `token_id` and answered with `status`.
     ///
-    /// A pure function: report the status to the session too ([`Input::Observed`](super::Input::Observed)), and ask the
+    /// A pure function: report the status to the session too ([`Input::Reported`](super::Input::Reported)), and ask the
     /// view that comes of it.
     #[must_use]
-    pub fn advise(&self, epoch: Epoch, status: StatusCode, method: &Method) -> Advice {
+    pub fn advise(&self, token_id: TokenId, status: StatusCode, method: &Method) -> Advice {
         if status.is_success() || status.is_redirection() || status.is_informational() {
             return Advice::None;
         }
@@ -68,9 +68,9 @@ impl SessionView {
         }
         match status {
             // Refused before anything was done, so that every method may be repeated.
-            StatusCode::UNAUTHORIZED | StatusCode::GONE => match self.epoch() {
-                Some(current) if current != epoch => Advice::Resend,
-                _ => Advice::AwaitAuthentication,
+            StatusCode::UNAUTHORIZED | StatusCode::GONE => match self.token_id() {
+                Some(current) if current != token_id => Advice::Resend,
+                _ => Advice::AwaitSession,
             },
             StatusCode::TOO_MANY_REQUESTS => Advice::WaitUntil(self.wait_until),
             StatusCode::REQUEST_TIMEOUT
@@ -105,8 +105,8 @@ pub enum Advice {
     /// [`SessionView::wait_until`] is over.
     WaitUntil(Option<Timestamp>),
     /// The session negotiates a new live session token: send it again, freshly signed, when the view has a signer of
-    /// another epoch.
-    AwaitAuthentication,
+    /// another token_id.
+    AwaitSession,
     /// Sending it again would change nothing; this says who must act.
     GiveUp(ErrorKind),
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{Method, Request, Uri, header::AUTHORIZATION};
 
 use super::{
-    Epoch, STAGE,
+    STAGE, TokenId,
     check::check,
     mac::KeyedMac,
     scratch::{Scratch, with_scratch},
@@ -50,7 +50,7 @@ struct Prepared {
     end: Vec<u8>,
     template: Arc<Template>,
     floor: Arc<TimestampFloor>,
-    epoch: Epoch,
+    token_id: TokenId,
 }
 
 impl PreparedRequest {
@@ -58,7 +58,7 @@ impl PreparedRequest {
         head: Head<'_>,
         template: Arc<Template>,
         floor: Arc<TimestampFloor>,
-        epoch: Epoch,
+        token_id: TokenId,
     ) -> Result<Self, Error> {
         let base_url = check(head, None, &template)?;
         let mut scratch = Scratch::new();
@@ -68,7 +68,7 @@ impl PreparedRequest {
         let mut end = Vec::new();
         template.end_base_string(&mut end, &scratch.pairs);
         let (method, uri) = (head.method.clone(), head.uri.clone());
-        Ok(Self(Arc::new(Prepared { method, uri, mac, start, end, template, floor, epoch })))
+        Ok(Self(Arc::new(Prepared { method, uri, mac, start, end, template, floor, token_id })))
     }
 
     /// Signs a request that has the prepared method and URI. Adds `Authorization` and nothing else.
@@ -76,7 +76,7 @@ impl PreparedRequest {
     /// # Errors
     /// As [`Signer::sign`](crate::Signer::sign); and [`ErrorKind::Config`](crate::ErrorKind::Config) if the method or the
     /// URI is another. The request is then as it was.
-    pub fn sign<B>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<Epoch, Error> {
+    pub fn sign<B>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<TokenId, Error> {
         check(Head::from(&*request), None, &self.0.template)?;
         if *request.method() != self.0.method || *request.uri() != self.0.uri {
             return Err(Error::config(STAGE, "the request is another than the one that was prepared")
@@ -87,7 +87,7 @@ impl PreparedRequest {
             sensitive(STAGE, scratch.header())
         })?;
         request.headers_mut().insert(AUTHORIZATION, authorization);
-        Ok(self.0.epoch)
+        Ok(self.0.token_id)
     }
 
     /// Writes the value of the `Authorization` header for one more attempt into `scratch`, and allocates nothing.
@@ -97,8 +97,8 @@ impl PreparedRequest {
     /// # Errors
     /// [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes,
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the clock was set back by more than 300 seconds.
-    pub fn write_header(&self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Epoch, Error> {
-        let Prepared { mac, start, end, template, floor, epoch, .. } = &*self.0;
+    pub fn write_header(&self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<TokenId, Error> {
+        let Prepared { mac, start, end, template, floor, token_id, .. } = &*self.0;
         scratch.clear();
         let Scratch { base_string, header, .. } = scratch;
         base_string.extend_from_slice(start);
@@ -106,7 +106,7 @@ impl PreparedRequest {
         let stamp = Stamp::append(cx, floor, base_string, &mut digits)?;
         base_string.extend_from_slice(end);
         template.write_header(header, &stamp, &mac.of(base_string));
-        Ok(*epoch)
+        Ok(*token_id)
     }
 }
 
@@ -115,7 +115,7 @@ impl fmt::Debug for PreparedRequest {
         f.debug_struct("PreparedRequest")
             .field("method", &self.0.method)
             .field("uri", &self.0.uri)
-            .field("epoch", &self.0.epoch)
+            .field("token_id", &self.0.token_id)
             .finish_non_exhaustive()
     }
 }

@@ -292,9 +292,9 @@ impl World {
     }
 
     /// Tells the session that a request of the application's own, signed just now, was answered with `status`.
-    pub fn observe(&mut self, status: StatusCode) {
-        if let Some(epoch) = self.session.view().epoch() {
-            self.tell(Input::Observed { epoch, status });
+    pub fn report(&mut self, status: StatusCode) {
+        if let Some(token_id) = self.session.view().token_id() {
+            self.tell(Input::Reported { token_id, status });
         }
     }
 

@@ -106,9 +106,9 @@ fn unknown_words_pass_through_whole_and_have_no_cause() {
 
 #[test]
 fn the_application_s_own_replies_have_causes_too() {
-    let error = Error::of_reply(&reply(429, "")).unwrap();
+    let error = Error::from_response(&reply(429, "")).unwrap();
     assert_eq!((error.cause(), error.stage()), (Some(Cause::RateLimited), Stage::Transport));
-    let error = Error::of_reply(&reply(400, r#"{"error":"Bad Request: no bridge"}"#)).unwrap();
+    let error = Error::from_response(&reply(400, r#"{"error":"Bad Request: no bridge"}"#)).unwrap();
     assert_eq!((error.cause(), error.confidence()), (Some(Cause::NoBrokerageSession), Some(Confidence::Observed)));
 }
 

@@ -233,12 +233,12 @@ fn pain_13_no_bridge() {
     let mut rng = SeededEntropy(1);
     signer.sign(&mut Context::new(NOW, &mut rng), &mut request).unwrap();
     let response = broker.handle(&mut Context::new(NOW, &mut SeededEntropy(2)), &request);
-    let error = Error::of_reply(&response).unwrap();
+    let error = Error::from_response(&response).unwrap();
     assert_eq!(error.cause(), Some(Cause::NoBrokerageSession), "{:?}", broker.refusals());
     for words in ["open the brokerage session first", "right after it was opened, wait"] {
         assert!(error.remedy().contains(words), "{}", error.remedy());
     }
-    let error = Error::of_reply(&fixture::reply(400, r#"{"error":"Init session first"}"#)).unwrap();
+    let error = Error::from_response(&fixture::reply(400, r#"{"error":"Init session first"}"#)).unwrap();
     assert_eq!(error.cause(), Some(Cause::NoBrokerageSession));
 }
 
@@ -267,7 +267,7 @@ fn pain_25_rsa_sha256_is_missing_elsewhere() {
     let mut broker = fixture::broker_builder().build().unwrap();
     let response = broker.handle(&mut Context::new(NOW, &mut SeededEntropy(2)), &wrong);
     assert_eq!(broker.refusals()[0].reason(), RefusalReason::SignatureMethodDiffers);
-    let error = Error::of_reply(&response).unwrap();
+    let error = Error::from_response(&response).unwrap();
     assert_eq!(error.cause(), Some(Cause::SignatureMethodRefused));
     assert!(error.remedy().contains("RSA-SHA256"), "{}", error.remedy());
 }

@@ -2,8 +2,8 @@
 
 use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
-    EntropyError, Epoch, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement,
-    PendingReply, Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, UnlockedToken, Unsigned, Verifier,
+    EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement, PendingResponse,
+    Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, TokenId, UnlockedToken, Unsigned, Verifier,
     dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
@@ -37,7 +37,7 @@ is_not!(Context<'static>: Sync);
 is_not!(Context<'static>: Clone);
 // Good for one attempt.
 is_not!(Exchange<Consent>: Clone);
-is_not!(PendingReply<Consent>: Clone);
+is_not!(PendingResponse<Consent>: Clone);
 is_not!(Unsigned<Consent>: Clone);
 // Nothing that holds a secret prints it by `Display`, and a secret has no order to be leaked by comparing.
 is_not!(Secret: std::fmt::Display);
@@ -46,7 +46,7 @@ is_not!(Secret: std::hash::Hash);
 is_not!(LiveSessionToken: std::fmt::Display);
 is_not!(SigningInput: std::fmt::Display);
 is_not!(Exponent: Clone);
-is_not!(Epoch: PartialOrd);
+is_not!(TokenId: PartialOrd);
 
 #[test]
 fn all_that_a_program_keeps_may_cross_threads() {
@@ -56,7 +56,7 @@ fn all_that_a_program_keeps_may_cross_threads() {
     shared::<Exchange<BrokerageStatus>>();
     shared::<Exchange<Tickle>>();
     shared::<Exchange<Logout>>();
-    shared::<PendingReply<LiveSessionToken>>();
+    shared::<PendingResponse<LiveSessionToken>>();
     shared::<Unsigned<LiveSessionToken>>();
     shared::<Brokerage<'static>>();
     shared::<Exponent>();
@@ -89,7 +89,7 @@ fn values_may_be_cloned_and_shared() {
     cloned::<LiveSessionToken>();
     cloned::<Signer>();
     cloned::<RequestSignature>();
-    cloned::<Epoch>();
+    cloned::<TokenId>();
     cloned::<Secret>();
     cloned::<Timestamp>();
     cloned::<BrokerageStatus>();

@@ -119,7 +119,7 @@ fn all_that_comes_from_one_access_token_shares_its_floor() {
     let expected = later.as_secs().to_string();
     assert_eq!(header_of(exchange.request()).get("oauth_timestamp"), Some(expected.as_str()));
     let second = fixture::complete(&mut broker, &mut rng, exchange).unwrap();
-    assert_ne!(first.signer().epoch(), second.signer().epoch());
+    assert_ne!(first.signer().token_id(), second.signer().token_id());
     assert_eq!(stamp(&second.signer(), NOW, &mut rng).unwrap().0, later.as_secs());
     let far = NOW.saturating_add(Duration::from_secs(5000));
     stamp(&second.signer(), far, &mut rng).unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::LazyLock, time::Duration};
 
 use ibkr_oauth::{
-    Consumer, Context, Epoch, Signer, Timestamp, UnlockedToken,
+    Consumer, Context, Signer, Timestamp, TokenId, UnlockedToken,
     bytes::Bytes,
     dh::DhGroup,
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode},
@@ -161,28 +161,28 @@ struct Bench {
     outstanding: Option<(ExchangeId, Timestamp)>,
     deadline: Option<Timestamp>,
     signer: Option<Signer>,
-    epochs: Vec<Epoch>,
+    token_ids: Vec<TokenId>,
 }
 
 impl Operations {
     fn config(&self) -> SessionConfig {
-        let (brokerage, compete, correct_clock, log_out, refusals_most, waits) = self.config.clone();
+        let (brokerage, compete, correct_clock, log_out, max_refusals, waits) = self.config.clone();
         let wait = |index: usize| Duration::from_millis(waits[index]);
         let mut config = SessionConfig::default();
         config.brokerage = brokerage;
         config.compete = [CompetePolicy::Yield, CompetePolicy::TakeOnce, CompetePolicy::TakeAlways][compete];
         config.correct_clock = correct_clock;
         config.on_shutdown = if log_out { OnShutdown::LogOut } else { OnShutdown::LeaveOpen };
-        config.refusals_most = refusals_most;
+        config.max_refusals = max_refusals;
         config.tickle_interval = wait(0);
         config.tickle_retry = wait(1);
         config.renewal_margin = wait(2);
         config.renewal_jitter = wait(3);
-        config.reply_timeout = wait(4);
+        config.response_timeout = wait(4);
         config.settle_timeout = wait(5);
         config.penalty_box = wait(6);
-        config.back_off_first = wait(7);
-        config.back_off_most = wait(8);
+        config.initial_backoff = wait(7);
+        config.max_backoff = wait(8);
         config.displaced_retry = wait(9);
         config
     }
@@ -210,7 +210,7 @@ impl Operations {
             outstanding: None,
             deadline: None,
             signer: None,
-            epochs: Vec::new(),
+            token_ids: Vec::new(),
         };
         bench.drain();
         for operation in &self.sequence {
@@ -293,9 +293,9 @@ impl Bench {
                 }
             }
             Operation::Observe(current, status) => {
-                let epoch = if *current { self.session.view().epoch() } else { self.epochs.first().copied() };
-                if let Some(epoch) = epoch {
-                    self.handle(Input::Observed { epoch, status: StatusCode::from_u16(*status).unwrap() });
+                let token_id = if *current { self.session.view().token_id() } else { self.token_ids.first().copied() };
+                if let Some(token_id) = token_id {
+                    self.handle(Input::Reported { token_id, status: StatusCode::from_u16(*status).unwrap() });
                 }
             }
             Operation::Timeout => self.handle(Input::Timeout),
@@ -365,8 +365,8 @@ impl Bench {
                 let to_sign = self.to_sign.take().map(|(id, _)| id);
                 self.outstanding.take_if(|(outstanding, _)| Some(*outstanding) == to_sign);
             }
-            Output::Event(SessionEvent::Negotiated { epoch, .. }) => {
-                self.epochs.push(epoch);
+            Output::Event(SessionEvent::Negotiated { token_id, .. }) => {
+                self.token_ids.push(token_id);
                 self.signer = self.session.view().signer().cloned().or(self.signer.take());
             }
             Output::Event(_) => {}

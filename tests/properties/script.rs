@@ -128,7 +128,7 @@ impl Script {
                 }
                 Trouble::Displace => world.broker().displace(),
                 Trouble::Release => world.broker().release(),
-                Trouble::Observe(status) => world.observe(StatusCode::from_u16(status).unwrap()),
+                Trouble::Observe(status) => world.report(StatusCode::from_u16(status).unwrap()),
                 Trouble::ClockAhead(seconds) => {
                     world.step_client_clock((seconds - ahead) * 1000);
                     ahead = seconds;

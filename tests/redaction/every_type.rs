@@ -32,7 +32,7 @@ const SEARCHED: [&str; 47] = [
     // Parts of what is searched there.
     "Difference",
     "Driver",
-    "Epoch",
+    "TokenId",
     "Error",
     "Examination",
     "Exchange",
@@ -46,7 +46,7 @@ const SEARCHED: [&str; 47] = [
     "Output",
     "ParameterPlacement",
     "Parts",
-    "PendingReply",
+    "PendingResponse",
     "Place",
     "PreparedRequest",
     "Refusal",

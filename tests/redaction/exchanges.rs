@@ -185,14 +185,14 @@ fn the_steps_of_the_sign_in_show_none() {
     markers.add("shared secret", shared.bytes().expose());
     markers.check("SharedSecret", &shared);
     let (_, pending) = exchange.into_parts();
-    markers.check("PendingReply", &pending);
+    markers.check("PendingResponse", &pending);
     let live = pending.complete(response).unwrap();
     assert_eq!(shared.live_session_token(&Secret::from(fixture::SECRET.as_slice())), *live.secret());
     markers.add("negotiated token", live.secret().expose());
     markers.check("LiveSessionToken", &live);
     markers.check("Signer", &live.signer());
     markers.check("Brokerage", &live.signer().brokerage());
-    markers.check("Epoch", &live.signer().epoch());
+    markers.check("TokenId", &live.signer().token_id());
     markers.check("Broker", &broker);
 
     let stored = AccessToken::from_parts("t", &STANDARD.encode([b"MARKER".as_slice(); 50].concat())).unwrap();
@@ -313,7 +313,7 @@ fn the_errors_of_misplaced_replies_show_none() {
     for status in [302, 401, 404, 500, 503] {
         for body in [&good, &format!("[{good}]"), &good[..good.len() - 1], &good[1..], &form] {
             let body = Bytes::copy_from_slice(body.as_bytes());
-            markers.check_error(&Error::of_reply(&reply(status, body.clone())).unwrap());
+            markers.check_error(&Error::from_response(&reply(status, body.clone())).unwrap());
             markers.check_error(&Step::Tickle.fail(&consumer, reply(status, body)));
         }
     }

@@ -102,7 +102,7 @@ fn small_steps_back_repeat_timestamps_and_cost_nothing() {
 #[test]
 fn a_step_back_beyond_the_floor_starts_afresh() {
     let mut machine = Machine::live(SessionConfig::default());
-    let (before, epoch) = (machine.now, machine.session.view().epoch());
+    let (before, token_id) = (machine.now, machine.session.view().token_id());
     machine.now = before.saturating_sub(seconds(301));
     machine.tell(Input::Timeout);
     let told: Vec<_> = machine
@@ -115,7 +115,7 @@ fn a_step_back_beyond_the_floor_starts_afresh() {
         .collect();
     assert_eq!(told, [seconds(301)]);
     assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
-    assert_eq!(machine.session.view().epoch(), None);
+    assert_eq!(machine.session.view().token_id(), None);
     let header = machine.sent.last().unwrap().1.headers()["authorization"].to_str().unwrap().to_owned();
     assert!(header.contains(&format!("oauth_timestamp=\"{}\"", machine.now.as_secs())), "{header}");
 
@@ -123,7 +123,7 @@ fn a_step_back_beyond_the_floor_starts_afresh() {
     let mut machine = Machine::live(SessionConfig::default());
     machine.now = before.saturating_sub(seconds(300));
     machine.tell(Input::Timeout);
-    assert_eq!((machine.state(), machine.session.view().epoch()), (State::Live, epoch));
+    assert_eq!((machine.state(), machine.session.view().token_id()), (State::Live, token_id));
 }
 
 #[test]
@@ -226,13 +226,13 @@ fn no_time_and_no_setting_is_too_extreme() {
             config.tickle_retry = wait;
             config.renewal_margin = wait;
             config.renewal_jitter = wait;
-            config.reply_timeout = wait;
+            config.response_timeout = wait;
             config.settle_timeout = wait;
             config.penalty_box = wait;
-            config.back_off_first = wait;
-            config.back_off_most = wait;
+            config.initial_backoff = wait;
+            config.max_backoff = wait;
             config.displaced_retry = wait;
-            config.refusals_most = if wait.is_zero() { 0 } else { u32::MAX };
+            config.max_refusals = if wait.is_zero() { 0 } else { u32::MAX };
         })
     };
     for wait in [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(u64::MAX), longest] {

@@ -48,12 +48,12 @@ fn second(first: Machine, config: SessionConfig) -> Machine {
 #[test]
 fn the_second_process_needs_no_handshake() {
     let mut machine = first();
-    let epoch = machine.session.view().epoch();
+    let token_id = machine.session.view().token_id();
     machine.tell(Input::Shutdown);
     assert_eq!(machine.state(), State::Closed);
     machine.pass(120);
     let mut machine = second(machine, SessionConfig::default());
-    assert_eq!((machine.state(), machine.session.view().epoch()), (State::Live, epoch));
+    assert_eq!((machine.state(), machine.session.view().token_id()), (State::Live, token_id));
     machine.drain();
     machine.answer();
     assert_eq!((machine.state(), machine.paths()), (State::Live, vec!["/tickle"]));
@@ -227,7 +227,7 @@ fn a_successor_takes_nothing_that_it_was_displaced_from() {
 #[test]
 fn a_successor_waits_out_the_penalty_box() {
     let mut machine = first();
-    machine.observe(429);
+    machine.report(429);
     let until = machine.session.view().wait_until();
     assert_eq!(until, Some(machine.now.saturating_add(seconds(900))));
     machine.pass(100);
@@ -261,6 +261,6 @@ fn there_is_no_snapshot_without_a_token() {
     machine.answer();
     assert!(machine.session.snapshot().is_some());
     machine.pass(61);
-    machine.observe(401);
+    machine.report(401);
     assert!(machine.session.snapshot().is_none());
 }

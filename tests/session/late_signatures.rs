@@ -107,7 +107,7 @@ fn an_application_that_never_pauses_does_not_keep_a_slow_key_store_from_renewing
 #[test]
 fn a_signature_that_is_older_than_the_broker_takes_is_asked_for_anew() {
     for (late, is_sent) in [(250, true), (301, false), (3000, false)] {
-        let mut machine = renewing(|config| config.reply_timeout = hours(1));
+        let mut machine = renewing(|config| config.response_timeout = hours(1));
         let sent = machine.sent.len();
         machine.pass(late);
         let input = signature(&mut machine);

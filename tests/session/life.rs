@@ -110,7 +110,7 @@ fn the_token_is_renewed_before_it_expires_while_the_old_one_signs() {
     machine.pass(23 * 3600 + 55 * 60 - 590);
     machine.tell(Input::Timeout);
     assert_eq!((machine.state(), machine.path()), (State::Renewing, HANDSHAKE));
-    assert_eq!(machine.session.view().epoch(), Some(old.epoch()));
+    assert_eq!(machine.session.view().token_id(), Some(old.token_id()));
 
     // The application goes on with the old one.
     let mut request = http::Request::get("https://api.ibkr.com/v1/api/portfolio/accounts")
@@ -124,7 +124,7 @@ fn the_token_is_renewed_before_it_expires_while_the_old_one_signs() {
 
     machine.answer();
     assert_eq!(machine.state(), State::Live);
-    assert_ne!(machine.session.view().epoch(), Some(old.epoch()));
+    assert_ne!(machine.session.view().token_id(), Some(old.token_id()));
     // Whether the brokerage session outlived its token is asked at once.
     assert_eq!(machine.path(), TICKLE);
     assert_eq!(machine.transitions().last().unwrap().1, Trigger::Renewed);

@@ -71,7 +71,7 @@ fn a_signature_that_nobody_asked_for_is_an_event() {
 #[test]
 fn inputs_after_the_end_are_events() {
     let mut machine = Machine::live(SessionConfig::default());
-    let epoch = machine.session.view().epoch().unwrap();
+    let token_id = machine.session.view().token_id().unwrap();
     let id = machine.outstanding();
     machine.tell(Input::Shutdown);
     machine.reply(200, r#"{"status":true}"#);
@@ -81,7 +81,7 @@ fn inputs_after_the_end_are_events() {
     assert_eq!(machine.events.len(), events);
     let mut inputs = answers(id);
     inputs.push(Input::Shutdown);
-    inputs.push(Input::Observed { epoch, status: StatusCode::UNAUTHORIZED });
+    inputs.push(Input::Reported { token_id, status: StatusCode::UNAUTHORIZED });
     for input in inputs {
         machine.tell(input);
         assert!(machine.deadline.is_none());
@@ -111,7 +111,7 @@ fn a_reply_that_events_have_overtaken_is_dropped() {
     machine.pass(61);
     machine.drain();
     assert_eq!(machine.path(), "/tickle");
-    machine.observe(401);
+    machine.report(401);
     // The tickle is still under way, and at most one request is.
     assert_eq!((machine.state(), machine.path()), (State::Negotiating, "/tickle"));
     machine.reply(200, tickle(READY));
@@ -121,7 +121,7 @@ fn a_reply_that_events_have_overtaken_is_dropped() {
     let mut machine = Machine::live(SessionConfig::default());
     machine.pass(61);
     machine.drain();
-    machine.observe(401);
+    machine.report(401);
     machine.wait();
     assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
 }

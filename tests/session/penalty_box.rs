@@ -82,15 +82,15 @@ fn the_time_that_the_broker_names_counts() {
 #[test]
 fn a_429_of_the_applications_counts_too() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.observe(429);
+    machine.report(429);
     let until = machine.now.saturating_add(seconds(900));
     assert_eq!(machine.deadline, Some((until, TimeoutReason::PenaltyBox)));
-    let epoch = machine.session.view().epoch().unwrap();
-    let advice = machine.session.view().advise(epoch, StatusCode::TOO_MANY_REQUESTS, &Method::GET);
+    let token_id = machine.session.view().token_id().unwrap();
+    let advice = machine.session.view().advise(token_id, StatusCode::TOO_MANY_REQUESTS, &Method::GET);
     assert_eq!(advice, Advice::WaitUntil(Some(until)));
     // Nor does the end of the token, or a lost one, bring anything out.
     machine.pass(120);
-    machine.observe(401);
+    machine.report(401);
     let sent = machine.sent.len();
     assert_eq!((machine.state(), machine.deadline.unwrap().1), (State::Negotiating, TimeoutReason::PenaltyBox));
     machine.wait();
@@ -106,8 +106,8 @@ fn a_request_that_is_under_way_is_waited_for() {
     machine.handle(Input::Timeout);
     machine.poll();
     // The tickle was fetched, and is under way: its answer still counts.
-    let epoch = machine.session.view().epoch().unwrap();
-    machine.tell(Input::Observed { epoch, status: StatusCode::TOO_MANY_REQUESTS });
+    let token_id = machine.session.view().token_id().unwrap();
+    machine.tell(Input::Reported { token_id, status: StatusCode::TOO_MANY_REQUESTS });
     assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Answer);
     assert_eq!(machine.session.view().wait_until(), Some(machine.now.saturating_add(seconds(900))));
 }
@@ -115,14 +115,14 @@ fn a_request_that_is_under_way_is_waited_for() {
 #[test]
 fn a_second_429_makes_it_longer_and_never_shorter() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.observe(429);
+    machine.report(429);
     let first = machine.session.view().wait_until().unwrap();
     machine.pass(100);
-    machine.observe(429);
+    machine.report(429);
     assert_eq!(machine.session.view().wait_until(), Some(first.saturating_add(seconds(100))));
     let mut machine = Machine::live(SessionConfig::default());
     machine.wait();
-    machine.observe(429);
+    machine.report(429);
     let until = machine.session.view().wait_until();
     machine.reply_with(429, "", &[("retry-after", "5")]);
     assert_eq!(machine.session.view().wait_until(), until);
@@ -131,7 +131,7 @@ fn a_second_429_makes_it_longer_and_never_shorter() {
 #[test]
 fn the_end_comes_at_once_inside_a_penalty_box() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.observe(429);
+    machine.report(429);
     let sent = machine.sent.len();
     machine.tell(Input::Shutdown);
     assert_eq!((machine.state(), machine.sent.len(), machine.deadline), (State::Closed, sent, None));
@@ -141,7 +141,7 @@ fn the_end_comes_at_once_inside_a_penalty_box() {
 #[test]
 fn the_box_moves_with_the_clock() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.observe(429);
+    machine.report(429);
     machine.now = machine.now.saturating_sub(seconds(200));
     machine.tell(Input::Timeout);
     assert_eq!(machine.session.view().wait_until(), Some(machine.now.saturating_add(seconds(900))));
@@ -156,7 +156,7 @@ fn storms_of_429_are_one_pause() {
     let broker = Broker::default();
     let mut world = live_world_with(SessionConfig::default(), broker);
     for _ in 0..1000 {
-        world.observe(StatusCode::TOO_MANY_REQUESTS);
+        world.report(StatusCode::TOO_MANY_REQUESTS);
     }
     world.run_for(hours(1));
     assert!(count_events(&world, |event| matches!(event, SessionEvent::PenaltyBox { .. })) <= 1000);

@@ -153,7 +153,7 @@ fn a_reply_in_place_of_the_signature_is_an_event() {
 #[test]
 fn a_signature_that_comes_inside_the_penalty_box_is_asked_for_anew_behind_it() {
     let mut machine = renewing(|_| {});
-    machine.observe(429);
+    machine.report(429);
     let until = machine.now.saturating_add(seconds(900));
     let sent = machine.sent.len();
     machine.pass(5);
@@ -175,7 +175,7 @@ fn a_request_that_nobody_has_fetched_is_taken_back_when_the_penalty_box_begins()
     // Two inputs before the next drain, as a mailbox hands them over.
     machine.handle(input);
     let sent = machine.sent.len();
-    machine.observe(429);
+    machine.report(429);
     assert_eq!((machine.sent.len(), machine.deadline.unwrap().1), (sent, TimeoutReason::PenaltyBox));
 }
 

@@ -169,10 +169,10 @@ impl Machine {
         self.now = self.now.saturating_add(Duration::from_secs(seconds));
     }
 
-    /// The application saw this status in answer to a request of the present epoch.
-    pub(crate) fn observe(&mut self, status: u16) {
-        let epoch = self.session.view().epoch().expect("an epoch");
-        self.tell(Input::Observed { epoch, status: StatusCode::from_u16(status).unwrap() });
+    /// The application saw this status in answer to a request of the present token.
+    pub(crate) fn report(&mut self, status: u16) {
+        let token_id = self.session.view().token_id().expect("a token");
+        self.tell(Input::Reported { token_id, status: StatusCode::from_u16(status).unwrap() });
     }
 
     /// All transitions so far.

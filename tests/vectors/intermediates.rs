@@ -283,12 +283,12 @@ fn protected_requests(vectors: &Vectors, computed: &mut Computed) {
             let (now, mut entropy) = vectors.moment(&place, &[]);
             let mut request = build();
             let mut cx = Context::new(now, &mut entropy);
-            let epoch = if form.is_some() {
+            let token_id = if form.is_some() {
                 signer.sign_form(&mut cx, &mut request)
             } else {
                 signer.sign(&mut cx, &mut request)
             };
-            assert_eq!(epoch.unwrap(), signer.epoch());
+            assert_eq!(token_id.unwrap(), signer.token_id());
             add_header(computed, &variant_place, &authorization(&request));
 
             let nonce = vectors.text(&format!("{place}/oauth_parameters_without_signature/oauth_nonce"));

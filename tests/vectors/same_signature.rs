@@ -188,7 +188,7 @@ fn a_prepared_request_signs_no_other() {
         assert!(!request.headers().contains_key(header::AUTHORIZATION), "{method} {url} {is_form}");
     }
     let mut request = Request::from_parts(parts("GET", url, false), ());
-    assert_eq!(prepared.sign(&mut cx, &mut request).unwrap(), signer.epoch());
+    assert_eq!(prepared.sign(&mut cx, &mut request).unwrap(), signer.token_id());
     prepared.sign(&mut cx, &mut request).expect_err("it is signed already");
 }
 

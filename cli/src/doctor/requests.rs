@@ -106,7 +106,7 @@ fn send(agent: &Agent, signer: &Signer) -> Result<Fate, Failure> {
         Err(error) => return Ok(Fate::Unclear(error)),
     };
     let status = response.status();
-    Ok(match Error::of_reply(&response) {
+    Ok(match Error::from_response(&response) {
         None => Fate::Accepted,
         Some(error) if status == StatusCode::UNAUTHORIZED => Fate::Refused(error),
         // Nobody is told so whose signature is wrong.

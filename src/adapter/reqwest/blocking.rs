@@ -17,7 +17,7 @@ use crate::{
     driver::Driver,
     error::Error,
     exchange::Exchange,
-    reply::LONGEST_REPLY as LONGEST_OF_PROTOCOL,
+    response::LONGEST_RESPONSE as LONGEST_OF_PROTOCOL,
     session::{Failure, FailureKind, SessionEvent},
     signer::Signer,
     trace,

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
-    Context, Epoch, Error, Exchange, OsEntropy, Signer, Timestamp,
+    Context, Error, Exchange, OsEntropy, Signer, Timestamp, TokenId,
     driver::{Driver, SessionHandle},
     session::{Session, SessionEvent},
 };
@@ -60,7 +60,7 @@ pub(crate) trait Adapter: Send + Sync + 'static {
         on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
     );
 
-    fn signer(&self, handle: &SessionHandle, refused: Option<Epoch>) -> Result<Signer, Error> {
+    fn signer(&self, handle: &SessionHandle, refused: Option<TokenId>) -> Result<Signer, Error> {
         handle.signer_blocking(refused)
     }
 }

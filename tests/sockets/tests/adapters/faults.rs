@@ -67,7 +67,7 @@ fn get<A: Adapter>(adapter: &A, origin: &str) -> Result<Response<Bytes>, Error> 
 
 fn session(origin: &str) -> Session {
     let mut config = SessionConfig::default();
-    config.reply_timeout = Duration::from_secs(1);
+    config.response_timeout = Duration::from_secs(1);
     Session::new(consumer(origin), UnlockedToken::from_plaintext("1234", Secret::from(vec![7; 32])), config)
 }
 

@@ -81,14 +81,14 @@ fn call<A: Adapter>(adapter: &A, server: &BrokerServer, handle: &SessionHandle, 
             assert_eq!(method, Method::POST, "only these get lost here: {}", reply.unwrap_err());
             return Fate::Uncertain;
         };
-        match handle.observe(signer.epoch(), reply.status(), &method) {
+        match handle.report(signer.token_id(), reply.status(), &method) {
             Advice::None => {
                 let echo = String::from_utf8_lossy(reply.body()).replace(' ', "");
                 assert!(echo.contains(&format!("[\"n\",\"{number}\"]")), "{number} got {echo}");
                 return Fate::Done;
             }
             Advice::Resend => refused = None,
-            Advice::AwaitAuthentication => refused = Some(signer.epoch()),
+            Advice::AwaitSession => refused = Some(signer.token_id()),
             Advice::ResendIfIdempotent => return Fate::Uncertain,
             advice => panic!("{number}: {} {advice:?}", reply.status()),
         }

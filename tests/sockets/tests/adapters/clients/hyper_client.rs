@@ -11,7 +11,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use ibkr_oauth::{
-    Context, Epoch, Error, Exchange, OsEntropy, Signer,
+    Context, Error, Exchange, OsEntropy, Signer, TokenId,
     adapter::hyper::{drive, send, sign_and_send},
     driver::{Driver, SessionHandle},
     session::{Session, SessionEvent},
@@ -78,7 +78,7 @@ impl Adapter for Hyper {
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
-    fn signer(&self, handle: &SessionHandle, refused: Option<Epoch>) -> Result<Signer, Error> {
+    fn signer(&self, handle: &SessionHandle, refused: Option<TokenId>) -> Result<Signer, Error> {
         self.runtime.block_on(handle.signer(refused))
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
-    Context, Epoch, Error, Exchange, OsEntropy, Signer,
+    Context, Error, Exchange, OsEntropy, Signer, TokenId,
     adapter::reqwest::{blocking, client_builder, drive, send, sign_and_send},
     driver::{Driver, SessionHandle},
     session::{Session, SessionEvent},
@@ -64,7 +64,7 @@ impl Adapter for Reqwest {
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
-    fn signer(&self, handle: &SessionHandle, refused: Option<Epoch>) -> Result<Signer, Error> {
+    fn signer(&self, handle: &SessionHandle, refused: Option<TokenId>) -> Result<Signer, Error> {
         self.runtime.block_on(handle.signer(refused))
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Stage};
 
 /// The longest reply that is read, in bytes. A real one has less than 4 KiB.
-pub(crate) const LONGEST_REPLY: usize = 256 * 1024;
+pub(crate) const LONGEST_RESPONSE: usize = 256 * 1024;
 
 /// Reads a reply as JSON, or as the broker's refusal.
 pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>) -> Result<T, Error> {
@@ -17,7 +17,7 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
         return Err(Error::refused(stage, status, None, &refusal_text(body)));
     }
     let malformed = |message: String| Error::malformed(stage, message).with_reply(status, "");
-    if body.len() > LONGEST_REPLY {
+    if body.len() > LONGEST_RESPONSE {
         return Err(malformed(format!("the reply has {} bytes, more than any of this protocol", body.len())));
     }
     if body.trim_ascii().is_empty() {
@@ -84,13 +84,13 @@ impl Error {
     /// use ibkr_oauth::{Error, ErrorKind, bytes::Bytes, http};
     ///
     /// let body = Bytes::from(r#"{"error":"Bad Request: no bridge","statusCode":400}"#);
-    /// let error = Error::of_reply(&http::Response::builder().status(400).body(body)?).expect("a refusal");
+    /// let error = Error::from_response(&http::Response::builder().status(400).body(body)?).expect("a refusal");
     /// assert_eq!(error.detail(), Some("Bad Request: no bridge"));
     /// assert!(error.remedy().contains("open the brokerage session"));
     /// # Ok::<(), http::Error>(())
     /// ```
     #[must_use]
-    pub fn of_reply(response: &Response<Bytes>) -> Option<Self> {
+    pub fn from_response(response: &Response<Bytes>) -> Option<Self> {
         let status = response.status();
         (!status.is_success()).then(|| Self::refused(Stage::Transport, status, None, &refusal_text(response.body())))
     }
@@ -99,7 +99,7 @@ impl Error {
 /// What a refusal says: the `error` of the broker's own shape, `title` and `detail` of problem+json, or the body itself
 /// where that is not a reply with a secret in it.
 fn refusal_text(body: &[u8]) -> String {
-    let body = body.get(..body.len().min(LONGEST_REPLY)).unwrap_or_default();
+    let body = body.get(..body.len().min(LONGEST_RESPONSE)).unwrap_or_default();
     if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
         if let Some(error) = object.get("error") {
             return text_of(error);

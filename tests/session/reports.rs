@@ -1,7 +1,7 @@
 //! Which live session token made a signature, and what the fate of a request means for it.
 
 use ibkr_oauth::{
-    Epoch, ErrorKind, Timestamp,
+    ErrorKind, Timestamp, TokenId,
     http::{Method, StatusCode},
     session::{Advice, Input, SessionConfig, SessionView, State, TimeoutReason},
 };
@@ -9,8 +9,8 @@ use ibkr_oauth::{
 use super::{TICKLE, seconds};
 use crate::machine::{Machine, READY, tickle};
 
-fn observe(machine: &mut Machine, epoch: Epoch, status: u16) {
-    machine.tell(Input::Observed { epoch, status: StatusCode::from_u16(status).unwrap() });
+fn report(machine: &mut Machine, token_id: TokenId, status: u16) {
+    machine.tell(Input::Reported { token_id, status: StatusCode::from_u16(status).unwrap() });
 }
 
 #[test]
@@ -20,27 +20,27 @@ fn a_thousand_401s_of_one_epoch_cause_one_handshake() {
             let mut machine = Machine::live(SessionConfig::default());
             machine.wait();
             machine.reply(200, tickle(READY));
-            let epoch = machine.session.view().epoch().unwrap();
+            let token_id = machine.session.view().token_id().unwrap();
             for _ in 0..1000 {
                 let status = StatusCode::from_u16(status).unwrap();
-                machine.handle(Input::Observed { epoch, status });
+                machine.handle(Input::Reported { token_id, status });
                 if drained {
                     machine.drain();
                 }
             }
             machine.drain();
             assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
-            assert_eq!(machine.session.view().epoch(), None);
+            assert_eq!(machine.session.view().token_id(), None);
             machine.answer();
             for _ in 0..1000 {
-                observe(&mut machine, epoch, status);
+                report(&mut machine, token_id, status);
             }
             machine.answer();
             assert_eq!((machine.state(), machine.handshakes()), (State::Live, 2));
             machine.pass(90);
-            observe(&mut machine, epoch, status);
+            report(&mut machine, token_id, status);
             machine.reply(200, tickle(READY));
-            assert_eq!((machine.state(), machine.handshakes()), (State::Live, 2), "a late 401 of an old epoch");
+            assert_eq!((machine.state(), machine.handshakes()), (State::Live, 2), "a late 401 of an old token");
         }
     }
 }
@@ -49,7 +49,7 @@ fn a_thousand_401s_of_one_epoch_cause_one_handshake() {
 fn a_token_that_fares_no_better_than_the_one_before_is_replaced_after_a_wait() {
     let mut machine = Machine::live(SessionConfig::default());
     machine.pass(61);
-    machine.observe(401);
+    machine.report(401);
     machine.answer();
     assert_eq!(machine.state(), State::Opening);
     machine.reply(401, "");
@@ -59,12 +59,12 @@ fn a_token_that_fares_no_better_than_the_one_before_is_replaced_after_a_wait() {
 #[test]
 fn a_401_while_renewing_does_not_start_a_second_handshake() {
     let mut machine = Machine::live(SessionConfig::default());
-    let epoch = machine.session.view().epoch().unwrap();
+    let token_id = machine.session.view().token_id().unwrap();
     machine.pass(23 * 3600 + 55 * 60 - 590);
     machine.tell(Input::Timeout);
     assert_eq!(machine.state(), State::Renewing);
     for _ in 0..10 {
-        observe(&mut machine, epoch, 401);
+        report(&mut machine, token_id, 401);
     }
     assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
     machine.answer();
@@ -88,12 +88,12 @@ fn a_token_that_expires_while_it_is_renewed_waits_for_that_handshake() {
 #[test]
 fn a_young_token_is_tried_before_it_is_doubted() {
     let mut machine = Machine::live(SessionConfig::default());
-    let epoch = machine.session.view().epoch().unwrap();
+    let token_id = machine.session.view().token_id().unwrap();
     let mut tickles = 0;
     for _ in 0..590 {
         machine.now = machine.now.saturating_add(std::time::Duration::from_millis(100));
         let before = machine.sent.len();
-        observe(&mut machine, epoch, 401);
+        report(&mut machine, token_id, 401);
         if machine.sent.len() > before {
             assert_eq!(machine.path(), "/tickle");
             tickles += 1;
@@ -107,7 +107,7 @@ fn a_young_token_is_tried_before_it_is_doubted() {
     // One that is really dead is replaced, once.
     let mut machine = Machine::live(SessionConfig::default());
     for _ in 0..1000 {
-        observe(&mut machine, epoch, 401);
+        report(&mut machine, token_id, 401);
     }
     machine.reply(401, "");
     assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
@@ -118,9 +118,9 @@ fn other_statuses_of_the_applications_change_nothing() {
     let mut machine = Machine::live(SessionConfig::default());
     machine.pass(61);
     let deadline = machine.deadline;
-    let epoch = machine.session.view().epoch().unwrap();
+    let token_id = machine.session.view().token_id().unwrap();
     for status in [200, 302, 400, 403, 404, 408, 500, 503] {
-        machine.handle(Input::Observed { epoch, status: StatusCode::from_u16(status).unwrap() });
+        machine.handle(Input::Reported { token_id, status: StatusCode::from_u16(status).unwrap() });
     }
     assert_eq!(machine.state(), State::Live);
     machine.now = deadline.unwrap().0;
@@ -141,11 +141,11 @@ fn a_401_of_a_token_that_was_never_ours_changes_nothing() {
     });
     other.drain();
     other.answer();
-    let foreign = other.session.view().epoch().unwrap();
+    let foreign = other.session.view().token_id().unwrap();
     let mut machine = Machine::live(SessionConfig::default());
-    assert_ne!(machine.session.view().epoch(), Some(foreign));
+    assert_ne!(machine.session.view().token_id(), Some(foreign));
     machine.pass(100);
-    machine.handle(Input::Observed { epoch: foreign, status: StatusCode::UNAUTHORIZED });
+    machine.handle(Input::Reported { token_id: foreign, status: StatusCode::UNAUTHORIZED });
     assert_eq!(machine.state(), State::Live);
 }
 
@@ -155,69 +155,69 @@ struct Views {
     negotiating: SessionView,
     boxed: SessionView,
     closed: SessionView,
-    epoch: Epoch,
-    old: Epoch,
+    token_id: TokenId,
+    old: TokenId,
     until: Timestamp,
 }
 
 fn views() -> Views {
     let mut machine = Machine::live(SessionConfig::default());
-    let old = machine.session.view().epoch().unwrap();
+    let old = machine.session.view().token_id().unwrap();
     machine.pass(61);
-    machine.observe(401);
+    machine.report(401);
     let negotiating = machine.session.view().clone();
     machine.reply(503, "");
     machine.wait();
     machine.answer();
     machine.answer();
     let live = machine.session.view().clone();
-    machine.observe(429);
+    machine.report(429);
     let boxed = machine.session.view().clone();
     let until = machine.now.saturating_add(seconds(900));
     machine.tell(Input::Shutdown);
     let closed = machine.session.view().clone();
-    let epoch = live.epoch().unwrap();
-    Views { live, negotiating, boxed, closed, epoch, old, until }
+    let token_id = live.token_id().unwrap();
+    Views { live, negotiating, boxed, closed, token_id, old, until }
 }
 
 #[test]
 fn the_table_of_advice() {
-    use Advice::{AwaitAuthentication, GiveUp, Resend, ResendIfIdempotent, WaitUntil};
+    use Advice::{AwaitSession, GiveUp, Resend, ResendIfIdempotent, WaitUntil};
 
-    let Views { live, negotiating, boxed, closed, epoch, old, until } = views();
+    let Views { live, negotiating, boxed, closed, token_id, old, until } = views();
     let get = &Method::GET;
     let post = &Method::POST;
     let unavailable = [408, 500, 502, 503, 504];
-    let mut table: Vec<(&SessionView, Epoch, u16, &Method, Advice)> = vec![
-        (&live, epoch, 200, get, Advice::None),
-        (&live, epoch, 101, get, Advice::None),
-        (&live, epoch, 304, get, Advice::None),
-        (&live, epoch, 401, post, AwaitAuthentication),
-        (&live, epoch, 410, post, AwaitAuthentication),
+    let mut table: Vec<(&SessionView, TokenId, u16, &Method, Advice)> = vec![
+        (&live, token_id, 200, get, Advice::None),
+        (&live, token_id, 101, get, Advice::None),
+        (&live, token_id, 304, get, Advice::None),
+        (&live, token_id, 401, post, AwaitSession),
+        (&live, token_id, 410, post, AwaitSession),
         (&live, old, 401, post, Resend),
         (&live, old, 410, get, Resend),
-        (&negotiating, old, 401, get, AwaitAuthentication),
-        (&negotiating, epoch, 401, get, AwaitAuthentication),
-        (&live, epoch, 429, get, WaitUntil(None)),
-        (&boxed, epoch, 429, post, WaitUntil(Some(until))),
+        (&negotiating, old, 401, get, AwaitSession),
+        (&negotiating, token_id, 401, get, AwaitSession),
+        (&live, token_id, 429, get, WaitUntil(None)),
+        (&boxed, token_id, 429, post, WaitUntil(Some(until))),
         (&boxed, old, 429, post, WaitUntil(Some(until))),
-        (&live, epoch, 400, get, GiveUp(ErrorKind::Rejected)),
-        (&live, epoch, 403, get, GiveUp(ErrorKind::Rejected)),
-        (&live, epoch, 404, post, GiveUp(ErrorKind::Rejected)),
-        (&live, epoch, 501, get, GiveUp(ErrorKind::Unavailable)),
-        (&closed, epoch, 401, get, GiveUp(ErrorKind::Config)),
-        (&closed, epoch, 503, get, GiveUp(ErrorKind::Config)),
-        (&closed, epoch, 200, get, Advice::None),
+        (&live, token_id, 400, get, GiveUp(ErrorKind::Rejected)),
+        (&live, token_id, 403, get, GiveUp(ErrorKind::Rejected)),
+        (&live, token_id, 404, post, GiveUp(ErrorKind::Rejected)),
+        (&live, token_id, 501, get, GiveUp(ErrorKind::Unavailable)),
+        (&closed, token_id, 401, get, GiveUp(ErrorKind::Config)),
+        (&closed, token_id, 503, get, GiveUp(ErrorKind::Config)),
+        (&closed, token_id, 200, get, Advice::None),
     ];
     for status in unavailable {
-        table.push((&live, epoch, status, get, Resend));
-        table.push((&live, epoch, status, &Method::PUT, Resend));
-        table.push((&live, epoch, status, &Method::DELETE, Resend));
-        table.push((&live, epoch, status, post, ResendIfIdempotent));
+        table.push((&live, token_id, status, get, Resend));
+        table.push((&live, token_id, status, &Method::PUT, Resend));
+        table.push((&live, token_id, status, &Method::DELETE, Resend));
+        table.push((&live, token_id, status, post, ResendIfIdempotent));
         table.push((&negotiating, old, status, post, ResendIfIdempotent));
     }
-    for (view, epoch, status, method, expected) in table {
-        let advice = view.advise(epoch, StatusCode::from_u16(status).unwrap(), method);
+    for (view, token_id, status, method, expected) in table {
+        let advice = view.advise(token_id, StatusCode::from_u16(status).unwrap(), method);
         assert_eq!(advice, expected, "{:?} {status} {method}", view.state());
     }
 }
@@ -225,10 +225,10 @@ fn the_table_of_advice() {
 #[test]
 fn a_refusal_reported_while_a_tickle_is_under_way_is_not_answered_by_it() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.observe(401);
+    machine.report(401);
     assert_eq!(machine.path(), TICKLE);
     // The tickle may have been answered before the broker refused this one.
-    machine.observe(401);
+    machine.report(401);
     machine.answer();
     assert_eq!(machine.deadline, Some((machine.now.saturating_add(seconds(5)), TimeoutReason::Tickle)));
     machine.wait();
