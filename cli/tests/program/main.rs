@@ -9,11 +9,25 @@
     reason = "tests open sockets, read files and start programs"
 )]
 
+#[cfg(unix)]
+mod authorize_listen;
+mod callback_visits;
 mod command_line;
 #[cfg(unix)]
 mod commands;
 mod doctor;
+#[path = "../../src/authorize/head.rs"]
+mod head;
+#[path = "../../src/no_proxy.rs"]
+mod no_proxy;
+#[cfg(unix)]
+mod proxies;
+#[path = "../../src/proxy.rs"]
+mod proxy;
+mod proxy_settings;
 mod screens;
 #[cfg(unix)]
 mod simulate;
 mod terminal;
+#[path = "../../src/authorize/visit.rs"]
+mod visit;
