@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Stage};
+use crate::{
+    error::{Error, Stage},
+    json,
+};
 
 /// The longest reply that is read, in bytes. A real one has less than 4 KiB.
 pub(crate) const LONGEST_RESPONSE: usize = 256 * 1024;
@@ -23,7 +26,7 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
     if body.trim_ascii().is_empty() {
         return Err(malformed("the reply is empty".to_owned()));
     }
-    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+    let Some(value) = json::parse(body) else {
         let text = String::from_utf8_lossy(body);
         if may_be_a_damaged_reply(&text) {
             return Err(malformed("the reply is not JSON, or was cut off".to_owned()));
@@ -38,11 +41,6 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
         Some(error) => return Err(Error::refused(stage, status, stated_status(fields), &text_of(error))),
     }
     T::deserialize(value).map_err(|error| malformed(format!("the reply is not as expected: {}", without_value(&error))))
-}
-
-/// A field on which nothing depends: of another type than ours, it counts as absent, so that no session ends for it.
-pub(crate) fn unimportant<'de, T: DeserializeOwned, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
-    Ok(T::deserialize(Value::deserialize(field)?).ok())
 }
 
 /// The status of a failure that the broker names in its reply, as a number or, in its schema, as text.
@@ -100,7 +98,7 @@ impl Error {
 /// where that is not a reply with a secret in it.
 fn refusal_text(body: &[u8]) -> String {
     let body = body.get(..body.len().min(LONGEST_RESPONSE)).unwrap_or_default();
-    if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
+    if let Some(Value::Object(object)) = json::parse(body) {
         if let Some(error) = object.get("error") {
             return text_of(error);
         }
