@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::{
     context::Context,
     encoding::base64,
-    error::{Error, Stage},
+    error::{Cause, Error, Stage},
     exchange::Exchange,
     header_value::{header_value, sensitive},
     json,
@@ -147,7 +147,7 @@ impl Brokerage<'_> {
         // RFC 6265 section 4.1.1; a semicolon would begin another cookie.
         if !session.expose().iter().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(byte)) {
             let message = "the session that the tickle's response named is not valid in a cookie";
-            return Err(Error::malformed(STAGE, message));
+            return Err(Error::malformed(STAGE, message).with_nothing_sent());
         }
         let endpoint = self.signer.consumer().endpoints().url("/ws")?;
         let scheme = if endpoint.scheme_str() == Some("http") { "ws" } else { "wss" };
@@ -177,7 +177,8 @@ impl Brokerage<'_> {
 
 /// How the brokerage session is, in the broker's words. A flag is `None` where the response lacks it.
 ///
-/// A response of status 200 may well say that there is no session: look at [`is_ready`](Self::is_ready).
+/// A response of status 200 may well say that there is no session: look at [`is_ready`](Self::is_ready), and at
+/// [`error`](Self::error) for the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct BrokerageStatus {
@@ -221,6 +222,34 @@ impl BrokerageStatus {
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         self.wait.filter(|millis| *millis > 0 && !self.is_ready()).map(Duration::from_millis)
+    }
+
+    /// Why the session takes no requests; `None` where it [is ready](Self::is_ready).
+    ///
+    /// Its message has the flags, its [`detail`](Error::detail) the broker's words (`fail`, then `message`), and its
+    /// [`cause`](Error::cause) what they mean: [`ForceCompeteRequired`](Cause::ForceCompeteRequired),
+    /// [`CompetingSession`](Cause::CompetingSession) where the flag says so, and
+    /// [`BrokerageNotReady`](Cause::BrokerageNotReady) where nothing more is known.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        if self.is_ready() {
+            return None;
+        }
+        let Self { authenticated, established, competing, connected, message, fail, wait: _ } = self;
+        let flags = [
+            ("authenticated", authenticated),
+            ("established", established),
+            ("connected", connected),
+            ("competing", competing),
+        ];
+        let flags = flags.iter().filter_map(|(name, flag)| flag.map(|flag| format!("{name}: {flag}")));
+        let wait = self.wait().map(|wait| format!("wait: {} ms", wait.as_millis()));
+        let facts: Vec<String> = flags.chain(wait).collect();
+        let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
+        let words = [fail, message].into_iter().flatten().map(|words| words.trim()).filter(|words| !words.is_empty());
+        let words = words.collect::<Vec<_>>().join(": ");
+        let cause = if *competing == Some(true) { Cause::CompetingSession } else { Cause::BrokerageNotReady };
+        Some(Error::from_words(Stage::BrokerageStatus, format!("it takes no requests{facts}"), &words, cause))
     }
 }
 

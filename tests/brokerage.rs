@@ -221,10 +221,12 @@ fn the_upgrade_is_one_that_a_web_socket_client_takes() {
 fn without_a_session_there_is_no_upgrade() {
     let error = upgrade("https://api.ibkr.com/v1/api", TOKEN, "").unwrap_err();
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::WebSocket));
+    assert!(!error.may_have_been_sent());
     assert!(error.remedy().contains("tickle again"), "{}", error.remedy());
     for session in ["a\r\nX-Injected: b", "a; b=c", "a b", "a,b", "\"a\"", "ä"] {
         let error = upgrade("https://api.ibkr.com/v1/api", TOKEN, session).unwrap_err();
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Malformed, Stage::WebSocket), "{session}");
+        assert!(!error.may_have_been_sent(), "{session}");
         assert!(error.to_string().contains("not valid in a cookie"), "{error}");
     }
     let tickle = read_tickle(&json!({ "session": "5e55" }));

@@ -99,7 +99,7 @@ fn what_is_no_reply_is_malformed() {
         let error = step.fail(&consumer, reply(200, "<h1>Resource not found</h1>"));
         assert_eq!(error.detail(), Some("<h1>Resource not found</h1>"), "a page is shown");
         let error = step.fail(&consumer, reply(204, ""));
-        assert!(error.to_string().ends_with("the reply is empty"), "{error}");
+        assert!(error.to_string().ends_with("the response is empty"), "{error}");
     }
 }
 

@@ -109,7 +109,10 @@ impl Outstanding {
         match (&self.awaited, failure.kind) {
             (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
-            (_, _) => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
+            (_, kind) => {
+                let error = Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure);
+                if kind == FailureKind::NotSent { error.with_nothing_sent() } else { error }
+            }
         }
     }
 }
