@@ -13,9 +13,9 @@ const LARGEST_EXPONENT: &str = include_str!("../data/keys/rsa_largest_exponent.p
 const LARGE_EXPONENT: &str = include_str!("../data/keys/rsa_large_exponent.pem");
 const LARGE_EXPONENT_PUBLIC: &str = include_str!("../data/keys/rsa_large_exponent_public.pem");
 
-struct Dice(u64);
+struct SeededEntropy(u64);
 
-impl Entropy for Dice {
+impl Entropy for SeededEntropy {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         for byte in destination {
             self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
@@ -32,11 +32,11 @@ fn assert_signs(key: &RsaKey) {
     let consumer_that_verifies =
         Consumer::builder("TESTCONS").signing_key(key.clone()).signing_public_key(key.public_key()).build().unwrap();
     for consumer in [consumer, consumer_that_verifies] {
-        let mut dice = Dice(1);
-        let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut dice);
+        let mut rng = SeededEntropy(1);
+        let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut rng);
         let unsigned = consumer.prepare_request_token(&mut cx, ibkr_oauth::Callback::OutOfBand).unwrap();
         let digest = unsigned.input().digest();
-        let signature = ibkr_oauth::key::SigningKey::sign(key, unsigned.input(), &mut Dice(2)).unwrap();
+        let signature = ibkr_oauth::key::SigningKey::sign(key, unsigned.input(), &mut SeededEntropy(2)).unwrap();
         key.public_key().verify(&digest, &signature).unwrap();
         drop(unsigned.attach(&signature).unwrap());
     }
@@ -62,7 +62,7 @@ fn a_key_of_three_primes_works() {
         //     openssl pkeyutl -encrypt -inkey rsa_three_primes.pem -pkeyopt rsa_padding_mode:pkcs1 | base64
         let ciphertext =
             STANDARD.decode(include_str!("../data/keys/rsa_three_primes_secret.txt").replace('\n', "")).unwrap();
-        let opened = key.decrypt(&ciphertext, &mut Dice(3)).unwrap();
+        let opened = key.decrypt(&ciphertext, &mut SeededEntropy(3)).unwrap();
         assert_eq!(opened.expose(), b"the opened secret of this token!");
     }
 }

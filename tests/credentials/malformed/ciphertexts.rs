@@ -13,9 +13,9 @@ use crate::malformed::{
 };
 
 /// Random-looking bytes that are the same for the same seed.
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct SeededEntropy(pub(crate) u64);
 
-impl Entropy for Dice {
+impl Entropy for SeededEntropy {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         for byte in destination {
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -41,8 +41,9 @@ pub(crate) fn padded(block_type: u8, padding: &[u8], secret: &[u8]) -> Vec<u8> {
 #[test]
 fn bad_padding_cannot_be_told_from_good() {
     let key = RsaKey::from_der(PKCS1_DER).unwrap();
-    let decrypt =
-        |message: &[u8], seed| key.decrypt(&encrypted(message), &mut Dice(seed)).map(|secret| secret.expose().to_vec());
+    let decrypt = |message: &[u8], seed| {
+        key.decrypt(&encrypted(message), &mut SeededEntropy(seed)).map(|secret| secret.expose().to_vec())
+    };
     let good = padded(2, &[0x5a], &[7; 32]);
     assert_eq!(decrypt(&good, 1).unwrap(), [7; 32]);
     assert_eq!(decrypt(&padded(2, &[0x5a], b""), 1).unwrap(), b"", "an empty secret is one");
@@ -83,10 +84,10 @@ fn ciphertexts_are_refused_only_for_what_everybody_sees() {
         [vec![0; 256 - bytes.len()], bytes].concat()
     };
     for number in [KEY.0[N].clone(), &KEY.0[N] + 1_u8, (small(1) << 2048) - 1_u8] {
-        assert!(key.decrypt(&bytes(&number), &mut Dice(1)).is_err());
+        assert!(key.decrypt(&bytes(&number), &mut SeededEntropy(1)).is_err());
     }
     for number in [small(0), small(1), &KEY.0[N] - 1_u8] {
-        assert!(key.decrypt(&bytes(&number), &mut Dice(1)).is_ok(), "{number:x}");
+        assert!(key.decrypt(&bytes(&number), &mut SeededEntropy(1)).is_ok(), "{number:x}");
     }
 }
 
@@ -94,7 +95,7 @@ fn ciphertexts_are_refused_only_for_what_everybody_sees() {
 #[test]
 fn padding_of_any_bytes_and_secrets_of_any_length_are_opened() {
     let key = RsaKey::from_der(PKCS1_DER).unwrap();
-    let open = |message: &[u8]| key.decrypt(&encrypted(message), &mut Dice(1)).unwrap().expose().to_vec();
+    let open = |message: &[u8]| key.decrypt(&encrypted(message), &mut SeededEntropy(1)).unwrap().expose().to_vec();
     for length in [0, 1, 8, 31, 32, 33, 128, 244, 245] {
         let secret = vec![0x11; length];
         assert_eq!(open(&padded(2, &[0xff], &secret)), secret, "{length} bytes");
@@ -122,7 +123,7 @@ fn ciphertexts_of_another_length_are_refused() {
         &[good.as_slice(), &[0]].concat(),
         &good.repeat(2),
     ] {
-        let error = key.decrypt(bad, &mut Dice(1)).unwrap_err();
+        let error = key.decrypt(bad, &mut SeededEntropy(1)).unwrap_err();
         assert!(error.to_string().contains(&format!("{} bytes", bad.len())), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use ibkr_oauth::key::{DecryptionKey, RsaKey, RsaPublicKey};
 use num_bigint::BigUint;
 
 use crate::malformed::{
-    ciphertexts::{Dice, encrypted, padded},
+    ciphertexts::{SeededEntropy, encrypted, padded},
     der::{INTEGER, NULL, OCTET_STRING, RSA, SEQUENCE, integer, open, sequence, small, tlv, unsigned},
     numbers::{D, E, KEY, N, Numbers, P, PKCS1_DER, PKCS8_DER, PUBLIC_DER, Q, in_pkcs8, in_spki, pkcs8, public},
     variants,
@@ -157,7 +157,7 @@ fn what_follows_from_the_primes_is_not_believed() {
             assert_eq!(key.fingerprint(), good.fingerprint());
             for secret in [b"one".as_slice(), b"another"] {
                 let ciphertext = encrypted(&padded(2, &[7; 200], secret));
-                assert_eq!(key.decrypt(&ciphertext, &mut Dice(1)).unwrap().expose(), secret);
+                assert_eq!(key.decrypt(&ciphertext, &mut SeededEntropy(1)).unwrap().expose(), secret);
             }
         }
     }
@@ -241,7 +241,12 @@ fn a_key_whose_der_is_bad_anywhere_is_refused() {
             let Ok(key) = RsaKey::from_der(&variant.der) else { continue };
             assert_eq!(key.fingerprint(), good.fingerprint(), "{}", variant.what);
             let ciphertext = encrypted(&padded(2, &[7; 200], b"secret"));
-            assert_eq!(key.decrypt(&ciphertext, &mut Dice(1)).unwrap().expose(), b"secret", "{}", variant.what);
+            assert_eq!(
+                key.decrypt(&ciphertext, &mut SeededEntropy(1)).unwrap().expose(),
+                b"secret",
+                "{}",
+                variant.what
+            );
             if !variant.is_other_number || variant.index < first_of_no_matter {
                 accepted.push(variant.what);
             }
