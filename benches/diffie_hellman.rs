@@ -17,7 +17,7 @@ use ibkr_oauth::{
     dh::{DhGroup, Exponent},
 };
 use num_bigint::BigUint;
-use requests::Dice;
+use requests::SeededEntropy;
 
 /// The prime of RFC 3526 group 14: `DhGroup::modp_2048`.
 const PRIME: &str = "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd\
@@ -27,22 +27,22 @@ const PRIME: &str = "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a6
     e39e772c180e86039b2783a2ec07a28fb5c55df06f4c52c9de2bcbf6955817183995497cea956ae515d2261898fa0510\
     15728e5a8aacaa68ffffffffffffffff";
 
-fn bytes(dice: &mut Dice) -> [u8; 32] {
+fn bytes(rng: &mut SeededEntropy) -> [u8; 32] {
     let mut bytes = [0; 32];
-    dice.fill(&mut bytes).unwrap();
+    rng.fill(&mut bytes).unwrap();
     bytes
 }
 
 fn agreement(criterion: &mut Criterion) {
-    let (group, mut dice) = (DhGroup::modp_2048(), Dice(1));
-    let response = Exponent::draw(&mut dice).unwrap().challenge(&group);
+    let (group, mut rng) = (DhGroup::modp_2048(), SeededEntropy(1));
+    let response = Exponent::draw(&mut rng).unwrap().challenge(&group);
     let challenge = |exponent: &Exponent| exponent.challenge(&group);
     let secret = |exponent: &Exponent| exponent.shared_secret(&response, &group).unwrap();
 
     for (name, base) in [("Diffie-Hellman challenge", "2"), ("Diffie-Hellman secret", &*response)] {
         let mut benchmark = criterion.benchmark_group(name);
         benchmark.bench_function("DhGroup", |bencher| {
-            let mut draw = || Exponent::draw(&mut dice).unwrap();
+            let mut draw = || Exponent::draw(&mut rng).unwrap();
             if base == "2" {
                 bencher.iter(|| challenge(&draw()));
             } else {
@@ -54,14 +54,14 @@ fn agreement(criterion: &mut Criterion) {
         let power = BoxedMontyForm::new(number(base), &parameters);
         benchmark.bench_function("limit", |bencher| {
             bencher.iter(|| {
-                let exponent = BoxedUint::from_be_slice(&bytes(&mut dice), 256).unwrap();
+                let exponent = BoxedUint::from_be_slice(&bytes(&mut rng), 256).unwrap();
                 power.pow_bounded_exp(&exponent, 256).retrieve()
             });
         });
         let number = |digits: &str| BigUint::parse_bytes(digits.as_bytes(), 16).unwrap();
         let (power, modulus) = (number(base), number(PRIME));
         benchmark.bench_function("num-bigint", |bencher| {
-            bencher.iter(|| power.modpow(&BigUint::from_bytes_be(&bytes(&mut dice)), &modulus));
+            bencher.iter(|| power.modpow(&BigUint::from_bytes_be(&bytes(&mut rng)), &modulus));
         });
         benchmark.finish();
     }

@@ -16,7 +16,7 @@ use ibkr_oauth::{
     key::{DecryptionKey, RsaKey, SigningKey},
     simulator::test_keys,
 };
-use requests::{Dice, NOW};
+use requests::{NOW, SeededEntropy};
 
 fn handshake(criterion: &mut Criterion) {
     let handshakes = Handshakes::new(16);
@@ -26,18 +26,18 @@ fn handshake(criterion: &mut Criterion) {
         bencher.iter(|| handshakes.shake_hands(rehearsals.next().unwrap()));
     });
 
-    let mut dice = Dice(1);
+    let mut rng = SeededEntropy(1);
     let consumer = &handshakes.consumer;
-    let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut dice), Callback::OutOfBand).unwrap();
+    let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
     let signing_key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
     let decryption_key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
     let diffie_hellman = DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap();
-    let response = Exponent::draw(&mut dice).unwrap().challenge(&diffie_hellman);
+    let response = Exponent::draw(&mut rng).unwrap().challenge(&diffie_hellman);
     group.bench_function("limit", |bencher| {
         bencher.iter(|| {
-            let secret = decryption_key.decrypt(handshakes.token.encrypted_secret(), &mut dice).unwrap();
-            let signature = signing_key.sign(unsigned.input(), &mut dice).unwrap();
-            let exponent = Exponent::draw(&mut dice).unwrap();
+            let secret = decryption_key.decrypt(handshakes.token.encrypted_secret(), &mut rng).unwrap();
+            let signature = signing_key.sign(unsigned.input(), &mut rng).unwrap();
+            let exponent = Exponent::draw(&mut rng).unwrap();
             let challenge = exponent.challenge(&diffie_hellman);
             (secret, signature, challenge, exponent.shared_secret(&response, &diffie_hellman).unwrap())
         });

@@ -14,13 +14,13 @@ use ibkr_oauth::{
     oauth1::AuthorizationHeader,
     simulator::test_keys,
 };
-use requests::{Dice, NOW};
+use requests::{NOW, SeededEntropy};
 use serde_json::json;
 
 fn replies(criterion: &mut Criterion) {
     let signer = requests::signer();
-    let mut dice = Dice(1);
-    let mut cx = Context::new(NOW, &mut dice);
+    let mut rng = SeededEntropy(1);
+    let mut cx = Context::new(NOW, &mut rng);
     let tickle = Bytes::from_static(
         br#"{"session":"bb665d0f55b6289d70bc7380089fc96f","collission":false,
         "userId":100000001,"hmds":{"error":"no bridge"},"iserver":{"authStatus":{"authenticated":true,"competing":false,

@@ -14,11 +14,11 @@ use ibkr_oauth::{
     simulator::{Broker, test_keys},
 };
 use rand_core::{TryCryptoRng, TryRng};
-use requests::{Dice, NOW};
+use requests::{NOW, SeededEntropy};
 use rsa::{PrivateKey, pkcs8::DecodePrivateKey, sha2::Sha256};
 
-/// The dice as `rsa` wants them.
-struct Random(Dice);
+/// The rng as `rsa` wants them.
+struct Random(SeededEntropy);
 
 impl Random {
     fn draw<const N: usize>(&mut self) -> Result<[u8; N], EntropyError> {
@@ -47,15 +47,15 @@ impl TryRng for Random {
 impl TryCryptoRng for Random {}
 
 fn sign(criterion: &mut Criterion) {
-    let mut dice = Dice(1);
+    let mut rng = SeededEntropy(1);
     let consumer = test_keys::consumer().unwrap();
-    let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut dice), Callback::OutOfBand).unwrap();
-    let (input, mut random) = (unsigned.input(), Random(dice.clone()));
+    let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
+    let (input, mut random) = (unsigned.input(), Random(rng.clone()));
     let key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
     let bare = PrivateKey::from_pkcs8_pem(test_keys::SIGNING_KEY).unwrap();
 
     let mut group = criterion.benchmark_group("RSA-SHA256 signature");
-    group.bench_function("RsaKey", |bencher| bencher.iter(|| key.sign(input, &mut dice).unwrap()));
+    group.bench_function("RsaKey", |bencher| bencher.iter(|| key.sign(input, &mut rng).unwrap()));
     group.bench_function("limit", |bencher| {
         bencher.iter(|| bare.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut random, &input.digest()).unwrap());
     });
@@ -63,14 +63,14 @@ fn sign(criterion: &mut Criterion) {
 }
 
 fn decrypt(criterion: &mut Criterion) {
-    let mut dice = Dice(1);
-    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut dice)).unwrap();
-    let (ciphertext, mut random) = (token.encrypted_secret(), Random(dice.clone()));
+    let mut rng = SeededEntropy(1);
+    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
+    let (ciphertext, mut random) = (token.encrypted_secret(), Random(rng.clone()));
     let key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
     let bare = PrivateKey::from_pkcs8_pem(test_keys::DECRYPTION_KEY).unwrap();
 
     let mut group = criterion.benchmark_group("RSA decryption");
-    group.bench_function("RsaKey", |bencher| bencher.iter(|| key.decrypt(ciphertext, &mut dice).unwrap()));
+    group.bench_function("RsaKey", |bencher| bencher.iter(|| key.decrypt(ciphertext, &mut rng).unwrap()));
     group.bench_function("limit", |bencher| {
         bencher.iter(|| bare.pkcs1v15_decrypt_with_rng(&mut random, ciphertext).unwrap());
     });

@@ -20,7 +20,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("ibkr-oauth", "ibkr-oauth, prepared")
+OURS = "ibkr-oauth"
 # What of `reqwest-oauth1` is not signing.
 UNSIGNED = "reqwest, unsigned"
 
@@ -74,7 +74,7 @@ def bars(times, left, top, width):
     start = left + 160
     for index, name in enumerate(names):
         y, length = top + 20 + index * 32, (width - 230) * times[name] / max(times.values())
-        kind = "ours" if name in OURS else "bar"
+        kind = "ours" if name == OURS else "bar"
         parts.append(text(start - 10, y + 15, name, "", "end"))
         parts.append(f'<rect x="{start}" y="{y}" width="{length:.1f}" height="20" rx="3" class="{kind}"/>')
         parts.append(text(start + length + 7, y + 15, duration(times[name]), "small"))
@@ -155,8 +155,8 @@ def section(measured, portable, compared, sessions):
 
     rows = [("one signed GET", "time", "times the HMAC alone", "slower than ibkr-oauth"), ("---", "---:", "---:", "---:")]
     for row in sorted(get.values(), key=lambda row: row["ratio"]):
-        name = f"**{row['who']}**" if row["who"] in OURS else row["who"]
-        slower = "" if row["who"] in (*OURS, "the HMAC alone") else f"{row['ratio'] / get['ibkr-oauth']['ratio']:.1f} ×"
+        name = f"**{row['who']}**" if row["who"] == OURS else row["who"]
+        slower = "" if row["who"] in (OURS, "the HMAC alone") else f"{row['ratio'] / get[OURS]['ratio']:.1f} ×"
         rows.append((name, duration(row["nanoseconds"]), f"{row['ratio']:.2f}", slower))
     for row in compared:
         if row["work"] == "sign" and row["who"] != "ibkr-oauth":

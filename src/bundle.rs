@@ -5,10 +5,10 @@ use std::{error, fmt};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
+    consumer::QueryPolicy,
     consumer::{Consumer, ConsumerBuilder, Endpoints, Realm},
     error::{Error, Stage},
     flow::AccessToken,
-    oauth1::QueryPolicy,
     secret::Secret,
 };
 #[cfg(feature = "rsa")]

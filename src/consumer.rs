@@ -11,14 +11,17 @@ use crate::{
     dh::DhGroup,
     error::{Error, Stage},
     key::{DecryptionKey, SigningInput, SigningKey},
-    oauth1::QueryPolicy,
     secret::Secret,
 };
 
 mod endpoints;
 mod hosts;
+mod query_policy;
 
-pub use self::endpoints::Endpoints;
+pub use self::{
+    endpoints::Endpoints,
+    query_policy::{QueryPolicy, UnknownQueryPolicy},
+};
 pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 
 /// A consumer in the sense of OAuth: the program to which IBKR gave a consumer key.
@@ -250,8 +253,8 @@ impl ConsumerBuilder {
     /// let consumer = Consumer::builder("MYCONSKEY").allow_host("1.api.ibkr.com").build()?;
     /// let signer = Signer::from_stored(&consumer, "218c1d970d85a8442825", &Secret::from(vec![7; 20]))?;
     /// let at = |host: &str| Request::get(format!("https://{host}/v1/api/portfolio/accounts")).body(());
-    /// assert!(signer.prepare(&at("1.api.ibkr.com")?.into_parts().0).is_ok());
-    /// assert!(signer.prepare(&at("2.api.ibkr.com")?.into_parts().0).is_err());
+    /// assert!(signer.sign_with(&at("1.api.ibkr.com")?.into_parts().0, None, "nonce", 1).is_ok());
+    /// assert!(signer.sign_with(&at("2.api.ibkr.com")?.into_parts().0, None, "nonce", 1).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {

@@ -176,7 +176,7 @@ impl<T> Unsigned<T> {
     ) -> Result<Self, Error> {
         let pairs: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         // These requests have neither query nor form, so that the consumer's query policy does not come into it.
-        let base_string = oauth1::base_string(&Method::POST, &uri, &pairs, None, oauth1::QueryPolicy::Rfc5849)
+        let base_string = oauth1::base_string(&Method::POST, &uri, &pairs, None)
             .map_err(|error| crate::consumer::uri_error(stage, error))?;
         let mut message = Vec::with_capacity(prepend.len() + base_string.len());
         message.extend_from_slice(prepend.as_bytes());

@@ -166,13 +166,13 @@ pub use crate::context::OsEntropy;
 pub use crate::{
     brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
     bundle::{CredentialBundle, KeyLocation},
-    consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, Realm},
+    consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, QueryPolicy, Realm, UnknownQueryPolicy},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
     exchange::{Exchange, PendingResponse, Unsigned},
     flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
-    signer::{PreparedRequest, RequestSignature, Scratch, Signer, TokenId},
+    signer::{RequestSignature, Signer, TokenId},
 };
 pub use bytes;
 pub use http;

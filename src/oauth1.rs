@@ -4,12 +4,12 @@
 //! that text, and writes and reads the `Authorization: OAuth` header. Keys and signature methods live elsewhere.
 //!
 //! ```
-//! use ibkr_oauth::oauth1::{self, QueryPolicy};
+//! use ibkr_oauth::oauth1;
 //!
 //! let uri = oauth1::parse_uri("https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=BRK%20B")?;
 //! let parameters = [("oauth_nonce", "7d8f3e4a"), ("oauth_timestamp", "1700000000")];
 //! assert_eq!(
-//!     oauth1::base_string(&http::Method::GET, &uri, &parameters, None, QueryPolicy::Rfc5849)?,
+//!     oauth1::base_string(&http::Method::GET, &uri, &parameters, None)?,
 //!     "GET&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Fiserver%2Fsecdef%2Fsearch&\
 //!      oauth_nonce%3D7d8f3e4a%26oauth_timestamp%3D1700000000%26symbol%3DBRK%2520B",
 //! );
@@ -23,20 +23,19 @@ mod encode;
 mod encoded_base;
 mod header;
 mod origin;
-mod pairs;
 mod parameters;
 
 pub(crate) use self::{
-    append::{append_base64_encoded, append_encoded, append_encoded_twice},
-    encode::percent_decode_lossy,
+    append::{append_base64_encoded, append_encoded, append_encoded_twice, append_reserved, append_unreserved},
+    base_string::base_string_of,
+    encode::{decode_escape, is_unreserved, percent_decode_lossy},
     encoded_base::{EncodedBase, append_base_uri},
     header::write_header,
     origin::Origin,
-    pairs::{Pairs, ProtocolName},
-    parameters::is_form_media_type,
+    parameters::{is_form_media_type, wire_pairs},
 };
 pub use self::{
-    base_string::{QueryPolicy, UnknownQueryPolicy, base_string},
+    base_string::base_string,
     base_uri::{BaseUri, UriError, parse_uri},
     encode::percent_encode,
     header::{AuthorizationHeader, HeaderError},

@@ -6,29 +6,28 @@ use http::{HeaderValue, Request, header::AUTHORIZATION, request::Parts};
 use sha2::{Digest, Sha256};
 
 use self::{
-    check::check,
-    scratch::with_scratch,
-    template::{Head, Stamp, Template, protocol_name},
+    head::Head,
+    scratch::{Scratch, with_scratch},
+    template::{Stamp, Template},
 };
 use crate::{
-    consumer::{Consumer, uri_error},
+    consumer::Consumer,
     context::Context,
     dh,
-    encoding::base64,
+    encoding::{base64, nonce_digits},
     error::{Error, Stage},
     header_value::sensitive,
-    oauth1::{self, Pairs},
+    oauth1,
     secret::Secret,
     timestamp_floor::TimestampFloor,
 };
 
 mod check;
+mod head;
 mod mac;
-mod prepared;
+mod pairs;
 mod scratch;
 mod template;
-
-pub use self::{prepared::PreparedRequest, scratch::Scratch};
 
 const STAGE: Stage = Stage::Sign;
 
@@ -165,66 +164,14 @@ impl Signer {
 
     fn authorization(&self, cx: &mut Context<'_>, head: Head<'_>, form: Option<&[u8]>) -> Result<HeaderValue, Error> {
         with_scratch(|scratch| {
-            self.write(cx, head, form, scratch)?;
-            sensitive(STAGE, scratch.header())
+            self.template.begin(scratch, head, form)?;
+            let nonce = nonce_digits(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?;
+            let timestamp = self.floor.stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
+            let mut digits = itoa::Buffer::new();
+            let stamp = Stamp { signed_nonce: &nonce, header_nonce: &nonce, timestamp: digits.format(timestamp) };
+            self.template.finish(scratch, &stamp);
+            sensitive(STAGE, &scratch.header)
         })
-    }
-
-    /// Writes the value of the `Authorization` header into `scratch`, and allocates nothing once that is large enough.
-    ///
-    /// ```
-    /// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
-    /// # use ibkr_oauth::{Context, OsEntropy, Scratch, Timestamp, http, simulator::{Broker, test_keys}};
-    /// # let mut entropy = OsEntropy;
-    /// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
-    /// # let mut broker = Broker::default();
-    /// # let signer = test_keys::sign_in(&mut broker, &mut cx)?.signer();
-    /// let mut scratch = Scratch::new();
-    /// let request = http::Request::get("https://api.ibkr.com/v1/api/portfolio/accounts").body(())?;
-    /// let (parts, ()) = request.into_parts();
-    /// signer.write_header(&mut cx, &parts, None, &mut scratch)?;
-    /// assert!(scratch.header().starts_with(b"OAuth realm="));
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`sign_parts`](Self::sign_parts).
-    pub fn write_header(
-        &self,
-        cx: &mut Context<'_>,
-        parts: &Parts,
-        form: Option<&[u8]>,
-        scratch: &mut Scratch,
-    ) -> Result<TokenId, Error> {
-        self.write(cx, Head::from(parts), form, scratch)?;
-        Ok(self.token_id)
-    }
-
-    fn write(
-        &self,
-        cx: &mut Context<'_>,
-        head: Head<'_>,
-        form: Option<&[u8]>,
-        scratch: &mut Scratch,
-    ) -> Result<(), Error> {
-        scratch.clear();
-        let base_url = check(head, form, &self.template)?;
-        self.template.begin_base_string(scratch, head, form, base_url)?;
-        let Scratch { base_string, header, pairs } = scratch;
-        let mut digits = itoa::Buffer::new();
-        let stamp = Stamp::append(cx, &self.floor, base_string, &mut digits)?;
-        self.template.end_base_string(base_string, pairs);
-        self.template.write_header(header, &stamp, &self.template.mac().of(base_string));
-        Ok(())
-    }
-
-    /// Prepares a request without a form that is to be sent again and again: all that stays the same is done once.
-    ///
-    /// # Errors
-    /// As [`sign`](Self::sign), but for the clock and the random bytes.
-    pub fn prepare(&self, parts: &Parts) -> Result<PreparedRequest, Error> {
-        PreparedRequest::new(Head::from(parts), Arc::clone(&self.template), Arc::clone(&self.floor), self.token_id)
     }
 
     /// Makes the signature for a nonce and a timestamp (in seconds since the epoch) that are already known: to compare
@@ -233,34 +180,28 @@ impl Signer {
     /// # Errors
     /// As [`sign_parts`](Self::sign_parts); and [`ErrorKind::Config`](crate::ErrorKind::Config) if the nonce is empty or has
     /// other characters than printable ASCII.
-    pub fn reproduce(
+    pub fn sign_with(
         &self,
         parts: &Parts,
         form: Option<&[u8]>,
         nonce: &str,
         timestamp: u64,
     ) -> Result<RequestSignature, Error> {
-        check(Head::from(parts), form, &self.template)?;
-        let (query, policy) = (parts.uri.query().unwrap_or_default(), self.consumer.query_policy());
-        Pairs::new().collect(query.as_bytes(), form.unwrap_or_default(), policy).map_err(protocol_name)?;
+        let mut scratch = Scratch::default();
+        self.template.begin(&mut scratch, Head::from(parts), form)?;
         if nonce.is_empty() || !nonce.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(Error::config(STAGE, "the nonce is empty or has characters other than printable ASCII"));
         }
+        let (signed_nonce, header_nonce) =
+            (self.template.signed_nonce(nonce), oauth1::percent_encode(nonce.as_bytes()));
         let timestamp = timestamp.to_string();
-        let consumer_key = ("oauth_consumer_key", self.consumer.consumer_key());
-        let nonce = ("oauth_nonce", nonce);
-        let method = ("oauth_signature_method", "HMAC-SHA256");
-        let timestamp = ("oauth_timestamp", timestamp.as_str());
-        let token = ("oauth_token", &*self.token);
-        let signed = [consumer_key, nonce, method, timestamp, token];
-        let base_string = oauth1::base_string(&parts.method, &parts.uri, &signed, form, policy)
-            .map_err(|error| uri_error(STAGE, error))?;
-        let signature = base64(&self.template.mac().of(base_string.as_bytes()));
-        let header = oauth1::write_header(
-            Some(self.consumer.realm().as_str()),
-            &[consumer_key, nonce, ("oauth_signature", &signature), method, timestamp, token],
-        );
-        Ok(RequestSignature { base_string, signature, authorization: sensitive(STAGE, header.as_bytes())? })
+        let stamp = Stamp { signed_nonce: &signed_nonce, header_nonce: header_nonce.as_bytes(), timestamp: &timestamp };
+        let mac = self.template.finish(&mut scratch, &stamp);
+        Ok(RequestSignature {
+            base_string: String::from_utf8_lossy(&scratch.base_string).into_owned(),
+            signature: base64(&mac),
+            authorization: sensitive(STAGE, &scratch.header)?,
+        })
     }
 }
 
@@ -273,7 +214,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// A signature with the steps that led to it, from [`Signer::reproduce`].
+/// A signature with the steps that led to it, from [`Signer::sign_with`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestSignature {

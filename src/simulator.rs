@@ -104,7 +104,7 @@
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
 //! on them.
 //!
-//! [`QueryPolicy`]: crate::oauth1::QueryPolicy
+//! [`QueryPolicy`]: crate::consumer::QueryPolicy
 
 use std::{fmt, time::Duration};
 

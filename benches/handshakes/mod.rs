@@ -10,7 +10,7 @@ use ibkr_oauth::{
     simulator::{Broker, test_keys},
 };
 
-use super::requests::{Dice, NOW};
+use super::requests::{NOW, SeededEntropy};
 
 /// A consumer with its keys loaded, its access token, and the broker's replies to what it will ask.
 #[derive(Debug)]
@@ -31,10 +31,10 @@ pub(crate) struct Rehearsal {
 
 impl Handshakes {
     pub(crate) fn new(rehearsals: u64) -> Self {
-        let (mut broker, mut dice) = (Broker::default(), Dice(0));
-        let token = test_keys::access_token(&mut broker, &mut Context::new(NOW, &mut dice)).unwrap();
+        let (mut broker, mut rng) = (Broker::default(), SeededEntropy(0));
+        let token = test_keys::access_token(&mut broker, &mut Context::new(NOW, &mut rng)).unwrap();
         let mut handshakes = Self { consumer: test_keys::consumer().unwrap(), token, rehearsals: Vec::new() };
-        // Seeds that are far apart, for the dice count upwards from them.
+        // Seeds that are far apart, for the rng count upwards from them.
         handshakes.rehearsals = (1..=rehearsals)
             .map(|index| handshakes.rehearse(index.wrapping_mul(0x1234_5678_9abc_def1), &mut broker))
             .collect();
@@ -42,11 +42,11 @@ impl Handshakes {
     }
 
     fn rehearse(&self, seed: u64, broker: &mut Broker) -> Rehearsal {
-        let mut witness = Witness { dice: Dice(seed), exponent: None };
-        let unlocked = self.consumer.unlock(&mut Context::new(NOW, &mut witness.dice), &self.token).unwrap();
+        let mut witness = Witness { rng: SeededEntropy(seed), exponent: None };
+        let unlocked = self.consumer.unlock(&mut Context::new(NOW, &mut witness.rng), &self.token).unwrap();
         let mut cx = Context::new(NOW, &mut witness);
         let exchange = unlocked.live_session_token(&self.consumer, &mut cx).unwrap();
-        let response = broker.handle(&mut Context::new(NOW, &mut Dice(!seed)), exchange.request());
+        let response = broker.handle(&mut Context::new(NOW, &mut SeededEntropy(!seed)), exchange.request());
         let reply = response.body().clone();
         let live_session_token = exchange.complete(response).unwrap().secret().expose().to_vec();
         Rehearsal { seed, exponent: witness.exponent.unwrap(), reply, live_session_token }
@@ -54,23 +54,23 @@ impl Handshakes {
 
     /// The client's half, from the access token to the proved live session token.
     pub(crate) fn shake_hands(&self, rehearsal: &Rehearsal) -> LiveSessionToken {
-        let mut dice = Dice(rehearsal.seed);
-        let mut cx = Context::new(NOW, &mut dice);
+        let mut rng = SeededEntropy(rehearsal.seed);
+        let mut cx = Context::new(NOW, &mut rng);
         let unlocked = self.consumer.unlock(&mut cx, &self.token).unwrap();
         let exchange = unlocked.live_session_token(&self.consumer, &mut cx).unwrap();
         exchange.complete(Response::new(rehearsal.reply.clone())).unwrap()
     }
 }
 
-/// Dice that remember the first 32 bytes they gave out: the exponent.
+/// SeededEntropy that remember the first 32 bytes they gave out: the exponent.
 struct Witness {
-    dice: Dice,
+    rng: SeededEntropy,
     exponent: Option<[u8; 32]>,
 }
 
 impl Entropy for Witness {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        self.dice.fill(destination)?;
+        self.rng.fill(destination)?;
         if let (None, Ok(bytes)) = (self.exponent, <[u8; 32]>::try_from(&*destination)) {
             self.exponent = Some(bytes);
         }

@@ -1,4 +1,4 @@
-//! What the benchmarks share: the requests that are signed, and dice that are cheap and never repeat.
+//! What the benchmarks share: the requests that are signed, and random numbers that are cheap and never repeat.
 #![allow(clippy::mod_module_files, reason = "a file of its own in `benches` would be a benchmark")]
 #![allow(dead_code, reason = "not every benchmark uses all of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may fail")]
@@ -7,12 +7,12 @@ use std::fmt::Write;
 
 use hmac::{Hmac, KeyInit};
 use http::{HeaderValue, Method, Request, header, request::Parts};
-use ibkr_oauth::{Consumer, Entropy, EntropyError, Secret, Signer, Timestamp, oauth1::AuthorizationHeader};
+use ibkr_oauth::{Consumer, Context, Entropy, EntropyError, Secret, Signer, Timestamp};
 use sha2::Sha256;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-/// The GET of which all ratios are told.
+/// The GET of which all ratios are.
 pub(crate) const SNAPSHOT: &str =
     "https://api.ibkr.com/v1/api/iserver/marketdata/snapshot?conids=265598,8314&fields=31,84,86";
 
@@ -24,9 +24,9 @@ pub(crate) const LIVE_SESSION_TOKEN: [u8; 20] = *b"live_session&token20";
 /// Random-looking bytes that are the same for the same seed (`SplitMix64`). With a constant nonce, the processor would
 /// learn to predict one signature.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct SeededEntropy(pub(crate) u64);
 
-impl Entropy for Dice {
+impl Entropy for SeededEntropy {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         for chunk in destination.chunks_mut(8) {
             self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -68,7 +68,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// The GET of which all ratios are told, one with thirty parameters, and a form.
+    /// The GET of which all ratios are, one with thirty parameters, and a form.
     pub(crate) fn all() -> [Self; 3] {
         let fields: Vec<String> =
             (0..30).map(|index| format!("field{:02}={},{index}", index * 7 % 30, 31 + index)).collect();
@@ -101,11 +101,13 @@ impl Sample {
     }
 }
 
-/// The base string that led to `header`.
-pub(crate) fn base_string(signer: &Signer, parts: &Parts, form: Option<&[u8]>, header: &[u8]) -> String {
-    let header: AuthorizationHeader = std::str::from_utf8(header).unwrap().parse().unwrap();
-    let timestamp = header.get("oauth_timestamp").unwrap().parse().unwrap();
-    let plain = signer.reproduce(parts, form, header.get("oauth_nonce").unwrap(), timestamp).unwrap();
-    assert_eq!(plain.authorization.as_bytes().len(), header.to_string().len());
-    plain.base_string
+/// Signs the head of a request, which is as it was afterwards, and returns the header's value.
+pub(crate) fn sign(signer: &Signer, cx: &mut Context<'_>, parts: &mut Parts, form: Option<&[u8]>) -> HeaderValue {
+    signer.sign_parts(cx, parts, form).unwrap();
+    parts.headers.remove(header::AUTHORIZATION).unwrap()
+}
+
+/// The base string that leads to a signature of the usual length.
+pub(crate) fn base_string(signer: &Signer, parts: &Parts, form: Option<&[u8]>) -> String {
+    signer.sign_with(parts, form, "00112233445566778899aabbccddeeff", NOW.as_secs()).unwrap().base_string
 }

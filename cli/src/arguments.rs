@@ -5,10 +5,10 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use ibkr_oauth::{
-    ConsumerBuilder, Endpoints,
+    ConsumerBuilder, Endpoints, QueryPolicy,
     bytes::Bytes,
     http::{HeaderValue, Method, Request, Uri, header::CONTENT_TYPE, request::Parts},
-    oauth1::{self, BaseUri, QueryPolicy, percent_encode},
+    oauth1::{self, BaseUri, percent_encode},
 };
 
 use crate::failure::Failure;

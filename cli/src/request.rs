@@ -129,7 +129,7 @@ fn build(method: &Method, url: &Uri, media_type: Option<HeaderValue>, body: Byte
 fn check_signable(consumer: &Consumer, request: &Request<Bytes>) -> Result<(), Failure> {
     let form = is_form(request.headers()).then_some(&request.body()[..]);
     let (parts, ()) = request.clone().map(drop).into_parts();
-    Signer::from_stored(consumer, "unknown yet", &Secret::from(vec![0; 20]))?.reproduce(&parts, form, "0", 0)?;
+    Signer::from_stored(consumer, "unknown yet", &Secret::from(vec![0; 20]))?.sign_with(&parts, form, "0", 0)?;
     Ok(())
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let signer = Signer::from_stored(&consumer, access_token.token(), &live_session_token)?;
     let (parts, form) = arguments.request.read()?;
     let (nonce, timestamp) = attempt(arguments.nonce.as_deref(), arguments.timestamp)?;
-    let signature = signer.reproduce(&parts, form.as_deref(), &nonce, timestamp)?;
+    let signature = signer.sign_with(&parts, form.as_deref(), &nonce, timestamp)?;
     let header = String::from_utf8_lossy(signature.authorization.as_bytes());
     match format {
         Format::Text => output::print_line(&header),

@@ -9,12 +9,11 @@ use std::{
 
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Callback, Consumer, Endpoints, Error,
+    AccessToken, Callback, Consumer, Endpoints, Error, QueryPolicy,
     bytes::Bytes,
     dh::DhGroup,
     http::{Request, Response, header::HOST},
     key::RsaKey,
-    oauth1::QueryPolicy,
     simulator::{Broker, Fault, Lost, test_keys},
 };
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! The signature base string once more, from the text of RFC 5849 and of `QueryPolicy`'s documentation, with no line of
 //! the library's: slow, and easy to compare with the text.
 
-use ibkr_oauth::oauth1::QueryPolicy;
+use ibkr_oauth::QueryPolicy;
 
 /// RFC 5849 section 3.6.
 pub fn encode(bytes: &[u8]) -> String {

@@ -22,7 +22,7 @@ use http::{
 };
 use ibkr_oauth::{
     Consumer, Context, Signer, Timestamp, UnlockedToken,
-    oauth1::{AuthorizationHeader, QueryPolicy},
+    oauth1::AuthorizationHeader, QueryPolicy,
     session::{
         CompetePolicy, ExchangeId, Failure, FailureKind, Input, OnShutdown, Output, Session, SessionConfig,
         SessionEvent, Snapshot, State, TRANSITIONS,

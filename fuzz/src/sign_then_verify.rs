@@ -14,7 +14,7 @@ use ibkr_oauth::{
     Callback, Consumer, Context, Secret, Signer, Timestamp,
     dh::DhGroup,
     key::RsaKey,
-    oauth1::{self, AuthorizationHeader, QueryPolicy},
+    oauth1::{self, AuthorizationHeader}, QueryPolicy,
     simulator::{Broker, Refusal, RefusalReason, test_keys},
 };
 use serde_json::Value;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::mask;
 use crate::{
     bundle::{CredentialBundle, KeyContent},
+    consumer::QueryPolicy,
     context::Context,
-    oauth1::QueryPolicy,
 };
 
 mod address;

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::mask;
 use crate::{
-    consumer::uri_error,
+    consumer::{QueryPolicy, uri_error},
     error::{Error, Stage},
-    oauth1::{self, BaseUri, QueryPolicy, form_parameters, percent_encode, query_parameters},
+    oauth1::{BaseUri, form_parameters, percent_encode, query_parameters},
     signer::Signer,
 };
 
@@ -85,7 +85,7 @@ impl Explanation {
     /// How `signer` signs a request with this nonce and this timestamp (in seconds). `form` is the body of a form request.
     ///
     /// # Errors
-    /// As [`Signer::reproduce`].
+    /// As [`Signer::sign_with`].
     pub fn of_request(
         signer: &Signer,
         parts: &Parts,
@@ -93,7 +93,7 @@ impl Explanation {
         nonce: &str,
         timestamp: u64,
     ) -> Result<Self, Error> {
-        let signature = signer.reproduce(parts, form, nonce, timestamp)?;
+        let signature = signer.sign_with(parts, form, nonce, timestamp)?;
         let header = String::from_utf8_lossy(signature.authorization.as_bytes());
         Self::of_signed(&parts.method, &parts.uri, &header, form, signer.consumer().query_policy())
     }
@@ -120,8 +120,7 @@ impl Explanation {
             .filter(|(name, _)| name != "oauth_signature" && name != "realm")
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let base_string =
-            oauth1::base_string(method, uri, &signed, form, policy).map_err(|error| uri_error(STAGE, error))?;
+        let base_string = policy.base_string(method, uri, &signed, form).map_err(|error| uri_error(STAGE, error))?;
         let base_uri = BaseUri::new(uri).map_err(|error| uri_error(STAGE, error))?;
         let parameters = parameters(uri, &read.parameters, form, policy);
         let mut slips = read.slips;

@@ -23,7 +23,7 @@ fn append<const TWICE: bool>(out: &mut Vec<u8>, mut bytes: &[u8]) {
 
 /// Copies unreserved bytes up to the first that is reserved. Returns that, and what is behind it.
 #[inline]
-pub(super) fn append_unreserved<'a>(out: &mut Vec<u8>, text: &'a [u8]) -> (Option<u8>, &'a [u8]) {
+pub(crate) fn append_unreserved<'a>(out: &mut Vec<u8>, text: &'a [u8]) -> (Option<u8>, &'a [u8]) {
     let length = text.iter().position(|byte| !is_unreserved(*byte)).unwrap_or(text.len());
     let (unreserved, rest) = text.split_at(length);
     match text.first_chunk::<16>() {
@@ -42,7 +42,7 @@ pub(super) fn append_unreserved<'a>(out: &mut Vec<u8>, text: &'a [u8]) -> (Optio
     }
 }
 
-pub(super) fn append_reserved<const TWICE: bool>(out: &mut Vec<u8>, byte: u8) {
+pub(crate) fn append_reserved<const TWICE: bool>(out: &mut Vec<u8>, byte: u8) {
     let (high, low) = (upper_digit(byte >> 4), upper_digit(byte & 0x0f));
     if TWICE {
         out.extend_from_slice(&[b'%', b'2', b'5', high, low]);

@@ -72,7 +72,7 @@ fn rank(byte: u8) -> u8 {
     RANKS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-pub(super) fn is_unreserved(byte: u8) -> bool {
+pub(crate) fn is_unreserved(byte: u8) -> bool {
     rank(byte) >= RESERVED_COUNT
 }
 
@@ -92,7 +92,7 @@ pub(super) fn decode_form(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The byte that a `%` and what is behind it stand for, and the rest. Without two digits it stands for itself.
-pub(super) fn decode_escape(behind: &[u8]) -> (u8, &[u8]) {
+pub(crate) fn decode_escape(behind: &[u8]) -> (u8, &[u8]) {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     if let [high, low, rest @ ..] = behind {
         if let (Some(high), Some(low)) = (digit(*high), digit(*low)) {

@@ -16,6 +16,12 @@ pub struct Parameter<'a> {
     pub value: Cow<'a, [u8]>,
 }
 
+impl<'a> Parameter<'a> {
+    pub(crate) fn new(name: &'a [u8], value: &'a [u8]) -> Self {
+        Self { name: Cow::Borrowed(name), value: Cow::Borrowed(value) }
+    }
+}
+
 /// The pairs of a query as it stands in a URI, decoded and in their order. Empty pairs (`a=1&&b=2`) are none.
 pub fn query_parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
     form_parameters(query.as_bytes())
@@ -33,7 +39,7 @@ pub fn form_parameters(form: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
 }
 
 /// The pairs as they stand on the wire; `None` where a pair has no `=`.
-pub(super) fn wire_pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+pub(crate) fn wire_pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         (halves.next().unwrap_or_default(), halves.next())

@@ -5,11 +5,9 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE, HOST},
 };
 
-use super::{
-    STAGE,
-    template::{Head, Template},
-};
+use super::{STAGE, head::Head};
 use crate::{
+    consumer::Hosts,
     error::Error,
     oauth1::{self, EncodedBase},
 };
@@ -20,7 +18,8 @@ use crate::{
 pub(super) fn check<'a>(
     head: Head<'_>,
     form: Option<&[u8]>,
-    template: &'a Template,
+    hosts: &Hosts,
+    base_url: Option<&'a EncodedBase>,
 ) -> Result<Option<&'a EncodedBase>, Error> {
     if *head.method == Method::CONNECT {
         return Err(Error::config(STAGE, "a request with the method CONNECT names no resource that could be signed")
@@ -38,9 +37,9 @@ pub(super) fn check<'a>(
         }
         is_form |= *name == CONTENT_TYPE && oauth1::is_form_media_type(value);
     }
-    let base_url = template.base_url().filter(|base_url| base_url.has_origin_of(head.uri));
+    let base_url = base_url.filter(|base_url| base_url.has_origin_of(head.uri));
     if host.is_some() || base_url.is_none() {
-        let origin = template.hosts().admit(head.uri)?;
+        let origin = hosts.admit(head.uri)?;
         if host.is_some_and(|host| !origin.is_named_by(host)) {
             return Err(Error::config(STAGE, format!("the `Host` header names another host than the URL, {origin}"))
                 .with_remedy(LEAVE_HOST));

@@ -1,32 +1,20 @@
 //! The memory in which signatures are made, kept from one to the next.
 
-use std::{cell::Cell, fmt};
+use std::cell::Cell;
 
-use crate::oauth1::Pairs;
+use super::pairs::Pairs;
 
-/// Memory for [`Signer::write_header`](crate::Signer::write_header), to be used for one signature after another: once it
-/// is as large as the requests need, no signature allocates any.
+/// Memory for one signature after another: once it is as large as the requests need, no signature allocates any.
 #[derive(Default)]
-pub struct Scratch {
-    /// The signature base string, or what of it changes between signatures.
+pub(super) struct Scratch {
     pub(super) base_string: Vec<u8>,
     pub(super) header: Vec<u8>,
     pub(super) pairs: Pairs,
 }
 
 impl Scratch {
-    /// Without any memory yet.
-    #[must_use]
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Self { base_string: Vec::new(), header: Vec::new(), pairs: Pairs::new() }
-    }
-
-    /// The value of the `Authorization` header that was written last; empty if that failed.
-    ///
-    /// Mark it as sensitive when it goes into a [`HeaderValue`](http::HeaderValue).
-    #[must_use]
-    pub fn header(&self) -> &[u8] {
-        &self.header
     }
 
     pub(super) fn clear(&mut self) {
@@ -36,12 +24,6 @@ impl Scratch {
 
     fn capacity(&self) -> usize {
         self.base_string.capacity().saturating_add(self.header.capacity()).saturating_add(self.pairs.capacity())
-    }
-}
-
-impl fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scratch").field("capacity", &self.capacity()).finish_non_exhaustive()
     }
 }
 

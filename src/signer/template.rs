@@ -1,65 +1,20 @@
 //! All of a signature that is the same from request to request, encoded once, with holes for what is not.
 
-use http::{HeaderMap, Method, Request, Uri, request::Parts};
-
-use super::{STAGE, mac::KeyedMac, scratch::Scratch};
+use super::{STAGE, check::check, head::Head, mac::KeyedMac, pairs::ProtocolName, scratch::Scratch};
 use crate::{
-    consumer::{Consumer, Hosts, uri_error},
-    context::Context,
-    encoding::nonce_digits,
+    consumer::{Consumer, Hosts, QueryPolicy, uri_error},
     error::Error,
-    oauth1::{
-        EncodedBase, Pairs, ProtocolName, QueryPolicy, append_base_uri, append_base64_encoded, append_encoded,
-        append_encoded_twice,
-    },
+    oauth1::{EncodedBase, append_base_uri, append_base64_encoded, append_encoded, append_encoded_twice},
     secret::Secret,
-    timestamp_floor::TimestampFloor,
 };
-
-/// The head of a request, without its ownership.
-#[derive(Clone, Copy)]
-pub(super) struct Head<'a> {
-    pub(super) method: &'a Method,
-    pub(super) uri: &'a Uri,
-    pub(super) headers: &'a HeaderMap,
-}
-
-impl<'a> From<&'a Parts> for Head<'a> {
-    fn from(parts: &'a Parts) -> Self {
-        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
-    }
-}
-
-impl<'a, B> From<&'a Request<B>> for Head<'a> {
-    fn from(request: &'a Request<B>) -> Self {
-        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
-    }
-}
 
 /// What fills the holes, new in each signature.
 pub(super) struct Stamp<'a> {
-    nonce: [u8; 32],
-    timestamp: &'a str,
-}
-
-impl<'a> Stamp<'a> {
-    /// Writes the part of the base string from the nonce to the timestamp.
-    ///
-    /// The timestamp's digits are kept in `digits`.
-    pub(super) fn append(
-        cx: &mut Context<'_>,
-        floor: &TimestampFloor,
-        out: &mut Vec<u8>,
-        digits: &'a mut itoa::Buffer,
-    ) -> Result<Self, Error> {
-        let nonce = nonce_digits(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?;
-        let timestamp = floor.stamp(cx.now()).map_err(|behind| behind.error(STAGE))?;
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(SIGNED_BEFORE_TIMESTAMP);
-        let timestamp = digits.format(timestamp);
-        out.extend_from_slice(timestamp.as_bytes());
-        Ok(Self { nonce, timestamp })
-    }
+    /// The nonce as the base string has it.
+    pub(super) signed_nonce: &'a [u8],
+    /// The nonce as the header has it.
+    pub(super) header_nonce: &'a [u8],
+    pub(super) timestamp: &'a str,
 }
 
 /// The keyed MAC, and the texts between the holes.
@@ -84,8 +39,8 @@ const SIGNED_BEFORE_TIMESTAMP: &[u8] = b"%26oauth_signature_method%3DHMAC-SHA256
 const HEADER_BEFORE_SIGNATURE: &[u8] = b"\", oauth_signature=\"";
 const HEADER_BEFORE_TIMESTAMP: &[u8] = b"\", oauth_signature_method=\"HMAC-SHA256\", oauth_timestamp=\"";
 
-/// Nonce, signature with all of its 44 characters encoded, timestamp, and the header's texts around them.
-const LONGEST_BETWEEN: usize = 32 + 3 * 44 + 20 + HEADER_BEFORE_SIGNATURE.len() + HEADER_BEFORE_TIMESTAMP.len();
+/// Signature with all of its 44 characters encoded, timestamp, and the header's texts around them.
+const LONGEST_BETWEEN: usize = 3 * 44 + 20 + HEADER_BEFORE_SIGNATURE.len() + HEADER_BEFORE_TIMESTAMP.len();
 
 impl Template {
     pub(super) fn new(consumer: &Consumer, token: &str, live_session_token: &Secret) -> Self {
@@ -119,27 +74,22 @@ impl Template {
         }
     }
 
-    pub(super) fn hosts(&self) -> &Hosts {
-        &self.hosts
+    /// A nonce other than hexadecimal digits, as the base string has it.
+    pub(super) fn signed_nonce(&self, nonce: &str) -> Vec<u8> {
+        let mut signed = Vec::new();
+        self.append_signed(&mut signed, nonce.as_bytes());
+        signed
     }
 
-    pub(super) fn base_url(&self) -> Option<&EncodedBase> {
-        self.base_url.as_ref()
+    fn append_signed(&self, out: &mut Vec<u8>, text: &[u8]) {
+        if self.policy.encodes_twice() { append_encoded_twice(out, text) } else { append_encoded(out, text) }
     }
 
-    pub(super) fn mac(&self) -> &KeyedMac {
-        &self.mac
-    }
-
-    /// Writes the base string of a request up to its nonce, and keeps its parameters in `pairs`. `base_url` is what
-    /// [`check`](super::check::check) returned.
-    pub(super) fn begin_base_string(
-        &self,
-        Scratch { base_string: out, pairs, .. }: &mut Scratch,
-        head: Head<'_>,
-        form: Option<&[u8]>,
-        base_url: Option<&EncodedBase>,
-    ) -> Result<(), Error> {
+    /// Writes the base string of a request up to its nonce. All that can be wrong with the request is found here.
+    pub(super) fn begin(&self, scratch: &mut Scratch, head: Head<'_>, form: Option<&[u8]>) -> Result<(), Error> {
+        scratch.clear();
+        let base_url = check(head, form, &self.hosts, self.base_url.as_ref())?;
+        let Scratch { base_string: out, pairs, .. } = scratch;
         let query = head.uri.query();
         pairs
             .collect(query.unwrap_or_default().as_bytes(), form.unwrap_or_default(), self.policy)
@@ -157,28 +107,31 @@ impl Template {
         Ok(())
     }
 
-    /// Writes the rest of the base string, behind the timestamp.
-    pub(super) fn end_base_string(&self, out: &mut Vec<u8>, pairs: &Pairs) {
-        out.extend_from_slice(&self.signed.after_timestamp);
-        pairs.append_after_protocol(out);
-    }
+    /// Writes the rest of the base string, and the header's value. Returns the MAC.
+    pub(super) fn finish(&self, scratch: &mut Scratch, stamp: &Stamp<'_>) -> [u8; 32] {
+        let Scratch { base_string, header, pairs } = scratch;
+        base_string.extend_from_slice(stamp.signed_nonce);
+        base_string.extend_from_slice(SIGNED_BEFORE_TIMESTAMP);
+        base_string.extend_from_slice(stamp.timestamp.as_bytes());
+        base_string.extend_from_slice(&self.signed.after_timestamp);
+        pairs.append_after_protocol(base_string);
+        let mac = self.mac.of(base_string);
 
-    /// Writes the header's value.
-    pub(super) fn write_header(&self, out: &mut Vec<u8>, stamp: &Stamp<'_>, mac: &[u8; 32]) {
         let Texts { before_nonce, after_timestamp } = &self.header;
         // Enough for every signature, however many of its characters are encoded.
-        out.reserve(before_nonce.len() + after_timestamp.len() + LONGEST_BETWEEN);
-        out.extend_from_slice(before_nonce);
-        out.extend_from_slice(&stamp.nonce);
-        out.extend_from_slice(HEADER_BEFORE_SIGNATURE);
-        append_base64_encoded(out, mac);
-        out.extend_from_slice(HEADER_BEFORE_TIMESTAMP);
-        out.extend_from_slice(stamp.timestamp.as_bytes());
-        out.extend_from_slice(after_timestamp);
+        header.reserve(before_nonce.len() + stamp.header_nonce.len() + after_timestamp.len() + LONGEST_BETWEEN);
+        header.extend_from_slice(before_nonce);
+        header.extend_from_slice(stamp.header_nonce);
+        header.extend_from_slice(HEADER_BEFORE_SIGNATURE);
+        append_base64_encoded(header, &mac);
+        header.extend_from_slice(HEADER_BEFORE_TIMESTAMP);
+        header.extend_from_slice(stamp.timestamp.as_bytes());
+        header.extend_from_slice(after_timestamp);
+        mac
     }
 }
 
-pub(super) fn protocol_name(_: ProtocolName) -> Error {
+fn protocol_name(_: ProtocolName) -> Error {
     Error::config(STAGE, "a parameter of the request is called `oauth_…`")
         .with_remedy("leave the protocol's parameters to the signer, which puts them into the header")
 }

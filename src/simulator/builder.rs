@@ -12,7 +12,7 @@ use super::{
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
 };
-use crate::{context::Timestamp, oauth1::QueryPolicy, secret::Secret};
+use crate::{consumer::QueryPolicy, context::Timestamp, secret::Secret};
 
 /// What the broker knows of its one consumer, and where it listens.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) enum Standing {
 /// Makes a [`Broker`] that differs from the default one.
 ///
 /// ```
-/// use ibkr_oauth::{oauth1::QueryPolicy, simulator::Broker};
+/// use ibkr_oauth::{consumer::QueryPolicy, simulator::Broker};
 ///
 /// let broker = Broker::builder()
 ///     .base_url("http://localhost:5000/v1/api")

@@ -2,7 +2,7 @@
 //! fast. Of the client's it has only the name of the policy, never what the policy does.
 
 use super::percent;
-use crate::oauth1::QueryPolicy;
+use crate::consumer::QueryPolicy;
 
 /// What of a request goes into its base string.
 #[derive(Clone, Copy, Debug)]

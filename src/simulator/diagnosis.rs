@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{canonical::Signed, registry::AccessGrant};
-use crate::oauth1::QueryPolicy;
+use crate::consumer::QueryPolicy;
 
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 

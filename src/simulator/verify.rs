@@ -15,7 +15,7 @@ use super::{
     refusal::{Objection, RefusalReason},
     registry::{AccessGrant, Registry},
 };
-use crate::{context::Timestamp, oauth1::QueryPolicy};
+use crate::{consumer::QueryPolicy, context::Timestamp};
 
 /// How far a timestamp may be from the broker's clock, in seconds, to either side.
 const TIMESTAMP_WINDOW: u64 = 300;

@@ -3,9 +3,9 @@
 use crate::fixture::{self, NOW, SeededEntropy, TOKEN};
 use http::{Method, Request, Uri, request::Parts};
 use ibkr_oauth::{
-    Context,
+    Context, QueryPolicy,
     diagnose::{Comparison, Explanation, Origin, Place, Slip, compare},
-    oauth1::{self, QueryPolicy, percent_encode},
+    oauth1::{self, percent_encode},
 };
 
 const URL: &str = "https://api.ibkr.com/v1/api/x";
@@ -24,7 +24,7 @@ fn uri(text: &str) -> Uri {
 }
 
 fn base(url: &str, oauth: &[(&str, &str)], policy: QueryPolicy) -> String {
-    oauth1::base_string(&Method::GET, &uri(url), oauth, None, policy).unwrap()
+    policy.base_string(&Method::GET, &uri(url), oauth, None).unwrap()
 }
 
 fn ours() -> String {
@@ -208,7 +208,7 @@ fn a_signer_s_request_is_explained_step_by_step() {
     let signer = fixture::signer(&consumer);
     let parts = parts(&format!("{URL}?{QUERY}"));
     let explanation = Explanation::of_request(&signer, &parts, None, "7d8f3e4a", 1_700_000_000).unwrap();
-    let reproduced = signer.reproduce(&parts, None, "7d8f3e4a", 1_700_000_000).unwrap();
+    let reproduced = signer.sign_with(&parts, None, "7d8f3e4a", 1_700_000_000).unwrap();
     assert_eq!(explanation.base_string(), reproduced.base_string);
     assert!(!explanation.is_secret_prepended() && explanation.slips().is_empty());
     let symbol = &explanation.parameters()[0];

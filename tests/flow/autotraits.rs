@@ -3,11 +3,12 @@
 use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
     EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement, PendingResponse,
-    Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, TokenId, UnlockedToken, Unsigned, Verifier,
+    QueryPolicy, Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, TokenId, UnknownQueryPolicy,
+    UnlockedToken, Unsigned, Verifier,
     dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
-    oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, QueryPolicy, UnknownQueryPolicy, UriError},
+    oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, UriError},
     simulator::{Broker, BrokerBuilder, BrokerError, Fault, Lost, Refusal, RefusalReason, WrongResponse},
 };
 

@@ -1,6 +1,6 @@
 //! The consumer's settings: what is assumed where nothing is said, and what is refused before anything is signed.
 
-use ibkr_oauth::{Consumer, Endpoints, Error, ErrorKind, Realm, Stage, oauth1::QueryPolicy};
+use ibkr_oauth::{Consumer, Endpoints, Error, ErrorKind, QueryPolicy, Realm, Stage};
 
 #[test]
 fn only_the_consumer_key_is_needed() {

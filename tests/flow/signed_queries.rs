@@ -4,8 +4,8 @@ use crate::fixture::{self, NOW, SeededEntropy};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use ibkr_oauth::{
-    Context,
-    oauth1::{QueryPolicy, form_parameters},
+    Context, QueryPolicy,
+    oauth1::form_parameters,
     simulator::{Broker, RefusalReason},
 };
 use proptest::prelude::*;

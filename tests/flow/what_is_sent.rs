@@ -122,7 +122,7 @@ fn double_slashes_are_neither_dropped_nor_added() {
         let (parts, _) = request.clone().into_parts();
         let mut unsigned = parts.clone();
         unsigned.headers.remove(header::AUTHORIZATION);
-        let signature = fixture::signer(&consumer()).reproduce(&unsigned, None, "n", 1).unwrap();
+        let signature = fixture::signer(&consumer()).sign_with(&unsigned, None, "n", 1).unwrap();
         let expected = ibkr_oauth::oauth1::percent_encode(format!("https://api.ibkr.com/v1/api{path}").as_bytes());
         assert_eq!(signature.base_string.split('&').nth(1), Some(expected.as_str()));
         let mut broker = fixture::broker_builder().build().unwrap();

@@ -7,10 +7,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, header};
 use ibkr_oauth::{
-    AccessToken, Callback, Consumer, Context, Secret, Signer, Timestamp,
+    AccessToken, Callback, Consumer, Context, QueryPolicy, Secret, Signer, Timestamp,
     dh::{self, DhGroup, Exponent},
     key::{RsaKey, SigningKey},
-    oauth1::{AuthorizationHeader, QueryPolicy, percent_encode},
+    oauth1::{AuthorizationHeader, percent_encode},
     simulator::{Broker, test_keys},
 };
 use num_bigint::BigUint;
@@ -317,7 +317,7 @@ fn ibind_makes_the_same_signatures_of_requests() {
         let (parts, ()) =
             Request::builder().method(method).uri(format!("{url}?{query}")).body(()).unwrap().into_parts();
         let nonce = hex(&dice.bytes::<16>());
-        let ours = signer.reproduce(&parts, None, &nonce, 1_700_000_000).unwrap();
+        let ours = signer.sign_with(&parts, None, &nonce, 1_700_000_000).unwrap();
 
         let protocol = json!({
             "oauth_consumer_key": "INTEROPER",

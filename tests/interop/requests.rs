@@ -109,7 +109,7 @@ fn oauthlib_verifies_what_is_signed_here() {
         }
         let nonce = sent.get("oauth_nonce").unwrap();
         let form = random.form.as_ref().map(String::as_bytes);
-        let ours = signer.reproduce(&parts, form, nonce, NOW.as_secs()).unwrap();
+        let ours = signer.sign_with(&parts, form, nonce, NOW.as_secs()).unwrap();
         assert_eq!(text(&answer["base_string"]), ours.base_string, "{random:?}");
         assert_eq!(answer["verified"], true, "{random:?}: {}", authorization(&request));
 

@@ -6,9 +6,8 @@ use crate::fixture::{self, NOW, SeededEntropy};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, Request};
 use ibkr_oauth::{
-    Context, CredentialBundle, Error,
+    Context, CredentialBundle, Error, QueryPolicy,
     diagnose::{Explanation, Parts, compare, examine},
-    oauth1::QueryPolicy,
     simulator::test_keys,
 };
 use serde::Serialize;

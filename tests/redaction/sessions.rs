@@ -351,7 +351,7 @@ fn each_authorization_is_sensitive() {
         assert!(!format!("{request:?}").contains("oauth_"), "{request:?}");
     }
     let (parts, ()) = Request::get(url).body(()).unwrap().into_parts();
-    assert!(signer.reproduce(&parts, None, "n", 1).unwrap().authorization.is_sensitive());
+    assert!(signer.sign_with(&parts, None, "n", 1).unwrap().authorization.is_sensitive());
 
     let placement = ParameterPlacement::JsonBody { portal: Some(Secret::from(PORTAL)) };
     let consumer = fixture::consumer_builder().parameter_placement(placement).build().unwrap();

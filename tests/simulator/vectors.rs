@@ -4,8 +4,7 @@
 use crate::by_hand::{BASE, Script, handle, header, protected, request, sign_in, text, unhex, vectors};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Context, Timestamp,
-    oauth1::QueryPolicy,
+    Context, QueryPolicy, Timestamp,
     simulator::{Broker, BrokerBuilder, RefusalReason, test_keys},
 };
 use num_bigint::BigUint;

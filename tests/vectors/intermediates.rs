@@ -5,11 +5,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use ibkr_oauth::{
-    AccessToken, Callback, Consent, Consumer, Context, ErrorKind, Exchange, LiveSessionToken, Secret, Signer,
-    Timestamp, UnlockedToken, Unsigned,
+    AccessToken, Callback, Consent, Consumer, Context, ErrorKind, Exchange, LiveSessionToken, QueryPolicy, Secret,
+    Signer, Timestamp, UnlockedToken, Unsigned,
     dh::{self, DhGroup, Exponent},
     key::{DecryptionKey, RsaKey, SigningInput},
-    oauth1::{AuthorizationHeader, QueryPolicy, form_parameters, percent_encode, query_parameters},
+    oauth1::{AuthorizationHeader, form_parameters, percent_encode, query_parameters},
 };
 use num_bigint::BigUint;
 use serde_json::{Map, Value, json};
@@ -294,7 +294,7 @@ fn protected_requests(vectors: &Vectors, computed: &mut Computed) {
             let nonce = vectors.text(&format!("{place}/oauth_parameters_without_signature/oauth_nonce"));
             let (parts, _) = build().into_parts();
             let reproduced =
-                signer.reproduce(&parts, form.as_ref().map(String::as_bytes), nonce, now.as_secs()).unwrap();
+                signer.sign_with(&parts, form.as_ref().map(String::as_bytes), nonce, now.as_secs()).unwrap();
             assert_eq!(reproduced.authorization, request.headers()["authorization"]);
             computed.add(format!("{variant_place}/signature_base_string"), reproduced.base_string);
         }
@@ -349,7 +349,7 @@ fn published_example(vectors: &Vectors, computed: &mut Computed) {
         let signer = Signer::from_stored(&consumer, value("oauth_token"), &token).unwrap();
         let timestamp = value("oauth_timestamp").parse().unwrap();
         let reproduced =
-            signer.reproduce(&parts, form.as_ref().map(String::as_bytes), value("oauth_nonce"), timestamp).unwrap();
+            signer.sign_with(&parts, form.as_ref().map(String::as_bytes), value("oauth_nonce"), timestamp).unwrap();
         computed.add(format!("{place}/{kind}_signature_base_string"), reproduced.base_string);
         computed.add(format!("{place}/{kind}_oauth_signature_base64"), reproduced.signature);
     }

@@ -14,7 +14,7 @@ use openssl::{
 
 use crate::{
     contender::{Comparison, Contender, OURS},
-    requests::Dice,
+    requests::SeededEntropy,
 };
 
 pub(crate) fn comparisons() -> [Comparison; 2] {
@@ -22,9 +22,9 @@ pub(crate) fn comparisons() -> [Comparison; 2] {
 }
 
 /// Each draws the same exponents.
-fn exponent(dice: &mut Dice) -> [u8; 32] {
+fn exponent(rng: &mut SeededEntropy) -> [u8; 32] {
     let mut exponent = [0; 32];
-    dice.fill(&mut exponent).unwrap();
+    rng.fill(&mut exponent).unwrap();
     exponent
 }
 
@@ -49,7 +49,7 @@ fn challenge() -> Comparison {
 
 fn secret() -> Comparison {
     let (modulus, generator) = group();
-    let response = power(&generator, &exponent(&mut Dice(7)), &modulus, &mut BigNumContext::new().unwrap());
+    let response = power(&generator, &exponent(&mut SeededEntropy(7)), &modulus, &mut BigNumContext::new().unwrap());
     agreement("Diffie-Hellman secret", response, modulus, |exponent, group, response| {
         let secret = exponent.shared_secret(response, group).unwrap();
         hexadecimal(&BigUint::from_bytes_be(secret.bytes().expose()).to_bytes_be())
@@ -71,29 +71,29 @@ fn agreement(
 ) -> Comparison {
     let (base_bytes, modulus_bytes) = (base.to_vec(), modulus.to_vec());
     let by_openssl = {
-        let (mut dice, mut context) = (Dice(1), BigNumContext::new().unwrap());
-        move || hexadecimal(&power(&base, &exponent(&mut dice), &modulus, &mut context).to_vec())
+        let (mut rng, mut context) = (SeededEntropy(1), BigNumContext::new().unwrap());
+        move || hexadecimal(&power(&base, &exponent(&mut rng), &modulus, &mut context).to_vec())
     };
     let by_us = {
-        let (group, mut dice, base) =
-            (DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap(), Dice(1), hexadecimal(&base_bytes));
-        move || ours(&Exponent::draw(&mut dice).unwrap(), &group, &base)
+        let (group, mut rng, base) =
+            (DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap(), SeededEntropy(1), hexadecimal(&base_bytes));
+        move || ours(&Exponent::draw(&mut rng).unwrap(), &group, &base)
     };
     let by_crypto_bigint = {
         let number = |bytes| BoxedUint::from_be_slice(bytes, 2048).unwrap();
         let parameters = BoxedMontyParams::new_vartime(Odd::new(number(&modulus_bytes)).unwrap());
         let padded = [vec![0; 256 - base_bytes.len()], base_bytes.clone()].concat();
         let base = BoxedMontyForm::new(number(&padded), &parameters);
-        let mut dice = Dice(1);
+        let mut rng = SeededEntropy(1);
         move || {
-            let exponent = BoxedUint::from_be_slice(&exponent(&mut dice), 256).unwrap();
+            let exponent = BoxedUint::from_be_slice(&exponent(&mut rng), 256).unwrap();
             hexadecimal(&base.pow_bounded_exp(&exponent, 256).retrieve().to_be_bytes())
         }
     };
     let by_num_bigint = {
         let (base, modulus) = (BigUint::from_bytes_be(&base_bytes), BigUint::from_bytes_be(&modulus_bytes));
-        let mut dice = Dice(1);
-        move || base.modpow(&BigUint::from_bytes_be(&exponent(&mut dice)), &modulus).to_str_radix(16)
+        let mut rng = SeededEntropy(1);
+        move || base.modpow(&BigUint::from_bytes_be(&exponent(&mut rng)), &modulus).to_str_radix(16)
     };
     let work: [(&str, Work); 4] = [
         ("OpenSSL", Box::new(by_openssl)),

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Entropy,
     http::{HeaderValue, Method, Uri},
-    oauth1::{self, AuthorizationHeader, QueryPolicy},
+    oauth1::{self, AuthorizationHeader}, QueryPolicy,
     simulator::test_keys,
 };
 use openssl::{
@@ -22,7 +22,7 @@ use crate::{
     contender::{Comparison, Contender, OURS},
     diffie_hellman,
     handshakes::{Handshakes, Rehearsal},
-    requests::{Dice, NOW},
+    requests::{SeededEntropy, NOW},
 };
 
 /// So many random numbers in turn.
@@ -80,7 +80,7 @@ impl OpenSsl {
         let challenge = diffie_hellman::power(&self.generator, &rehearsal.exponent, &self.modulus, &mut context);
 
         let mut nonce = [0; 16];
-        Dice(rehearsal.seed).fill(&mut nonce).unwrap();
+        SeededEntropy(rehearsal.seed).fill(&mut nonce).unwrap();
         let (nonce, timestamp) = (hexadecimal(&nonce), NOW.as_secs().to_string());
         let challenge = challenge.to_hex_str().unwrap().to_ascii_lowercase();
         let mut parameters = vec![
@@ -92,7 +92,7 @@ impl OpenSsl {
             ("oauth_token", &self.token),
         ];
         let base_string =
-            oauth1::base_string(&Method::POST, &self.uri, &parameters, None, QueryPolicy::Rfc5849).unwrap();
+            oauth1::base_string(&Method::POST, &self.uri, &parameters, None).unwrap();
         let message = hexadecimal(&secret) + &base_string;
         let mut signer = Signer::new(MessageDigest::sha256(), &self.signing_key).unwrap();
         let signature = STANDARD.encode(signer.sign_oneshot_to_vec(message.as_bytes()).unwrap());

@@ -10,7 +10,7 @@ use openssl::{hash::MessageDigest, pkey::PKey, rsa::Padding, rsa::Rsa, sign::Sig
 
 use crate::{
     contender::{Comparison, Contender, OURS},
-    requests::{Dice, NOW},
+    requests::{SeededEntropy, NOW},
 };
 
 pub(crate) fn comparisons() -> [Comparison; 3] {
@@ -24,9 +24,9 @@ fn der(pem: &str) -> Vec<u8> {
 
 /// The base string of a request token is what is signed.
 fn sign() -> Comparison {
-    let mut dice = Dice(1);
+    let mut rng = SeededEntropy(1);
     let consumer = test_keys::consumer().unwrap();
-    let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut dice), Callback::OutOfBand).unwrap();
+    let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
     let message = unsigned.input().expose_message().to_vec();
     let (pem, pkcs8) = (test_keys::SIGNING_KEY, der(test_keys::SIGNING_KEY));
 
@@ -36,7 +36,7 @@ fn sign() -> Comparison {
         move || Signer::new(MessageDigest::sha256(), &openssl_key).unwrap().sign_oneshot_to_vec(&message).unwrap()
     };
     let our_key = RsaKey::from_pem(pem).unwrap();
-    let by_us = move || our_key.sign(unsigned.input(), &mut dice).unwrap();
+    let by_us = move || our_key.sign(unsigned.input(), &mut rng).unwrap();
 
     let ring_key = ring::rsa::KeyPair::from_pkcs8(&pkcs8).unwrap();
     let by_ring = {
@@ -66,8 +66,8 @@ fn sign() -> Comparison {
 
 /// The secret of an access token.
 fn decrypt() -> Comparison {
-    let mut dice = Dice(1);
-    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut dice)).unwrap();
+    let mut rng = SeededEntropy(1);
+    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
     let ciphertext = token.encrypted_secret().to_vec();
     let pem = test_keys::DECRYPTION_KEY;
 
@@ -84,7 +84,7 @@ fn decrypt() -> Comparison {
     let our_key = RsaKey::from_pem(pem).unwrap();
     let by_us = {
         let ciphertext = ciphertext.clone();
-        move || our_key.decrypt(&ciphertext, &mut dice).unwrap().expose().to_vec()
+        move || our_key.decrypt(&ciphertext, &mut rng).unwrap().expose().to_vec()
     };
     let aws_key = aws_lc_rs::rsa::PrivateDecryptingKey::from_pkcs8(&der(pem)).unwrap();
     let aws_key = aws_lc_rs::rsa::Pkcs1PrivateDecryptingKey::new(aws_key).unwrap();

@@ -3,13 +3,13 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
-use ibkr_oauth::{Context, Entropy, Scratch, oauth1::AuthorizationHeader};
+use ibkr_oauth::{Context, Entropy, oauth1::AuthorizationHeader};
 use sha1::Sha1;
 
 use crate::{
     contender::{Comparison, Contender, OURS},
     oauth1_peers, plain_code,
-    requests::{self, Dice, LIVE_SESSION_TOKEN, NOW, Sample},
+    requests::{self, SeededEntropy, LIVE_SESSION_TOKEN, NOW, Sample},
 };
 
 pub(crate) fn comparisons() -> Vec<Comparison> {
@@ -19,9 +19,6 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
 
 fn comparison(name: &'static str, sample: Sample) -> Comparison {
     let mut contenders = vec![limit(&sample), ours(sample.clone())];
-    if sample.form.is_none() {
-        contenders.push(prepared(&sample));
-    }
     contenders.extend([
         checked("oauth1-request", &sample, oauth1_peers::oauth1_request(&sample)),
         checked("oauth1-request-ios", &sample, oauth1_peers::oauth1_request_ios(&sample)),
@@ -35,44 +32,32 @@ fn comparison(name: &'static str, sample: Sample) -> Comparison {
 /// Forms of a parameter to ten thousand.
 pub(crate) fn growth() -> Comparison {
     let sizes = [1, 10, 100, 1000, 10_000];
-    let contenders = sizes.map(|size| fresh(&size.to_string(), Sample::form_of(size))).into();
+    let contenders = sizes.map(|size| signed(&size.to_string(), Sample::form_of(size))).into();
     Comparison { name: "form parameters", contenders }
 }
 
 /// Clones the keyed HMAC, and runs it over a base string that is there already.
 fn limit(sample: &Sample) -> Contender {
-    let (signer, key, mut scratch) = (requests::signer(), requests::keyed_hmac(), Scratch::new());
-    signer.write_header(&mut Context::new(NOW, &mut Dice(1)), &sample.parts, sample.form(), &mut scratch).unwrap();
-    let base_string = requests::base_string(&signer, &sample.parts, sample.form(), scratch.header());
+    let (signer, key) = (requests::signer(), requests::keyed_hmac());
+    let base_string = requests::base_string(&signer, &sample.parts, sample.form());
     Contender::new("the HMAC alone", move || key.clone().chain_update(&base_string).finalize())
 }
 
 pub(crate) fn ours(sample: Sample) -> Contender {
-    fresh(OURS, sample)
+    signed(OURS, sample)
 }
 
-fn fresh(name: &str, sample: Sample) -> Contender {
-    let (signer, mut scratch, mut dice) = (requests::signer(), Scratch::new(), Dice(1));
+fn signed(name: &str, sample: Sample) -> Contender {
+    let (signer, mut rng) = (requests::signer(), SeededEntropy(1));
     let mut header = {
-        let sample = sample.clone();
+        let mut sample = sample.clone();
         move || {
-            let mut cx = Context::new(NOW, &mut dice);
-            signer.write_header(&mut cx, &sample.parts, sample.form(), &mut scratch).unwrap();
-            HeaderValue::from_bytes(scratch.header()).unwrap()
+            let form = sample.form.as_ref().map(String::as_bytes);
+            requests::sign(&signer, &mut Context::new(NOW, &mut rng), &mut sample.parts, form)
         }
     };
     check(name, &sample, &header());
     Contender::new(name, header)
-}
-
-fn prepared(sample: &Sample) -> Contender {
-    let prepared = requests::signer().prepare(&sample.parts).unwrap();
-    let (mut scratch, mut dice) = (Scratch::new(), Dice(1));
-    let header = move || {
-        prepared.write_header(&mut Context::new(NOW, &mut dice), &mut scratch).unwrap();
-        HeaderValue::from_bytes(scratch.header()).unwrap()
-    };
-    checked("ibkr-oauth, prepared", sample, header)
 }
 
 /// A contender whose headers are right.
@@ -88,7 +73,7 @@ fn check(name: &str, sample: &Sample, header: &HeaderValue) {
     let header: AuthorizationHeader = header.to_str().unwrap().parse().unwrap();
     let get = |parameter| header.get(parameter).unwrap();
     let (nonce, timestamp) = (get("oauth_nonce"), get("oauth_timestamp").parse().unwrap());
-    let expected = requests::signer().reproduce(&sample.parts, sample.form(), nonce, timestamp).unwrap();
+    let expected = requests::signer().sign_with(&sample.parts, sample.form(), nonce, timestamp).unwrap();
     let signature = match get("oauth_signature_method") {
         "HMAC-SHA1" => {
             // As `reqwest-oauth1` has it. Cheaper than SHA-256, so that nothing is taken from it.
@@ -102,13 +87,13 @@ fn check(name: &str, sample: &Sample, header: &HeaderValue) {
     assert_eq!(header.realm(), Some("test_realm"), "{name}");
 }
 
-/// A nonce for peers who want one, from the same cheap dice: drawing random numbers is not what is compared.
+/// A nonce for peers who want one, from the same cheap generator: drawing random numbers is not what is compared.
 #[derive(Debug)]
-pub(crate) struct Nonces(Dice);
+pub(crate) struct Nonces(SeededEntropy);
 
 impl Nonces {
     pub(crate) const fn new() -> Self {
-        Self(Dice(1))
+        Self(SeededEntropy(1))
     }
 
     /// 32 hexadecimal digits, without an allocation.

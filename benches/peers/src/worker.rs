@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::Mac;
-use ibkr_oauth::oauth1::{self, QueryPolicy};
+use ibkr_oauth::{oauth1, QueryPolicy};
 
 use crate::{
     contender::Contender,
@@ -50,7 +50,7 @@ impl Worker {
             ("oauth_token", TOKEN),
         ];
         signed.extend(extra);
-        let base_string = oauth1::base_string(&get.parts.method, &get.parts.uri, &signed, None, policy);
+        let base_string = policy.base_string(&get.parts.method, &get.parts.uri, &signed, None);
         let mac = requests::keyed_hmac().chain_update(base_string.expect("it can be signed"));
         STANDARD.encode(mac.finalize().into_bytes())
     }

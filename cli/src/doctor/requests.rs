@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use ibkr_oauth::{
-    AccessToken, Consumer, Error, LiveSessionToken, Signer,
+    AccessToken, Consumer, Error, LiveSessionToken, QueryPolicy, Signer,
     adapter::ureq::sign_and_send,
     bytes::Bytes,
     http::{Request, StatusCode},
-    oauth1::QueryPolicy,
 };
 use ureq::Agent;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ibkr_oauth::{AccessToken, oauth1::QueryPolicy, simulator::test_keys};
+use ibkr_oauth::{AccessToken, QueryPolicy, simulator::test_keys};
 use serde_json::{Value, json};
 
 use crate::{failure::Failure, files};

@@ -2,8 +2,7 @@
 
 use http::{HeaderValue, Method, header};
 use ibkr_oauth::{
-    ParameterPlacement,
-    oauth1::QueryPolicy,
+    ParameterPlacement, QueryPolicy,
     simulator::{Broker, RefusalReason},
 };
 

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Method, Request, Response, header};
 use ibkr_oauth::{
-    Callback, Consumer, Context, Endpoints, ParameterPlacement, Secret, Signer, Timestamp, UnlockedToken, Unsigned,
-    Verifier,
+    Callback, Consumer, Context, Endpoints, ParameterPlacement, QueryPolicy, Secret, Signer, Timestamp, UnlockedToken,
+    Unsigned, Verifier,
     dh::DhGroup,
     key::{RsaKey, SigningKey},
-    oauth1::{self, AuthorizationHeader, QueryPolicy},
+    oauth1::AuthorizationHeader,
     simulator::{Broker, BrokerBuilder, Refusal, RefusalReason, test_keys},
 };
 use rsa::{PrivateKey, pkcs8::DecodePrivateKey};
@@ -199,7 +199,7 @@ impl Good {
             signer.sign(&mut cx, &mut request).unwrap();
         }
         let carried: AuthorizationHeader = authorization(&request).parse().unwrap();
-        let reproduced = signer.reproduce(&head, form, carried.get("oauth_nonce").unwrap(), NOW).unwrap();
+        let reproduced = signer.sign_with(&head, form, carried.get("oauth_nonce").unwrap(), NOW).unwrap();
         assert_eq!(reproduced.authorization, request.headers()[header::AUTHORIZATION]);
         Self {
             broker,
@@ -268,8 +268,7 @@ impl Good {
             .collect();
         let is_form = self.request.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == FORM);
         let form = is_form.then_some(&**self.request.body());
-        let base_string =
-            oauth1::base_string(self.request.method(), self.request.uri(), &signed, form, self.policy).unwrap();
+        let base_string = self.policy.base_string(self.request.method(), self.request.uri(), &signed, form).unwrap();
         let signature = self.signature(&format!("{}{base_string}", self.prepend));
         for (_, value) in pairs.iter_mut().filter(|(name, _)| name == "oauth_signature") {
             value.clone_from(&signature);

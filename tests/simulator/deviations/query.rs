@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Method, header};
 use ibkr_oauth::{
-    oauth1::QueryPolicy,
+    QueryPolicy,
     simulator::{Refusal, RefusalReason},
 };
 

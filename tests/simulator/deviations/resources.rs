@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use http::Method;
 use ibkr_oauth::{
-    Context, Entropy, EntropyError, ParameterPlacement, Timestamp,
-    oauth1::QueryPolicy,
+    Context, Entropy, EntropyError, ParameterPlacement, QueryPolicy, Timestamp,
     simulator::{Broker, RefusalReason},
 };
 

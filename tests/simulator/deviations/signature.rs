@@ -4,8 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::Method;
 use ibkr_oauth::{
-    Context, ParameterPlacement, Secret, Timestamp, UnlockedToken,
-    oauth1::QueryPolicy,
+    Context, ParameterPlacement, QueryPolicy, Secret, Timestamp, UnlockedToken,
     simulator::{Broker, Fault, RefusalReason, test_keys},
 };
 use num_bigint::BigUint;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use ibkr_oauth::{ParameterPlacement, oauth1::QueryPolicy, simulator::RefusalReason};
+use ibkr_oauth::{ParameterPlacement, QueryPolicy, simulator::RefusalReason};
 
 use crate::deviations::good::{Good, NOW, json_body, set, signed_in};
 

@@ -2,8 +2,7 @@
 
 use http::{Method, Uri};
 use ibkr_oauth::{
-    Callback, Context, ParameterPlacement, Timestamp,
-    oauth1::QueryPolicy,
+    Callback, Context, ParameterPlacement, QueryPolicy, Timestamp,
     simulator::{Broker, RefusalReason},
 };
 

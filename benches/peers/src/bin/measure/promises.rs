@@ -16,12 +16,10 @@ enum Promise {
 
 const GET: &str = "signing a GET";
 const HMAC: &str = "the HMAC alone";
-const PREPARED: &str = "ibkr-oauth, prepared";
 const HANDSHAKE: &str = "handshake";
 
-const PROMISES: [(&str, &str, Promise); 7] = [
+const PROMISES: [(&str, &str, Promise); 6] = [
     (GET, OURS, Promise::AtMost { than: HMAC, times: 2.1, aim: 1.9 }),
-    (GET, PREPARED, Promise::AtMost { than: HMAC, times: 1.45, aim: 1.3 }),
     (GET, OURS, Promise::FasterThan { than: "oauth1-request", times: 2.5 }),
     (GET, OURS, Promise::FasterThan { than: "oauth1-request-ios", times: 2.5 }),
     (GET, OURS, Promise::FasterThan { than: "reqwest-oauth1", times: 7.0 }),

@@ -4,11 +4,9 @@ use std::{array, cmp::Ordering};
 
 use percent_encoding::percent_decode;
 
-use super::{
-    append::{append_reserved, append_unreserved},
-    base_string::QueryPolicy,
-    encode::{decode_escape, is_unreserved},
-    parameters::wire_pairs,
+use crate::{
+    consumer::QueryPolicy,
+    oauth1::{append_reserved, append_unreserved, decode_escape, is_unreserved, wire_pairs},
 };
 
 /// What all names of the protocol's own parameters start with, and none of the application's may.
@@ -28,7 +26,7 @@ const SEPARATOR: &[u8] = b"%26";
 /// No name starts with `oauth_`, so that the protocol's own parameters stand between two of these pairs and nothing
 /// stands between two of the protocol's: their text can be made once.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs {
+pub(super) struct Pairs {
     /// The pairs as they stand in the base string, each with a separator behind it, in the order of the wire.
     text: Vec<u8>,
     spans: Vec<Span>,
@@ -48,21 +46,21 @@ struct Span {
 
 /// A name starts with `oauth_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProtocolName;
+pub(super) struct ProtocolName;
 
 impl Pairs {
     /// Without any memory yet.
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { text: Vec::new(), spans: Vec::new(), before_protocol: 0 }
     }
 
     /// How many bytes of memory are kept.
-    pub(crate) fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.text.capacity().saturating_add(self.spans.capacity().saturating_mul(size_of::<Span>()))
     }
 
     /// Replaces what is here by the pairs of a request.
-    pub(crate) fn collect(&mut self, query: &[u8], form: &[u8], policy: QueryPolicy) -> Result<(), ProtocolName> {
+    pub(super) fn collect(&mut self, query: &[u8], form: &[u8], policy: QueryPolicy) -> Result<(), ProtocolName> {
         self.text.clear();
         self.spans.clear();
         match policy {
@@ -160,14 +158,14 @@ impl Pairs {
     }
 
     /// Writes the pairs that sort before the protocol's own, each with the `&` behind it.
-    pub(crate) fn append_before_protocol(&self, out: &mut Vec<u8>) {
+    pub(super) fn append_before_protocol(&self, out: &mut Vec<u8>) {
         for span in self.spans.iter().take(self.before_protocol) {
             out.extend_from_slice(self.text.get(span.start..span.end + SEPARATOR.len()).unwrap_or_default());
         }
     }
 
     /// Writes the pairs that sort after the protocol's own, each with the `&` before it.
-    pub(crate) fn append_after_protocol(&self, out: &mut Vec<u8>) {
+    pub(super) fn append_after_protocol(&self, out: &mut Vec<u8>) {
         for span in self.spans.iter().skip(self.before_protocol) {
             out.extend_from_slice(SEPARATOR);
             out.extend_from_slice(self.text.get(span.start..span.end).unwrap_or_default());
