@@ -64,7 +64,7 @@ fn parts(request: &Request<&[u8]>) -> Parts {
 fn outcome(signer: &Signer, request: &Request<&'static [u8]>) -> Result<HeaderValue, Error> {
     let (mut entropy, before, parts) = (Fixed, head(request), parts(request));
     let mut cx = Context::new(NOW, &mut entropy);
-    let signed = |request: &Request<&'static [u8]>, result: Result<_, Error>| match result {
+    let header_of = |request: &Request<&'static [u8]>, result: Result<_, Error>| match result {
         Ok(_) => Ok(request.headers().get(AUTHORIZATION).cloned().unwrap()),
         Err(error) => {
             assert_eq!(head(request), before, "the request is untouched");
@@ -74,7 +74,7 @@ fn outcome(signer: &Signer, request: &Request<&'static [u8]>) -> Result<HeaderVa
     };
     let mut plain = request.clone();
     let result = signer.sign(&mut cx, &mut plain);
-    let result = signed(&plain, result);
+    let result = header_of(&plain, result);
     let text = |result: &Result<HeaderValue, Error>| match result {
         Ok(value) => value.to_str().unwrap().to_owned(),
         Err(error) => format!("{error} {}", error.remedy()),
@@ -89,7 +89,7 @@ fn outcome(signer: &Signer, request: &Request<&'static [u8]>) -> Result<HeaderVa
 
     let mut by_parts = parts.clone();
     let parts_result = signer.sign_parts(&mut cx, &mut by_parts, None);
-    assert_eq!(text(&signed(&Request::from_parts(by_parts, request.body()), parts_result)), expected);
+    assert_eq!(text(&header_of(&Request::from_parts(by_parts, request.body()), parts_result)), expected);
 
     let mut scratch = Scratch::new();
     let written = signer.write_header(&mut cx, &parts, None, &mut scratch);
@@ -380,10 +380,10 @@ fn same_server(one: &str, other: &str) -> bool {
         let text = text.to_lowercase();
         let (scheme, authority) = text.split_once("://").unwrap();
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap()),
+            Some((host, port)) if !port.contains(']') => (host, port.parse::<u16>().unwrap()),
             _ => (authority, if scheme == "https" { 443 } else { 80 }),
         };
-        (scheme.to_owned(), host.to_owned(), port as u16)
+        (scheme.to_owned(), host.to_owned(), port)
     };
     parts(one) == parts(other)
 }
