@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let bundle = arguments.bundle.read_whole()?;
     let file = BundleFile::read(arguments.bundle.path())?;
     let consumer = bundle.consumer()?;
-    let agent = arguments.connection.agent()?;
+    let agent = arguments.connection.agent(consumer.endpoints())?;
     let (sender, answers) = mpsc::channel();
     let listener = arguments.listen.map(listen).transpose()?;
 
