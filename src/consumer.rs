@@ -11,9 +11,15 @@ use crate::{
     dh::DhGroup,
     error::{Error, Stage},
     key::{DecryptionKey, SigningInput, SigningKey},
-    oauth1::{self, QueryPolicy},
+    oauth1::QueryPolicy,
     secret::Secret,
 };
+
+mod endpoints;
+mod hosts;
+
+pub use self::endpoints::Endpoints;
+pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 
 /// A consumer in the sense of OAuth: the program to which IBKR gave a consumer key.
 ///
@@ -47,6 +53,7 @@ struct Settings {
     decryption_key: Option<Arc<dyn DecryptionKey>>,
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
+    allowed_hosts: Vec<Uri>,
     realm: Realm,
     query_policy: QueryPolicy,
     parameter_placement: ParameterPlacement,
@@ -64,6 +71,7 @@ impl Consumer {
             decryption_key: None,
             dh_group: None,
             endpoints: Endpoints::default(),
+            allowed_hosts: Vec::new(),
             realm: None,
             query_policy: QueryPolicy::default(),
             parameter_placement: ParameterPlacement::Header,
@@ -72,6 +80,9 @@ impl Consumer {
     }
 
     /// The same consumer at another of the broker's hosts. The host is signed, so everything is signed anew.
+    ///
+    /// Its signers sign for that host, and no more for the one before, unless that is
+    /// [allowed](ConsumerBuilder::allow_host).
     #[must_use]
     pub fn with_endpoints(&self, endpoints: Endpoints) -> Self {
         Self(Arc::new(Settings { endpoints, ..(*self.0).clone() }))
@@ -105,6 +116,11 @@ impl Consumer {
     #[must_use]
     pub fn user_agent(&self) -> &HeaderValue {
         &self.0.user_agent
+    }
+
+    /// The hosts for which this consumer's requests are signed.
+    pub(crate) fn hosts(&self) -> Hosts {
+        Hosts::new(&self.0.endpoints, &self.0.allowed_hosts)
     }
 
     pub(crate) fn parameter_placement(&self) -> &ParameterPlacement {
@@ -182,6 +198,7 @@ pub struct ConsumerBuilder {
     decryption_key: Option<Arc<dyn DecryptionKey>>,
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
+    allowed_hosts: Vec<String>,
     realm: Option<Realm>,
     query_policy: QueryPolicy,
     parameter_placement: ParameterPlacement,
@@ -221,6 +238,27 @@ impl ConsumerBuilder {
         self
     }
 
+    /// One more host for which [signers](crate::Signer) sign, beside that of the base URL: they refuse all others, so that
+    /// no signature goes to strangers. Call it once for each.
+    ///
+    /// `host` is a name or an address with its port if that is not 443, such as `1.api.ibkr.com` or `[::1]:8443`, all by
+    /// `https`; or the same with its scheme, `http://127.0.0.1:5000`. It has neither a path nor a wildcard.
+    ///
+    /// ```
+    /// use ibkr_oauth::{Consumer, Secret, Signer, http::Request};
+    ///
+    /// let consumer = Consumer::builder("MYCONSKEY").allow_host("1.api.ibkr.com").build()?;
+    /// let signer = Signer::from_stored(&consumer, "218c1d970d85a8442825", &Secret::from(vec![7; 20]))?;
+    /// let at = |host: &str| Request::get(format!("https://{host}/v1/api/portfolio/accounts")).body(());
+    /// assert!(signer.prepare(&at("1.api.ibkr.com")?.into_parts().0).is_ok());
+    /// assert!(signer.prepare(&at("2.api.ibkr.com")?.into_parts().0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.allowed_hosts.push(host.into());
+        self
+    }
+
     /// The realm, if not [`Realm::LIMITED_POA`] ([`Realm::TEST`] for the consumer `TESTCONS`).
     pub fn realm(mut self, realm: Realm) -> Self {
         self.realm = Some(realm);
@@ -249,7 +287,7 @@ impl ConsumerBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the consumer key or the user agent is empty or has characters
-    /// other than printable ASCII.
+    /// other than printable ASCII, or an [allowed host](Self::allow_host) is none.
     pub fn build(self) -> Result<Consumer, Error> {
         check_printable("consumer key", &self.consumer_key)?;
         let user_agent = match self.user_agent {
@@ -269,6 +307,7 @@ impl ConsumerBuilder {
             decryption_key: self.decryption_key,
             dh_group: self.dh_group,
             endpoints: self.endpoints,
+            allowed_hosts: self.allowed_hosts.iter().map(|host| hosts::read(host)).collect::<Result<_, _>>()?,
             realm: self.realm.unwrap_or(default_realm),
             query_policy: self.query_policy,
             parameter_placement: self.parameter_placement,
@@ -295,93 +334,6 @@ impl fmt::Debug for ConsumerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConsumerBuilder").field("consumer_key", &self.consumer_key).finish_non_exhaustive()
     }
-}
-
-/// Where the broker is: the base URL of its Web API, and the page on which users give their consent.
-///
-/// ```
-/// use ibkr_oauth::Endpoints;
-///
-/// let production = Endpoints::default();
-/// assert_eq!(production.base_url(), "https://api.ibkr.com/v1/api");
-///
-/// let zug = Endpoints::new("https://7.api.ibkr.com/v1/api/")?;
-/// assert_eq!(zug.url("/portfolio/accounts")?, "https://7.api.ibkr.com/v1/api/portfolio/accounts");
-/// # Ok::<(), ibkr_oauth::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Endpoints {
-    base_url: String,
-    authorize_url: String,
-}
-
-impl Endpoints {
-    /// The Web API at another base URL than production's, such as `https://1.api.ibkr.com/v1/api`. Slashes at its end are
-    /// dropped, since paths are appended with theirs.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is not a URL that can be signed (see
-    /// [`UriError`](oauth1::UriError)), or has a query.
-    pub fn new(base_url: &str) -> Result<Self, Error> {
-        let base_url = checked_url("base URL", base_url)?.trim_end_matches('/');
-        Ok(Self { base_url: base_url.to_owned(), ..Self::default() })
-    }
-
-    /// Another page for the user's consent than `https://www.interactivebrokers.com/authorize`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), as for the base URL.
-    pub fn with_authorize_url(self, authorize_url: &str) -> Result<Self, Error> {
-        Ok(Self { authorize_url: checked_url("authorization URL", authorize_url)?.to_owned(), ..self })
-    }
-
-    /// The base URL of the Web API, without a slash at its end.
-    #[must_use]
-    pub fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
-    /// The page for the user's consent.
-    #[must_use]
-    pub fn authorize_url(&self) -> &str {
-        &self.authorize_url
-    }
-
-    /// The URL of a resource: `path_and_query`, which starts with a slash, appended to the base URL.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the result cannot be signed.
-    pub fn url(&self, path_and_query: &str) -> Result<Uri, Error> {
-        if !path_and_query.starts_with('/') {
-            return Err(Error::config(Stage::Sign, "the path of the resource does not start with a slash")
-                .with_remedy("write what follows the base URL, as in `/portfolio/accounts`"));
-        }
-        oauth1::parse_uri(&format!("{}{path_and_query}", self.base_url)).map_err(|error| uri_error(Stage::Sign, error))
-    }
-}
-
-impl Default for Endpoints {
-    /// Production: `https://api.ibkr.com/v1/api`.
-    fn default() -> Self {
-        Self {
-            base_url: "https://api.ibkr.com/v1/api".to_owned(),
-            authorize_url: "https://www.interactivebrokers.com/authorize".to_owned(),
-        }
-    }
-}
-
-fn checked_url<'a>(what: &str, text: &'a str) -> Result<&'a str, Error> {
-    let uri = oauth1::parse_uri(text).map_err(|error| {
-        Error::config(Stage::Consumer, format!("the {what} cannot be used: {error}")).with_source(error)
-    })?;
-    if uri.query().is_some() {
-        return Err(Error::config(Stage::Consumer, format!("the {what} has a query")));
-    }
-    Ok(text)
-}
-
-pub(crate) fn uri_error(stage: Stage, error: oauth1::UriError) -> Error {
-    Error::config(stage, error.to_string()).with_source(error)
 }
 
 /// The realm of the `Authorization` header. It is sent, and never signed.

@@ -22,6 +22,7 @@ mod base_uri;
 mod encode;
 mod encoded_base;
 mod header;
+mod origin;
 mod pairs;
 mod parameters;
 
@@ -30,6 +31,7 @@ pub(crate) use self::{
     encode::percent_decode_lossy,
     encoded_base::{EncodedBase, append_base_uri},
     header::write_header,
+    origin::Origin,
     pairs::{Pairs, ProtocolName},
     parameters::is_form_media_type,
 };

@@ -2,14 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{
-    HeaderValue, Request,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-    request::Parts,
-};
+use http::{HeaderValue, Request, header::AUTHORIZATION, request::Parts};
 use sha2::{Digest, Sha256};
 
 use self::{
+    check::check,
     scratch::with_scratch,
     template::{Head, Stamp, Template, protocol_name},
 };
@@ -25,6 +22,7 @@ use crate::{
     timestamp_floor::TimestampFloor,
 };
 
+mod check;
 mod mac;
 mod prepared;
 mod scratch;
@@ -131,8 +129,10 @@ impl Signer {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), and the request is as it was, if
     /// - its media type is that of a form (use [`sign_form`](Self::sign_form)),
-    /// - it has an `Authorization` header already,
-    /// - its URI cannot be signed ([`UriError`](oauth1::UriError)),
+    /// - it has an `Authorization` header already, or a `Host` header that names another host than its URI,
+    /// - its method is `CONNECT`,
+    /// - its URI cannot be signed ([`UriError`](oauth1::UriError)), or leads to another host than the consumer's base URL
+    ///   that is not [allowed](crate::ConsumerBuilder::allow_host): scheme, host and port are compared,
     /// - one of its parameters is called `oauth_…`,
     /// - or the clock was set back by more than 300 seconds;
     ///
@@ -209,9 +209,9 @@ impl Signer {
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         scratch.clear();
-        check(head, form)?;
+        let base_url = check(head, form, &self.template)?;
+        self.template.begin_base_string(scratch, head, form, base_url)?;
         let Scratch { base_string, header, pairs } = scratch;
-        self.template.begin_base_string(base_string, pairs, head, form)?;
         let mut digits = itoa::Buffer::new();
         let stamp = Stamp::append(cx, &self.floor, base_string, &mut digits)?;
         self.template.end_base_string(base_string, pairs);
@@ -240,7 +240,7 @@ impl Signer {
         nonce: &str,
         timestamp: u64,
     ) -> Result<RequestSignature, Error> {
-        check(Head::from(parts), form)?;
+        check(Head::from(parts), form, &self.template)?;
         let (query, policy) = (parts.uri.query().unwrap_or_default(), self.consumer.query_policy());
         Pairs::new().collect(query.as_bytes(), form.unwrap_or_default(), policy).map_err(protocol_name)?;
         if nonce.is_empty() || !nonce.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
@@ -261,26 +261,6 @@ impl Signer {
             &[consumer_key, nonce, ("oauth_signature", &signature), method, timestamp, token],
         );
         Ok(RequestSignature { base_string, signature, authorization: sensitive(STAGE, header.as_bytes())? })
-    }
-}
-
-/// What the headers of a request say against signing it.
-fn check(head: Head<'_>, form: Option<&[u8]>) -> Result<(), Error> {
-    // A request has few headers: to look through them once costs less than to hash two names.
-    let mut is_form = false;
-    for (name, value) in head.headers {
-        if *name == AUTHORIZATION {
-            return Err(Error::config(STAGE, "the request has an `Authorization` header already")
-                .with_remedy("sign a fresh request: to try again, build it anew or remove the header"));
-        }
-        is_form |= *name == CONTENT_TYPE && oauth1::is_form_media_type(value);
-    }
-    match (is_form, form) {
-        (true, None) => Err(Error::config(STAGE, "the body is a form, which must be signed too")
-            .with_remedy("use `sign_form`, which reads the body")),
-        (false, Some(_)) => Err(Error::config(STAGE, "the media type is not that of a form")
-            .with_remedy("set `Content-Type: application/x-www-form-urlencoded`, or use `sign`")),
-        _ => Ok(()),
     }
 }
 

@@ -231,12 +231,13 @@ fn session_without_brokerage_opens_none() {
 
 #[test]
 fn the_live_session_token_comes_from_standard_input() {
-    let (_server, user) = start();
+    let (server, user) = start();
     let bundle = user.bundle.to_str().unwrap();
     let token = run_in(&user.folder.0, &["token", "--bundle", bundle, "--output", "text"]);
     assert_eq!((token.text().len(), token.text().ends_with("=\n")), (29, true));
     let arguments = ["sign", "--bundle", bundle, "--nonce", "1", "--timestamp", "2", "--live-session-token"];
-    let url = ["GET", "https://api.ibkr.com/v1/api/tickle"];
+    let url = format!("{}/tickle", server.account.consumer.endpoints().base_url());
+    let url = ["GET", &url];
     let piped = run_with_input(&user.folder.0, &[&arguments[..], &["-"], &url].concat(), token.text());
     let given = run_in(&user.folder.0, &[&arguments[..], &[token.text().trim()], &url].concat());
     assert_eq!((piped.status, &piped.stdout), (0, &given.stdout));
@@ -257,6 +258,8 @@ fn explain_shows_the_steps_and_names_the_slip() {
     let outcome = explain(&["get", url]);
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
     assert!(outcome.text().contains("symbol%3DBRK%2520B"), "{}", outcome.text());
+    let elsewhere = explain(&["get", "https://1.api.ibkr.com:8443/v1/api/tickle"]);
+    assert!(elsewhere.text().contains("1.api.ibkr.com%3A8443"), "{}", elsewhere.text());
     let theirs = "GET&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Fiserver%2Fsecdef%2Fsearch&oauth_consumer_key%3DCONSUMERKEY\
                   %26oauth_nonce%3D1%26oauth_signature_method%3DHMAC-SHA256%26oauth_timestamp%3D2%26oauth_token%3Daccess-token\
                   %26symbol%3DBRK%2BB";

@@ -228,6 +228,11 @@ fn diffie_hellman_cases(vectors: &Vectors, computed: &mut Computed) {
     }
 }
 
+/// The scheme and authority of a URL.
+fn origin(url: &str) -> String {
+    url.split(['/', '?']).take(3).collect::<Vec<_>>().join("/")
+}
+
 const POLICIES: [(&str, QueryPolicy); 4] = [
     ("rfc5849", QueryPolicy::Rfc5849),
     ("ibkr_python_sample_values_encoded_once", QueryPolicy::DecodedOnce),
@@ -274,8 +279,8 @@ fn protected_requests(vectors: &Vectors, computed: &mut Computed) {
             if vectors.0.pointer(&variant_place).is_none() {
                 continue;
             }
-            let consumer =
-                Consumer::builder(vectors.text("/consumer/consumer_key")).query_policy(policy).build().unwrap();
+            let consumer = Consumer::builder(vectors.text("/consumer/consumer_key")).query_policy(policy);
+            let consumer = consumer.allow_host(origin(url)).build().unwrap();
             let access_token = vectors.text("/step3_access_token/response_body/oauth_token");
             let signer = Signer::from_stored(&consumer, access_token, &token).unwrap();
 
@@ -321,7 +326,6 @@ fn published_example(vectors: &Vectors, computed: &mut Computed) {
     let consumer_key = vectors.text(&format!("{place}/consumer_key"));
     computed.add(format!("{place}/live_session_token_signature_hex"), hex(&dh::proof(&token, consumer_key)));
 
-    let consumer = Consumer::builder(consumer_key).build().unwrap();
     for (kind, token) in [
         ("get", token),
         (
@@ -345,6 +349,7 @@ fn published_example(vectors: &Vectors, computed: &mut Computed) {
             Some(_) => request.uri(&pieces[1]).header("content-type", "application/x-www-form-urlencoded"),
         };
         let (parts, ()) = request.body(()).unwrap().into_parts();
+        let consumer = Consumer::builder(consumer_key).allow_host(origin(&pieces[1])).build().unwrap();
         let signer = Signer::from_stored(&consumer, value("oauth_token"), &token).unwrap();
         let timestamp = value("oauth_timestamp").parse().unwrap();
         let reproduced =

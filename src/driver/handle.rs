@@ -86,6 +86,9 @@ impl Mailbox {
     }
 
     /// A panic elsewhere leaves the content whole: each change of it is one assignment.
+    ///
+    /// Wakers, and the keys behind a view, are other people's code, which may use the handle: none is cloned, woken or
+    /// dropped while this is locked.
     fn lock(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,11 +118,14 @@ impl Mailbox {
     }
 
     pub(super) fn poll_mail(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let waker = task.waker().clone();
         let mut content = self.lock();
         if !content.mail.is_empty() {
             return Poll::Ready(());
         }
-        content.driver = Some(task.waker().clone());
+        let before = content.driver.replace(waker);
+        drop(content);
+        drop(before);
         Poll::Pending
     }
 
@@ -131,8 +137,9 @@ impl Mailbox {
         if content.view.confirmations() != view.confirmations() {
             content.confirmed = content.sent;
         }
-        content.view = Arc::new(view.clone());
+        let before = std::mem::replace(&mut content.view, Arc::new(view.clone()));
         self.wake_waiting(content);
+        drop(before);
     }
 
     /// A request of the session's is about to be sent.
@@ -161,19 +168,21 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn keep(&mut self, content: &mut Content, waker: &Waker) {
+    /// Returns the waker that was here before.
+    fn keep(&mut self, content: &mut Content, waker: Waker) -> Option<Waker> {
         let number = *self.number.get_or_insert_with(|| {
             content.waiting.places += 1;
             content.waiting.places
         });
-        content.waiting.wakers.insert(number, waker.clone());
+        content.waiting.wakers.insert(number, waker)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.mailbox.lock().waiting.wakers.remove(&number);
+            let waker = self.mailbox.lock().waiting.wakers.remove(&number);
+            drop(waker);
         }
     }
 }
@@ -254,11 +263,14 @@ impl SessionHandle {
         let sent_before = self.0.lock().sent_before(refused);
         let mut place = Place { mailbox: &self.0, number: None };
         poll_fn(|task| {
+            let waker = task.waker().clone();
             let mut content = self.0.lock();
             if let Some(result) = found(&content, refused, sent_before) {
                 return Poll::Ready(result);
             }
-            place.keep(&mut content, task.waker());
+            let before = place.keep(&mut content, waker);
+            drop(content);
+            drop(before);
             Poll::Pending
         })
         .await

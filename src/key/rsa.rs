@@ -18,6 +18,7 @@ use crate::{
     secret::Secret,
 };
 
+mod components;
 #[cfg(feature = "encrypted-keys")]
 mod encrypted;
 mod public;
@@ -31,7 +32,8 @@ const MIN_BITS: usize = 2048;
 /// The longest modulus that is accepted, in bits.
 const MAX_BITS: usize = 8192;
 
-/// An RSA private key in this process's memory: a signing key or a decryption key, of 2048 to 8192 bits.
+/// An RSA private key in this process's memory: a signing key or a decryption key, of 2048 to 8192 bits, with two to five
+/// primes and an odd public exponent of 2 to 33 bits.
 ///
 /// It is checked when it is read: a key whose numbers do not fit together is refused. Its work is blinded against
 /// timing, with random bytes from the [`Entropy`] of each call. A clone shares the same key. The key is wiped when the
@@ -64,8 +66,8 @@ impl RsaKey {
     /// `\n`, quotes, a byte order mark, text before and behind, and base64 around the whole.
     ///
     /// # Errors
-    /// When the text is damaged, holds something else or more than one key, is encrypted, or when the key is not of
-    /// 2048 to 8192 bits or its numbers do not fit together. The error says what was found.
+    /// When the text is damaged, holds something else or more than one key, is encrypted, or when the key is not as
+    /// described [above](RsaKey) or its numbers do not fit together. The error says what was found.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_der(&encoding::read(text, Wanted::PrivateKey)?)
     }
@@ -119,11 +121,8 @@ impl RsaKey {
         let parts = RsaPrivateKeyRef::try_from(der).map_err(|error| damaged().with_source(error))?;
         // Before the key is checked, because the time that takes grows with the third power of the length.
         check_bits(significant_bits(parts.modulus.as_bytes()), "private")?;
-        let key = PrivateKey::try_from(parts).map_err(|error| {
-            KeyError::new("the RSA private key is damaged: its numbers do not fit together")
-                .with_remedy("`openssl rsa -in private.pem -check -noout` looks at it more closely")
-                .with_source(error)
-        })?;
+        check_exponent(parts.public_exponent.as_bytes(), "private")?;
+        let key = components::private_key(&parts)?;
         let public = RsaPublicKey::new(key.to_public_key())?;
         Ok(Self(Arc::new(Inner { key, public })))
     }
@@ -260,4 +259,23 @@ fn check_bits(bits: usize, half: &str) -> Result<(), KeyError> {
     }
     Err(KeyError::new(format!("the RSA {half} key has {bits} bits; {MIN_BITS} to {MAX_BITS} are accepted"))
         .with_remedy("`openssl genrsa -out private.pem 2048` makes a new key, whose public half IBKR must be given"))
+}
+
+/// The longest public exponent that is accepted, in bits: work with it takes time in proportion.
+const MAX_EXPONENT_BITS: usize = 33;
+
+/// Checks a public exponent, a big-endian number.
+fn check_exponent(exponent: &[u8], half: &str) -> Result<(), KeyError> {
+    let bits = significant_bits(exponent);
+    let how = if !(2..=MAX_EXPONENT_BITS).contains(&bits) {
+        format!("has {bits} bits; 2 to {MAX_EXPONENT_BITS} are accepted, and nearly all keys have 65537, of 17 bits")
+    } else if exponent.last().is_some_and(|last| last % 2 == 0) {
+        "is even, which that of no RSA key is".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(KeyError::new(format!("the RSA {half} key's public exponent {how}")).with_remedy(
+        "if the key was made with another exponent, copy the whole file again; if with this one, \
+         `openssl genrsa -out private.pem 2048` makes a key with 65537, whose public half IBKR must be given",
+    ))
 }

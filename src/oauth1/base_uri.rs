@@ -2,7 +2,9 @@
 
 use std::{error, fmt};
 
-use http::{Uri, uri::Scheme};
+use http::Uri;
+
+use super::origin::Origin;
 
 /// The part of a request's URI that is signed by itself: scheme, host, port where it is not the scheme's own, and path.
 ///
@@ -73,46 +75,6 @@ pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
     Ok(uri)
 }
 
-/// Scheme, host and port, checked and still where they stand in the URI.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin<'a> {
-    pub(super) scheme: &'static str,
-    /// In any case.
-    pub(super) host: &'a str,
-    /// Absent where it is the scheme's own.
-    pub(super) port: Option<u16>,
-}
-
-impl<'a> Origin<'a> {
-    pub(super) fn new(uri: &'a Uri) -> Result<Self, UriError> {
-        let authority = uri.authority().ok_or(UriError::NoAuthority)?;
-        let (scheme, default_port) = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTPS => ("https", 443),
-            Some(scheme) if *scheme == Scheme::HTTP => ("http", 80),
-            _ => return Err(UriError::Scheme),
-        };
-        if authority.as_str().contains('@') {
-            return Err(UriError::UserInfo);
-        }
-        if !authority.as_str().is_ascii() {
-            return Err(UriError::NonAscii);
-        }
-        let host = authority.host();
-        if !is_plain_host(host) {
-            return Err(UriError::Host);
-        }
-        let behind_host = authority.as_str().get(host.len()..).unwrap_or_default();
-        let port = match behind_host.strip_prefix(':') {
-            None if behind_host.is_empty() => None,
-            Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(port.parse::<u16>().map_err(|_| UriError::Port)?)
-            }
-            _ => return Err(UriError::Port),
-        };
-        Ok(Self { scheme, host, port: port.filter(|port| *port != default_port) })
-    }
-}
-
 /// Refuses what stands behind the authority where clients might send something else.
 fn check_path_and_query(uri: &Uri) -> Result<(), UriError> {
     if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() {
@@ -130,13 +92,9 @@ impl BaseUri {
     /// # Errors
     /// [`UriError`] where a client might send something else than what is signed.
     pub fn new(uri: &Uri) -> Result<Self, UriError> {
-        let Origin { scheme, host, port } = Origin::new(uri)?;
+        let origin = Origin::new(uri)?;
         check_path_and_query(uri)?;
-        let (host, path) = (host.to_ascii_lowercase(), uri.path());
-        Ok(Self(match port {
-            Some(port) => format!("{scheme}://{host}:{port}{path}"),
-            None => format!("{scheme}://{host}{path}"),
-        }))
+        Ok(Self(format!("{origin}{}", uri.path())))
     }
 
     /// The URI as text, not yet percent-encoded.
@@ -149,14 +107,6 @@ impl BaseUri {
 impl fmt::Display for BaseUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// A registered name, an IPv4 address, or an IPv6 address in brackets, with nothing that is encoded or delimited.
-fn is_plain_host(host: &str) -> bool {
-    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
     }
 }
 

@@ -4,7 +4,8 @@ use http::{Uri, uri::Scheme};
 
 use super::{
     append::{append_encoded, append_reserved, append_unreserved},
-    base_uri::{Origin, UriError, is_dot_segment},
+    base_uri::{UriError, is_dot_segment},
+    origin::Origin,
 };
 
 /// The start of a base string URI, checked and encoded once: nearly all requests of a signer go to one base URL.
@@ -28,14 +29,20 @@ impl EncodedBase {
         Some(Self { scheme: uri.scheme()?.clone(), authority, path: path.to_owned(), encoded })
     }
 
-    /// The rest of the path, from a slash on, where `uri` starts like this to the letter.
+    /// Whether `uri` has this scheme, host and port, to the letter.
+    pub(crate) fn has_origin_of(&self, uri: &Uri) -> bool {
+        uri.authority().is_some_and(|authority| authority.as_str() == self.authority)
+            && uri.scheme() == Some(&self.scheme)
+    }
+
+    /// The rest of the path, from a slash on, where `uri` starts with this path.
     fn rest_of_path<'a>(&self, uri: &'a Uri) -> Option<&'a str> {
-        let is_same = uri.scheme()? == &self.scheme && uri.authority()?.as_str() == self.authority;
-        uri.path().strip_prefix(&*self.path).filter(|rest| is_same && rest.starts_with('/'))
+        uri.path().strip_prefix(&*self.path).filter(|rest| rest.starts_with('/'))
     }
 }
 
-/// Writes the base string URI of `uri`, encoded; where it starts with `base`, what is known of that is not done again.
+/// Writes the base string URI of `uri`, encoded. With a `base` that [has its origin](EncodedBase::has_origin_of), what is
+/// known of that is not done again.
 pub(crate) fn append_base_uri(out: &mut Vec<u8>, uri: &Uri, base: Option<&EncodedBase>) -> Result<(), UriError> {
     let path = if let Some((base, rest)) = base.and_then(|base| Some((base, base.rest_of_path(uri)?))) {
         out.extend_from_slice(&base.encoded);
@@ -107,7 +114,7 @@ mod tests {
             let expected = percent_encode(BaseUri::new(&uri).unwrap().as_str().as_bytes());
             for known in [None, known.as_ref(), EncodedBase::new(&uri).as_ref()] {
                 let mut out = Vec::new();
-                append_base_uri(&mut out, &uri, known).unwrap();
+                append_base_uri(&mut out, &uri, known.filter(|known| known.has_origin_of(&uri))).unwrap();
                 assert_eq!(String::from_utf8(out).unwrap(), expected, "{text}");
             }
         }
@@ -126,7 +133,8 @@ mod tests {
             "https://api.ibkr.com/v1/api/a?b=ü",
         ] {
             let uri: Uri = text.parse().unwrap();
-            let error = append_base_uri(&mut Vec::new(), &uri, known.as_ref()).unwrap_err();
+            let known = known.as_ref().filter(|known| known.has_origin_of(&uri));
+            let error = append_base_uri(&mut Vec::new(), &uri, known).unwrap_err();
             assert_eq!(Err(error), BaseUri::new(&uri), "{text}");
         }
     }

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use http::{Method, Request, Uri, header::AUTHORIZATION};
 
 use super::{
-    Epoch, STAGE, check,
+    Epoch, STAGE,
+    check::check,
     mac::KeyedMac,
     scratch::{Scratch, with_scratch},
     template::{Head, Stamp, Template},
@@ -59,9 +60,9 @@ impl PreparedRequest {
         floor: Arc<TimestampFloor>,
         epoch: Epoch,
     ) -> Result<Self, Error> {
-        check(head, None)?;
+        let base_url = check(head, None, &template)?;
         let mut scratch = Scratch::new();
-        template.begin_base_string(&mut scratch.base_string, &mut scratch.pairs, head, None)?;
+        template.begin_base_string(&mut scratch, head, None, base_url)?;
         let mut mac = template.mac().clone();
         let start = mac.absorb(&scratch.base_string).to_vec();
         let mut end = Vec::new();
@@ -76,7 +77,7 @@ impl PreparedRequest {
     /// As [`Signer::sign`](crate::Signer::sign); and [`ErrorKind::Config`](crate::ErrorKind::Config) if the method or the
     /// URI is another. The request is then as it was.
     pub fn sign<B>(&self, cx: &mut Context<'_>, request: &mut Request<B>) -> Result<Epoch, Error> {
-        check(Head::from(&*request), None)?;
+        check(Head::from(&*request), None, &self.0.template)?;
         if *request.method() != self.0.method || *request.uri() != self.0.uri {
             return Err(Error::config(STAGE, "the request is another than the one that was prepared")
                 .with_remedy("prepare each method and URI by itself, or use `Signer::sign`"));

@@ -2,9 +2,9 @@
 
 use http::{HeaderMap, Method, Request, Uri, request::Parts};
 
-use super::{STAGE, mac::KeyedMac};
+use super::{STAGE, mac::KeyedMac, scratch::Scratch};
 use crate::{
-    consumer::{Consumer, uri_error},
+    consumer::{Consumer, Hosts, uri_error},
     context::Context,
     encoding::nonce_digits,
     error::Error,
@@ -67,7 +67,8 @@ pub(super) struct Template {
     /// Keying costs two of about eight compressions of SHA-256; a clone of it, none.
     mac: KeyedMac,
     policy: QueryPolicy,
-    /// The consumer's own. Requests to other places are signed too, only slower.
+    hosts: Hosts,
+    /// The consumer's own. Requests to other places that are allowed are signed too, only slower.
     base_url: Option<EncodedBase>,
     signed: Texts,
     header: Texts,
@@ -111,23 +112,33 @@ impl Template {
         Self {
             mac: KeyedMac::new(live_session_token.expose()),
             policy,
+            hosts: consumer.hosts(),
             base_url: consumer.endpoints().base_url().parse().ok().and_then(|uri| EncodedBase::new(&uri)),
             signed,
             header,
         }
     }
 
+    pub(super) fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    pub(super) fn base_url(&self) -> Option<&EncodedBase> {
+        self.base_url.as_ref()
+    }
+
     pub(super) fn mac(&self) -> &KeyedMac {
         &self.mac
     }
 
-    /// Writes the base string of a request up to its nonce, and keeps its parameters in `pairs`.
+    /// Writes the base string of a request up to its nonce, and keeps its parameters in `pairs`. `base_url` is what
+    /// [`check`](super::check::check) returned.
     pub(super) fn begin_base_string(
         &self,
-        out: &mut Vec<u8>,
-        pairs: &mut Pairs,
+        Scratch { base_string: out, pairs, .. }: &mut Scratch,
         head: Head<'_>,
         form: Option<&[u8]>,
+        base_url: Option<&EncodedBase>,
     ) -> Result<(), Error> {
         let query = head.uri.query();
         pairs
@@ -135,7 +146,7 @@ impl Template {
             .map_err(protocol_name)?;
         out.extend_from_slice(head.method.as_str().as_bytes());
         out.push(b'&');
-        append_base_uri(out, head.uri, self.base_url.as_ref()).map_err(|error| uri_error(STAGE, error))?;
+        append_base_uri(out, head.uri, base_url).map_err(|error| uri_error(STAGE, error))?;
         if let (QueryPolicy::InUrl, Some(query)) = (self.policy, query) {
             append_encoded(out, b"?");
             append_encoded(out, query.as_bytes());

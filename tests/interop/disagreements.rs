@@ -7,11 +7,14 @@ use ibkr_oauth::{
 };
 use serde_json::{Value, json};
 
-use super::peer::{Peer, text};
+use super::{
+    peer::{Peer, text},
+    random_request::origin,
+};
 
 /// What oauthlib and this crate make of a request, oauthlib's errors included.
 fn base_strings(peer: &mut Peer, method: &str, url: &str) -> (Result<String, String>, String) {
-    let consumer = Consumer::builder("INTEROPER").build().unwrap();
+    let consumer = Consumer::builder("INTEROPER").allow_host(origin(url)).build().unwrap();
     let signer = Signer::from_stored(&consumer, "token", &Secret::from(b"012345678&0123456789".to_vec())).unwrap();
     let (parts, ()) = Request::builder().method(method).uri(url).body(()).unwrap().into_parts();
     let ours = signer.reproduce(&parts, None, "nonce", 1_700_000_000).unwrap();

@@ -209,7 +209,7 @@ fn openssl_agrees_on_tokens_and_request_signatures() {
 
         let consumer = Consumer::builder("INTEROPER").build().unwrap();
         let signer = ibkr_oauth::Signer::from_stored(&consumer, "token", &token).unwrap();
-        let (parts, ()) = http::Request::builder().uri("https://h/a?b=%2C").body(()).unwrap().into_parts();
+        let (parts, ()) = http::Request::builder().uri("https://api.ibkr.com/a?b=%2C").body(()).unwrap().into_parts();
         let signature = signer.reproduce(&parts, None, &hex(&dice.bytes::<16>()), 1_700_000_000).unwrap();
         let theirs = hmac("sha256", token.expose(), signature.base_string.as_bytes());
         assert_eq!(signature.signature, STANDARD.encode(theirs));

@@ -47,6 +47,11 @@ pub fn random_text(dice: &mut Dice, least: usize, most: usize) -> String {
     dice.text(alphabet, least, most)
 }
 
+/// The scheme and authority of a URL.
+pub fn origin(url: &str) -> String {
+    url.split('/').take(3).collect::<Vec<_>>().join("/")
+}
+
 /// Where a request goes: scheme and authority.
 pub fn random_origin(dice: &mut Dice) -> String {
     let scheme = dice.pick(&["https", "https", "http", "HTTPS", "Http"]);
@@ -161,6 +166,11 @@ impl RandomRequest {
     pub fn under(dice: &mut Dice, base_url: &str) -> Self {
         let url = format!("{base_url}/x{}", random_path(dice, true));
         Self::to(dice, url)
+    }
+
+    /// Scheme and authority.
+    pub fn origin(&self) -> String {
+        origin(&self.url)
     }
 
     /// A request to `url` with a random method, query and form.

@@ -69,6 +69,7 @@ fn oauthlib_verifies_what_is_signed_here() {
         let key = Key::random(&mut dice);
         let consumer = Consumer::builder(printable(&mut dice))
             .realm(Realm::new(dice.pick(&["limited_poa", "test_realm", "a b,c=d"])).unwrap())
+            .allow_host(random.origin())
             .build()
             .unwrap();
         let signer = Signer::from_stored(&consumer, &printable(&mut dice), &Secret::from(key.bytes())).unwrap();

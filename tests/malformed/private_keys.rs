@@ -6,9 +6,54 @@ use num_bigint::BigUint;
 use crate::{
     ciphertexts::{Dice, encrypted, padded},
     der::{INTEGER, NULL, OCTET_STRING, RSA, SEQUENCE, integer, open, sequence, small, tlv, unsigned},
-    numbers::{D, E, KEY, N, P, PKCS1_DER, PKCS8_DER, PUBLIC_DER, Q, in_pkcs8, in_spki, pkcs8, public},
+    numbers::{D, E, KEY, N, Numbers, P, PKCS1_DER, PKCS8_DER, PUBLIC_DER, Q, in_pkcs8, in_spki, pkcs8, public},
     variants,
 };
+
+/// A key whose version says that it has more primes than two, and these.
+fn with_primes(key: &Numbers, others: &[BigUint]) -> Vec<u8> {
+    let others = others.iter().map(|prime| sequence(&[&integer(prime), &integer(&small(1)), &integer(&small(1))]));
+    let fields = [key.clone().with(0, small(1)).fields().concat(), tlv(SEQUENCE, &others.collect::<Vec<_>>().concat())];
+    tlv(SEQUENCE, &fields.concat())
+}
+
+#[track_caller]
+fn says(der: &[u8], message: &str) {
+    let error = RsaKey::from_der(der).unwrap_err();
+    assert!(error.to_string().contains(message), "{error}");
+    assert!(error.remedy().is_some_and(|remedy| remedy.contains("openssl")), "{error:?}");
+}
+
+#[test]
+fn more_primes_than_two_are_refused_where_they_do_not_belong() {
+    says(&with_primes(&KEY, &[small(1)]), "primes are not distinct ones");
+    says(&with_primes(&KEY, &[small(3)]), "do not fit together");
+    says(&with_primes(&KEY, &[small(1), small(1), small(1)]), "primes are not distinct ones");
+    says(&with_primes(&KEY, &[small(1), small(1), small(1), small(1)]), "has 6 primes; 2 to 5 are accepted");
+    says(&with_primes(&KEY, &vec![small(3); 4000]), "has 4002 primes");
+    says(&with_primes(&KEY, &[small(1) << 2100]), "do not fit together");
+    refused("no primes where others are announced", &with_primes(&KEY, &[]));
+    let q = (&KEY.0[Q] << 100) + 1_u8;
+    let unbalanced = KEY.clone().with(N, &KEY.0[P] * &q).with(Q, q);
+    says(&unbalanced.pkcs1(), "half the modulus's length");
+}
+
+#[test]
+fn exponents_that_cannot_be_are_named() {
+    for (e, message) in [
+        (small(0), "public exponent has 0 bits; 2 to 33"),
+        (small(1), "public exponent has 1 bits; 2 to 33"),
+        (small(2), "public exponent is even"),
+        (small(65_536), "public exponent is even"),
+        (small(1) << 33, "public exponent has 34 bits"),
+        ((small(1) << 60_000) + 1_u8, "public exponent has 60001 bits"),
+        ((small(1) << 33) - 1_u8, "do not fit together"),
+    ] {
+        says(&KEY.clone().with(E, e.clone()).pkcs1(), message);
+        let public = RsaPublicKey::from_der(&public(&KEY.0[N], &e));
+        assert_eq!(public.is_err(), !message.contains("fit"), "{e}");
+    }
+}
 
 #[track_caller]
 fn refused(what: &str, der: &[u8]) {

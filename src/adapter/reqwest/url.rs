@@ -56,7 +56,8 @@ mod tests {
 
     fn signed(url: &str) -> Result<Request<Bytes>, Error> {
         let endpoints = Endpoints::new("https://api.ibkr.com/v1/api").unwrap();
-        let consumer = Consumer::builder("TESTCONS").endpoints(endpoints).build().unwrap();
+        let consumer = Consumer::builder("TESTCONS").endpoints(endpoints).allow_host("http://api.ibkr.com");
+        let consumer = consumer.allow_host("http://127.0.0.1:5000").allow_host("http://[::1]:5000").build().unwrap();
         let signer = Signer::from_stored(&consumer, "1234", &Secret::from(vec![7; 20])).unwrap();
         let mut entropy = OsEntropy;
         let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);

@@ -1,7 +1,11 @@
 //! `ibkr-oauth explain`
 
 use clap::Args;
-use ibkr_oauth::{Consumer, Secret, Signer, diagnose::Explanation, http::request::Parts};
+use ibkr_oauth::{
+    Consumer, Secret, Signer,
+    diagnose::Explanation,
+    http::{Uri, request::Parts},
+};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -54,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         return Err(Failure::usage("header and base string cannot both come from standard input", "give one as text"));
     }
     let (parts, form) = arguments.request.read()?;
-    let (consumer, token) = consumer(arguments)?;
+    let (consumer, token) = consumer(arguments, &parts.uri)?;
     let explanation = match &arguments.header {
         Some(header) => {
             let header = given(header)?;
@@ -76,8 +80,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     }
 }
 
-/// Whose request it is: the bundle's owner, or somebody without a name.
-fn consumer(arguments: &Arguments) -> Result<(Consumer, String), Failure> {
+/// Whose request it is: the bundle's owner, or somebody without a name. Nothing is sent, so that any host will do.
+fn consumer(arguments: &Arguments, url: &Uri) -> Result<(Consumer, String), Failure> {
     let (builder, token) = match &arguments.bundle {
         None => (Consumer::builder("CONSUMERKEY"), "access-token".to_owned()),
         Some(path) => {
@@ -87,6 +91,8 @@ fn consumer(arguments: &Arguments) -> Result<(Consumer, String), Failure> {
             (bundle.keyless_consumer_builder(), token)
         }
     };
+    let host = url.authority().map_or("", |authority| authority.as_str());
+    let builder = builder.allow_host(format!("{}://{host}", url.scheme_str().unwrap_or_default()));
     Ok((arguments.query_policy.apply(builder).build()?, token))
 }
 

@@ -10,7 +10,7 @@ use ::rsa::{
     traits::PublicKeyParts,
 };
 
-use super::{check_bits, has_no_parameters, significant_bits};
+use super::{check_bits, check_exponent, has_no_parameters, significant_bits};
 use crate::{
     encoding::{hexadecimal, pem},
     key::{
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// An RSA public key of 2048 to 8192 bits.
+/// An RSA public key of 2048 to 8192 bits, with an odd public exponent of 2 to 33 bits.
 ///
 /// Two are equal where modulus and exponent are. A clone shares the same key.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl RsaPublicKey {
     /// be as mangled as for [`RsaKey::from_pem`](super::RsaKey::from_pem).
     ///
     /// # Errors
-    /// When the text is damaged or holds something else, or when the key is not of 2048 to 8192 bits.
+    /// When the text is damaged or holds something else, or when the key is not as described [above](RsaPublicKey).
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_der(&encoding::read(text, Wanted::PublicKey)?)
     }
@@ -63,6 +63,7 @@ impl RsaPublicKey {
     fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         let parts = RsaPublicKeyRef::try_from(der).map_err(|error| damaged().with_source(error))?;
         check_bits(significant_bits(parts.modulus.as_bytes()), "public")?;
+        check_exponent(parts.public_exponent.as_bytes(), "public")?;
         Self::new(PublicKey::try_from(parts).map_err(|error| damaged().with_source(error))?)
     }
 

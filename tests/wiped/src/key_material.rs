@@ -9,11 +9,13 @@ use crate::Marker;
 pub fn rsa_key(pem: &str) -> Vec<Marker> {
     let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = STANDARD.decode(&base64).expect("PEM");
-    // Version, n, e, d, p, q, d mod p-1, d mod q-1, 1/q mod p.
+    // Version, n, e, d, p, q, d mod p-1, d mod q-1, 1/q mod p, and perhaps a third prime.
     let numbers = integers(&der);
     let [_, _, _, secret @ ..] = numbers.as_slice() else { panic!("no RSA private key") };
     let names = ["private exponent", "prime p", "prime q", "exponent of p", "exponent of q", "coefficient"];
-    assert_eq!(secret.len(), names.len());
+    let third = ["prime r", "exponent of r", "coefficient of r"];
+    let names = [&names[..], &third[..]].concat();
+    assert!([6, 9].contains(&secret.len()));
     let mut markers: Vec<_> = names.iter().zip(secret).map(|(name, number)| Marker::number(name, number)).collect();
     // The beginning is the same for every key, and then comes the modulus, which is public.
     markers.push(Marker::bytes("DER of the key", &der[400..]));

@@ -102,6 +102,24 @@ fn a_key_is_wiped_whatever_it_was_read_from() {
 }
 
 #[test]
+fn a_key_of_three_primes_is_wiped_but_for_those() {
+    const THREE_PRIMES: &str = include_str!("../../data/keys/rsa_three_primes.pem");
+    let markers = rsa_key(THREE_PRIMES);
+    let mut entropy = SeededEntropy::new(1);
+    let heap = record();
+    let key = RsaKey::from_pem(THREE_PRIMES).unwrap();
+    heap.held().assert_with(&markers[0]);
+    drop(key.decrypt(&[1; 256], &mut entropy).unwrap());
+    let consumer = Consumer::builder("WIPED").signing_key(key).build().unwrap();
+    drop(consumer.request_token(&mut Context::new(NOW, &mut entropy), Callback::OutOfBand).unwrap());
+    drop(consumer);
+    let freed = heap.freed();
+    for marker in markers.iter().filter(|marker| !marker.name().starts_with("prime")) {
+        freed.assert_without(marker);
+    }
+}
+
+#[test]
 fn the_text_of_a_key_that_is_refused_is_wiped() {
     let cut = &PKCS8[..PKCS8.len() - 60];
     let twice = [PKCS8, include_str!("../../data/keys/rsa_3072.pem")].concat();
