@@ -33,6 +33,8 @@ use crate::{
     trace,
 };
 
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod canceled;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(feature = "reqwest")]

@@ -40,6 +40,7 @@ use loopback::{
 
 for_each_adapter!(
     nobody_listens,
+    a_name_that_leads_nowhere,
     a_connection_that_is_reset,
     a_body_that_breaks_off,
     silence,
@@ -114,6 +115,16 @@ fn nobody_listens<A: Adapter>() {
     assert_no_reply(&error, ErrorKind::Unavailable);
     assert!(error.remedy().contains("nothing was sent"), "{error}: {}", error.remedy());
     assert_eq!(first_failure(A::new(), &origin).kind, FailureKind::NotSent);
+}
+
+/// Names below `invalid` are resolved by nobody (RFC 6761).
+fn a_name_that_leads_nowhere<A: Adapter>() {
+    let origin = "http://name.invalid";
+    let error = get(&*A::new(), origin).unwrap_err();
+    assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{error}");
+    assert!(error.to_string().contains("no reply from name.invalid: nothing was sent"), "{error}");
+    assert!(error.remedy().contains("nothing was sent"), "{error}: {}", error.remedy());
+    assert_eq!(first_failure(A::new(), origin).kind, FailureKind::NotSent);
 }
 
 fn a_connection_that_is_reset<A: Adapter>() {

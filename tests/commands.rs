@@ -181,7 +181,7 @@ fn authorize_waits_for_the_browser() {
     for other in ["/favicon.ico", "/", "/.well-known/appspecific/com.chrome.devtools.json?callback"] {
         assert!(visit(other).starts_with("HTTP/1.1 404"), "{other}: a browser asks for more than the callback");
     }
-    assert!(visit("/callback?oauth_token=forged&oauth_verifier=forged").starts_with("HTTP/1.1 200"));
+    assert!(visit("/callback?oauth_token=forged&oauth_verifier=forged").starts_with("HTTP/1.1 400"));
     let _speculative = TcpStream::connect(&listen).unwrap();
     let target = callback.strip_prefix(&format!("http://{listen}")).unwrap();
     assert!(visit(target).contains("You may close this page"));

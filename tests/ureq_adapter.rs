@@ -5,7 +5,7 @@
 
 mod loopback;
 
-use std::{sync::mpsc, time::Duration};
+use std::{io::Write, sync::mpsc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
@@ -17,6 +17,7 @@ use ibkr_oauth::{
 use loopback::{
     Address, Loopback,
     broker::{BrokerServer, with_context},
+    stream::Stream,
 };
 use ureq::{Agent, SendBody, middleware::MiddlewareNext};
 
@@ -169,6 +170,104 @@ fn a_proxy_that_lets_nothing_through_is_told_from_a_broken_connection() {
     assert!(error.remedy().contains("proxy") && error.remedy().contains("nothing was sent"), "{error}");
     assert_eq!(proxy.received().len(), 1);
     assert_eq!(proxy.received()[0].target().0, "CONNECT");
+}
+
+fn assert_nothing_sent(error: &Error) {
+    assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{error}");
+    assert!(error.to_string().contains("nothing was sent") && error.remedy().contains("nothing was sent"), "{error}");
+}
+
+fn order(origin: &str) -> Request<Bytes> {
+    Request::post(format!("{origin}/v1/api/iserver/account/DU1/orders")).body(Bytes::from("{}")).unwrap()
+}
+
+fn through(proxy: &str, patience: Option<Duration>, request: Request<Bytes>) -> Error {
+    let proxy = ureq::Proxy::new(proxy).unwrap();
+    let agent: Agent = Agent::config_builder().proxy(Some(proxy)).timeout_global(patience).build().into();
+    with_context(|cx| sign_and_send(&agent, &signer_at("http://127.0.0.1:1"), cx, request)).unwrap_err()
+}
+
+#[test]
+fn whatever_fails_on_the_way_to_a_connection_has_sent_nothing() {
+    let get = || get("http://127.0.0.1:1");
+    assert_nothing_sent(&through("http://proxy.invalid", None, get()));
+    let nobody = Address::new().origin();
+    assert_nothing_sent(&through(&nobody, None, get()));
+    for answer in ["", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"] {
+        assert_nothing_sent(&through(Loopback::always(answer).origin(), None, get()));
+    }
+    // A proxy that takes the connection, and says nothing.
+    let silent = Address::new();
+    assert_nothing_sent(&through(&silent.origin(), Some(Duration::from_millis(90)), get()));
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn a_socks_proxy_that_refuses_has_sent_nothing() {
+    for (kind, answer) in [
+        ("socks5", &b"\x05\xff"[..]),
+        ("socks5", b"\x05\x02"),
+        ("socks5", b"\x05\x00\x05\x01"),
+        ("socks5", b"\x05\x00\x05\x02"),
+        ("socks5", b"\x05\x00\x05\x03"),
+        ("socks5", b"\x05\x00\x05\x04"),
+        ("socks5", b"\x05\x00\x05\x05"),
+        ("socks5", b"\x05\x00\x05\x06"),
+        ("socks5", b"\x05\x00\x05\x07"),
+        ("socks5", b"\x05\x00\x05\x08"),
+        ("socks5", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        ("socks5://a:b@", b"\x05\x02\x01\x01"),
+        ("socks4", b"\x00\x5b\0\0\0\0\0\0"),
+        ("socks4", b"\x00\x5c\0\0\0\0\0\0"),
+        ("socks4", b"\x00\x5d\0\0\0\0\0\0"),
+        ("socks4", b"\x00\x00\0\0\0\0\0\0"),
+    ] {
+        let proxy = Address::new().serve_raw(move |mut stream: Stream| {
+            let _ = stream.write_all(answer);
+            // What is left unread would make the end a reset.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let scheme = if kind.ends_with('@') { kind.to_owned() } else { format!("{kind}://") };
+        let error = through(&proxy.origin().replace("http://", &scheme), None, get("http://127.0.0.1:1"));
+        assert!(error.to_string().contains("nothing was sent"), "{kind} {answer:?}: {error}");
+        assert_nothing_sent(&error);
+    }
+    let of_six = through(&Address::new().origin().replace("http", "socks4"), None, get("http://[::1]:1"));
+    assert_nothing_sent(&of_six);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn a_handshake_that_fails_has_sent_nothing() {
+    // Nobody answers it.
+    let address = Address::new();
+    let silent = address.origin().replace("http", "https");
+    let patience = Some(Duration::from_millis(90));
+    let agent: Agent = Agent::config_builder().proxy(None).timeout_global(patience).build().into();
+    for request in [get(&silent), order(&silent)] {
+        let error = with_context(|cx| sign_and_send(&agent, &signer_at(&silent), cx, request)).unwrap_err();
+        assert_nothing_sent(&error);
+    }
+    // No TLS at all: that may also be said in the middle of a connection, so that only the body tells.
+    let plain = Address::new().serve_raw(|mut stream: Stream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let plain = plain.origin().replace("http", "https");
+    assert_nothing_sent(&exchange_with(order(&plain), &plain).unwrap_err());
+    assert!(exchange_with(get(&plain), &plain).unwrap_err().remedy().contains("may have arrived"));
+}
+
+/// As soon as any of the body was handed over, nobody knows.
+#[test]
+fn a_connection_that_breaks_later_may_have_sent_the_request() {
+    let server = Address::new().serve(|_| Vec::new());
+    for request in [get(server.origin()), order(server.origin())] {
+        let error = exchange_with(request, server.origin()).unwrap_err();
+        assert!(error.remedy().contains("may have arrived"), "{error}: {}", error.remedy());
+    }
+    assert_eq!(server.received()[1].body, "{}");
+    assert_eq!(server.received()[1].header("content-length"), ["2"]);
 }
 
 #[test]

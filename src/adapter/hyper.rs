@@ -16,7 +16,9 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::{Client, connect::Connect};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, sign};
+use super::{
+    CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, canceled::was_canceled, complete_head, host, sign,
+};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -113,7 +115,7 @@ async fn within<T>(
 }
 
 fn no_reply(error: hyper_util::client::legacy::Error) -> NoReply {
-    if error.is_connect() {
+    if error.is_connect() || was_canceled(&error) {
         return NoReply::new(FailureKind::NotSent, CHECK_CONNECTION, error);
     }
     NoReply::new(FailureKind::MaybeSent, LOOK_FIRST, error)

@@ -11,7 +11,7 @@ use ::reqwest::{Client, ClientBuilder, Error as ReqwestError, redirect, retry};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 
-use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, host};
+use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, canceled::was_canceled, host};
 use crate::{
     context::{Context, Entropy},
     driver::Driver,
@@ -107,7 +107,9 @@ fn reply(status: StatusCode, version: Version, headers: HeaderMap, body: Bytes) 
 
 fn no_reply(error: ReqwestError) -> NoReply {
     let (kind, remedy) = match &error {
-        error if error.is_connect() || error.is_builder() => (FailureKind::NotSent, CHECK_CONNECTION),
+        error if error.is_connect() || error.is_builder() || was_canceled(error) => {
+            (FailureKind::NotSent, CHECK_CONNECTION)
+        }
         error if error.is_timeout() => (FailureKind::TimedOut, LOOK_FIRST),
         _ => (FailureKind::MaybeSent, LOOK_FIRST),
     };

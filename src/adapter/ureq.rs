@@ -1,13 +1,17 @@
 //! Sending with [`ureq`](https://docs.rs/ureq/3) 3, which blocks the thread. Needs the feature `ureq`.
 //!
 //! For `https` turn on one of `ureq`'s TLS features. Redirects, retries and status errors are off in each call, whatever
-//! the agent's configuration says; a shorter `timeout_global` of the agent's is kept.
+//! the agent's configuration says; shorter `timeout_global`, `timeout_resolve` and `timeout_connect` of the agent's are
+//! kept. Two thirds of a call's time are for the connection.
 
 use std::time::Duration;
 
-use ::ureq::{Agent, AsSendBody, Error as UreqError, RequestExt, Timeout};
+use ::ureq::{Agent, AsSendBody, Error as UreqError, RequestExt, SendBody};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{
+    HeaderValue, Request, Response,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 
 use super::{CHECK_CONNECTION, LONGEST_REPLY, LOOK_FIRST, NoReply, TIMEOUT, complete_head, host, read_body, sign};
 use crate::{
@@ -20,6 +24,10 @@ use crate::{
     signer::Signer,
     trace,
 };
+
+mod unsent;
+
+use self::unsent::{WatchedBody, is_before_sending};
 
 /// Sends the exchange's request, and reads the reply to it.
 ///
@@ -67,53 +75,52 @@ fn transmit(
     timeout: Duration,
 ) -> Result<Response<Bytes>, NoReply> {
     trace::sending(&request);
-    let (head, body) = request.into_parts();
-    // An empty slice would be sent with a `Content-Length`, which no `GET` has.
+    let (mut head, body) = request.into_parts();
+    // An empty body would be sent with a `Content-Length`, which no `GET` has.
     let response = if body.is_empty() {
-        run(agent, Request::from_parts(head, ()), timeout)
+        run(agent, Request::from_parts(head, ()), timeout).map_err(no_reply)
     } else {
-        run(agent, Request::from_parts(head, &*body), timeout)
+        if !head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key(CONTENT_LENGTH) {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        let mut watched = WatchedBody::new(&body);
+        let response = run(agent, Request::from_parts(head, SendBody::from_reader(&mut watched)), timeout);
+        response.map_err(|error| if watched.was_read() { no_reply(error) } else { not_sent(error) })
     };
-    let (head, body) = response.map_err(no_reply)?.into_parts();
+    let (head, body) = response?.into_parts();
     let bytes = read_body(body.into_reader(), limit).map_err(|error| no_reply(error.into()))?;
     Ok(Response::from_parts(head, bytes.ok_or_else(|| NoReply::too_large(limit))?))
 }
 
 fn run(agent: &Agent, request: Request<impl AsSendBody>, most: Duration) -> Result<Response<::ureq::Body>, UreqError> {
-    let timeout = agent.config().timeouts().global.map_or(most, |global| global.min(most));
+    let own = agent.config().timeouts();
+    let at_most = |own: Option<Duration>, most: Duration| Some(own.map_or(most, |own| own.min(most)));
+    let timeout = own.global.map_or(most, |global| global.min(most));
     let call = request.with_agent(agent).configure();
     let call = call.max_redirects(0).max_redirects_will_error(false).http_status_as_error(false);
-    call.allow_non_standard_methods(true).timeout_global(Some(timeout)).run()
+    let call = call.allow_non_standard_methods(true).timeout_global(Some(timeout));
+    // Where the time of these runs out first, it is known that nothing was sent.
+    let call = call.timeout_resolve(at_most(own.resolve, timeout));
+    call.timeout_connect(at_most(own.connect, timeout.saturating_mul(2) / 3)).run()
 }
 
 fn no_reply(error: UreqError) -> NoReply {
-    let (kind, remedy) = match &error {
+    match &error {
+        known if is_before_sending(known) => not_sent(error),
+        UreqError::Timeout(_) => NoReply::new(FailureKind::TimedOut, LOOK_FIRST, error),
+        _ => NoReply::new(FailureKind::MaybeSent, LOOK_FIRST, error),
+    }
+}
+
+fn not_sent(error: UreqError) -> NoReply {
+    let remedy = match &error {
         // Its text is the whole URL.
         UreqError::BadUri(_) | UreqError::RequireHttpsOnly(_) => {
             let reason = "the agent takes no such URL (is it allowed `https` only?)";
             return NoReply::new(FailureKind::NotSent, CHECK_CONNECTION, reason);
         }
-        UreqError::TlsRequired => (FailureKind::NotSent, "turn on a TLS feature of `ureq`, such as `rustls`"),
-        UreqError::HostNotFound
-        | UreqError::ConnectionFailed
-        | UreqError::InvalidProxyUrl
-        | UreqError::ConnectProxyFailed(_)
-        | UreqError::Tls(_)
-        | UreqError::Timeout(Timeout::Resolve | Timeout::Connect) => (FailureKind::NotSent, CHECK_CONNECTION),
-        UreqError::Timeout(_) => (FailureKind::TimedOut, LOOK_FIRST),
-        UreqError::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => {
-            (FailureKind::NotSent, CHECK_CONNECTION)
-        }
-        error if is_of_handshake(error) => (FailureKind::NotSent, CHECK_CONNECTION),
-        _ => (FailureKind::MaybeSent, LOOK_FIRST),
+        UreqError::TlsRequired => "turn on a TLS feature of `ureq`, such as `rustls`",
+        _ => CHECK_CONNECTION,
     };
-    NoReply::new(kind, remedy, error)
-}
-
-/// Whether TLS failed before the request could be sent.
-///
-/// The TLS is the application's choice, and not known here: its errors are told by how `ureq` names them.
-fn is_of_handshake(error: &UreqError) -> bool {
-    let text = error.to_string();
-    ["rustls: ", "native-tls: ", "io: invalid peer certificate: "].iter().any(|start| text.starts_with(start))
+    NoReply::new(FailureKind::NotSent, remedy, error)
 }

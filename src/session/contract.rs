@@ -164,7 +164,7 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// Nothing was sent: no connection could be made.
+    /// Nothing was sent that the broker could act on: no connection could be made, or it broke too early.
     NotSent,
     /// The connection broke; the broker may have acted on the request.
     MaybeSent,

@@ -43,7 +43,8 @@ impl Adapter for Ureq {
             config = trusting(config, certificate)?;
         }
         if patience == Patience::Short {
-            config = config.timeout_global(Some(Duration::from_millis(50)));
+            // Some for the connection, whose time is counted apart.
+            config = config.timeout_global(Some(Duration::from_millis(200)));
         }
         Some(Self(config.build().into()))
     }

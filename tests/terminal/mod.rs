@@ -68,7 +68,7 @@ pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ibkr-oauth"));
     command.current_dir(folder).stdin(Stdio::null()).env("TEST_ENCRYPTION_KEY", test_keys::DECRYPTION_KEY);
     command.env_remove("NO_COLOR");
-    for proxy in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
+    for proxy in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
         command.env_remove(proxy).env_remove(proxy.to_ascii_lowercase());
     }
     command
@@ -88,7 +88,7 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
     outcome(command(folder).args(arguments).output().unwrap())
 }
 
-fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
+pub(crate) fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(!stderr.contains("panicked"), "{stderr}");
     Outcome { status: status.code().unwrap(), stdout, stderr }

@@ -4,12 +4,13 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     process::{Command, Stdio},
-    sync::mpsc::{self, Receiver, Sender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use clap::Args;
+use clap::{Args, value_parser};
 use ibkr_oauth::{Callback, Consent, ErrorKind, Verifier, adapter::ureq::send, http::Uri};
 use serde_json::json;
 
@@ -22,14 +23,17 @@ use crate::{
 
 mod bundle_file;
 mod callback;
+mod head;
+mod visit;
 
 use bundle_file::BundleFile;
+use visit::OwnAddress;
 
 /// The arguments of `authorize`.
 #[derive(Args)]
 #[command(after_help = "\
 For third parties: first parties get their access token from the portal. Prints the page on which the user logs in and
-consents, waits until the browser is sent back, and writes `access_token` and `access_token_secret` into the bundle; all
+consents, waits until the browser is sent back with the answer to this very request, and writes `access_token` and `access_token_secret` into the bundle; all
 else in it stays as it is. The address that the browser was sent to may be pasted here whole, or only the verifier in it.
 
 Examples:
@@ -51,23 +55,32 @@ pub(crate) struct Arguments {
     /// Open the page in the browser of this machine.
     #[arg(long)]
     open_browser: bool,
+    /// How long the answer is waited for.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
 }
 
-/// Where an answer came from, and what it says.
-enum Answer {
-    /// The browser came, or somebody who pretends to be one.
-    Browser(String),
+/// What is heard while the answer is waited for.
+enum Heard {
+    /// The browser came with the answer.
+    Consented(Verifier),
+    /// Somebody came with something else.
+    Note(String),
     Pasted(String),
     /// Nothing more will be pasted.
     InputEnded,
 }
 
+/// The most notes that are shown: a web page can send the browser here without end.
+const MOST_NOTES: usize = 20;
+
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    let end = Instant::now() + Duration::from_secs(arguments.timeout);
     let bundle = arguments.bundle.read_whole()?;
     let file = BundleFile::read(arguments.bundle.path())?;
     let consumer = bundle.consumer()?;
-    let agent = arguments.connection.agent()?;
-    let (sender, answers) = mpsc::channel();
+    let agent = arguments.connection.agent(consumer.endpoints())?;
+    let (sender, heard) = mpsc::channel();
     let listener = arguments.listen.map(listen).transpose()?;
 
     let own = listener.as_ref().map(|(_, address)| format!("http://{address}/callback"));
@@ -75,12 +88,13 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         None | Some("oob") => Callback::OutOfBand,
         Some(url) => Callback::Url(url),
     };
-    let listens = listener.is_some();
-    if let Some((listener, _)) = listener {
-        let (answers, path) = (sender.clone(), path_of(callback));
-        thread::spawn(move || callback::serve(&listener, path.as_deref(), &answers));
-    }
     let consent = send(&agent, credentials::with_context(|cx| consumer.request_token(cx, callback))?)?;
+    let listens = listener.is_some();
+    if let Some((listener, address)) = listener {
+        let own = OwnAddress::new(address, url_of(callback).as_ref());
+        let (heard, consent) = (sender.clone(), consent.clone());
+        thread::spawn(move || callback::serve(&listener, own, consent, &heard));
+    }
     let url = consent.url().to_string();
     match format {
         Format::Text => output::print_line(&url)?,
@@ -91,7 +105,12 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         open_browser(&url);
     }
     thread::spawn(move || read_pasted(&sender));
-    let verifier = wait(&consent, &answers, listens)?;
+    let verifier = wait(&consent, &heard, listens, end)?.ok_or_else(|| {
+        Failure::refused(
+            format!("no answer came within {} s", arguments.timeout),
+            "run this again, and consent sooner, or give more time by `--timeout`",
+        )
+    })?;
 
     let token = send(&agent, credentials::with_context(|cx| verifier.access_token(&consumer, cx))?)?;
     file.write(&[
@@ -123,42 +142,52 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     Ok((listener, address))
 }
 
-/// The path of the callback; `None` where only the broker knows it.
-fn path_of(callback: Callback<'_>) -> Option<String> {
+/// The callback; `None` where only the broker knows it.
+fn url_of(callback: Callback<'_>) -> Option<Uri> {
     match callback {
-        Callback::Url(url) => url.parse().ok().map(|url: Uri| url.path().to_owned()),
+        Callback::Url(url) => url.parse().ok(),
         _ => None,
     }
 }
 
 /// Hands over what is pasted, line by line.
-fn read_pasted(answers: &Sender<Answer>) {
+fn read_pasted(heard: &Sender<Heard>) {
     for line in io::stdin().lines() {
         let Ok(line) = line else { break };
-        if !line.trim().is_empty() && answers.send(Answer::Pasted(line)).is_err() {
+        if !line.trim().is_empty() && heard.send(Heard::Pasted(line)).is_err() {
             return;
         }
     }
     // Where nobody waits any more, nobody has to know.
-    let _ = answers.send(Answer::InputEnded);
+    let _ = heard.send(Heard::InputEnded);
 }
 
-/// Waits for the answer that belongs to this consent.
-fn wait(consent: &Consent, answers: &Receiver<Answer>, listens: bool) -> Result<Verifier, Failure> {
+/// Waits for the answer that belongs to this consent; `None` if it does not come in time.
+fn wait(consent: &Consent, heard: &Receiver<Heard>, listens: bool, end: Instant) -> Result<Option<Verifier>, Failure> {
+    let mut notes = 0_usize;
     loop {
-        let answer = answers.recv().unwrap_or(Answer::InputEnded);
-        let (text, is_pasted) = match answer {
-            Answer::Browser(url) => (url, false),
-            Answer::Pasted(line) => (whole(consent, line.trim()), true),
-            Answer::InputEnded if listens => continue,
-            Answer::InputEnded => {
+        let pasted = match heard.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Heard::Consented(verifier)) => return Ok(Some(verifier)),
+            Ok(Heard::Note(note)) => {
+                notes = notes.saturating_add(1);
+                match notes {
+                    0..MOST_NOTES => output::print_note(&note),
+                    MOST_NOTES => output::print_note("more visits without an answer are not reported"),
+                    _ => {}
+                }
+                continue;
+            }
+            Ok(Heard::Pasted(line)) => whole(consent, line.trim()),
+            Ok(Heard::InputEnded) if listens => continue,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Ok(Heard::InputEnded) | Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::usage("the input ended without an address", "paste it, or give `--listen`"));
             }
         };
-        match consent.verifier(&text) {
-            Ok(verifier) => return Ok(verifier),
-            // Whatever reaches the port may be forged, and a slip of the hand is no answer either.
-            Err(error) if error.kind() != ErrorKind::Rejected || (is_pasted && !looks_like_address(&text)) => {
+        match consent.verifier(&pasted) {
+            Ok(verifier) => return Ok(Some(verifier)),
+            // A slip of the hand is no answer.
+            Err(error) if error.kind() != ErrorKind::Rejected || !looks_like_address(&pasted) => {
                 output::print_note(&format!("{error}; waiting for another"));
             }
             Err(error) => return Err(error.into()),

@@ -1,30 +1,40 @@
 //! How the commands that connect do so.
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use clap::Args;
+use ibkr_oauth::Endpoints;
 use ureq::{
     Agent,
     tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-use crate::failure::Failure;
+use crate::{
+    arguments,
+    failure::Failure,
+    proxy::{self, Route},
+};
 
 /// The arguments of every command that connects.
 #[derive(Args)]
 pub(crate) struct ConnectionArguments {
     /// Trust the certificates in this PEM file, instead of those of the public authorities, to vouch for the server.
     ///
-    /// For a company's proxy that looks into TLS. Proxies themselves are taken from `ALL_PROXY`, `HTTPS_PROXY` and
-    /// `HTTP_PROXY`, and `NO_PROXY` says where none is wanted.
+    /// For a company's proxy that looks into TLS. Proxies themselves are taken from `HTTPS_PROXY` or `HTTP_PROXY`, by the
+    /// base URL's scheme, and else from `ALL_PROXY`; `NO_PROXY` says where none is wanted.
     #[arg(long, value_name = "FILE")]
     ca_certificate: Option<PathBuf>,
 }
 
 impl ConnectionArguments {
-    pub(crate) fn agent(&self) -> Result<Agent, Failure> {
+    /// What requests to these endpoints are sent with.
+    pub(crate) fn agent(&self, endpoints: &Endpoints) -> Result<Agent, Failure> {
+        let config = Agent::config_builder().proxy(match route(endpoints)? {
+            Route::Through { proxy, .. } => Some(proxy),
+            Route::Direct | Route::Excepted(_) => None,
+        });
         let Some(path) = &self.ca_certificate else {
-            return Ok(Agent::new_with_defaults());
+            return Ok(config.build().into());
         };
         let shown = path.display();
         let content = fs::read(path).map_err(|error| {
@@ -43,6 +53,12 @@ impl ConnectionArguments {
             ));
         }
         let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build();
-        Ok(Agent::config_builder().tls_config(tls).build().into())
+        Ok(config.tls_config(tls).build().into())
     }
+}
+
+/// How the environment has these endpoints reached.
+pub(crate) fn route(endpoints: &Endpoints) -> Result<Route, Failure> {
+    let url = arguments::absolute_url(endpoints.base_url())?;
+    proxy::route(&url, |name| env::var_os(name)).map_err(|unusable| Failure::usage(unusable.what, unusable.remedy))
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ibkr_oauth::{
-    CredentialBundle, LiveSessionToken,
+    Consumer, CredentialBundle, LiveSessionToken,
     diagnose::{Examination, Verdict},
 };
 use ureq::Agent;
@@ -25,7 +25,7 @@ mod requests;
 /// The arguments of `doctor`.
 #[derive(Args)]
 #[command(after_help = "\
-Examines the bundle as `examine` does, then goes up layer by layer and stops where it can get no further: reachability,
+Examines the bundle as `examine` does, then goes up layer by layer and stops where it can get no further: proxy, reachability,
 TLS, clock, live session token, its proof, a request under each query policy, brokerage session. Places no order, logs
 nobody out, and throws out no session; a brokerage session that it opens ends by itself after six minutes. The last line
 names the one thing to do. Nothing secret is shown: the output may be pasted in a forum. The status is 1 where there is
@@ -51,32 +51,39 @@ const ALL_IS_WELL: &str = "nothing is wrong: sign in, and trade";
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let bundle = arguments.bundle.read_whole()?;
-    let agent = arguments.connection.agent()?;
+    let keyless = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build();
+    // What keeps it from being made is said before anything is examined.
+    let agent = match &keyless {
+        Ok(consumer) if !arguments.offline => Some(arguments.connection.agent(consumer.endpoints())?),
+        _ => None,
+    };
     let mut report = Report::new(format);
     let examination = examine::examine(&bundle, &mut report)?;
     if arguments.offline {
         return report.finish(examination.next_step());
     }
-    probe(&bundle, &agent, &arguments.query_policy, &examination, &mut report)?;
+    let keyless = keyless?;
+    if let Some(agent) = agent {
+        probe(&bundle, &keyless, &agent, &examination, &mut report)?;
+    }
     report.finish(ALL_IS_WELL)
 }
 
 /// Goes up layer by layer, as far as it can.
 fn probe(
     bundle: &CredentialBundle,
+    keyless: &Consumer,
     agent: &Agent,
-    query_policy: &QueryPolicyArguments,
     examination: &Examination,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let keyless = query_policy.apply(bundle.keyless_consumer_builder()).build()?;
     if !network::probe(agent, keyless.endpoints(), keyless.user_agent(), report)? {
         return Ok(());
     }
     let Some(token) = negotiate(bundle, agent, examination, report)? else { return Ok(()) };
     // From the token's bytes, since each policy needs a signer of its own.
     let access_token = credentials::access_token(bundle)?;
-    let Some(signer) = requests::probe(agent, &keyless, &access_token, &token, report)? else { return Ok(()) };
+    let Some(signer) = requests::probe(agent, keyless, &access_token, &token, report)? else { return Ok(()) };
     brokerage::probe(agent, &signer, report)
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let request = build(&arguments.method, &url, media_type, body);
     check_signable(&consumer, &request)?;
 
-    let agent = arguments.connection.agent()?;
+    let agent = arguments.connection.agent(consumer.endpoints())?;
     let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
     if arguments.open {
         brokerage::open(&agent, &signer)?;

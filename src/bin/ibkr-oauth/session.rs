@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let bundle = arguments.bundle.read_whole()?;
     let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
     let token = credentials::access_token(&bundle)?;
-    let agent = arguments.connection.agent()?;
+    let agent = arguments.connection.agent(consumer.endpoints())?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
 
     let mut config = SessionConfig::default();

@@ -32,7 +32,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let bundle = arguments.bundle.read_whole()?;
     let token = credentials::access_token(&bundle)?;
-    let token = credentials::sign_in(&arguments.connection.agent()?, &bundle.consumer()?, &token)?;
+    let consumer = bundle.consumer()?;
+    let token = credentials::sign_in(&arguments.connection.agent(consumer.endpoints())?, &consumer, &token)?;
     let expires_at = token.expires_at().map_or_else(|| "null".to_owned(), |moment| format!("\"{moment}\""));
     let base64 = Zeroizing::new(STANDARD.encode(token.secret().expose()));
     if format == Format::Text {

@@ -1,86 +1,109 @@
 //! The place on this machine that the browser is sent to.
 
 use std::{
-    io::{self, Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::Sender,
-    },
+    collections::VecDeque,
+    io::{self, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::Answer;
+use ibkr_oauth::{Consent, http::StatusCode};
+
+use super::{
+    Heard, head,
+    visit::{Meaning, OwnAddress, Visit},
+};
 
 /// The most connections at a time. Browsers open some that they never use.
 const MOST_CONNECTIONS: usize = 16;
-/// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 16 << 10;
-/// How long a connection may be silent.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The longest time that a connection may last.
+const MOST_TIME: Duration = Duration::from_secs(10);
 
-/// Whether the visit is a consent is judged elsewhere, so that nothing is promised here.
-const PAGE: &str = "<!doctype html><title>ibkr-oauth</title><p>You may close this page: the program says how it went.";
+/// The connections that are open, the oldest first. Where all places are taken, the oldest makes room: a browser asks at
+/// once, and whoever wants to keep it out does not.
+#[derive(Default)]
+struct Places(Mutex<VecDeque<Arc<TcpStream>>>);
 
-/// Hands over the address of each visit that says something. `path` is the callback's, where that is known.
-pub(super) fn serve(listener: &TcpListener, path: Option<&str>, answers: &Sender<Answer>) {
-    let path: Option<Arc<str>> = path.map(Arc::from);
-    let count = Arc::new(AtomicUsize::new(0));
+impl Places {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<TcpStream>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, stream: &Arc<TcpStream>) {
+        let mut places = self.lock();
+        places.push_back(Arc::clone(stream));
+        if places.len() > MOST_CONNECTIONS {
+            if let Some(oldest) = places.pop_front() {
+                // It may have ended by itself.
+                let _ = oldest.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    fn leave(&self, stream: &Arc<TcpStream>) {
+        self.lock().retain(|other| !Arc::ptr_eq(other, stream));
+    }
+}
+
+/// Answers each visit, and hands over what it means.
+pub(super) fn serve(listener: &TcpListener, own: OwnAddress, consent: Consent, heard: &Sender<Heard>) {
+    let (own, places) = (Arc::new((own, consent)), Arc::new(Places::default()));
     for stream in listener.incoming() {
-        let Ok(stream) = stream else {
+        let Ok(stream) = stream.map(Arc::new) else {
             thread::sleep(Duration::from_millis(50));
             continue;
         };
-        if count.fetch_add(1, Ordering::SeqCst) >= MOST_CONNECTIONS {
-            count.fetch_sub(1, Ordering::SeqCst);
-            continue;
-        }
-        let (answers, count, path) = (answers.clone(), Arc::clone(&count), path.clone());
+        places.enter(&stream);
+        let (heard, own, places) = (heard.clone(), Arc::clone(&own), Arc::clone(&places));
         thread::spawn(move || {
-            if let Ok(Some(target)) = visit(stream, path.as_deref()) {
+            if let Some(meaning) = receive(&stream, &own.0, &own.1) {
                 // Where nobody waits any more, the answer came before.
-                let _ = answers.send(Answer::Browser(target));
+                let _ = heard.send(meaning);
             }
-            count.fetch_sub(1, Ordering::SeqCst);
+            places.leave(&stream);
         });
     }
 }
 
-/// Reads and answers one request, and returns its target where that is the callback.
-fn visit(mut stream: TcpStream, path: Option<&str>) -> io::Result<Option<String>> {
-    stream.set_read_timeout(Some(SILENCE))?;
-    stream.set_write_timeout(Some(SILENCE))?;
-    let mut head = Vec::new();
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        let mut chunk = [0; 2048];
-        let count = stream.read(&mut chunk)?;
-        if count == 0 || head.len() + count > LONGEST_HEAD {
-            return Ok(None);
+/// Reads and answers one request.
+fn receive(stream: &TcpStream, own: &OwnAddress, consent: &Consent) -> Option<Heard> {
+    let end = Instant::now() + MOST_TIME;
+    let head = head::read(&mut &*stream, |stream| stream.set_read_timeout(Some(time_left(end)?)));
+    let visit = match head {
+        Ok(request) => own.judge(&request, consent),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Visit { status: StatusCode::BAD_REQUEST, page: "", meaning: Meaning::Nothing }
         }
-        head.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        Err(_) => return None,
+    };
+    // An answer counts, whether the browser waits for the page or not.
+    let _ = answer(stream, &visit, end);
+    match visit.meaning {
+        Meaning::Consented(verifier) => Some(Heard::Consented(verifier)),
+        Meaning::Note(note) => Some(Heard::Note(note)),
+        Meaning::Nothing => None,
     }
-    let line = head.split(|byte| *byte == b'\r').next().and_then(|line| std::str::from_utf8(line).ok());
-    let target = line.and_then(|line| line.strip_prefix("GET ")?.split(' ').next()).map(str::to_owned);
-    let target = target.filter(|target| target.starts_with('/') && is_callback(target, path));
-    let (status, page) = if target.is_some() { ("200 OK", PAGE) } else { ("404 Not Found", "") };
-    let length = page.len();
-    stream.write_all(
-        format!(
-            "HTTP/1.1 {status}\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {length}\r\n\
-             connection: close\r\n\r\n{page}"
-        )
-        .as_bytes(),
-    )?;
-    Ok(target)
 }
 
-/// Browsers ask for an icon too, and for more; that a visit has no parameters must not be taken for the user's no.
-fn is_callback(target: &str, path: Option<&str>) -> bool {
-    match path {
-        _ if target.contains("oauth_") => true,
-        Some(path) => target.split('?').next() == Some(path),
-        None => !target.starts_with("/favicon"),
-    }
+fn answer(mut stream: &TcpStream, visit: &Visit, end: Instant) -> io::Result<()> {
+    stream.set_write_timeout(Some(time_left(end)?))?;
+    let page = match visit.page {
+        "" => String::new(),
+        text => format!("<!doctype html><title>ibkr-oauth</title><p>{text}"),
+    };
+    let (status, length) = (visit.status, page.len());
+    let response = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{page}"
+    );
+    stream.write_all(response.as_bytes())?;
+    stream.shutdown(Shutdown::Write)
+}
+
+/// The time up to `end`; an error if there is none.
+fn time_left(end: Instant) -> io::Result<Duration> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }

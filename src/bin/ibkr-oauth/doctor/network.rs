@@ -12,13 +12,14 @@ use ibkr_oauth::{
 };
 use ureq::{Agent, RequestExt};
 
-use crate::{arguments, credentials, failure::Failure, report::Report};
+use crate::{arguments, connection, credentials, failure::Failure, proxy::Route, report::Report};
 
+const PROXY: &str = "proxy";
 const REACHABILITY: &str = "reachability";
 const TLS: &str = "tls";
 const CLOCK: &str = "clock";
 
-const CHECK_PROXY: &str = "check the proxy that the environment names: ALL_PROXY, HTTPS_PROXY, HTTP_PROXY";
+const CHECK_PROXY: &str = "check the proxy that the environment names: HTTPS_PROXY or HTTP_PROXY, ALL_PROXY, NO_PROXY";
 
 /// How long a connection, and then a reply, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +36,8 @@ pub(super) fn probe(
     report: &mut Report,
 ) -> Result<bool, Failure> {
     let url = arguments::absolute_url(endpoints.base_url())?;
-    if !connect(agent, &url, report)? {
+    let route = connection::route(endpoints)?;
+    if !connect(&route, &url, report)? {
         return Ok(false);
     }
     let mut request = Request::new(());
@@ -53,20 +55,26 @@ pub(super) fn probe(
             Ok(true)
         }
         Err(error) => {
-            explain(&error, is_secure, report)?;
+            explain(&error, &route, is_secure, report)?;
             Ok(false)
         }
     }
 }
 
 /// Tries the first step of the way: to the proxy where there is one, and else to the host itself.
-fn connect(agent: &Agent, url: &Uri, report: &mut Report) -> Result<bool, Failure> {
+fn connect(route: &Route, url: &Uri, report: &mut Report) -> Result<bool, Failure> {
     let default_port = if url.scheme_str() == Some("http") { 80 } else { 443 };
     let own = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(default_port));
-    let proxy = agent.config().proxy().filter(|proxy| !proxy.is_no_proxy(url));
-    let ((host, port), role) = match proxy {
-        Some(proxy) => ((proxy.host(), proxy.port()), "the proxy "),
-        None => (own, ""),
+    let ((host, port), role) = match route {
+        Route::Through { proxy, shown, variable } => {
+            report.fine(PROXY, &format!("{shown}, as {variable} says"))?;
+            ((proxy.host(), proxy.port()), "the proxy ")
+        }
+        Route::Excepted(variable) => {
+            report.fine(PROXY, &format!("none: {variable} names {}", own.0))?;
+            (own, "")
+        }
+        Route::Direct => (own, ""),
     };
     let place = format!("{role}{host}:{port}");
     // The address of a URL has brackets around it where it is one of IPv6.
@@ -75,7 +83,11 @@ fn connect(agent: &Agent, url: &Uri, report: &mut Report) -> Result<bool, Failur
         Ok(addresses) => addresses.collect(),
         Err(error) => {
             let message = format!("the name of {place} leads nowhere: {error}");
-            report.error(REACHABILITY, &message, "check the host in `base_url`, the network and its name servers")?;
+            let remedy = match route {
+                Route::Through { .. } => CHECK_PROXY,
+                _ => "check the host in `base_url`, the network and its name servers",
+            };
+            report.error(REACHABILITY, &message, remedy)?;
             return Ok(false);
         }
     };
@@ -90,9 +102,9 @@ fn connect(agent: &Agent, url: &Uri, report: &mut Report) -> Result<bool, Failur
         }
     }
     let why = trouble.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
-    let remedy = match proxy {
-        Some(_) => CHECK_PROXY,
-        None => "check `base_url`, the network, and whether a firewall lets this program out or a proxy is needed",
+    let remedy = match route {
+        Route::Through { .. } => CHECK_PROXY,
+        _ => "check `base_url`, the network, and whether a firewall lets this program out or a proxy is needed",
     };
     report.error(REACHABILITY, &format!("{place} cannot be reached: {why}"), remedy)?;
     Ok(false)
@@ -115,7 +127,7 @@ fn compare_clocks(skew: Option<i64>, headers: &HeaderMap, report: &mut Report) -
     }
 }
 
-fn explain(error: &ureq::Error, is_secure: bool, report: &mut Report) -> Result<(), Failure> {
+fn explain(error: &ureq::Error, route: &Route, is_secure: bool, report: &mut Report) -> Result<(), Failure> {
     let is_about_tls = match error {
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => true,
         // Where the handshake fails while bytes are read, the trouble is said to be with those.
@@ -139,8 +151,8 @@ fn explain(error: &ureq::Error, is_secure: bool, report: &mut Report) -> Result<
         };
         return report.error(TLS, &format!("no connection that can be trusted: {text}"), remedy);
     }
-    if let ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl = error {
-        return report.error(REACHABILITY, &format!("the proxy lets nothing through: {error}"), CHECK_PROXY);
+    if matches!(route, Route::Through { .. }) {
+        return report.error(REACHABILITY, &format!("there is no reply through the proxy: {error}"), CHECK_PROXY);
     }
     let subject = if is_secure { TLS } else { REACHABILITY };
     report.error(
