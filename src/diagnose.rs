@@ -24,6 +24,7 @@
 //! # }
 //! # let bundle = serde_json::json!({
 //! #     "consumer_key": "MYCONSKEY",
+//! #     "base_url": "http://127.0.0.1:8080/v1/api",
 //! #     "access_token": "218c1d970d85a8442825",
 //! #     "access_token_secret": "wi+Bfx5fSn7k1VFcggFy9XV/dP6HDDhERRBfqCw48uyW6WKLp3L37ZKonxW0",
 //! #     "signature_key": test_keys::SIGNING_KEY,

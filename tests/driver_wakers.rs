@@ -142,8 +142,8 @@ fn waiters_are_woken_by_news_and_by_the_end() {
         let (stage, driver, meddlers) = started();
         let mut waiter = pin!(waits(meddlers.handle.clone()));
         assert!(meddlers.poll(waiter.as_mut()).is_pending());
-        let mut driven = Box::pin(answered(&stage, driver));
-        assert!(driven.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
+        let mut driving = Box::pin(answered(&stage, driver));
+        assert!(driving.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
         assert!(meddlers.woken() >= 1);
         assert!(matches!(meddlers.poll(waiter.as_mut()), Poll::Ready(Ok(_))));
         let refused = meddlers.handle.view().token_id();
@@ -151,7 +151,7 @@ fn waiters_are_woken_by_news_and_by_the_end() {
         let mut waiter = pin!(handle.signer(refused));
         assert!(meddlers.poll(waiter.as_mut()).is_pending());
         let before = meddlers.woken();
-        drop(driven);
+        drop(driving);
         assert_eq!(meddlers.woken(), before + 1);
         assert!(matches!(meddlers.poll(waiter.as_mut()), Poll::Ready(Err(_))));
     });
@@ -161,19 +161,19 @@ fn waiters_are_woken_by_news_and_by_the_end() {
 fn the_driver_may_be_polled_by_another_task_woken_and_dropped() {
     ends(|| {
         let (stage, driver, meddlers) = started();
-        let mut driven = Box::pin(answered(&stage, driver));
+        let mut driving = Box::pin(answered(&stage, driver));
         for _ in 0..3 {
-            assert!(meddlers.poll(driven.as_mut()).is_pending());
+            assert!(meddlers.poll(driving.as_mut()).is_pending());
         }
         assert_eq!(meddlers.handle.view().state(), State::Live);
         let before = meddlers.woken();
         let _ =
             meddlers.handle.report(meddlers.handle.view().token_id().unwrap(), StatusCode::UNAUTHORIZED, &Method::GET);
         assert!(meddlers.woken() > before);
-        assert!(meddlers.poll(driven.as_mut()).is_pending());
+        assert!(meddlers.poll(driving.as_mut()).is_pending());
         meddlers.handle.shutdown();
-        assert!(meddlers.poll(driven.as_mut()).is_ready());
-        drop(driven);
+        assert!(meddlers.poll(driving.as_mut()).is_ready());
+        drop(driving);
         assert_eq!(meddlers.handle.view().state(), State::Closed);
     });
 }

@@ -12,7 +12,10 @@ use super::{
     fields::{Text, read_field, refuse_other_types, unknown_field},
 };
 #[cfg(feature = "rsa")]
-use crate::key::{KeyError, RsaKey, encoding::text_of};
+use crate::key::{
+    KeyError, RsaKey,
+    encoding::{plain, text_of},
+};
 use crate::{error::Error, secret::Secret};
 
 /// The content of a key file, and the passphrase that opens it.
@@ -102,7 +105,9 @@ pub(crate) fn read_rsa_key(content: &[u8], passphrase: Option<&[u8]>) -> Result<
     }
     let key = text.map_or_else(|| RsaKey::from_der(content), RsaKey::from_pem);
     key.map_err(|error| match text {
-        Some(text) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => refused(error).with_remedy(PASSPHRASE_WANTED),
+        Some(text) if plain(text).contains("BEGIN ENCRYPTED PRIVATE KEY") => {
+            refused(error).with_remedy(PASSPHRASE_WANTED)
+        }
         _ => refused(error),
     })
 }

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-mod hexadecimal;
+mod digits;
 mod named;
 mod parameters;
 mod report;
@@ -76,14 +76,15 @@ impl DhGroup {
 
     /// Reads a modulus in hexadecimal digits; the generator is 2, as IBKR's always is.
     ///
-    /// Upper and lower case, `0x`, colons, white space and leading zeros are accepted. So is the whole of what
+    /// Upper and lower case, `0x`, colons, white space and leading zeros are accepted. So are decimal digits, which are
+    /// known by their being 128 or more without a letter, `0x` or a colon among them. And so is the whole of what
     /// `openssl dhparam -text -noout` prints, old versions and new; the generator is then the one printed.
     ///
     /// # Errors
     /// When there is anything else in the text, when the number of bits that OpenSSL printed is not that of the modulus,
     /// or when the numbers cannot work (see [`DhGroup`]).
     pub fn from_hex(prime: &str) -> Result<Self, KeyError> {
-        hexadecimal::read(prime)
+        digits::read(&encoding::plain(prime))
     }
 
     /// Takes modulus and generator as unsigned big-endian numbers, with or without leading zeros.
@@ -100,13 +101,13 @@ impl DhGroup {
     /// # Errors
     /// As theirs.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        if hexadecimal::is_likely(text) { Self::from_hex(text) } else { Self::from_pem(text) }
+        if digits::are_likely(&encoding::plain(text)) { Self::from_hex(text) } else { Self::from_pem(text) }
     }
 
-    /// Whether [`from_text`](Self::from_text) takes the text for hexadecimal digits.
+    /// The name of the digits for which [`from_text`](Self::from_text) takes the text, if it does.
     #[cfg(feature = "rsa")]
-    pub(crate) fn is_hexadecimal(text: &str) -> bool {
-        hexadecimal::is_likely(text)
+    pub(crate) fn kind_of_digits(text: &str) -> Option<&'static str> {
+        digits::kind(&encoding::plain(text))
     }
 
     /// The 2048-bit MODP group, number 14 of RFC 3526, with the generator 2.

@@ -169,7 +169,7 @@ impl<'a> Parts<'a> {
         Self { encryption_key: Some(KeyContent { content, passphrase: None }), ..self }
     }
 
-    /// The Diffie-Hellman parameters: PEM, DER, or a prime in hexadecimal.
+    /// The Diffie-Hellman parameters: PEM, DER, or a prime in digits.
     #[must_use]
     pub fn dh_params(self, content: &'a [u8]) -> Self {
         Self { dh_params: Some(content), ..self }

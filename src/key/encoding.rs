@@ -12,10 +12,14 @@ use zeroize::Zeroizing;
 use super::KeyError;
 
 mod content;
+mod plain;
 
 #[cfg(feature = "rsa")]
 pub(crate) use self::content::Algorithm;
-pub(crate) use self::content::{Content, Wanted, elements, outer};
+pub(crate) use self::{
+    content::{Content, Wanted, elements, outer},
+    plain::plain,
+};
 
 /// Padding is often lost on the way, and says nothing that the DER's own length does not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -33,12 +37,14 @@ const FILE_NAME_LIMIT: usize = 260;
 /// Reads the one block of `text` that holds what is wanted, and returns its DER.
 ///
 /// Accepted are PEM with any line ends or none, a byte order mark, indentation, line breaks written as `\n`, quotes
-/// around it, other text and other blocks beside it; the base64 of such a text; and the base64 of the DER alone.
+/// around it, other text and other blocks beside it; the base64 of such a text; and the base64 of the DER alone. Blanks,
+/// hyphens and quotes may be any that Unicode has.
 ///
 /// # Errors
 /// When there is no such block, more than one, or a cut or encrypted one. The errors name what was found instead.
 pub(crate) fn read(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let text = bare(text);
+    let text = plain(text);
+    let text = bare(&text);
     if text.is_empty() {
         return Err(KeyError::new(format!("nothing was given where {wanted} is wanted: the text is empty")));
     }
@@ -46,9 +52,9 @@ pub(crate) fn read(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Key
         return read_pem(text, wanted);
     }
     if let Ok(bytes) = decode_base64(text) {
-        let wrapped = std::str::from_utf8(&bytes).ok().map(bare).filter(|text| text.contains(BEGIN));
+        let wrapped = std::str::from_utf8(&bytes).ok().map(plain).filter(|text| text.contains(BEGIN));
         if let Some(pem) = wrapped {
-            return read_pem(pem, wanted);
+            return read_pem(&pem, wanted);
         }
         if bytes.first() == Some(&content::SEQUENCE) {
             return Ok(bytes);
@@ -89,7 +95,7 @@ fn read_pem(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> 
     let mut rest = text;
     while let Some((block, after)) = next_block(rest, wanted)? {
         rest = after;
-        let content = Content::from_label(block.label);
+        let content = Content::from_label(&block.label);
         if !wanted.accepts(content) {
             other.get_or_insert(content);
             continue;
@@ -110,8 +116,13 @@ fn read_pem(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> 
 
 /// One block of PEM: what its first line calls it, and what stands before its last line.
 struct Block<'a> {
-    label: &'a str,
+    label: String,
     body: &'a str,
+}
+
+/// The words of a label. It holds no secret, or is of a text that is no PEM.
+fn one_spaced(label: &str) -> String {
+    label.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The next block and the text behind it.
@@ -120,14 +131,14 @@ fn next_block(text: &str, wanted: Wanted) -> Result<Option<(Block<'_>, &str)>, K
     let Some((label, content)) = begun.split_once(DASHES) else {
         return Err(truncated(wanted, "it stops within the BEGIN line"));
     };
-    let label = label.trim();
+    let label = &one_spaced(label);
     let cut = || truncated(wanted, &format!("it has no line \"{END}{}{DASHES}\"", printable(label)));
     let (body, ended) = content.split_once(END).ok_or_else(cut)?;
     if body.contains(BEGIN) {
         return Err(cut());
     }
     let (end_label, after) = ended.split_once(DASHES).ok_or_else(cut)?;
-    if end_label.trim() != label {
+    if one_spaced(end_label) != *label {
         return Err(KeyError::new(format!(
             "the PEM text begins as \"{}\" and ends as \"{}\" where {wanted} is wanted",
             printable(label),
@@ -135,7 +146,7 @@ fn next_block(text: &str, wanted: Wanted) -> Result<Option<(Block<'_>, &str)>, K
         ))
         .with_remedy(COPY_AGAIN));
     }
-    Ok(Some((Block { label, body }, after)))
+    Ok(Some((Block { label: label.clone(), body }, after)))
 }
 
 const COPY_AGAIN: &str = "copy the whole file again, from its BEGIN line to its END line";

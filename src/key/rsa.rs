@@ -31,6 +31,8 @@ pub use self::public::RsaPublicKey;
 const MIN_BITS: usize = 2048;
 /// The longest modulus that is accepted, in bits.
 const MAX_BITS: usize = 8192;
+/// The length of each of IBKR's secrets, once it is opened, in bytes.
+const OPENED_SECRET: usize = 32;
 
 /// An RSA private key in this process's memory: a signing key or a decryption key, of 2048 to 8192 bits, with two to five
 /// primes and an odd public exponent of 2 to 33 bits.
@@ -172,6 +174,13 @@ impl SigningKey for RsaKey {
 impl DecryptionKey for RsaKey {
     fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
         let (given, needed) = (ciphertext.len(), self.0.public.modulus_bytes());
+        if given == OPENED_SECRET {
+            let message = format!("the secret has {given} bytes, the key needs {needed}: was it opened already?");
+            return Err(KeyError::new(message).with_remedy(
+                "give the encrypted secret, as the portal shows it; an opened one goes by itself: \
+                 `UnlockedToken::from_plaintext`",
+            ));
+        }
         if given != needed {
             return Err(KeyError::new(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
                 .with_remedy("copy the access token secret again, whole, and check that this is the decryption key"));

@@ -17,4 +17,6 @@ mod limits;
 #[cfg(feature = "rsa")]
 mod malformed;
 #[cfg(feature = "rsa")]
+mod pasted_texts;
+#[cfg(feature = "rsa")]
 mod unusual_keys;

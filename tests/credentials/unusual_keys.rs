@@ -67,6 +67,19 @@ fn a_key_of_three_primes_works() {
     }
 }
 
+/// IBKR's opened secrets have 32 bytes.
+#[test]
+fn a_secret_that_was_opened_already_is_named() {
+    let key = RsaKey::from_pem(EXPONENT_3).unwrap();
+    let opened = key.decrypt(&[7; 32], &mut SeededEntropy(1));
+    assert_refused(
+        opened,
+        "has 32 bytes, the key needs 256: was it opened already?",
+        "`UnlockedToken::from_plaintext`",
+    );
+    assert_refused(key.decrypt(&[7; 255], &mut SeededEntropy(1)), "was it cut?", "copy the access token secret again");
+}
+
 #[test]
 fn small_exponents_and_the_largest_work() {
     for pem in [EXPONENT_3, LARGEST_EXPONENT] {

@@ -4,19 +4,22 @@ use crate::fixture::{self, NOW, SeededEntropy};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Context, CredentialBundle, KeyLocation, Secret,
-    diagnose::{Examination, Parts, Subject, Verdict, examine},
+    diagnose::{Examination, Finding, Parts, Subject, Verdict, examine},
     key::RsaKey,
     simulator::{Broker, test_keys},
 };
+use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 const TOKEN_OF_PORTAL: &str = "218c1d970d85a8442825";
 
+/// Keys that are nobody's, as a user makes them.
+const SIGNATURE_KEY: &str = include_str!("../data/keys/pkcs8.pem");
+const ENCRYPTION_KEY: &str = include_str!("../data/keys/rsa_three_primes_pkcs8.pem");
+
 /// A secret as the portal shows it: 32 bytes, encrypted to the encryption key.
 fn secret() -> String {
-    let mut rng = SeededEntropy(5);
-    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
-    STANDARD.encode(token.encrypted_secret())
+    include_str!("../data/keys/rsa_three_primes_secret.txt").replace('\n', "")
 }
 
 /// A bundle in which everything fits.
@@ -25,8 +28,8 @@ fn bundle() -> Value {
         "consumer_key": "SIMULATOR",
         "access_token": TOKEN_OF_PORTAL,
         "access_token_secret": secret(),
-        "signature_key": test_keys::SIGNING_KEY,
-        "encryption_key": test_keys::DECRYPTION_KEY,
+        "signature_key": SIGNATURE_KEY,
+        "encryption_key": ENCRYPTION_KEY,
         "dh_params": test_keys::DH_PARAMETERS,
     })
 }
@@ -43,7 +46,7 @@ fn shows_nothing(examination: &Examination) {
     let json = serde_json::to_string(examination).unwrap();
     let shown = format!("{examination} {examination:?} {examination:#?} {json}");
     let secret = secret();
-    let keys = [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY].into_iter().flat_map(str::lines);
+    let keys = [SIGNATURE_KEY, ENCRYPTION_KEY].into_iter().flat_map(str::lines);
     let lines = keys.filter(|line| !line.starts_with("-----")).skip(1);
     for hidden in lines.chain([TOKEN_OF_PORTAL, "SIMULATOR", &secret[..12], &secret[200..220], "MARKER"]) {
         assert!(!shown.contains(hidden), "{hidden} is shown: {shown}");
@@ -85,8 +88,8 @@ fn a_bundle_in_which_everything_fits_is_fine() {
         "group 14 of RFC 3526",
         "SIM…",
         "`limited_poa`, which fits",
-        &RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap().fingerprint(),
-        &RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap().fingerprint(),
+        &RsaKey::from_pem(SIGNATURE_KEY).unwrap().fingerprint(),
+        &RsaKey::from_pem(ENCRYPTION_KEY).unwrap().fingerprint(),
     ] {
         assert!(text.contains(words), "{words} is missing:\n{text}");
     }
@@ -170,12 +173,12 @@ fn keys() {
     use Subject::{AccessTokenSecret, EncryptionKey, KeyPair, SignatureKey};
     use Verdict::{Error, Warning};
     let mut swapped = bundle();
-    swapped["signature_key"] = test_keys::DECRYPTION_KEY.into();
-    swapped["encryption_key"] = test_keys::SIGNING_KEY.into();
+    swapped["signature_key"] = ENCRYPTION_KEY.into();
+    swapped["encryption_key"] = SIGNATURE_KEY.into();
     finds(&look(&swapped), Error, AccessTokenSecret, "the two keys are swapped", "exchange `signature_key`");
     let other = file("keys/pkcs8.pem");
     with("encryption_key", other.clone(), Error, AccessTokenSecret, "does not open it", "fingerprint");
-    with("signature_key", test_keys::DECRYPTION_KEY, Warning, KeyPair, "the same", "second key");
+    with("signature_key", ENCRYPTION_KEY, Warning, KeyPair, "the same", "second key");
     with("signature_key", file("keys/rsa_3072.pem"), Warning, SignatureKey, "3072 bits", "2048");
     with(
         "encryption_key",
@@ -188,16 +191,51 @@ fn keys() {
     with("encryption_key", file("keys/rsa_1024.pem"), Error, EncryptionKey, "1024", "");
     with("signature_key", file("keys/public.pem"), Error, SignatureKey, "public key", "private key");
     with("signature_key", file("keys/ec.pem"), Error, SignatureKey, "EC", "genrsa");
-    with(
-        "signature_key",
-        test_keys::SIGNING_KEY.replace("\n-----END", "!\n-----END"),
-        Error,
-        SignatureKey,
-        "damaged",
-        "copy",
-    );
+    with("signature_key", SIGNATURE_KEY.replace("\n-----END", "!\n-----END"), Error, SignatureKey, "damaged", "copy");
     with("signature_key", "", Error, SignatureKey, "empty", "");
     with("signature_key", file("keys/encrypted_pkcs8.pem"), Error, SignatureKey, "encrypted", "passphrase");
+}
+
+#[test]
+fn the_simulator_s_keys_are_for_the_simulator() {
+    use Subject::{EncryptionKey, SignatureKey};
+    let everybodys = [
+        ("signature_key", SignatureKey, test_keys::SIGNING_KEY),
+        ("encryption_key", EncryptionKey, test_keys::DECRYPTION_KEY),
+    ];
+    for (field, subject, pem) in everybodys {
+        // Each key in the place of each, and in another form.
+        for pem in [pem, test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY, &pem.replace('\n', "\\n")] {
+            for base_url in [None, Some("https://api.ibkr.com/v1/api"), Some("https://sim.example/v1/api")] {
+                let mut bundle = bundle();
+                bundle[field] = pem.into();
+                if let Some(base_url) = base_url {
+                    bundle["base_url"] = base_url.into();
+                }
+                let examination = look(&bundle);
+                let is_told = |finding: &&Finding| {
+                    finding.message.contains("everybody has its private half")
+                        && finding.remedy.as_ref().is_some_and(|remedy| remedy.contains("a key of your own"))
+                };
+                let told: Vec<&Finding> = examination.findings().iter().filter(is_told).collect();
+                assert_eq!(told.len(), 1, "{examination}");
+                assert_eq!((told[0].subject, told[0].verdict), (subject, Verdict::Error));
+            }
+        }
+    }
+    let mut of_the_simulator = bundle();
+    for (field, _, pem) in everybodys {
+        of_the_simulator[field] = pem.into();
+    }
+    let mut rng = SeededEntropy(5);
+    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
+    of_the_simulator["access_token_secret"] = STANDARD.encode(token.encrypted_secret()).into();
+    for base_url in ["http://127.0.0.1:8080/v1/api", "https://localhost:8443/v1/api", "http://[::1]:80/v1/api"] {
+        of_the_simulator["base_url"] = base_url.into();
+        let examination = look(&of_the_simulator);
+        assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
+        assert_eq!(examination.to_string().matches("the simulator's test key").count(), 2, "{examination}");
+    }
 }
 
 #[test]
@@ -214,6 +252,19 @@ fn secrets() {
     of(&secret.replace(['+', '/'], "-"), "not in the alphabet of Base64");
     of("", "empty");
     of(&"M".repeat(343), "was cut");
+    // What an HSM, or a person with `openssl pkeyutl -decrypt`, makes of it.
+    let hexadecimal = fixture::hex(b"the opened secret of this token!");
+    let opened = STANDARD.encode(b"the opened secret of this token!");
+    assert_eq!((hexadecimal.len(), opened.len()), (64, 44));
+    let pairs: Vec<&str> = hexadecimal.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
+    for text in [&hexadecimal, &hexadecimal.to_uppercase(), &format!("0x{hexadecimal}"), &pairs.join(":")] {
+        of(text, "64 hexadecimal digits: the 32 bytes of a secret that was opened already");
+    }
+    of(&format!("{opened}\n"), "44 characters of Base64: the 32 bytes of a secret that was opened already");
+    of(opened.trim_end_matches('='), "43 characters of Base64: the 32 bytes");
+    of(&fixture::hex(&STANDARD.decode(&secret).unwrap()), "512 hexadecimal digits: the secret, but not in Base64");
+    of(&secret[..43], "43 characters");
+    of(&secret[..45], "45 characters of 344, and was cut");
     // White space is what pasting leaves behind.
     let mut spaced = bundle();
     spaced["access_token_secret"] = format!(" {}\n{}\n", &secret[..100], &secret[100..]).into();
@@ -259,7 +310,7 @@ fn groups() {
     with("dh_params", fixture::hex(&changed), Error, DhParams, "not a prime", "copy the parameters again");
     with("dh_params", fixture::hex(&prime[..255]), Error, DhParams, "", "");
     with("dh_params", "f".repeat(511) + "e", Error, DhParams, "even", "");
-    with("dh_params", test_keys::SIGNING_KEY, Error, DhParams, "private key", "dhparam");
+    with("dh_params", SIGNATURE_KEY, Error, DhParams, "private key", "dhparam");
     with("dh_params", "", Error, DhParams, "empty", "");
 }
 
@@ -273,7 +324,7 @@ fn what_was_not_read_is_a_finding() {
     finds(&examination, Verdict::Error, Subject::SignatureKey, "signature.pem", "resolve");
     assert!(examination.to_string().contains("`DH`"), "{examination}");
     let resolved = parsed.resolve(|location| match location {
-        KeyLocation::File(_) => Ok(Secret::from(test_keys::SIGNING_KEY.as_bytes())),
+        KeyLocation::File(_) => Ok(Secret::from(SIGNATURE_KEY.as_bytes())),
         _ => Ok::<_, std::io::Error>(Secret::from(test_keys::DH_PARAMETERS.as_bytes())),
     });
     assert_eq!(examine(&resolved.unwrap(), &mut Context::new(NOW, &mut SeededEntropy(1))).verdict(), Verdict::Fine);
@@ -300,8 +351,8 @@ fn parts_are_examined_without_a_bundle() {
         .base_url("https://api.ibkr.com/v1/api")
         .access_token(TOKEN_OF_PORTAL)
         .access_token_secret(&secret)
-        .signature_key(test_keys::SIGNING_KEY.as_bytes())
-        .encryption_key(test_keys::DECRYPTION_KEY.as_bytes())
+        .signature_key(SIGNATURE_KEY.as_bytes())
+        .encryption_key(ENCRYPTION_KEY.as_bytes())
         .dh_params(test_keys::DH_PARAMETERS.as_bytes());
     let examination = parts.examine(&mut cx);
     assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
@@ -319,4 +370,18 @@ fn parameters_in_hexadecimal_are_told_from_a_file_with_signed_numbers() {
     };
     assert_eq!(said(test_keys::DH_PARAMETERS.to_owned()), (false, true));
     assert_eq!(said(file("keys/dh_text.txt")), (true, false));
+    let prime = BigUint::from_bytes_be(&digits_of(&file("keys/dh_text.txt"))).to_string();
+    let mut bundle = bundle();
+    bundle["dh_params"] = prime.clone().into();
+    let examination = look(&bundle);
+    assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
+    assert!(examination.to_string().contains("given as decimal digits, which have no sign"), "{examination}");
+    // A digit that was lost.
+    with("dh_params", prime.replacen('1', "", 1), Verdict::Error, Subject::DhParams, "", "");
+}
+
+/// The bytes of the prime that OpenSSL prints.
+fn digits_of(printed: &str) -> Vec<u8> {
+    let digits: String = printed.lines().filter(|line| line.starts_with("        ")).collect();
+    digits.split(':').map(|byte| u8::from_str_radix(byte.trim(), 16).unwrap()).collect()
 }

@@ -7,7 +7,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use ibkr_oauth::{
-    Compete, Consumer, Context, CredentialBundle, Error, ErrorKind, KeyLocation, QueryPolicy, Secret, Stage, Timestamp,
+    Compete, Consumer, Context, CredentialBundle, Endpoints, Error, ErrorKind, KeyLocation, QueryPolicy, Secret, Stage,
+    Timestamp,
     dh::DhGroup,
     diagnose::{Cause, Explanation, Parts, Slip, Subject, Verdict, clock_skew, compare, examine},
     key::RsaKey,
@@ -39,6 +40,7 @@ fn secret() -> String {
 fn bundle(change: impl FnOnce(&mut serde_json::Value)) -> CredentialBundle {
     let mut value = serde_json::json!({
         "consumer_key": test_keys::CONSUMER_KEY,
+        "base_url": "http://127.0.0.1:8080/v1/api",
         "access_token": TOKEN,
         "access_token_secret": secret(),
         "signature_key": test_keys::SIGNING_KEY,
@@ -206,7 +208,7 @@ fn pain_12_swapped_keys_look_like_a_signing_bug() {
     assert_eq!(verdict, Verdict::Error);
     assert!(advice.contains("the two keys are swapped"), "{advice}");
     // Without an examination: the broker refuses, or the secret does not open.
-    let consumer = swapped.consumer().unwrap();
+    let consumer = swapped.consumer().unwrap().with_endpoints(Endpoints::default());
     let mut rng = SeededEntropy(1);
     let token = swapped.access_token().unwrap().unwrap();
     let error = match consumer.unlock(&mut Context::new(NOW, &mut rng), &token) {
@@ -398,6 +400,7 @@ fn findings_name_the_field() {
     let mut rng = SeededEntropy(1);
     let cut = secret()[..129].to_owned();
     let examination = Parts::new()
+        .base_url("http://127.0.0.1:8080/v1/api")
         .access_token_secret(&cut)
         .encryption_key(test_keys::DECRYPTION_KEY.as_bytes())
         .examine(&mut Context::new(NOW, &mut rng));

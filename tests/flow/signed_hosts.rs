@@ -63,7 +63,7 @@ fn parts(request: &Request<&[u8]>) -> Parts {
 fn outcome(signer: &Signer, request: &Request<&'static [u8]>) -> Result<HeaderValue, Error> {
     let (mut entropy, before, parts) = (Fixed, head(request), parts(request));
     let mut cx = Context::new(NOW, &mut entropy);
-    let signed = |request: &Request<&'static [u8]>, result: Result<_, Error>| match result {
+    let header_of = |request: &Request<&'static [u8]>, result: Result<_, Error>| match result {
         Ok(_) => Ok(request.headers().get(AUTHORIZATION).cloned().unwrap()),
         Err(error) => {
             assert_eq!(head(request), before, "the request is untouched");
@@ -73,7 +73,7 @@ fn outcome(signer: &Signer, request: &Request<&'static [u8]>) -> Result<HeaderVa
     };
     let mut plain = request.clone();
     let result = signer.sign(&mut cx, &mut plain);
-    let result = signed(&plain, result);
+    let result = header_of(&plain, result);
     let text = |result: &Result<HeaderValue, Error>| match result {
         Ok(value) => value.to_str().unwrap().to_owned(),
         Err(error) => format!("{error} {}", error.remedy()),
@@ -88,7 +88,7 @@ fn outcome(signer: &Signer, request: &Request<&'static [u8]>) -> Result<HeaderVa
 
     let mut by_parts = parts.clone();
     let parts_result = signer.sign_parts(&mut cx, &mut by_parts, None);
-    assert_eq!(text(&signed(&Request::from_parts(by_parts, request.body()), parts_result)), expected);
+    assert_eq!(text(&header_of(&Request::from_parts(by_parts, request.body()), parts_result)), expected);
 
     let made = signer.sign_with(&parts, None, "07".repeat(16).as_str(), NOW.as_secs());
     assert_eq!(text(&made.map(|signature| signature.authorization)), expected);
@@ -368,10 +368,10 @@ fn same_server(one: &str, other: &str) -> bool {
         let text = text.to_lowercase();
         let (scheme, authority) = text.split_once("://").unwrap();
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap()),
+            Some((host, port)) if !port.contains(']') => (host, port.parse::<u16>().unwrap()),
             _ => (authority, if scheme == "https" { 443 } else { 80 }),
         };
-        (scheme.to_owned(), host.to_owned(), port as u16)
+        (scheme.to_owned(), host.to_owned(), port)
     };
     parts(one) == parts(other)
 }

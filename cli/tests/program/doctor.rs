@@ -333,7 +333,12 @@ fn broken_ways() {
         bundle("nobody there", json!({ "base_url": format!("{unused}/v1/api") }), "reachability", "check `base_url`"),
         bundle(
             "no such host",
-            json!({ "base_url": "https://no-such-host.invalid/v1/api" }),
+            json!({
+                "base_url": "https://no-such-host.invalid/v1/api",
+                "access_token_secret": include_str!("../../../tests/data/keys/rsa_three_primes_secret.txt"),
+                "signature_key": include_str!("../../../tests/data/keys/pkcs8.pem"),
+                "encryption_key": include_str!("../../../tests/data/keys/rsa_three_primes_pkcs8.pem"),
+            }),
             "reachability",
             "check the host in `base_url`",
         ),

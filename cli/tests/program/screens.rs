@@ -32,8 +32,9 @@ fn examine_with_swapped_keys() {
     let (_server, user) = start();
     let swapped = user.change(&json!({
         "base_url": "https://api.ibkr.com/v1/api",
-        "signature_key": test_keys::DECRYPTION_KEY,
-        "encryption_key": test_keys::SIGNING_KEY,
+        "access_token_secret": include_str!("../../../tests/data/keys/rsa_three_primes_secret.txt"),
+        "signature_key": include_str!("../../../tests/data/keys/rsa_three_primes_pkcs8.pem"),
+        "encryption_key": include_str!("../../../tests/data/keys/pkcs8.pem"),
     }));
     let outcome = run_in(&user.folder.0, &["examine", "--bundle", swapped.to_str().unwrap()]);
     assert_screen("examine.txt", "examine --bundle bundle.json", &text(&outcome, 1));

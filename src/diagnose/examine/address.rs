@@ -80,6 +80,12 @@ impl Host {
     }
 }
 
+/// Whether a base URL leads to this machine; without one, it leads to the broker.
+pub(super) fn is_here(base_url: Option<&str>) -> bool {
+    let uri = base_url.and_then(|text| oauth1::parse_uri(text).ok());
+    uri.is_some_and(|uri| is_loopback(&uri.host().unwrap_or_default().to_ascii_lowercase()))
+}
+
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse();
     host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())

@@ -19,11 +19,10 @@ pub(super) fn examine(content: Option<&[u8]>, list: &mut Vec<Finding>) {
     } else {
         findings.warning(format!("the prime has {bits} bits; IBKR asks for 2048"), ANEW);
     }
-    if text.is_some_and(|text| DhGroup::is_hexadecimal(&text)) {
-        findings.fine("given as hexadecimal digits, which have no sign; look after the file that was uploaded");
-    } else {
-        findings.fine("its numbers are encoded as positive ones (with the sign byte where it is needed)");
-    }
+    findings.fine(match text.and_then(|text| DhGroup::kind_of_digits(&text)) {
+        Some(kind) => format!("given as {kind} digits, which have no sign; look after the file that was uploaded"),
+        None => "its numbers are encoded as positive ones (with the sign byte where it is needed)".to_owned(),
+    });
     let known = [(DhGroup::modp_2048(), "group 14 of RFC 3526"), (DhGroup::ffdhe_2048(), "`ffdhe2048` of RFC 7919")];
     if let Some((_, name)) = known.iter().find(|(known, _)| *known == group) {
         return findings.fine(format!("{name}: a safe prime, and the generator 2"));

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::{Finding, Findings, KeyContent, Parts, Subject};
+use super::{Finding, Findings, KeyContent, Parts, Subject, address};
 use crate::{
     bundle::read_rsa_key,
     context::Context,
@@ -11,14 +11,20 @@ use crate::{
     secret::Secret,
 };
 
+/// The fingerprints of the simulator's keys, to sign with and to open secrets with.
+const TEST_KEYS: [&str; 2] = [
+    "695b107ba491d7eb84ce58f2a85c5d9d461b7e79ea3bdd2e5dd9fd20eedf77d9",
+    "feb37b643995847891ce133a0ddd66e6db86e36838cf7f29e2b500a865f584d3",
+];
 /// The length that IBKR's documents name, in bits.
 const USUAL_BITS: usize = 2048;
 /// The length of every opened secret that was published, in bytes.
 const OPENED: usize = 32;
 
 pub(super) fn examine(parts: &Parts<'_>, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
-    let signature = key(parts.signature_key, Subject::SignatureKey, list);
-    let encryption = key(parts.encryption_key, Subject::EncryptionKey, list);
+    let is_here = address::is_here(parts.base_url);
+    let signature = key(parts.signature_key, Subject::SignatureKey, is_here, list);
+    let encryption = key(parts.encryption_key, Subject::EncryptionKey, is_here, list);
     if let (Some(signature), Some(encryption)) = (&signature, &encryption) {
         let mut findings = Findings::about(Subject::KeyPair, list);
         if is_same(signature, encryption) {
@@ -42,7 +48,7 @@ fn is_same(one: &RsaKey, other: &RsaKey) -> bool {
     one.public_key() == other.public_key()
 }
 
-fn key(key: Option<KeyContent<'_>>, subject: Subject, list: &mut Vec<Finding>) -> Option<RsaKey> {
+fn key(key: Option<KeyContent<'_>>, subject: Subject, is_here: bool, list: &mut Vec<Finding>) -> Option<RsaKey> {
     let KeyContent { content, passphrase } = key?;
     let mut findings = Findings::about(subject, list);
     let key = match read_rsa_key(content, passphrase) {
@@ -61,10 +67,21 @@ fn key(key: Option<KeyContent<'_>>, subject: Subject, list: &mut Vec<Finding>) -
             "if the portal refuses it, make a key with `openssl genrsa -out private.pem 2048`",
         );
     }
+    let fingerprint = key.fingerprint();
+    if TEST_KEYS.contains(&fingerprint.as_str()) {
+        if is_here {
+            findings.fine("the simulator's test key, of which everybody has the private half: right for the simulator");
+        } else {
+            findings.error(
+                "the simulator's test key: everybody has its private half, and can act with it as this consumer",
+                "make a key of your own (`ibkr-oauth keygen`, or `openssl genrsa -out private.pem 2048`), and upload its \
+                 public half in the portal in the place of this one",
+            );
+        }
+    }
     findings.fine(format!(
-        "SHA-256 of its public half: {}; of the file that was uploaded, `openssl pkey -pubin -in FILE -outform der | \
-         sha256sum` prints the same",
-        key.fingerprint()
+        "SHA-256 of its public half: {fingerprint}; of the file that was uploaded, `openssl pkey -pubin -in FILE -outform der | \
+         sha256sum` prints the same"
     ));
     Some(key)
 }
@@ -78,6 +95,10 @@ fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Findings<'_>) -> O
     let copy = format!("copy the access token secret from the portal again, whole: {wanted} characters");
     if found == 0 {
         findings.error("it is empty", copy);
+        return None;
+    }
+    if let Some(what) = unlike_the_portal(&dense, bytes) {
+        findings.error(what, format!("{copy}, in Base64; the encryption key opens it each time"));
         return None;
     }
     let Ok(decoded) = STANDARD.decode(dense.as_bytes()).map(Secret::from) else {
@@ -104,6 +125,29 @@ fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Findings<'_>) -> O
         format!("{copy}; if it is whole, the encryption key is not the registered one"),
     );
     None
+}
+
+/// What a text is that is whole, and yet not what the portal shows: the secret opened already, or its bytes in hexadecimal.
+fn unlike_the_portal(text: &str, key_bytes: usize) -> Option<String> {
+    let found = text.len();
+    let opened = format!("the {OPENED} bytes of a secret that was opened already, where the encrypted one is wanted");
+    let digits = text.strip_prefix("0x").unwrap_or(text).bytes().filter(|byte| *byte != b':');
+    if digits.clone().all(|byte| byte.is_ascii_hexdigit()) {
+        let count = digits.count();
+        if count == 2 * OPENED {
+            return Some(format!("it has {count} hexadecimal digits: {opened}"));
+        }
+        if count == 2 * key_bytes {
+            return Some(format!(
+                "it has {count} hexadecimal digits: the secret, but not in Base64 as the portal shows it"
+            ));
+        }
+    }
+    // Padding is often lost on the way.
+    let bare = text.strip_suffix('=').unwrap_or(text);
+    let is_base64 = bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte));
+    (is_base64 && bare.len() == (OPENED * 4).div_ceil(3))
+        .then(|| format!("it has {found} characters of Base64: {opened}"))
 }
 
 fn open(

@@ -182,7 +182,8 @@ fn order(origin: &str) -> Request<Bytes> {
 fn through(proxy: &str, patience: Option<Duration>, request: Request<Bytes>) -> Error {
     let proxy = ureq::Proxy::new(proxy).unwrap();
     let agent: Agent = Agent::config_builder().proxy(Some(proxy)).timeout_global(patience).build().into();
-    with_context(|cx| sign_and_send(&agent, &signer_at("http://127.0.0.1:1"), cx, request)).unwrap_err()
+    let signer = signer_at(&format!("http://{}", request.uri().authority().unwrap()));
+    with_context(|cx| sign_and_send(&agent, &signer, cx, request)).unwrap_err()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A modulus in hexadecimal digits: alone, or within what `openssl dhparam -text` prints.
+//! A modulus in digits, hexadecimal or decimal: alone, or within what `openssl dhparam -text` prints.
 
 use num_bigint::BigUint;
 
@@ -12,8 +12,13 @@ const NO_DIGIT: &str = "the Diffie-Hellman prime holds a character that is no he
 const UNKNOWN_GROUP: &str =
     "OpenSSL printed only the name of the Diffie-Hellman group, and it is neither modp_2048 nor ffdhe2048";
 
-/// Whether `text` is hexadecimal digits or OpenSSL's print of parameters, and not PEM or base64.
-pub(super) fn is_likely(text: &str) -> bool {
+/// So many digits without a letter are decimal: of as many hexadecimal ones, it happens once in 10^26 times.
+const LEAST_DECIMAL: usize = 128;
+/// A modulus of 8192 bits has 2467 decimal digits. To read them takes time that grows faster than they.
+const MOST_DECIMAL: usize = 4096;
+
+/// Whether `text` is digits or OpenSSL's print of parameters, and not PEM or base64.
+pub(super) fn are_likely(text: &str) -> bool {
     let text = bare(text);
     if text.contains("-----BEGIN") {
         return false;
@@ -26,6 +31,13 @@ pub(super) fn is_likely(text: &str) -> bool {
     hexadecimal.len() > other.len().saturating_mul(3)
 }
 
+/// Whether the digits are hexadecimal or decimal ones, if they are [likely](are_likely) to be any.
+#[cfg(feature = "rsa")]
+pub(super) fn kind(text: &str) -> Option<&'static str> {
+    let printed = are_likely(text).then(|| Printed::of(bare(text)).ok()).flatten()?;
+    Some(if printed.prime.are_decimal() { "decimal" } else { "hexadecimal" })
+}
+
 pub(super) fn read(text: &str) -> Result<DhGroup, KeyError> {
     let text = bare(text);
     let refuse = |how: &str| KeyError::new(how).with_remedy(PRINT_ANEW);
@@ -36,14 +48,17 @@ pub(super) fn read(text: &str) -> Result<DhGroup, KeyError> {
         return Err(refuse("PEM text was given where hexadecimal digits are wanted")
             .with_remedy("read it with `DhGroup::from_pem` or `DhGroup::from_text`"));
     }
-    let mut printed = Printed { section: Heading::Prime(""), ..Printed::default() };
-    for line in lines(text) {
-        printed.take(line).map_err(refuse)?;
-    }
+    let printed = Printed::of(text).map_err(refuse)?;
     if let Some(group) = printed.group {
         return Ok(group);
     }
-    let prime = number(&printed.prime).ok_or_else(|| refuse("the text holds no Diffie-Hellman prime"))?;
+    let number = |digits: &Digits, what: &str| {
+        let too_many =
+            |count| refuse(&format!("the Diffie-Hellman {what} has {count} decimal digits; {MOST_DECIMAL} are read"));
+        let number = digits.number().map_err(too_many)?;
+        number.ok_or_else(|| refuse(&format!("the text holds no Diffie-Hellman {what}")))
+    };
+    let prime = number(&printed.prime, "prime")?;
     let announced = printed.bits.unwrap_or(prime.bits());
     if announced != prime.bits() {
         return Err(refuse(&format!(
@@ -53,7 +68,7 @@ pub(super) fn read(text: &str) -> Result<DhGroup, KeyError> {
     }
     let generator = match printed.generator {
         None => BigUint::from(2_u8),
-        Some(digits) => number(&digits).ok_or_else(|| refuse("the text holds no Diffie-Hellman generator"))?,
+        Some(digits) => number(&digits, "generator")?,
     };
     DhGroup::new(prime, &generator)
 }
@@ -64,11 +79,17 @@ struct Printed<'a> {
     section: Heading<'a>,
     bits: Option<u64>,
     group: Option<DhGroup>,
-    prime: String,
-    generator: Option<String>,
+    prime: Digits,
+    generator: Option<Digits>,
 }
 
 impl<'a> Printed<'a> {
+    fn of(text: &'a str) -> Result<Self, &'static str> {
+        let mut printed = Self { section: Heading::Prime(""), ..Self::default() };
+        lines(text).try_for_each(|line| printed.take(line))?;
+        Ok(printed)
+    }
+
     fn take(&mut self, line: &'a str) -> Result<(), &'static str> {
         let rest = match heading(line) {
             Heading::None => line,
@@ -89,8 +110,8 @@ impl<'a> Printed<'a> {
             }
         };
         match self.section {
-            Heading::Prime(_) => append(&mut self.prime, rest),
-            Heading::Generator(_) => append(self.generator.get_or_insert_default(), small(rest)),
+            Heading::Prime(_) => self.prime.append(rest),
+            Heading::Generator(_) => self.generator.get_or_insert_default().append(small(rest)),
             _ if rest.is_empty() || matches!(self.section, Heading::Ignored) => Ok(()),
             _ => Err(NO_DIGIT),
         }
@@ -139,19 +160,37 @@ fn digits(line: &str) -> impl Iterator<Item = char> + '_ {
     line.chars().filter(|char| !char.is_whitespace() && *char != ':')
 }
 
-fn append(number: &mut String, line: &str) -> Result<(), &'static str> {
-    for char in digits(line) {
-        if !char.is_ascii_hexdigit() {
-            return Err(NO_DIGIT);
-        }
-        number.push(char);
-    }
-    Ok(())
+/// The digits of a number.
+#[derive(Default)]
+struct Digits {
+    text: String,
+    /// `0x` or colons say that they are hexadecimal.
+    is_marked: bool,
 }
 
-/// The number of an empty string is none, not zero.
-fn number(digits: &str) -> Option<BigUint> {
-    BigUint::parse_bytes(digits.as_bytes(), 16)
+impl Digits {
+    fn append(&mut self, line: &str) -> Result<(), &'static str> {
+        for char in digits(line) {
+            if !char.is_ascii_hexdigit() {
+                return Err(NO_DIGIT);
+            }
+            self.text.push(char);
+        }
+        self.is_marked |= line.contains([':', 'x', 'X']);
+        Ok(())
+    }
+
+    /// The number; that of no digits is none, not zero. Or how many decimal digits there are, where they are too many.
+    fn number(&self) -> Result<Option<BigUint>, usize> {
+        if self.are_decimal() && self.text.len() > MOST_DECIMAL {
+            return Err(self.text.len());
+        }
+        Ok(BigUint::parse_bytes(self.text.as_bytes(), if self.are_decimal() { 10 } else { 16 }))
+    }
+
+    fn are_decimal(&self) -> bool {
+        !self.is_marked && self.text.len() >= LEAST_DECIMAL && self.text.bytes().all(|byte| byte.is_ascii_digit())
+    }
 }
 
 /// `2` of `2 (0x2)`: OpenSSL prints a small generator in decimal too.
