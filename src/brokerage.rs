@@ -14,14 +14,12 @@ use serde::Deserialize;
 
 use crate::{
     context::Context,
-    encoding::base64,
+    encoding::{base64, json},
     error::{Cause, Error, Stage},
     exchange::Exchange,
-    header_value::{header_value, sensitive},
-    json,
     oauth1::percent_encode,
     response,
-    secret::Secret,
+    secret::{Secret, sensitive},
     signer::Signer,
 };
 
@@ -161,14 +159,15 @@ impl Brokerage<'_> {
         let mut cookie = b"api=".to_vec();
         cookie.extend_from_slice(session.expose());
 
+        let unusable = |error| Error::header(STAGE, error);
         let mut request = Request::new(());
         let headers = request.headers_mut();
-        headers.insert(HOST, header_value(STAGE, authority.as_bytes())?);
+        headers.insert(HOST, HeaderValue::from_str(authority).map_err(unusable)?);
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        headers.insert(SEC_WEBSOCKET_KEY, header_value(STAGE, base64(&key).as_bytes())?);
-        headers.insert(COOKIE, sensitive(STAGE, &cookie)?);
+        headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_str(&base64(&key)).map_err(unusable)?);
+        headers.insert(COOKIE, sensitive(&cookie).map_err(unusable)?);
         headers.insert(USER_AGENT, self.signer.consumer().user_agent().clone());
         *request.uri_mut() = uri;
         Ok(request)

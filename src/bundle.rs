@@ -5,8 +5,7 @@ use std::{error, fmt};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    consumer::QueryPolicy,
-    consumer::{Consumer, ConsumerBuilder, Endpoints, Realm},
+    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, Realm},
     error::{Error, Stage},
     flow::AccessToken,
     secret::Secret,
@@ -17,14 +16,14 @@ use crate::{dh::DhGroup, key::encoding::text_of};
 #[cfg(feature = "rsa")]
 mod contents;
 mod fields;
+mod key_location;
 mod key_source;
+mod text;
 
+pub use self::key_location::KeyLocation;
 #[cfg(feature = "rsa")]
 pub(crate) use self::{contents::KeyContent, key_source::read_rsa_key};
-use self::{
-    fields::{Fields, Text},
-    key_source::KeySource,
-};
+use self::{fields::Fields, key_source::KeySource, text::Text};
 
 const STAGE: Stage = Stage::Bundle;
 
@@ -86,25 +85,6 @@ pub struct CredentialBundle {
     signature_key: KeySource,
     encryption_key: KeySource,
     dh_params: KeySource,
-}
-
-/// Where a bundle says that a key, Diffie-Hellman parameters or a passphrase are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyLocation {
-    /// A file. Its path is as in the bundle; where it is relative, it is meant from the folder of the bundle.
-    File(String),
-    /// An environment variable, by its name.
-    Env(String),
-}
-
-impl fmt::Display for KeyLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file `{path}`"),
-            Self::Env(name) => write!(f, "environment variable `{name}`"),
-        }
-    }
 }
 
 impl CredentialBundle {

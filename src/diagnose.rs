@@ -3,7 +3,7 @@
 //!
 //! - [`Error::cause`](crate::Error::cause) names what is behind a refusal, by [the table below](#refusals).
 //! - [`Explanation`] shows how a request is signed, step by step, and [`compare`] tells what another client did otherwise.
-//! - [`examine`] looks at a credential bundle, without any network.
+//! - [`check`] looks at a credential bundle, without any network.
 //! - [`clock_skew`] tells from a reply how far the clocks are apart.
 //!
 //! Nothing here is sent anywhere, and what is printed or serialized holds no secret: it may be pasted in a forum.
@@ -12,7 +12,7 @@
 //! # #[cfg(feature = "simulator")] {
 //! use ibkr_oauth::{
 //!     Context, CredentialBundle, Entropy, EntropyError, Timestamp,
-//!     diagnose::{Subject, Verdict, examine},
+//!     diagnose::{Severity, Subject, check},
 //! };
 //! # use ibkr_oauth::simulator::test_keys;
 //! # struct Dice;
@@ -33,10 +33,10 @@
 //! # });
 //! # let (json, mut entropy) = (bundle.to_string(), Dice);
 //! let bundle = CredentialBundle::from_json(&json)?; // one whose secret was cut on its way
-//! let examination = examine(&bundle, &mut Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy));
-//! let worst = examination.worst().expect("something is wrong");
-//! assert_eq!((worst.subject, worst.verdict), (Subject::AccessTokenSecret, Verdict::Error));
-//! assert!(examination.next_step().starts_with("copy the access token secret from the portal again, whole"));
+//! let findings = check(&bundle, &mut Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy));
+//! let worst = findings.worst().expect("something is wrong");
+//! assert_eq!((worst.subject, worst.severity), (Subject::AccessTokenSecret, Severity::Error));
+//! assert!(findings.next_step().starts_with("copy the access token secret from the portal again, whole"));
 //! # }
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
@@ -50,15 +50,20 @@
 #![doc = include_str!("diagnose/catalogue.md")]
 
 #[cfg(feature = "rsa")]
-mod examine;
+mod check;
 mod explain;
+#[cfg(feature = "rsa")]
+mod findings;
 mod mask;
 
 use http::HeaderMap;
 
-#[cfg(feature = "rsa")]
-pub use self::examine::{Examination, Finding, Parts, Subject, Verdict, examine};
 pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
+#[cfg(feature = "rsa")]
+pub use self::{
+    check::{check, parts::CredentialParts},
+    findings::{Finding, Findings, Severity, Subject},
+};
 pub use crate::error::Cause;
 use crate::{context::Timestamp, session};
 

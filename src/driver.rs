@@ -34,8 +34,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::{
-    clock::Clock,
     context::{Context, Entropy, Timestamp},
+    local::Clock,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionEvent},
 };
 

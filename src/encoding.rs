@@ -1,4 +1,4 @@
-//! Base64 and hexadecimal, as the protocol writes them.
+//! Base64, hexadecimal and JSON, as the protocol writes them.
 
 use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
@@ -7,6 +7,8 @@ use crate::{
     context::{Entropy, EntropyError},
     secret::Secret,
 };
+
+pub(crate) mod json;
 
 /// Base64 with the standard alphabet and padding.
 pub(crate) fn base64(bytes: &[u8]) -> String {

@@ -2,19 +2,26 @@
 
 use std::{borrow::Cow, error, fmt};
 
-use http::StatusCode;
-use serde::{Serialize, Serializer};
+use http::{StatusCode, header::InvalidHeaderValue};
 
-use crate::{context::EntropyError, key::KeyError};
+use self::{
+    catalogue::Meaning,
+    text::{one_line, printable},
+};
+use crate::context::EntropyError;
 
 mod catalogue;
+mod kind;
 mod refusal;
+mod text;
 
-pub use self::catalogue::Cause;
-use self::catalogue::Meaning;
+pub use self::{
+    catalogue::Cause,
+    kind::{ErrorKind, Stage},
+};
 pub(crate) use self::{
     catalogue::Scope,
-    refusal::{is_page, names_secret},
+    text::{is_garbling, is_page, names_secret},
 };
 
 /// What went wrong: who must act, where, what the broker said, and what to try.
@@ -56,107 +63,6 @@ struct Answer {
     detail: String,
 }
 
-/// Who must act on an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The program: a setting or an argument is missing or cannot work. Nothing was sent.
-    Config,
-    /// The keeper of the keys: a key is missing, unreadable or refused its work.
-    Key,
-    /// The machine: its source of random bytes failed.
-    Entropy,
-    /// The owner of the account or of the consumer key: the broker, or the user at the consent page, said no.
-    Rejected,
-    /// The caller: the broker refuses this one request of the application's, or it came too early. Token and sessions are
-    /// as good as before.
-    Request,
-    /// Nobody yet: the broker cannot answer now. Try again later, with a new signature.
-    Unavailable,
-    /// The operator of the connection: what came back is not a response of this protocol.
-    Malformed,
-    /// The owner of the keys: the response did not prove that the other side knows the shared secret. Do not trust it.
-    Unverified,
-}
-
-/// Where in the protocol an [`Error`] arose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stage {
-    /// Reading a key or Diffie-Hellman parameters.
-    Key,
-    /// Reading a credential bundle.
-    Bundle,
-    /// Putting a [`Consumer`](crate::Consumer) together.
-    Consumer,
-    /// `POST /oauth/request_token`.
-    RequestToken,
-    /// The user's consent in the browser and the callback from it.
-    Authorize,
-    /// `POST /oauth/access_token`.
-    AccessToken,
-    /// Decrypting the access token's secret.
-    Unlock,
-    /// `POST /oauth/live_session_token`.
-    LiveSessionToken,
-    /// Signing a protected request.
-    Sign,
-    /// `POST /iserver/auth/ssodh/init`.
-    OpenBrokerage,
-    /// `POST /iserver/auth/status`.
-    BrokerageStatus,
-    /// `GET /iserver/accounts`.
-    Accounts,
-    /// `POST /tickle`.
-    Tickle,
-    /// `POST /logout`.
-    Logout,
-    /// The WebSocket upgrade.
-    WebSocket,
-    /// Sending a request, or receiving the response to it.
-    Transport,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Key => "key",
-            Self::Bundle => "credential bundle",
-            Self::Consumer => "consumer",
-            Self::RequestToken => "request token",
-            Self::Authorize => "user authorization",
-            Self::AccessToken => "access token",
-            Self::Unlock => "access token secret",
-            Self::LiveSessionToken => "live session token",
-            Self::Sign => "signature",
-            Self::OpenBrokerage => "brokerage session",
-            Self::BrokerageStatus => "brokerage status",
-            Self::Accounts => "accounts",
-            Self::Tickle => "tickle",
-            Self::Logout => "logout",
-            Self::WebSocket => "WebSocket",
-            Self::Transport => "transport",
-        })
-    }
-}
-
-impl Serialize for ErrorKind {
-    /// Its [`name`](Self::name).
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl Serialize for Stage {
-    /// Its `Display` text.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// The longest part of a response that an error keeps, in characters.
-const DETAIL_LIMIT: usize = 600;
-
 impl Error {
     pub(crate) fn new(kind: ErrorKind, stage: Stage, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
@@ -175,21 +81,13 @@ impl Error {
         Self::new(ErrorKind::Config, stage, message)
     }
 
-    pub(crate) fn malformed(stage: Stage, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(ErrorKind::Malformed, stage, message)
+    /// A value for a header has characters that no header may have.
+    pub(crate) fn header(stage: Stage, _: InvalidHeaderValue) -> Self {
+        Self::config(stage, "a header would have characters that no header may have")
     }
 
-    pub(crate) fn key(stage: Stage, error: KeyError) -> Self {
-        let error = match error.into_entropy_error() {
-            Ok(entropy) => return Self::entropy(stage, entropy),
-            Err(error) => error,
-        };
-        let mut this = Self::new(ErrorKind::Key, stage, error.to_string());
-        if let Some(remedy) = error.remedy() {
-            this = this.with_remedy(remedy.to_owned());
-        }
-        this.0.source = error.into_source();
-        this
+    pub(crate) fn malformed(stage: Stage, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Malformed, stage, message)
     }
 
     pub(crate) fn entropy(stage: Stage, error: EntropyError) -> Self {
@@ -342,61 +240,6 @@ impl Error {
     }
 }
 
-impl ErrorKind {
-    /// The name for programs: lower case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Config => "config",
-            Self::Key => "key",
-            Self::Entropy => "entropy",
-            Self::Rejected => "rejected",
-            Self::Request => "request",
-            Self::Unavailable => "unavailable",
-            Self::Malformed => "malformed",
-            Self::Unverified => "unverified",
-        }
-    }
-
-    const fn remedy(self) -> &'static str {
-        match self {
-            Self::Config => "correct the setting or argument that is named",
-            Self::Key => "check the key that is named and the form it is given in",
-            Self::Entropy => "look after the machine's source of random numbers",
-            Self::Rejected => "check the consumer key, the access token and the keys registered with the broker",
-            Self::Request => "check what was asked for: the request's path, query and body",
-            Self::Unavailable => "wait, then send the request again with a new signature",
-            Self::Malformed => "check the base URL, and whether a proxy answers in the broker's place",
-            Self::Unverified => "check the decryption key, the Diffie-Hellman parameters and the consumer key",
-        }
-    }
-}
-
-/// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
-fn printable(text: &str) -> String {
-    let text = text.trim();
-    if text.chars().nth(DETAIL_LIMIT).is_none() {
-        return text.chars().map(plain).collect();
-    }
-    text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
-}
-
-/// A text in which the words of others may stand: a key store's, a system's.
-fn one_line(text: Cow<'static, str>) -> Cow<'static, str> {
-    if text.contains(is_garbling) { text.chars().map(plain).collect() } else { text }
-}
-
-fn plain(char: char) -> char {
-    if is_garbling(char) { ' ' } else { char }
-}
-
-/// Control characters, the line and paragraph separators, and what turns the direction of writing around (Unicode's
-/// `Bidi_Control`).
-pub(crate) fn is_garbling(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.stage, self.0.message)?;
@@ -427,12 +270,5 @@ impl fmt::Debug for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         self.0.source.as_deref().map(|source| -> &(dyn error::Error + 'static) { source })
-    }
-}
-
-impl From<KeyError> for Error {
-    /// An error of [`Stage::Key`]: the key could not be read.
-    fn from(error: KeyError) -> Self {
-        Self::key(Stage::Key, error)
     }
 }

@@ -13,9 +13,10 @@ use crate::{
     context::Context,
     encoding::base64,
     error::{Error, Stage},
-    header_value::sensitive,
     key::SigningInput,
-    oauth1, trace,
+    oauth1,
+    secret::sensitive,
+    trace,
 };
 
 /// A request that is ready to be sent, and what its reply leads to.
@@ -216,7 +217,10 @@ impl<T> Unsigned<T> {
         match self.consumer.parameter_placement() {
             ParameterPlacement::Header => {
                 let header = oauth1::write_header(Some(self.consumer.realm().as_str()), &pairs);
-                request.headers_mut().insert(AUTHORIZATION, sensitive(self.stage, header.as_bytes())?);
+                request.headers_mut().insert(
+                    AUTHORIZATION,
+                    sensitive(header.as_bytes()).map_err(|error| Error::header(self.stage, error))?,
+                );
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
             ParameterPlacement::JsonBody { portal } => {
@@ -224,7 +228,10 @@ impl<T> Unsigned<T> {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
                 if let Some(portal) = portal {
-                    headers.insert("portal", sensitive(self.stage, portal.expose())?);
+                    headers.insert(
+                        "portal",
+                        sensitive(portal.expose()).map_err(|error| Error::header(self.stage, error))?,
+                    );
                 }
                 let body: serde_json::Map<_, _> =
                     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();

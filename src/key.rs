@@ -5,7 +5,7 @@
 //! [`SigningKey`] or [`DecryptionKey`] for it, or, where the answer comes later, use
 //! [`Unsigned`](crate::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
 
-use std::{error, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(crate) mod encoding;
+mod error;
 #[cfg(feature = "rsa")]
 mod rsa;
 
@@ -143,13 +144,13 @@ impl<K: DecryptionKey + ?Sized> DecryptionKey for Box<K> {
 pub struct KeyError {
     message: String,
     remedy: Option<String>,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl KeyError {
     /// For implementers of [`SigningKey`] and [`DecryptionKey`]: the key store said no, and this is why.
     #[must_use]
-    pub fn refused(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+    pub fn refused(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source = source.into();
         Self { message: format!("the key store refused: {source}"), remedy: None, source: Some(source) }
     }
@@ -167,7 +168,7 @@ impl KeyError {
     }
 
     #[cfg(feature = "rsa")]
-    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -181,14 +182,14 @@ impl KeyError {
     /// The failure of the source of random bytes that is behind this, if one is.
     pub(crate) fn into_entropy_error(self) -> Result<EntropyError, Self> {
         let Self { message, remedy, source } = self;
-        match source.map(<dyn error::Error + Send + Sync>::downcast) {
+        match source.map(<dyn std::error::Error + Send + Sync>::downcast) {
             Some(Ok(entropy)) => Ok(*entropy),
             Some(Err(source)) => Err(Self { message, remedy, source: Some(source) }),
             None => Err(Self { message, remedy, source: None }),
         }
     }
 
-    pub(crate) fn into_source(self) -> Option<Box<dyn error::Error + Send + Sync>> {
+    pub(crate) fn into_source(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
         self.source
     }
 }
@@ -199,8 +200,8 @@ impl fmt::Display for KeyError {
     }
 }
 
-impl error::Error for KeyError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.source.as_deref().map(|source| -> &(dyn error::Error + 'static) { source })
+impl std::error::Error for KeyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| -> &(dyn std::error::Error + 'static) { source })
     }
 }

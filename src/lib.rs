@@ -132,7 +132,6 @@
 pub mod adapter;
 mod brokerage;
 mod bundle;
-pub mod clock;
 mod consumer;
 mod context;
 pub mod dh;
@@ -142,9 +141,8 @@ mod encoding;
 mod error;
 mod exchange;
 mod flow;
-mod header_value;
-mod json;
 pub mod key;
+pub mod local;
 pub mod oauth1;
 mod response;
 mod secret;

@@ -24,6 +24,7 @@ mod encoded_base;
 mod header;
 mod origin;
 mod parameters;
+mod uri_error;
 
 pub(crate) use self::{
     append::{append_base64_encoded, append_encoded, append_encoded_twice, append_reserved, append_unreserved},
@@ -36,8 +37,9 @@ pub(crate) use self::{
 };
 pub use self::{
     base_string::base_string,
-    base_uri::{BaseUri, UriError, parse_uri},
+    base_uri::{BaseUri, parse_uri},
     encode::percent_encode,
     header::{AuthorizationHeader, HeaderError},
     parameters::{Parameter, form_parameters, is_form, query_parameters},
+    uri_error::UriError,
 };

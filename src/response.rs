@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::{
     context::Timestamp,
+    encoding::json,
     error::{Error, Stage, is_page, names_secret},
-    json,
 };
 
 /// The longest response to an exchange that is read, in bytes. A real one has less than 4 KiB.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use http::{HeaderValue, header::InvalidHeaderValue};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -90,4 +91,11 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret([redacted], {} bytes)", self.0.len())
     }
+}
+
+/// A header value that neither `Debug` nor a log shows.
+pub(crate) fn sensitive(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_bytes(value)?;
+    value.set_sensitive(true);
+    Ok(value)
 }

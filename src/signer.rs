@@ -16,9 +16,8 @@ use crate::{
     dh,
     encoding::{base64, nonce_digits},
     error::{Error, Stage},
-    header_value::sensitive,
     oauth1,
-    secret::Secret,
+    secret::{Secret, sensitive},
     timestamp_floor::TimestampFloor,
 };
 
@@ -170,7 +169,7 @@ impl Signer {
             let mut digits = itoa::Buffer::new();
             let stamp = Stamp { signed_nonce: &nonce, header_nonce: &nonce, timestamp: digits.format(timestamp) };
             self.template.finish(scratch, &stamp);
-            sensitive(STAGE, &scratch.header)
+            sensitive(&scratch.header).map_err(|error| Error::header(STAGE, error))
         })
     }
 
@@ -200,7 +199,7 @@ impl Signer {
         Ok(RequestSignature {
             base_string: String::from_utf8_lossy(&scratch.base_string).into_owned(),
             signature: base64(&mac),
-            authorization: sensitive(STAGE, &scratch.header)?,
+            authorization: sensitive(&scratch.header).map_err(|error| Error::header(STAGE, error))?,
         })
     }
 }

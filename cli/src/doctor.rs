@@ -3,15 +3,14 @@
 use clap::Args;
 use ibkr_oauth::{
     Consumer, CredentialBundle, LiveSessionToken,
-    diagnose::{Examination, Verdict},
+    diagnose::{Findings, Severity},
 };
 use ureq::Agent;
 
 use crate::{
     arguments::QueryPolicyArguments,
     connection::ConnectionArguments,
-    credentials::{self, BundleArguments},
-    examine,
+    credentials::{self as sign_in, BundleArguments},
     failure::Failure,
     output::Format,
     report::Report,
@@ -19,13 +18,14 @@ use crate::{
 
 mod advice;
 mod brokerage;
+mod credentials;
 mod network;
 mod requests;
 
 /// The arguments of `doctor`.
 #[derive(Args)]
 #[command(after_help = "\
-Examines the bundle as `examine` does, then goes up layer by layer and stops where it can get no further: proxy, reachability,
+Checks the bundle, then goes up layer by layer and stops where it can get no further: proxy, reachability,
 TLS, clock, live session token, its proof, a request under each query policy, brokerage session. Places no order, logs
 nobody out, and throws out no session; a brokerage session that it opens ends by itself after six minutes. The last line
 names the one thing to do. Nothing secret is shown: the output may be pasted in a forum. The status is 1 where there is
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     bundle: BundleArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
-    /// Only examine the bundle; send nothing.
+    /// Only check the bundle: keys, secret and parameters, and whether they fit together. Nothing is sent.
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
@@ -52,19 +52,19 @@ const ALL_IS_WELL: &str = "nothing is wrong: sign in, and trade";
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let bundle = arguments.bundle.read_whole()?;
     let keyless = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build();
-    // What keeps it from being made is said before anything is examined.
+    // What keeps it from being made is said before anything is checked.
     let agent = match &keyless {
         Ok(consumer) if !arguments.offline => Some(arguments.connection.agent(consumer.endpoints())?),
         _ => None,
     };
     let mut report = Report::new(format);
-    let examination = examine::examine(&bundle, &mut report)?;
+    let findings = credentials::check(&bundle, &mut report)?;
     if arguments.offline {
-        return report.finish(examination.next_step());
+        return report.finish(findings.next_step());
     }
     let keyless = keyless?;
     if let Some(agent) = agent {
-        probe(&bundle, &keyless, &agent, &examination, &mut report)?;
+        probe(&bundle, &keyless, &agent, &findings, &mut report)?;
     }
     report.finish(ALL_IS_WELL)
 }
@@ -74,15 +74,15 @@ fn probe(
     bundle: &CredentialBundle,
     keyless: &Consumer,
     agent: &Agent,
-    examination: &Examination,
+    findings: &Findings,
     report: &mut Report,
 ) -> Result<(), Failure> {
     if !network::probe(agent, keyless.endpoints(), keyless.user_agent(), report)? {
         return Ok(());
     }
-    let Some(token) = negotiate(bundle, agent, examination, report)? else { return Ok(()) };
+    let Some(token) = negotiate(bundle, agent, findings, report)? else { return Ok(()) };
     // From the token's bytes, since each policy needs a signer of its own.
-    let access_token = credentials::access_token(bundle)?;
+    let access_token = sign_in::access_token(bundle)?;
     let Some(signer) = requests::probe(agent, keyless, &access_token, &token, report)? else { return Ok(()) };
     brokerage::probe(agent, &signer, report)
 }
@@ -93,28 +93,28 @@ const PROOF: &str = "proof";
 fn negotiate(
     bundle: &CredentialBundle,
     agent: &Agent,
-    examination: &Examination,
+    findings: &Findings,
     report: &mut Report,
 ) -> Result<Option<LiveSessionToken>, Failure> {
     let signed_in = bundle.consumer().map_err(Failure::from).and_then(|consumer| {
-        let token = credentials::access_token(bundle)?;
-        let exchange = credentials::with_context(|cx| consumer.unlock(cx, &token)?.live_session_token(&consumer, cx))?;
+        let token = sign_in::access_token(bundle)?;
+        let exchange = sign_in::with_context(|cx| consumer.unlock(cx, &token)?.live_session_token(&consumer, cx))?;
         Ok(ibkr_oauth::adapter::ureq::send(agent, exchange))
     });
     match signed_in {
-        // What keeps the bundle from being used was examined and is known, or it is nobody's fault but the reader's.
+        // What keeps the bundle from being used was checked and is known, or it is nobody's fault but the reader's.
         Err(failure) => report.error(LIVE_SESSION_TOKEN, failure.what(), failure.remedy())?,
         Ok(Err(error)) if advice::is_about_proof(&error) => {
-            report.fine(LIVE_SESSION_TOKEN, "the broker took the request, and with it signature, secret and token")?;
-            report.error(PROOF, &error.to_string(), &advice::on_proof(&error, examination))?;
+            report.ok(LIVE_SESSION_TOKEN, "the broker took the request, and with it signature, secret and token")?;
+            report.error(PROOF, &error.to_string(), &advice::on_proof(&error, findings))?;
         }
         Ok(Err(error)) => {
-            report.error(LIVE_SESSION_TOKEN, &error.to_string(), &advice::on_refusal(&error, examination))?;
+            report.error(LIVE_SESSION_TOKEN, &error.to_string(), &advice::on_refusal(&error, findings))?;
         }
         Ok(Ok(token)) => {
             let until = token.expires_at().map_or_else(String::new, |moment| format!("; it expires at {moment}"));
-            report.fine(LIVE_SESSION_TOKEN, &format!("negotiated{until}"))?;
-            report.fine(PROOF, "the broker proved that it has the same one")?;
+            report.ok(LIVE_SESSION_TOKEN, &format!("negotiated{until}"))?;
+            report.ok(PROOF, "the broker proved that it has the same one")?;
             return Ok(Some(token));
         }
     }
@@ -122,7 +122,7 @@ fn negotiate(
 }
 
 /// Whether everything that was found about these fields is fine.
-fn is_fine(examination: &Examination, fields: &[&str]) -> bool {
-    let mut findings = examination.findings().iter().filter(|finding| fields.contains(&finding.subject.name()));
-    findings.all(|finding| finding.verdict == Verdict::Fine)
+fn is_fine(findings: &Findings, fields: &[&str]) -> bool {
+    let mut findings = findings.findings().iter().filter(|finding| fields.contains(&finding.subject.name()));
+    findings.all(|finding| finding.severity == Severity::Ok)
 }

@@ -19,7 +19,6 @@ mod brokerage;
 mod connection;
 mod credentials;
 mod doctor;
-mod examine;
 mod explain;
 mod failure;
 mod files;
@@ -57,10 +56,8 @@ enum Command {
     Request(request::Arguments),
     /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
     Sign(sign::Arguments),
-    /// Find out what is wrong: examine the bundle, then try each layer up to the brokerage session.
+    /// Find out what is wrong: check the bundle, then try each layer up to the brokerage session.
     Doctor(doctor::Arguments),
-    /// Look at the bundle's keys, secret and parameters, and whether they fit together. Nothing is sent.
-    Examine(examine::Arguments),
     /// Show how a request is signed, step by step, and what another client did otherwise. Nothing is sent.
     Explain(explain::Arguments),
     /// Get a user's consent, and write the access token into the bundle.
@@ -92,8 +89,8 @@ To begin with:
   ibkr-oauth doctor --bundle keys/bundle.json           see whether all fits together
   ibkr-oauth request --bundle keys/bundle.json GET /portfolio/accounts
 
-Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `examine` or
-`doctor` found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
+Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `doctor`
+found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
 what happened, and what to try. Colours are used on a terminal, unless NO_COLOR is set."#;
 
 fn main() -> ExitCode {
@@ -104,7 +101,6 @@ fn main() -> ExitCode {
         Command::Request(arguments) => request::run(&arguments, format),
         Command::Sign(arguments) => sign::run(&arguments, format),
         Command::Doctor(arguments) => doctor::run(&arguments, format),
-        Command::Examine(arguments) => examine::run(&arguments, format),
         Command::Explain(arguments) => explain::run(&arguments, format),
         Command::Authorize(arguments) => authorize::run(&arguments, format),
         Command::Keygen(arguments) => keygen::run(&arguments, format),

@@ -1,6 +1,6 @@
 //! What was looked at, how that is, and the one thing to do.
 
-use ibkr_oauth::diagnose::{Finding, Verdict};
+use ibkr_oauth::diagnose::{Finding, Severity};
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::{
 #[derive(Serialize)]
 pub(crate) struct Check {
     subject: String,
-    verdict: Verdict,
+    severity: Severity,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
@@ -23,7 +23,7 @@ impl From<&Finding> for Check {
     fn from(finding: &Finding) -> Self {
         Self {
             subject: finding.subject.name().to_owned(),
-            verdict: finding.verdict,
+            severity: finding.severity,
             message: one_line(&finding.message),
             remedy: finding.remedy.as_deref().map(one_line),
         }
@@ -42,26 +42,26 @@ impl Report {
         Self { format, palette: Palette::of_stdout(), checks: Vec::new() }
     }
 
-    pub(crate) fn fine(&mut self, subject: &str, message: &str) -> Result<(), Failure> {
+    pub(crate) fn ok(&mut self, subject: &str, message: &str) -> Result<(), Failure> {
         self.add(Check {
             subject: subject.to_owned(),
-            verdict: Verdict::Fine,
+            severity: Severity::Ok,
             message: one_line(message),
             remedy: None,
         })
     }
 
     pub(crate) fn warning(&mut self, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
-        self.trouble(Verdict::Warning, subject, message, remedy)
+        self.trouble(Severity::Warning, subject, message, remedy)
     }
 
     pub(crate) fn error(&mut self, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
-        self.trouble(Verdict::Error, subject, message, remedy)
+        self.trouble(Severity::Error, subject, message, remedy)
     }
 
-    fn trouble(&mut self, verdict: Verdict, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
+    fn trouble(&mut self, severity: Severity, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
         let (message, remedy) = (one_line(message), Some(one_line(remedy)));
-        self.add(Check { subject: subject.to_owned(), verdict, message, remedy })
+        self.add(Check { subject: subject.to_owned(), severity, message, remedy })
     }
 
     pub(crate) fn add(&mut self, check: Check) -> Result<(), Failure> {
@@ -73,29 +73,29 @@ impl Report {
         written
     }
 
-    fn lines(&self, Check { subject, verdict, message, remedy }: &Check) -> String {
-        let tone = match verdict {
-            Verdict::Fine => Tone::Good,
-            Verdict::Warning => Tone::Doubtful,
+    fn lines(&self, Check { subject, severity, message, remedy }: &Check) -> String {
+        let tone = match severity {
+            Severity::Ok => Tone::Good,
+            Severity::Warning => Tone::Doubtful,
             _ => Tone::Bad,
         };
-        let mark = self.palette.paint(tone, &format!("{verdict:<7}"));
+        let mark = self.palette.paint(tone, &format!("{severity:<7}"));
         let below = remedy.as_ref().map_or_else(String::new, |remedy| format!("{:<7}  {:<19}  -> {remedy}\n", "", ""));
         format!("{mark}  {subject:<19}  {message}\n{below}")
     }
 
     pub(crate) fn has_error(&self) -> bool {
-        self.verdict() >= Verdict::Error
+        self.severity() >= Severity::Error
     }
 
-    fn verdict(&self) -> Verdict {
-        self.checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Fine)
+    fn severity(&self) -> Severity {
+        self.checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ok)
     }
 
     /// The first of the worst is where to begin: what comes after it may well follow from it.
     fn next_step(&self) -> Option<&str> {
-        let verdict = Some(self.verdict()).filter(|verdict| *verdict != Verdict::Fine)?;
-        let check = self.checks.iter().find(|check| check.verdict == verdict)?;
+        let severity = Some(self.severity()).filter(|severity| *severity != Severity::Ok)?;
+        let check = self.checks.iter().find(|check| check.severity == severity)?;
         Some(check.remedy.as_deref().unwrap_or(&check.message))
     }
 
@@ -105,7 +105,7 @@ impl Report {
         match self.format {
             Format::Text => output::print_line(&format!("{} {next}", self.palette.paint(Tone::Strong, "next:")))?,
             Format::Json => output::print_json(&json!({
-                "verdict": self.verdict(),
+                "severity": self.severity(),
                 "findings": self.checks,
                 "next": next,
             }))?,

@@ -1,7 +1,11 @@
 //! What a bundle holds, part by part, each as it was given.
 
 use super::{CredentialBundle, key_source::KeySource};
-use crate::{consumer::QueryPolicy, consumer::Realm, error::Error, secret::Secret};
+use crate::{
+    consumer::{QueryPolicy, Realm},
+    error::Error,
+    secret::Secret,
+};
 
 /// The parts of a bundle; an error where one has not been [resolved](CredentialBundle::resolve).
 pub(crate) struct Contents<'a> {

@@ -8,15 +8,18 @@ use serde::{
 };
 
 use super::{
-    KeyLocation, STAGE,
-    fields::{Text, read_field, refuse_other_types, unknown_field},
+    key_location::KeyLocation,
+    text::{Text, read_field, refuse_other_types, unknown_field},
 };
 #[cfg(feature = "rsa")]
 use crate::key::{
     KeyError, RsaKey,
     encoding::{plain, text_of},
 };
-use crate::{error::Error, secret::Secret};
+use crate::{
+    error::{Error, Stage},
+    secret::Secret,
+};
 
 /// The content of a key file, and the passphrase that opens it.
 #[derive(Clone)]
@@ -39,7 +42,7 @@ impl Material {
         if let Self::At(location) = self {
             let found = read(location).map_err(|error| {
                 let error = error.into();
-                Error::config(STAGE, format!("the {location} cannot be read: {error}"))
+                Error::config(Stage::Bundle, format!("the {location} cannot be read: {error}"))
                     .with_remedy("check its name, and that this program may read it")
                     .with_source(error)
             })?;
@@ -52,7 +55,7 @@ impl Material {
     fn get(&self) -> Result<&Secret, Error> {
         match self {
             Self::Here(secret) => Ok(secret),
-            Self::At(location) => Err(Error::config(STAGE, format!("the {location} has not been read"))
+            Self::At(location) => Err(Error::config(Stage::Bundle, format!("the {location} has not been read"))
                 .with_remedy("call `CredentialBundle::resolve` first, which fetches what the bundle only names")),
         }
     }
@@ -74,7 +77,7 @@ impl KeySource {
         if self.passphrase.is_none() {
             return Ok(self);
         }
-        Err(Error::config(STAGE, "takes no passphrase, since there is nothing secret in it").in_field(field))
+        Err(Error::config(Stage::Bundle, "takes no passphrase, since there is nothing secret in it").in_field(field))
     }
 
     #[cfg(feature = "rsa")]
@@ -118,7 +121,7 @@ const PASSPHRASE_WANTED: &str = "put the passphrase into an environment variable
 
 #[cfg(feature = "rsa")]
 fn refused(error: KeyError) -> Error {
-    Error::key(STAGE, error)
+    Error::key(Stage::Bundle, error)
 }
 
 #[cfg(feature = "encrypted-keys")]
@@ -132,7 +135,7 @@ fn open(content: &[u8], text: Option<&str>, passphrase: &[u8]) -> Result<RsaKey,
 
 #[cfg(all(feature = "rsa", not(feature = "encrypted-keys")))]
 fn open(_: &[u8], _: Option<&str>, _: &[u8]) -> Result<RsaKey, Error> {
-    Err(Error::config(STAGE, "has a passphrase, and this program was built without support for encrypted keys")
+    Err(Error::config(Stage::Bundle, "has a passphrase, and this program was built without support for encrypted keys")
         .with_remedy("turn on the feature `encrypted-keys` of the crate `ibkr-oauth`"))
 }
 

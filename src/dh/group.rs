@@ -18,15 +18,13 @@ mod named;
 mod parameters;
 mod report;
 
+use self::parameters::MAKE_ANEW;
 pub use self::report::GroupReport;
 
 /// The shortest modulus with which the arithmetic works, in bits: two machine words.
 const MIN_BITS: u64 = 128;
 /// The longest modulus that is accepted, in bits.
 const MAX_BITS: u64 = 8192;
-
-/// The command that makes parameters as IBKR wants them.
-const MAKE_ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters, which IBKR must be given too";
 
 /// Diffie-Hellman parameters: a modulus of 128 to 8192 bits and a generator.
 ///
@@ -74,40 +72,12 @@ impl DhGroup {
         Self::new(prime, &generator)
     }
 
-    /// Reads a modulus in hexadecimal digits; the generator is 2, as IBKR's always is.
-    ///
-    /// Upper and lower case, `0x`, colons, white space and leading zeros are accepted. So are decimal digits, which are
-    /// known by their being 128 or more without a letter, `0x` or a colon among them. And so is the whole of what
-    /// `openssl dhparam -text -noout` prints, old versions and new; the generator is then the one printed.
-    ///
-    /// # Errors
-    /// When there is anything else in the text, when the number of bits that OpenSSL printed is not that of the modulus,
-    /// or when the numbers cannot work (see [`DhGroup`]).
-    pub fn from_hex(prime: &str) -> Result<Self, KeyError> {
-        digits::read(&encoding::plain(prime))
-    }
-
     /// Takes modulus and generator as unsigned big-endian numbers, with or without leading zeros.
     ///
     /// # Errors
     /// When the numbers cannot work (see [`DhGroup`]).
     pub fn from_be_bytes(prime: &[u8], generator: &[u8]) -> Result<Self, KeyError> {
         Self::new(BigUint::from_bytes_be(prime), &BigUint::from_bytes_be(generator))
-    }
-
-    /// Reads parameters in any textual form: those of [`from_pem`](Self::from_pem) and of
-    /// [`from_hex`](Self::from_hex).
-    ///
-    /// # Errors
-    /// As theirs.
-    pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        if digits::are_likely(&encoding::plain(text)) { Self::from_hex(text) } else { Self::from_pem(text) }
-    }
-
-    /// The name of the digits for which [`from_text`](Self::from_text) takes the text, if it does.
-    #[cfg(feature = "rsa")]
-    pub(crate) fn kind_of_digits(text: &str) -> Option<&'static str> {
-        digits::kind(&encoding::plain(text))
     }
 
     /// The 2048-bit MODP group, number 14 of RFC 3526, with the generator 2.
@@ -166,14 +136,6 @@ impl DhGroup {
     #[must_use]
     pub fn to_pem(&self) -> String {
         pem("DH PARAMETERS", &parameters::write(self.prime(), self.generator()))
-    }
-
-    /// Looks for what is unusual about the group, and changes nothing.
-    ///
-    /// Tests the modulus for primality, which takes some tenths of a second for 2048 bits and many seconds for 8192.
-    #[must_use]
-    pub fn check(&self) -> GroupReport {
-        GroupReport::of(self)
     }
 
     /// p.

@@ -2,9 +2,14 @@
 
 use http::StatusCode;
 
-use super::{ErrorKind, Stage, is_page};
+use self::entry::Entry;
+use super::{
+    kind::{ErrorKind, Stage},
+    text::is_page,
+};
 
 mod cause;
+mod entry;
 mod scope;
 mod statuses;
 #[cfg(test)]
@@ -13,18 +18,6 @@ mod words;
 
 pub use self::cause::Cause;
 pub(crate) use self::scope::Scope;
-
-/// One known way in which the broker says no. A field that is `None` fits everything.
-#[derive(Clone, Copy)]
-struct Entry {
-    status: Option<u16>,
-    stage: Option<Stage>,
-    /// Part of the broker's text, in lower case; `…` stands for anything. Empty fits every text.
-    text: &'static str,
-    cause: Cause,
-    scope: Scope,
-    remedy: &'static str,
-}
 
 /// What a refusal means.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::{Error, ErrorKind, Stage, catalogue};
-use crate::json;
+use super::{
+    Error, catalogue,
+    kind::{ErrorKind, Stage},
+    text::without_secret,
+};
+use crate::encoding::json;
 
 /// As much of a body is looked at for the words of a refusal, in bytes.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -82,16 +86,6 @@ impl Error {
     }
 }
 
-/// Whether a text names a field whose value is secret: the session in quotes, since an error's words may be of one too.
-pub(crate) fn names_secret(text: &str) -> bool {
-    !is_page(text) && ["\"session\"", "oauth_token_secret"].iter().any(|name| text.contains(name))
-}
-
-/// Whether a text is a page of HTML, or XML.
-pub(crate) fn is_page(text: &str) -> bool {
-    text.trim_start().starts_with('<')
-}
-
 fn says_something(error: Option<&Value>) -> bool {
     match error {
         Some(Value::String(words)) => !words.trim().is_empty(),
@@ -131,8 +125,4 @@ fn words_of(fields: &Map<String, Value>) -> Option<String> {
 
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| without_secret(value.to_string()), str::to_owned)
-}
-
-fn without_secret(text: String) -> String {
-    if names_secret(&text) { String::new() } else { text }
 }

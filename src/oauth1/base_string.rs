@@ -3,9 +3,10 @@
 use http::{Method, Uri};
 
 use super::{
-    base_uri::{BaseUri, UriError},
+    base_uri::BaseUri,
     encode::{compare_encoded, push_encoded, push_encoded_twice},
     parameters::{Parameter, form_parameters, query_parameters},
+    uri_error::UriError,
 };
 
 /// The signature base string of a request.

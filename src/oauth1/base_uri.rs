@@ -1,10 +1,10 @@
 //! The base string URI (RFC 5849 section 3.4.1.2).
 
-use std::{error, fmt};
+use std::fmt;
 
 use http::Uri;
 
-use super::origin::Origin;
+use super::{origin::Origin, uri_error::UriError};
 
 /// The part of a request's URI that is signed by itself: scheme, host, port where it is not the scheme's own, and path.
 ///
@@ -12,50 +12,6 @@ use super::origin::Origin;
 /// authority's text, so that it is what every HTTP client sends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BaseUri(String);
-
-/// Why a URI cannot be signed: what would be sent is not certain to be what was signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UriError {
-    /// The text is no URI at all.
-    Syntax,
-    /// There is no host: the URI is relative.
-    NoAuthority,
-    /// The scheme is neither `http` nor `https`.
-    Scheme,
-    /// There is a user name or a password before the host.
-    UserInfo,
-    /// The host is empty or has characters that HTTP clients treat differently. Write it with `xn--`.
-    Host,
-    /// The port is not a number from 0 to 65535.
-    Port,
-    /// There is a character outside ASCII; clients percent-encode it, each in its own way.
-    NonAscii,
-    /// The path has a segment `.` or `..` (also as `%2e`), which some clients resolve before they send.
-    DotSegment,
-    /// There is a fragment (`#…`), which is never sent.
-    Fragment,
-}
-
-impl fmt::Display for UriError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Syntax => "the URL is not a valid one",
-            Self::NoAuthority => "the URL has no host: an absolute URL is needed",
-            Self::Scheme => "the URL's scheme is neither `http` nor `https`",
-            Self::UserInfo => "the URL has a user name or password before its host",
-            Self::Host => "the URL's host is empty or has characters that clients treat differently",
-            Self::Port => "the URL's port is not a number from 0 to 65535",
-            Self::NonAscii => {
-                "the URL has characters outside ASCII: percent-encode them, and write the host with `xn--`"
-            }
-            Self::DotSegment => "the URL's path has a segment `.` or `..`, which clients resolve before they send",
-            Self::Fragment => "the URL has a fragment (`#…`), which is never sent",
-        })
-    }
-}
-
-impl error::Error for UriError {}
 
 /// Reads a URI that is to be signed from text, and checks it as [`BaseUri::new`] does.
 ///

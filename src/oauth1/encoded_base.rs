@@ -4,8 +4,9 @@ use http::{Uri, uri::Scheme};
 
 use super::{
     append::{append_encoded, append_reserved, append_unreserved},
-    base_uri::{UriError, is_dot_segment},
+    base_uri::is_dot_segment,
     origin::Origin,
+    uri_error::UriError,
 };
 
 /// The start of a base string URI, checked and encoded once: nearly all requests of a signer go to one base URL.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{Uri, uri::Scheme};
 
-use super::base_uri::UriError;
+use super::uri_error::UriError;
 
 /// Scheme, host and port, checked and still where they stand in the URI. Two are equal where the same server answers.
 #[derive(Clone, Copy, Debug)]

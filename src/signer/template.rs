@@ -1,9 +1,9 @@
 //! All of a signature that is the same from request to request, encoded once, with holes for what is not.
 
-use super::{STAGE, check::check, head::Head, mac::KeyedMac, pairs::ProtocolName, scratch::Scratch};
+use super::{check::check, head::Head, mac::KeyedMac, pairs::ProtocolName, scratch::Scratch};
 use crate::{
     consumer::{Consumer, Hosts, QueryPolicy, uri_error},
-    error::Error,
+    error::{Error, Stage},
     oauth1::{EncodedBase, append_base_uri, append_base64_encoded, append_encoded, append_encoded_twice},
     secret::Secret,
 };
@@ -96,7 +96,7 @@ impl Template {
             .map_err(protocol_name)?;
         out.extend_from_slice(head.method.as_str().as_bytes());
         out.push(b'&');
-        append_base_uri(out, head.uri, base_url).map_err(|error| uri_error(STAGE, error))?;
+        append_base_uri(out, head.uri, base_url).map_err(|error| uri_error(Stage::Sign, error))?;
         if let (QueryPolicy::InUrl, Some(query)) = (self.policy, query) {
             append_encoded(out, b"?");
             append_encoded(out, query.as_bytes());
@@ -132,6 +132,6 @@ impl Template {
 }
 
 fn protocol_name(_: ProtocolName) -> Error {
-    Error::config(STAGE, "a parameter of the request is called `oauth_…`")
+    Error::config(Stage::Sign, "a parameter of the request is called `oauth_…`")
         .with_remedy("leave the protocol's parameters to the signer, which puts them into the header")
 }

@@ -262,7 +262,7 @@ fn a_bundle_is_read_from_a_larger_configuration_too() {
 
 #[cfg(feature = "rsa")]
 mod keys {
-    use ibkr_oauth::{Context, Entropy, EntropyError, Timestamp, diagnose::examine};
+    use ibkr_oauth::{Context, Entropy, EntropyError, Timestamp, diagnose::check};
 
     use super::*;
 
@@ -338,7 +338,7 @@ mod keys {
         let big = |text: &str| format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect();
         for bundle in [resolved(&little), resolved(&big)] {
             bundle.consumer().unwrap();
-            let said = examine(&bundle, &mut Context::new(Timestamp::default(), &mut NoDice)).to_string();
+            let said = check(&bundle, &mut Context::new(Timestamp::default(), &mut NoDice)).to_string();
             assert!(
                 said.contains("the prime has 2048 bits") && said.contains("RSA private key of 2048 bits"),
                 "{said}"

@@ -11,7 +11,7 @@
 )]
 
 mod catalogue;
-mod examine;
+mod check;
 mod explain;
 #[path = "../support/fixture.rs"]
 mod fixture;

@@ -10,7 +10,7 @@ use ibkr_oauth::{
     Compete, Consumer, Context, CredentialBundle, Endpoints, Error, ErrorKind, KeyLocation, QueryPolicy, Secret, Stage,
     Timestamp,
     dh::DhGroup,
-    diagnose::{Cause, Explanation, Parts, Slip, Subject, Verdict, clock_skew, compare, examine},
+    diagnose::{Cause, CredentialParts, Explanation, Severity, Slip, Subject, check, clock_skew, compare},
     key::RsaKey,
     oauth1::{self, AuthorizationHeader, percent_encode},
     simulator::{Broker, Fault, RefusalReason, test_keys},
@@ -51,11 +51,11 @@ fn bundle(change: impl FnOnce(&mut serde_json::Value)) -> CredentialBundle {
     CredentialBundle::from_json(&value.to_string()).unwrap()
 }
 
-/// The verdict of an examination, and its worst finding with its remedy.
-fn examined(bundle: &CredentialBundle) -> (Verdict, String) {
-    let examination = examine(bundle, &mut Context::new(NOW, &mut SeededEntropy(1)));
-    let worst = examination.worst().map_or(String::new(), |finding| finding.message.clone());
-    (examination.verdict(), format!("{worst} -> {}", examination.next_step()))
+/// The verdict of an findings, and its worst finding with its remedy.
+fn examined(bundle: &CredentialBundle) -> (Severity, String) {
+    let findings = check(bundle, &mut Context::new(NOW, &mut SeededEntropy(1)));
+    let worst = findings.worst().map_or(String::new(), |finding| finding.message.clone());
+    (findings.severity(), format!("{worst} -> {}", findings.next_step()))
 }
 
 fn base_string(query: &str, oauth: &[(&str, &str)]) -> String {
@@ -88,7 +88,7 @@ fn pain_01_invalid_consumer_is_told_from_wrong_credentials() {
         error.remedy()
     );
     let (verdict, advice) = examined(&bundle(|_| ()));
-    assert_eq!(verdict, Verdict::Fine);
+    assert_eq!(verdict, Severity::Ok);
     assert!(advice.contains("`invalid consumer`, only waiting is left"), "{advice}");
 }
 
@@ -126,12 +126,12 @@ fn pain_04_keys_that_were_mangled_on_their_way() {
         let key = RsaKey::from_pem(&mangled).unwrap();
         assert_eq!(key.fingerprint(), fingerprint);
         assert!(!key.public_key_pem().contains('\r'), "written anew in the form that the portal takes");
-        let examination = examine(
+        let findings = check(
             &bundle(|fields| fields["signature_key"] = mangled.into()),
             &mut Context::new(NOW, &mut SeededEntropy(1)),
         );
-        assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
-        assert!(examination.to_string().contains(&fingerprint), "to compare with the portal: {examination}");
+        assert_eq!(findings.severity(), Severity::Ok, "{findings}");
+        assert!(findings.to_string().contains(&fingerprint), "to compare with the portal: {findings}");
     }
 }
 
@@ -140,7 +140,7 @@ fn pain_05_an_access_token_secret_that_a_shell_cut() {
     let cut = secret()[..129].to_owned();
     let broken = bundle(|fields| fields["access_token_secret"] = cut.clone().into());
     let (verdict, advice) = examined(&broken);
-    assert_eq!(verdict, Verdict::Error);
+    assert_eq!(verdict, Severity::Error);
     assert!(advice.contains("129 characters of 344") && advice.contains("cut"), "{advice}");
     assert!(!advice.contains(&cut[..8]), "{advice}");
     let error = broken.access_token().unwrap_err();
@@ -161,7 +161,7 @@ fn pain_06_diffie_hellman_parameters_in_every_form() {
     }
     // `openssl dhparam -outform PEM 2048 -out dhparam.pem` leaves an empty file behind.
     let (verdict, advice) = examined(&bundle(|fields| fields["dh_params"] = "".into()));
-    assert_eq!(verdict, Verdict::Error);
+    assert_eq!(verdict, Severity::Error);
     assert!(advice.contains("the text is empty") && advice.contains("dhparam -out dhparam.pem 2048"), "{advice}");
 }
 
@@ -174,7 +174,7 @@ fn pain_07_diffie_hellman_parameters_that_read_as_negative() {
     der.remove(8);
     (der[7], der[3]) = (0, der[3] - 1);
     let (verdict, advice) = examined(&bundle(|fields| fields["dh_params"] = STANDARD.encode(&der).into()));
-    assert_eq!(verdict, Verdict::Error);
+    assert_eq!(verdict, Severity::Error);
     assert!(advice.contains("negative number") && advice.contains("every signature would fail"), "{advice}");
     assert!(advice.contains("dhparam"), "{advice}");
 }
@@ -193,7 +193,7 @@ fn pain_08_keys_that_are_no_files() {
         KeyLocation::Env(_) => Ok(Secret::from(pem.as_bytes())),
         _ => Err("no files here"),
     });
-    assert_eq!(examined(&resolved.unwrap()).0, Verdict::Fine);
+    assert_eq!(examined(&resolved.unwrap()).0, Severity::Ok);
     let error = named.resolve(|_| Err::<Secret, _>("not set")).unwrap_err().to_string();
     assert!(error.contains("`signature_key`") && error.contains("`IBKR_SIGNATURE_KEY`"), "{error}");
 }
@@ -205,9 +205,9 @@ fn pain_12_swapped_keys_look_like_a_signing_bug() {
         fields["encryption_key"] = test_keys::SIGNING_KEY.into();
     });
     let (verdict, advice) = examined(&swapped);
-    assert_eq!(verdict, Verdict::Error);
+    assert_eq!(verdict, Severity::Error);
     assert!(advice.contains("the two keys are swapped"), "{advice}");
-    // Without an examination: the broker refuses, or the secret does not open.
+    // Without an findings: the broker refuses, or the secret does not open.
     let consumer = swapped.consumer().unwrap().with_endpoints(Endpoints::default());
     let mut rng = SeededEntropy(1);
     let token = swapped.access_token().unwrap().unwrap();
@@ -399,11 +399,11 @@ fn pain_33_a_clock_that_is_off() {
 fn findings_name_the_field() {
     let mut rng = SeededEntropy(1);
     let cut = secret()[..129].to_owned();
-    let examination = Parts::new()
+    let findings = CredentialParts::new()
         .base_url("http://127.0.0.1:8080/v1/api")
         .access_token_secret(&cut)
         .encryption_key(test_keys::DECRYPTION_KEY.as_bytes())
-        .examine(&mut Context::new(NOW, &mut rng));
-    assert_eq!(examination.worst().unwrap().subject, Subject::AccessTokenSecret);
-    assert!(examination.to_string().contains("access_token_secret"), "{examination}");
+        .check(&mut Context::new(NOW, &mut rng));
+    assert_eq!(findings.worst().unwrap().subject, Subject::AccessTokenSecret);
+    assert!(findings.to_string().contains("access_token_secret"), "{findings}");
 }

@@ -51,9 +51,18 @@ impl Crate {
     /// Adds a file to the module, and returns the modules that it declares in files of their own.
     pub(crate) fn add_file(&mut self, module: &[String], text: &str) -> Vec<String> {
         let parsed = syn::parse_file(text).unwrap();
-        let mut reader = Reader { file: File::default(), module: module.to_vec(), inner: 0, children: Vec::new() };
+        let mut reader = Reader {
+            file: File::default(),
+            module: module.to_vec(),
+            inner: 0,
+            children: Vec::new(),
+            exported: HashMap::new(),
+        };
         reader.children = parsed.items.iter().filter_map(child).collect();
-        reader.items(&parsed.items);
+        // Imports first, since what comes before them may use them.
+        let (imports, rest): (Vec<_>, Vec<_>) = parsed.items.into_iter().partition(|item| matches!(item, Item::Use(_)));
+        reader.items(&imports);
+        reader.items(&rest);
         let file = self.files.entry(module.to_vec()).or_default();
         file.items.extend(reader.file.items);
         file.imports.extend(reader.file.imports);
@@ -106,6 +115,8 @@ struct Reader {
     /// How many modules without a file of their own are around what is read.
     inner: usize,
     children: Vec<String>,
+    /// What is exported again under which name, and so may be used here without a path.
+    exported: HashMap<String, Segments>,
 }
 
 fn is_test(attributes: &[Attribute]) -> bool {
@@ -184,10 +195,12 @@ impl Reader {
         let whole = if name == "self" { path.clone() } else { [path.as_slice(), &[name.to_owned()]].concat() };
         let here = if here == "self" { path.last().cloned().unwrap_or_default() } else { here.to_owned() };
         if let Some(absolute) = self.absolute(&whole) {
-            self.file.imports.insert(here, absolute);
+            self.file.imports.insert(here.clone(), absolute);
         }
         if names {
             self.name(&whole);
+        } else if let Some(absolute) = self.absolute(&whole) {
+            self.exported.insert(here, absolute);
         }
     }
 
@@ -257,6 +270,9 @@ impl Reader {
 impl<'ast> Visit<'ast> for Reader {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if let Some(exported) = segments.first().and_then(|first| self.exported.get(first)) {
+            self.file.named.insert(exported.clone());
+        }
         self.name(&segments);
         visit::visit_path(self, path);
     }

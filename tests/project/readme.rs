@@ -11,7 +11,7 @@ fn every_screen_is_shown_as_it_is() {
     for (page, name, screen) in [
         (README, "doctor", include_str!("../../docs/screens/doctor.txt")),
         (COMMAND_LINE, "doctor", include_str!("../../docs/screens/doctor.txt")),
-        (COMMAND_LINE, "examine", include_str!("../../docs/screens/examine.txt")),
+        (COMMAND_LINE, "offline", include_str!("../../docs/screens/offline.txt")),
         (COMMAND_LINE, "keygen", include_str!("../../docs/screens/keygen.txt")),
     ] {
         let block = format!("<!-- docs/screens/{name}.txt -->\n```text\n{screen}```\n");

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, Request};
 use ibkr_oauth::{
     Context, CredentialBundle, Error, QueryPolicy,
-    diagnose::{Explanation, Parts, compare, examine},
+    diagnose::{self, CredentialParts, Explanation, compare},
     simulator::test_keys,
 };
 use serde::Serialize;
@@ -15,7 +15,7 @@ use serde::Serialize;
 const MARKER: &str = "MARKER";
 
 #[track_caller]
-fn check(what: &(impl Display + Debug + Serialize)) {
+fn assert_hidden(what: &(impl Display + Debug + Serialize)) {
     let shown = format!("{what} {what:#} {what:?} {what:#?} {}", serde_json::to_string(what).unwrap());
     assert!(!shown.contains(MARKER), "{shown}");
     for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
@@ -41,9 +41,9 @@ fn examinations() {
                 "realm": format!("{MARKER} realm"),
             });
             let bundle = CredentialBundle::from_json(&bundle.to_string()).unwrap();
-            check(&examine(&bundle, &mut cx));
+            assert_hidden(&diagnose::check(&bundle, &mut cx));
         }
-        let parts = Parts::new()
+        let parts = CredentialParts::new()
             .consumer_key("ABCMARKER\u{1b}")
             .realm(MARKER)
             .base_url("https://user:MARKER@host/?MARKER")
@@ -52,7 +52,7 @@ fn examinations() {
             .signature_key(b"\xff\xfeMARKER")
             .encryption_key(test_keys::SIGNING_KEY.as_bytes())
             .dh_params(b"MARKER");
-        check(&parts.examine(&mut cx));
+        assert_hidden(&parts.check(&mut cx));
         assert!(!format!("{parts:?}").contains(MARKER));
     }
 }
@@ -65,7 +65,7 @@ fn explanations_and_comparisons() {
         for policy in QueryPolicy::ALL {
             let uri = url.parse().unwrap();
             let explanation = Explanation::of_signed(&Method::POST, &uri, header, None, policy).unwrap();
-            check(&explanation);
+            assert_hidden(&explanation);
             let own = explanation.base_string();
             assert!(own.contains(MARKER), "whole on demand");
             for other in [
@@ -78,8 +78,8 @@ fn explanations_and_comparisons() {
                 format!("{MARKER}&{MARKER}&{MARKER}"),
                 format!("{}GET&https%3A%2F%2Fh%2F&{}", MARKER.repeat(9), MARKER.repeat(9)),
             ] {
-                check(&explanation.compare(&other));
-                check(&compare(&other, own));
+                assert_hidden(&explanation.compare(&other));
+                assert_hidden(&compare(&other, own));
             }
         }
     }

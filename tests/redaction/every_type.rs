@@ -34,7 +34,7 @@ const SEARCHED: [&str; 45] = [
     "Driver",
     "TokenId",
     "Error",
-    "Examination",
+    "Findings",
     "Exchange",
     "ExplainedParameter",
     "Explanation",

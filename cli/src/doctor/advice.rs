@@ -1,8 +1,8 @@
-//! What to do about a refused sign-in, given what the examination has ruled out.
+//! What to do about a refused sign-in, given what the findings has ruled out.
 
 use ibkr_oauth::{
     Error, ErrorKind,
-    diagnose::{Cause, Examination},
+    diagnose::{Cause, Findings},
 };
 
 use super::is_fine;
@@ -13,11 +13,11 @@ pub(super) fn is_about_proof(error: &Error) -> bool {
 }
 
 /// Both sides computed different tokens, although the broker accepted signature, token and secret.
-pub(super) fn on_proof(error: &Error, examination: &Examination) -> String {
-    if !is_fine(examination, &["encryption_key", "access_token_secret"]) {
+pub(super) fn on_proof(error: &Error, findings: &Findings) -> String {
+    if !is_fine(findings, &["encryption_key", "access_token_secret"]) {
         return error.remedy().to_owned();
     }
-    if !is_fine(examination, &["consumer_key"]) {
+    if !is_fine(findings, &["consumer_key"]) {
         return "compare the consumer key with the portal's, letter by letter: the proof is computed over it"
             .to_owned();
     }
@@ -27,8 +27,8 @@ pub(super) fn on_proof(error: &Error, examination: &Examination) -> String {
 }
 
 /// The broker refused the request for a live session token.
-pub(super) fn on_refusal(error: &Error, examination: &Examination) -> String {
-    let fits = is_fine(examination, &["encryption_key", "access_token_secret"]);
+pub(super) fn on_refusal(error: &Error, findings: &Findings) -> String {
+    let fits = is_fine(findings, &["encryption_key", "access_token_secret"]);
     match error.cause() {
         Some(Cause::LiveSessionTokenRefused) if fits => {
             "the encryption key opens the secret, so the signature key is the likeliest cause: compare its SHA-256 above \

@@ -12,10 +12,10 @@ pub(super) fn probe(agent: &Agent, signer: &Signer, report: &mut Report) -> Resu
     let asked = with_context(|cx| signer.brokerage().status(cx))
         .and_then(|exchange| ibkr_oauth::adapter::ureq::send(agent, exchange));
     if asked.as_ref().is_ok_and(ibkr_oauth::BrokerageStatus::is_ready) {
-        return report.fine(BROKERAGE, "open already");
+        return report.ok(BROKERAGE, "open already");
     }
     match brokerage::open(agent, signer) {
-        Ok(()) => report.fine(BROKERAGE, "opened; without tickles it ends in six minutes"),
+        Ok(()) => report.ok(BROKERAGE, "opened; without tickles it ends in six minutes"),
         Err(failure) => report.error(BROKERAGE, failure.what(), failure.remedy()),
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn probe(
     match call.max_redirects(0).max_redirects_will_error(false).timeout_global(Some(PATIENCE)).run() {
         Ok(response) => {
             if is_secure {
-                report.fine(TLS, "the certificate is good")?;
+                report.ok(TLS, "the certificate is good")?;
             }
             compare_clocks(clock_skew(response.headers(), sent, credentials::now()), response.headers(), report)?;
             Ok(true)
@@ -67,11 +67,11 @@ fn connect(route: &Route, url: &Uri, report: &mut Report) -> Result<bool, Failur
     let own = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(default_port));
     let ((host, port), role) = match route {
         Route::Through { proxy, shown, variable } => {
-            report.fine(PROXY, &format!("{shown}, as {variable} says"))?;
+            report.ok(PROXY, &format!("{shown}, as {variable} says"))?;
             ((proxy.host(), proxy.port()), "the proxy ")
         }
         Route::Excepted(variable) => {
-            report.fine(PROXY, &format!("none: {variable} names {}", own.0))?;
+            report.ok(PROXY, &format!("none: {variable} names {}", own.0))?;
             (own, "")
         }
         Route::Direct => (own, ""),
@@ -95,7 +95,7 @@ fn connect(route: &Route, url: &Uri, report: &mut Report) -> Result<bool, Failur
     for address in addresses {
         match TcpStream::connect_timeout(&address, PATIENCE) {
             Ok(_) => {
-                report.fine(REACHABILITY, &format!("{place} takes connections"))?;
+                report.ok(REACHABILITY, &format!("{place} takes connections"))?;
                 return Ok(true);
             }
             Err(error) => trouble = Some(error),
@@ -115,13 +115,13 @@ fn compare_clocks(skew: Option<i64>, headers: &HeaderMap, report: &mut Report) -
     let Some(seconds) = skew else {
         let why =
             if headers.contains_key("date") { "the reply took too long to tell" } else { "the reply has no date" };
-        return report.fine(CLOCK, &format!("could not be compared: {why}"));
+        return report.ok(CLOCK, &format!("could not be compared: {why}"));
     };
     let by = seconds.unsigned_abs();
     let relation = if seconds < 0 { "behind" } else { "ahead of" };
     let message = format!("the broker's clock is {by} s {relation} this machine's");
     match by {
-        0..NOTEWORTHY => report.fine(CLOCK, "agrees with the broker's, to within seconds"),
+        0..NOTEWORTHY => report.ok(CLOCK, "agrees with the broker's, to within seconds"),
         NOTEWORTHY..TOO_MUCH => report.warning(CLOCK, &message, SET),
         _ => report.error(CLOCK, &format!("{message}: requests dated so are refused"), SET),
     }

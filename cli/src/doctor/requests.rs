@@ -59,7 +59,7 @@ pub(super) fn probe(
             [] => "; so it is under every other, so that the broker seems not to look at the query".to_owned(),
             refused => format!("; not under {}", names(refused)),
         };
-        report.fine(REQUESTS, &format!("accepted under the query policy `{own}`{others}"))?;
+        report.ok(REQUESTS, &format!("accepted under the query policy `{own}`{others}"))?;
         return Ok(Some(signer(consumer, own, access_token, token)?));
     }
     match (accepted.as_slice(), refusal) {

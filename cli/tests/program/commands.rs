@@ -375,11 +375,10 @@ fn shows_a_token(outcome: &Outcome) -> bool {
 
 #[test]
 fn no_command_shows_a_secret() {
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 9] = [
         &["token"],
         &["request", "--open", "GET", "/iserver/accounts"],
         &["request", "GET", "/iserver/accounts"],
-        &["examine"],
         &["doctor"],
         &["doctor", "--offline"],
         &["authorize"],

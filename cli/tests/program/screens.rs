@@ -1,4 +1,4 @@
-//! What users see of `examine`, `doctor` and `keygen`, as it stands in `docs/screens`: a test compares, so that no screen
+//! What users see of `doctor` and `keygen`, as it stands in `docs/screens`: a test compares, so that no screen
 //! in the documentation rots. `UPDATE_SCREENS=1 cargo test --features cli --test screens` writes them anew.
 
 use std::{env, fs, path::Path};
@@ -28,7 +28,7 @@ fn text(outcome: &Outcome, status: i32) -> String {
 }
 
 #[test]
-fn examine_with_swapped_keys() {
+fn offline_with_swapped_keys() {
     let (_server, user) = start();
     let swapped = user.change(&json!({
         "base_url": "https://api.ibkr.com/v1/api",
@@ -36,8 +36,8 @@ fn examine_with_swapped_keys() {
         "signature_key": include_str!("../../../tests/data/keys/rsa_three_primes_pkcs8.pem"),
         "encryption_key": include_str!("../../../tests/data/keys/pkcs8.pem"),
     }));
-    let outcome = run_in(&user.folder.0, &["examine", "--bundle", swapped.to_str().unwrap()]);
-    assert_screen("examine.txt", "examine --bundle bundle.json", &text(&outcome, 1));
+    let outcome = run_in(&user.folder.0, &["doctor", "--offline", "--bundle", swapped.to_str().unwrap()]);
+    assert_screen("offline.txt", "doctor --offline --bundle bundle.json", &text(&outcome, 1));
 }
 
 #[test]

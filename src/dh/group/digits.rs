@@ -3,7 +3,10 @@
 use num_bigint::BigUint;
 
 use super::DhGroup;
-use crate::key::{KeyError, encoding::bare};
+use crate::key::{
+    KeyError,
+    encoding::{self, bare},
+};
 
 const PRINT_ANEW: &str = "give the hexadecimal digits of the prime, or what `openssl dhparam -in dhparam.pem -text -noout` \
                           prints, or the PEM file itself";
@@ -17,8 +20,38 @@ const LEAST_DECIMAL: usize = 128;
 /// A modulus of 8192 bits has 2467 decimal digits. To read them takes time that grows faster than they.
 const MOST_DECIMAL: usize = 4096;
 
+impl DhGroup {
+    /// Reads a modulus in hexadecimal digits; the generator is 2, as IBKR's always is.
+    ///
+    /// Upper and lower case, `0x`, colons, white space and leading zeros are accepted. So are decimal digits, which are
+    /// known by their being 128 or more without a letter, `0x` or a colon among them. And so is the whole of what
+    /// `openssl dhparam -text -noout` prints, old versions and new; the generator is then the one printed.
+    ///
+    /// # Errors
+    /// When there is anything else in the text, when the number of bits that OpenSSL printed is not that of the modulus,
+    /// or when the numbers cannot work (see [`DhGroup`]).
+    pub fn from_hex(prime: &str) -> Result<Self, KeyError> {
+        read(&encoding::plain(prime))
+    }
+
+    /// Reads parameters in any textual form: those of [`from_pem`](Self::from_pem) and of
+    /// [`from_hex`](Self::from_hex).
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        if are_likely(&encoding::plain(text)) { Self::from_hex(text) } else { Self::from_pem(text) }
+    }
+
+    /// The name of the digits for which [`from_text`](Self::from_text) takes the text, if it does.
+    #[cfg(feature = "rsa")]
+    pub(crate) fn kind_of_digits(text: &str) -> Option<&'static str> {
+        kind(&encoding::plain(text))
+    }
+}
+
 /// Whether `text` is digits or OpenSSL's print of parameters, and not PEM or base64.
-pub(super) fn are_likely(text: &str) -> bool {
+fn are_likely(text: &str) -> bool {
     let text = bare(text);
     if text.contains("-----BEGIN") {
         return false;
@@ -33,12 +66,12 @@ pub(super) fn are_likely(text: &str) -> bool {
 
 /// Whether the digits are hexadecimal or decimal ones, if they are [likely](are_likely) to be any.
 #[cfg(feature = "rsa")]
-pub(super) fn kind(text: &str) -> Option<&'static str> {
+fn kind(text: &str) -> Option<&'static str> {
     let printed = are_likely(text).then(|| Printed::of(bare(text)).ok()).flatten()?;
     Some(if printed.prime.are_decimal() { "decimal" } else { "hexadecimal" })
 }
 
-pub(super) fn read(text: &str) -> Result<DhGroup, KeyError> {
+fn read(text: &str) -> Result<DhGroup, KeyError> {
     let text = bare(text);
     let refuse = |how: &str| KeyError::new(how).with_remedy(PRINT_ANEW);
     if text.is_empty() {

@@ -3,11 +3,14 @@
 use der::{Tag, Tagged, asn1::AnyRef};
 use num_bigint::BigUint;
 
-use super::MAKE_ANEW;
 use crate::key::{
     KeyError,
     encoding::{Content, Wanted, elements, outer},
 };
+
+/// The command that makes parameters as IBKR wants them.
+pub(super) const MAKE_ANEW: &str =
+    "`openssl dhparam -out dhparam.pem 2048` makes new parameters, which IBKR must be given too";
 
 /// Modulus and generator, the first two members both of PKCS#3's `DHParameter` and of X9.42's `DomainParameters`; what
 /// follows them (the length of an exponent; the order of a subgroup and how it was found) says nothing that is needed.

@@ -27,20 +27,26 @@ pub struct GroupReport {
     pub generator_exceeded_prime: bool,
 }
 
-impl GroupReport {
-    pub(super) fn of(group: &DhGroup) -> Self {
-        let is = |flavor| is_prime(flavor, group.montgomery().modulus().as_ref());
+impl DhGroup {
+    /// Looks for what is unusual about the group, and changes nothing.
+    ///
+    /// Tests the modulus for primality, which takes some tenths of a second for 2048 bits and many seconds for 8192.
+    #[must_use]
+    pub fn check(&self) -> GroupReport {
+        let is = |flavor| is_prime(flavor, self.montgomery().modulus().as_ref());
         // A safe prime is the usual case, and then one test answers both questions.
         let is_safe_prime = is(Flavor::Safe);
-        Self {
-            bits: group.bits(),
+        GroupReport {
+            bits: self.bits(),
             is_prime: is_safe_prime || is(Flavor::Any),
             is_safe_prime,
-            small_generator: u32::try_from(group.generator()).ok(),
-            generator_exceeded_prime: group.0.generator_exceeded_prime,
+            small_generator: u32::try_from(self.generator()).ok(),
+            generator_exceeded_prime: self.0.generator_exceeded_prime,
         }
     }
+}
 
+impl GroupReport {
     /// Whether anything about the group is other than IBKR documents or than is safe.
     #[must_use]
     pub fn has_warnings(&self) -> bool {

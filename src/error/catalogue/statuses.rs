@@ -1,6 +1,7 @@
 //! What a status means where the words beside it are not known.
 
-use super::{super::Stage, Cause, Entry, Scope};
+use super::{cause::Cause, entry::Entry, scope::Scope};
+use crate::error::kind::Stage;
 
 const fn status(status: u16, cause: Cause, scope: Scope, remedy: &'static str) -> Entry {
     Entry { status: Some(status), stage: None, text: "", cause, scope, remedy }

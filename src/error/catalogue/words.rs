@@ -3,10 +3,12 @@
 //! An entry with a status counts in it alone: its words are common ones, and elsewhere they may be about something else.
 
 use super::{
-    super::Stage,
-    Cause, Entry, Scope,
+    cause::Cause,
+    entry::Entry,
+    scope::Scope,
     statuses::{ADDRESS, LST_REFUSED, NEW_TOKEN, WAIT},
 };
+use crate::error::kind::Stage;
 
 const fn words(text: &'static str, cause: Cause, scope: Scope, remedy: &'static str) -> Entry {
     Entry { status: None, stage: None, text, cause, scope, remedy }

@@ -10,7 +10,7 @@ use ::rsa::{
     traits::PublicKeyParts,
 };
 
-use super::{check_bits, check_exponent, has_no_parameters, significant_bits};
+use super::limits::{check_bits, check_exponent, has_no_parameters, significant_bits};
 use crate::{
     encoding::{hexadecimal, pem},
     key::{

@@ -4,7 +4,7 @@ use crate::fixture::{self, NOW, SeededEntropy};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Context, CredentialBundle, KeyLocation, Secret,
-    diagnose::{Examination, Finding, Parts, Subject, Verdict, examine},
+    diagnose::{CredentialParts, Finding, Findings, Severity, Subject, check},
     key::RsaKey,
     simulator::{Broker, test_keys},
 };
@@ -34,17 +34,17 @@ fn bundle() -> Value {
     })
 }
 
-fn look(bundle: &Value) -> Examination {
+fn look(bundle: &Value) -> Findings {
     let bundle = CredentialBundle::from_json(&bundle.to_string()).unwrap();
-    let examination = examine(&bundle, &mut Context::new(NOW, &mut SeededEntropy(1)));
-    shows_nothing(&examination);
-    examination
+    let findings = check(&bundle, &mut Context::new(NOW, &mut SeededEntropy(1)));
+    shows_nothing(&findings);
+    findings
 }
 
 /// Neither key, nor secret, nor token, nor the whole consumer key.
-fn shows_nothing(examination: &Examination) {
-    let json = serde_json::to_string(examination).unwrap();
-    let shown = format!("{examination} {examination:?} {examination:#?} {json}");
+fn shows_nothing(findings: &Findings) {
+    let json = serde_json::to_string(findings).unwrap();
+    let shown = format!("{findings} {findings:?} {findings:#?} {json}");
     let secret = secret();
     let keys = [SIGNATURE_KEY, ENCRYPTION_KEY].into_iter().flat_map(str::lines);
     let lines = keys.filter(|line| !line.starts_with("-----")).skip(1);
@@ -58,17 +58,17 @@ fn file(name: &str) -> String {
 }
 
 #[track_caller]
-fn finds(examination: &Examination, verdict: Verdict, subject: Subject, message: &str, next: &str) {
-    let worst = examination.worst().unwrap_or_else(|| panic!("nothing was found:\n{examination}"));
-    assert_eq!((worst.verdict, worst.subject), (verdict, subject), "{examination}");
-    assert_eq!(examination.verdict(), verdict);
+fn finds(findings: &Findings, verdict: Severity, subject: Subject, message: &str, next: &str) {
+    let worst = findings.worst().unwrap_or_else(|| panic!("nothing was found:\n{findings}"));
+    assert_eq!((worst.severity, worst.subject), (verdict, subject), "{findings}");
+    assert_eq!(findings.severity(), verdict);
     assert!(worst.message.contains(message), "{}", worst.message);
-    assert!(examination.next_step().contains(next), "{}", examination.next_step());
-    assert!(examination.to_string().ends_with(&format!("next: {}", examination.next_step())));
+    assert!(findings.next_step().contains(next), "{}", findings.next_step());
+    assert!(findings.to_string().ends_with(&format!("next: {}", findings.next_step())));
 }
 
 #[track_caller]
-fn with(field: &str, value: impl Into<Value>, verdict: Verdict, subject: Subject, message: &str, next: &str) {
+fn with(field: &str, value: impl Into<Value>, verdict: Severity, subject: Subject, message: &str, next: &str) {
     let mut bundle = bundle();
     bundle[field] = value.into();
     finds(&look(&bundle), verdict, subject, message, next);
@@ -76,11 +76,11 @@ fn with(field: &str, value: impl Into<Value>, verdict: Verdict, subject: Subject
 
 #[test]
 fn a_bundle_in_which_everything_fits_is_fine() {
-    let examination = look(&bundle());
-    assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
-    assert!(examination.worst().is_none());
-    assert!(examination.next_step().contains("only waiting is left"));
-    let text = examination.to_string();
+    let findings = look(&bundle());
+    assert_eq!(findings.severity(), Severity::Ok, "{findings}");
+    assert!(findings.worst().is_none());
+    assert!(findings.next_step().contains("only waiting is left"));
+    let text = findings.to_string();
     for words in [
         "the encryption key opens it, to 32 bytes",
         "344 characters",
@@ -93,23 +93,23 @@ fn a_bundle_in_which_everything_fits_is_fine() {
     ] {
         assert!(text.contains(words), "{words} is missing:\n{text}");
     }
-    let value = serde_json::to_value(&examination).unwrap();
+    let value = serde_json::to_value(&findings).unwrap();
     assert_eq!(value["consumer_key"], "SIM…");
     assert_eq!(value["query_policy"], "rfc5849");
     assert_eq!(value["findings"][0]["subject"], "consumer_key");
-    assert_eq!(value["findings"][0]["verdict"], "fine");
+    assert_eq!(value["findings"][0]["severity"], "ok");
 }
 
 #[test]
 fn names() {
+    use Severity::{Error, Warning};
     use Subject::{AccessToken, ConsumerKey, Realm};
-    use Verdict::{Error, Fine, Warning};
     with("consumer_key", "simulator", Warning, ConsumerKey, "lower-case", "upper case");
     with("consumer_key", "TOOLONGAKEY", Warning, ConsumerKey, "11 characters", "letter by letter");
     for fine in ["AB1DEFGHI", "0123456789abcdef012345678"] {
         let mut bundle = bundle();
         bundle["consumer_key"] = fine.into();
-        assert_eq!(look(&bundle).verdict(), Fine, "{fine}");
+        assert_eq!(look(&bundle).severity(), Severity::Ok, "{fine}");
     }
     with("realm", "test_realm", Error, Realm, "not this consumer's", "limited_poa");
     with("realm", "other", Warning, Realm, "another one", "limited_poa");
@@ -117,28 +117,28 @@ fn names() {
     (test_consumer["consumer_key"], test_consumer["realm"]) = ("TESTCONS".into(), "limited_poa".into());
     finds(&look(&test_consumer), Error, Realm, "test_realm", "test_realm");
     test_consumer["realm"] = "test_realm".into();
-    assert_eq!(look(&test_consumer).verdict(), Fine);
+    assert_eq!(look(&test_consumer).severity(), Severity::Ok);
     with("access_token", "abc", Warning, AccessToken, "3 characters", "20 hexadecimal digits");
     with("access_token", secret(), Error, AccessToken, "looks like the access token secret", "each in its own field");
     let mut cx_dice = SeededEntropy(1);
     let mut cx = Context::new(NOW, &mut cx_dice);
     for (key, message) in [("", "empty"), (" SIMULATO", "blanks"), ("SIMULÄTOR", "characters"), ("A B", "characters")]
     {
-        let examination = Parts::new().consumer_key(key).examine(&mut cx);
-        finds(&examination, Error, ConsumerKey, message, "");
+        let findings = CredentialParts::new().consumer_key(key).check(&mut cx);
+        finds(&findings, Error, ConsumerKey, message, "");
     }
-    finds(&Parts::new().access_token("a b").examine(&mut cx), Error, AccessToken, "blanks", "copy");
+    finds(&CredentialParts::new().access_token("a b").check(&mut cx), Error, AccessToken, "blanks", "copy");
 }
 
 #[test]
 fn addresses() {
+    use Severity::{Error, Warning};
     use Subject::BaseUrl;
-    use Verdict::{Error, Fine, Warning};
     for (url, verdict, message) in [
-        ("https://api.ibkr.com/v1/api", Fine, ""),
-        ("https://api.ibkr.com/alpha/api", Fine, ""),
-        ("http://127.0.0.1:8080/v1/api", Fine, ""),
-        ("http://[::1]:8080/v1/api", Fine, ""),
+        ("https://api.ibkr.com/v1/api", Severity::Ok, ""),
+        ("https://api.ibkr.com/alpha/api", Severity::Ok, ""),
+        ("http://127.0.0.1:8080/v1/api", Severity::Ok, ""),
+        ("http://[::1]:8080/v1/api", Severity::Ok, ""),
         ("https://api.ibkr.com/v1/api/", Warning, "slash"),
         ("https://api.ibkr.com", Error, "the path"),
         ("https://api.ibkr.com/v1", Error, "the path"),
@@ -153,25 +153,25 @@ fn addresses() {
     ] {
         let mut bundle = bundle();
         bundle["base_url"] = url.into();
-        let examination = look(&bundle);
-        assert_eq!(examination.verdict(), verdict, "{url}: {examination}");
-        if verdict != Fine {
-            finds(&examination, verdict, BaseUrl, message, "");
+        let findings = look(&bundle);
+        assert_eq!(findings.severity(), verdict, "{url}: {findings}");
+        if verdict != Severity::Ok {
+            finds(&findings, verdict, BaseUrl, message, "");
         }
     }
     for url in
         ["", "api.ibkr.com", "https://api.ibkr.com/v1/api?a=1", "https://u:MARKER@h/", "ftp://h/", "https://h/../a"]
     {
-        let examination = Parts::new().base_url(url).examine(&mut Context::new(NOW, &mut SeededEntropy(1)));
-        shows_nothing(&examination);
-        finds(&examination, Error, BaseUrl, "", "leave `base_url` out");
+        let findings = CredentialParts::new().base_url(url).check(&mut Context::new(NOW, &mut SeededEntropy(1)));
+        shows_nothing(&findings);
+        finds(&findings, Error, BaseUrl, "", "leave `base_url` out");
     }
 }
 
 #[test]
 fn keys() {
+    use Severity::{Error, Warning};
     use Subject::{AccessTokenSecret, EncryptionKey, KeyPair, SignatureKey};
-    use Verdict::{Error, Warning};
     let mut swapped = bundle();
     swapped["signature_key"] = ENCRYPTION_KEY.into();
     swapped["encryption_key"] = SIGNATURE_KEY.into();
@@ -212,14 +212,14 @@ fn the_simulator_s_keys_are_for_the_simulator() {
                 if let Some(base_url) = base_url {
                     bundle["base_url"] = base_url.into();
                 }
-                let examination = look(&bundle);
+                let findings = look(&bundle);
                 let is_told = |finding: &&Finding| {
                     finding.message.contains("everybody has its private half")
                         && finding.remedy.as_ref().is_some_and(|remedy| remedy.contains("a key of your own"))
                 };
-                let told: Vec<&Finding> = examination.findings().iter().filter(is_told).collect();
-                assert_eq!(told.len(), 1, "{examination}");
-                assert_eq!((told[0].subject, told[0].verdict), (subject, Verdict::Error));
+                let told: Vec<&Finding> = findings.findings().iter().filter(is_told).collect();
+                assert_eq!(told.len(), 1, "{findings}");
+                assert_eq!((told[0].subject, told[0].severity), (subject, Severity::Error));
             }
         }
     }
@@ -232,16 +232,16 @@ fn the_simulator_s_keys_are_for_the_simulator() {
     of_the_simulator["access_token_secret"] = STANDARD.encode(token.encrypted_secret()).into();
     for base_url in ["http://127.0.0.1:8080/v1/api", "https://localhost:8443/v1/api", "http://[::1]:80/v1/api"] {
         of_the_simulator["base_url"] = base_url.into();
-        let examination = look(&of_the_simulator);
-        assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
-        assert_eq!(examination.to_string().matches("the simulator's test key").count(), 2, "{examination}");
+        let findings = look(&of_the_simulator);
+        assert_eq!(findings.severity(), Severity::Ok, "{findings}");
+        assert_eq!(findings.to_string().matches("the simulator's test key").count(), 2, "{findings}");
     }
 }
 
 #[test]
 fn secrets() {
+    use Severity::Error;
     use Subject::AccessTokenSecret;
-    use Verdict::Error;
     let secret = secret();
     let of = |text: &str, message: &str| {
         with("access_token_secret", text, Error, AccessTokenSecret, message, "344 characters");
@@ -268,7 +268,7 @@ fn secrets() {
     // White space is what pasting leaves behind.
     let mut spaced = bundle();
     spaced["access_token_secret"] = format!(" {}\n{}\n", &secret[..100], &secret[100..]).into();
-    assert_eq!(look(&spaced).verdict(), Verdict::Fine);
+    assert_eq!(look(&spaced).severity(), Severity::Ok);
     let mut flipped = STANDARD.decode(&secret).unwrap();
     flipped[200] ^= 1;
     with(
@@ -283,12 +283,12 @@ fn secrets() {
 
 #[test]
 fn groups() {
+    use Severity::{Error, Warning};
     use Subject::DhParams;
-    use Verdict::{Error, Fine, Warning};
     for fine in ["keys/modp_2048.pem", "keys/ffdhe_2048.pem", "keys/modp_2048_text.txt"] {
         let mut bundle = bundle();
         bundle["dh_params"] = file(fine).into();
-        assert_eq!(look(&bundle).verdict(), Fine, "{fine}: {}", look(&bundle));
+        assert_eq!(look(&bundle).severity(), Severity::Ok, "{fine}: {}", look(&bundle));
     }
     // The numbers of the well-known group, encoded in other ways.
     let prime =
@@ -320,14 +320,14 @@ fn what_was_not_read_is_a_finding() {
     bundle["signature_key"] = json!({ "file": "signature.pem" });
     bundle["dh_params"] = json!({ "env": "DH" });
     let parsed = CredentialBundle::from_json(&bundle.to_string()).unwrap();
-    let examination = examine(&parsed, &mut Context::new(NOW, &mut SeededEntropy(1)));
-    finds(&examination, Verdict::Error, Subject::SignatureKey, "signature.pem", "resolve");
-    assert!(examination.to_string().contains("`DH`"), "{examination}");
+    let findings = check(&parsed, &mut Context::new(NOW, &mut SeededEntropy(1)));
+    finds(&findings, Severity::Error, Subject::SignatureKey, "signature.pem", "resolve");
+    assert!(findings.to_string().contains("`DH`"), "{findings}");
     let resolved = parsed.resolve(|location| match location {
         KeyLocation::File(_) => Ok(Secret::from(SIGNATURE_KEY.as_bytes())),
         _ => Ok::<_, std::io::Error>(Secret::from(test_keys::DH_PARAMETERS.as_bytes())),
     });
-    assert_eq!(examine(&resolved.unwrap(), &mut Context::new(NOW, &mut SeededEntropy(1))).verdict(), Verdict::Fine);
+    assert_eq!(check(&resolved.unwrap(), &mut Context::new(NOW, &mut SeededEntropy(1))).severity(), Severity::Ok);
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn before_the_consent_the_next_step_is_the_consent() {
     let fields = bundle.as_object_mut().unwrap();
     fields.remove("access_token");
     fields.remove("access_token_secret");
-    finds(&look(&bundle), Verdict::Warning, Subject::AccessToken, "not consented", "consent");
+    finds(&look(&bundle), Severity::Warning, Subject::AccessToken, "not consented", "consent");
 }
 
 #[test]
@@ -344,8 +344,8 @@ fn parts_are_examined_without_a_bundle() {
     let secret = secret();
     let mut rng = SeededEntropy(1);
     let mut cx = Context::new(NOW, &mut rng);
-    assert!(Parts::new().examine(&mut cx).findings().iter().all(|finding| finding.subject == Subject::BaseUrl));
-    let parts = Parts::new()
+    assert!(CredentialParts::new().check(&mut cx).findings().iter().all(|finding| finding.subject == Subject::BaseUrl));
+    let parts = CredentialParts::new()
         .consumer_key("SIMULATOR")
         .realm("limited_poa")
         .base_url("https://api.ibkr.com/v1/api")
@@ -354,10 +354,10 @@ fn parts_are_examined_without_a_bundle() {
         .signature_key(SIGNATURE_KEY.as_bytes())
         .encryption_key(ENCRYPTION_KEY.as_bytes())
         .dh_params(test_keys::DH_PARAMETERS.as_bytes());
-    let examination = parts.examine(&mut cx);
-    assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
-    assert_eq!(format!("{parts:?}"), "Parts { .. }");
-    shows_nothing(&examination);
+    let findings = parts.check(&mut cx);
+    assert_eq!(findings.severity(), Severity::Ok, "{findings}");
+    assert_eq!(format!("{parts:?}"), "CredentialParts { .. }");
+    shows_nothing(&findings);
 }
 
 #[test]
@@ -373,11 +373,11 @@ fn parameters_in_hexadecimal_are_told_from_a_file_with_signed_numbers() {
     let prime = BigUint::from_bytes_be(&digits_of(&file("keys/dh_text.txt"))).to_string();
     let mut bundle = bundle();
     bundle["dh_params"] = prime.clone().into();
-    let examination = look(&bundle);
-    assert_eq!(examination.verdict(), Verdict::Fine, "{examination}");
-    assert!(examination.to_string().contains("given as decimal digits, which have no sign"), "{examination}");
+    let findings = look(&bundle);
+    assert_eq!(findings.severity(), Severity::Ok, "{findings}");
+    assert!(findings.to_string().contains("given as decimal digits, which have no sign"), "{findings}");
     // A digit that was lost.
-    with("dh_params", prime.replacen('1', "", 1), Verdict::Error, Subject::DhParams, "", "");
+    with("dh_params", prime.replacen('1', "", 1), Severity::Error, Subject::DhParams, "", "");
 }
 
 /// The bytes of the prime that OpenSSL prints.

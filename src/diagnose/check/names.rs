@@ -1,24 +1,30 @@
 //! What the portal gives out as text: consumer key, realm, access token.
 
-use super::{Finding, Findings, Parts, Subject, mask};
-use crate::consumer::Realm;
+use super::parts::CredentialParts;
+use crate::{
+    consumer::Realm,
+    diagnose::{
+        findings::{Collector, Finding, Subject},
+        mask,
+    },
+};
 
 /// The consumer with a realm of its own.
 const TEST_CONSUMER: &str = "TESTCONS";
 
-pub(super) fn examine(parts: &Parts<'_>, list: &mut Vec<Finding>) {
+pub(super) fn check(parts: &CredentialParts<'_>, list: &mut Vec<Finding>) {
     if let Some(key) = parts.consumer_key {
-        consumer_key(key, &mut Findings::about(Subject::ConsumerKey, list));
+        consumer_key(key, &mut Collector::about(Subject::ConsumerKey, list));
     }
     if let Some(key) = parts.consumer_key {
-        realm(key, parts.realm, &mut Findings::about(Subject::Realm, list));
+        realm(key, parts.realm, &mut Collector::about(Subject::Realm, list));
     }
     if let Some(token) = parts.access_token {
-        access_token(token, &mut Findings::about(Subject::AccessToken, list));
+        access_token(token, &mut Collector::about(Subject::AccessToken, list));
     }
 }
 
-fn consumer_key(key: &str, findings: &mut Findings<'_>) {
+fn consumer_key(key: &str, findings: &mut Collector<'_>) {
     const COPY: &str = "copy the consumer key from the portal again";
     let (length, shown) = (key.chars().count(), mask::beginning(key));
     if key.trim().is_empty() {
@@ -41,7 +47,7 @@ fn consumer_key(key: &str, findings: &mut Findings<'_>) {
     }
     let is_usual = length == 9 && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_usual || key == TEST_CONSUMER || is_old(key) {
-        return findings.fine(format!("{shown} has the shape of a consumer key ({length} characters)"));
+        return findings.ok(format!("{shown} has the shape of a consumer key ({length} characters)"));
     }
     findings.warning(
         format!("{shown} has {length} characters, where the portal's have nine letters or digits"),
@@ -54,13 +60,13 @@ fn is_old(key: &str) -> bool {
     key.len() == 25 && key.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn realm(consumer_key: &str, realm: Option<&str>, findings: &mut Findings<'_>) {
+fn realm(consumer_key: &str, realm: Option<&str>, findings: &mut Collector<'_>) {
     let is_test = consumer_key == TEST_CONSUMER;
     let right = if is_test { Realm::TEST } else { Realm::LIMITED_POA };
     let right = right.as_str();
     match realm {
-        None => findings.fine(format!("not set, so `{right}`, which fits this consumer")),
-        Some(realm) if realm == right => findings.fine(format!("`{right}` fits this consumer")),
+        None => findings.ok(format!("not set, so `{right}`, which fits this consumer")),
+        Some(realm) if realm == right => findings.ok(format!("`{right}` fits this consumer")),
         Some(realm) if [Realm::TEST.as_str(), Realm::LIMITED_POA.as_str()].contains(&realm) => findings.error(
             format!(
                 "`{realm}` is not this consumer's: only `{TEST_CONSUMER}` has `test_realm`, all others `limited_poa`"
@@ -74,7 +80,7 @@ fn realm(consumer_key: &str, realm: Option<&str>, findings: &mut Findings<'_>) {
     }
 }
 
-fn access_token(token: &str, findings: &mut Findings<'_>) {
+fn access_token(token: &str, findings: &mut Collector<'_>) {
     const COPY: &str = "copy the access token from the portal again: 20 hexadecimal digits";
     let length = token.chars().count();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -85,7 +91,7 @@ fn access_token(token: &str, findings: &mut Findings<'_>) {
             "put the token, 20 hexadecimal digits, and its secret, 344 characters, each in its own field",
         );
     } else if length == 20 && token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        findings.fine("it has the shape of an access token (20 hexadecimal digits)");
+        findings.ok("it has the shape of an access token (20 hexadecimal digits)");
     } else {
         findings.warning(format!("it has {length} characters, where the portal's have 20 hexadecimal digits"), COPY);
     }

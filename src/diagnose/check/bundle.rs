@@ -1,23 +1,27 @@
 //! The parts of a bundle, and findings about those that are not there to be looked at.
 
-use super::{Finding, Parts, Subject, Verdict};
-use crate::{bundle::CredentialBundle, error::Error};
+use super::parts::CredentialParts;
+use crate::{
+    bundle::CredentialBundle,
+    diagnose::findings::{Finding, Severity, Subject},
+    error::Error,
+};
 
 /// The parts that can be looked at, and a finding for each that cannot.
-pub(super) fn parts(bundle: &CredentialBundle) -> (Parts<'_>, Vec<Finding>) {
+pub(super) fn parts(bundle: &CredentialBundle) -> (CredentialParts<'_>, Vec<Finding>) {
     let contents = bundle.contents();
     let mut findings = Vec::new();
     if contents.access_token.is_none() {
         let message = "there is none: the user has not consented yet".to_owned();
         let remedy = "get the user's consent and with it an access token, or copy both from the portal".to_owned();
-        let (subject, verdict) = (Subject::AccessToken, Verdict::Warning);
-        findings.push(Finding { subject, verdict, message, remedy: Some(remedy) });
+        let (subject, severity) = (Subject::AccessToken, Severity::Warning);
+        findings.push(Finding { subject, severity, message, remedy: Some(remedy) });
     }
     let mut unread = |subject, error: Error| {
         let (message, remedy) = (error.message().to_owned(), Some(error.remedy().to_owned()));
-        findings.push(Finding { subject, verdict: Verdict::Error, message, remedy });
+        findings.push(Finding { subject, severity: Severity::Error, message, remedy });
     };
-    let parts = Parts {
+    let parts = CredentialParts {
         consumer_key: Some(contents.consumer_key),
         realm: contents.realm,
         base_url: contents.base_url,

@@ -3,10 +3,13 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::{Finding, Findings, KeyContent, Parts, Subject, address};
+use super::address;
+use super::parts::CredentialParts;
 use crate::{
+    bundle::KeyContent,
     bundle::read_rsa_key,
     context::Context,
+    diagnose::findings::{Collector, Finding, Subject},
     key::{DecryptionKey, RsaKey},
     secret::Secret,
 };
@@ -21,23 +24,23 @@ const USUAL_BITS: usize = 2048;
 /// The length of every opened secret that was published, in bytes.
 const OPENED: usize = 32;
 
-pub(super) fn examine(parts: &Parts<'_>, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
+pub(super) fn check(parts: &CredentialParts<'_>, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
     let is_here = address::is_here(parts.base_url);
     let signature = key(parts.signature_key, Subject::SignatureKey, is_here, list);
     let encryption = key(parts.encryption_key, Subject::EncryptionKey, is_here, list);
     if let (Some(signature), Some(encryption)) = (&signature, &encryption) {
-        let mut findings = Findings::about(Subject::KeyPair, list);
+        let mut findings = Collector::about(Subject::KeyPair, list);
         if is_same(signature, encryption) {
             findings.warning(
                 "both keys are the same: this works only if one public key was uploaded for both purposes",
                 "make a second key, upload its public half as the encryption key, then generate a new access token",
             );
         } else {
-            findings.fine("signature key and encryption key are two different keys");
+            findings.ok("signature key and encryption key are two different keys");
         }
     }
     if let Some(text) = parts.access_token_secret {
-        let findings = &mut Findings::about(Subject::AccessTokenSecret, list);
+        let findings = &mut Collector::about(Subject::AccessTokenSecret, list);
         if let Some(secret) = encrypted(text, encryption.as_ref().or(signature.as_ref()), findings) {
             open(&secret, signature.as_ref(), encryption.as_ref(), cx, findings);
         }
@@ -50,7 +53,7 @@ fn is_same(one: &RsaKey, other: &RsaKey) -> bool {
 
 fn key(key: Option<KeyContent<'_>>, subject: Subject, is_here: bool, list: &mut Vec<Finding>) -> Option<RsaKey> {
     let KeyContent { content, passphrase } = key?;
-    let mut findings = Findings::about(subject, list);
+    let mut findings = Collector::about(subject, list);
     let key = match read_rsa_key(content, passphrase) {
         Ok(key) => key,
         Err(error) => {
@@ -60,7 +63,7 @@ fn key(key: Option<KeyContent<'_>>, subject: Subject, is_here: bool, list: &mut 
     };
     let bits = key.modulus_bits();
     if bits == USUAL_BITS {
-        findings.fine(format!("an RSA private key of {bits} bits"));
+        findings.ok(format!("an RSA private key of {bits} bits"));
     } else {
         findings.warning(
             format!("an RSA private key of {bits} bits, where IBKR's documents ask for {USUAL_BITS}"),
@@ -70,7 +73,7 @@ fn key(key: Option<KeyContent<'_>>, subject: Subject, is_here: bool, list: &mut 
     let fingerprint = key.fingerprint();
     if TEST_KEYS.contains(&fingerprint.as_str()) {
         if is_here {
-            findings.fine("the simulator's test key, of which everybody has the private half: right for the simulator");
+            findings.ok("the simulator's test key, of which everybody has the private half: right for the simulator");
         } else {
             findings.error(
                 "the simulator's test key: everybody has its private half, and can act with it as this consumer",
@@ -79,7 +82,7 @@ fn key(key: Option<KeyContent<'_>>, subject: Subject, is_here: bool, list: &mut 
             );
         }
     }
-    findings.fine(format!(
+    findings.ok(format!(
         "SHA-256 of its public half: {fingerprint}; of the file that was uploaded, `openssl pkey -pubin -in FILE -outform der | \
          sha256sum` prints the same"
     ));
@@ -87,7 +90,7 @@ fn key(key: Option<KeyContent<'_>>, subject: Subject, is_here: bool, list: &mut 
 }
 
 /// The secret's bytes, if its text is whole. `key` tells how long it ought to be.
-fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Findings<'_>) -> Option<Secret> {
+fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Collector<'_>) -> Option<Secret> {
     let mut dense = Zeroizing::new(String::with_capacity(text.len()));
     dense.extend(text.chars().filter(|char| !char.is_whitespace()));
     let bytes = key.map_or(USUAL_BITS / 8, |key| key.public_key().modulus_bytes());
@@ -114,7 +117,7 @@ fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Findings<'_>) -> O
         return None;
     };
     if decoded.len() == bytes {
-        findings.fine(format!("{found} characters of Base64, which is {bytes} bytes, as long as the key"));
+        findings.ok(format!("{found} characters of Base64, which is {bytes} bytes, as long as the key"));
         return Some(decoded);
     }
     findings.error(
@@ -155,7 +158,7 @@ fn open(
     signature: Option<&RsaKey>,
     encryption: Option<&RsaKey>,
     cx: &mut Context<'_>,
-    findings: &mut Findings<'_>,
+    findings: &mut Collector<'_>,
 ) {
     let Some(encryption) = encryption else { return };
     // PKCS#1 v1.5 cannot tell a wrong key for certain: it gives out bytes of a random length. That they are just 32 happens
@@ -163,7 +166,7 @@ fn open(
     let mut length = |key: &RsaKey| key.decrypt(secret.expose(), cx.entropy()).map(|opened| opened.len()).ok();
     let found = length(encryption);
     if found == Some(OPENED) {
-        return findings.fine(format!("the encryption key opens it, to {OPENED} bytes"));
+        return findings.ok(format!("the encryption key opens it, to {OPENED} bytes"));
     }
     if signature.is_some_and(|key| !is_same(key, encryption) && length(key) == Some(OPENED)) {
         return findings.error(

@@ -1,13 +1,16 @@
 //! The Diffie-Hellman parameters.
 
-use super::{Finding, Findings, Subject};
-use crate::{dh::DhGroup, key::encoding::text_of};
+use crate::{
+    dh::DhGroup,
+    diagnose::findings::{Collector, Finding, Subject},
+    key::encoding::text_of,
+};
 
 const ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters; upload them in the portal too";
 
-pub(super) fn examine(content: Option<&[u8]>, list: &mut Vec<Finding>) {
+pub(super) fn check(content: Option<&[u8]>, list: &mut Vec<Finding>) {
     let Some(content) = content else { return };
-    let mut findings = Findings::about(Subject::DhParams, list);
+    let mut findings = Collector::about(Subject::DhParams, list);
     let text = text_of(content);
     let group = match text.as_ref().map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(text)) {
         Ok(group) => group,
@@ -15,21 +18,21 @@ pub(super) fn examine(content: Option<&[u8]>, list: &mut Vec<Finding>) {
     };
     let bits = group.bits();
     if bits == 2048 {
-        findings.fine("the prime has 2048 bits, as IBKR asks for");
+        findings.ok("the prime has 2048 bits, as IBKR asks for");
     } else {
         findings.warning(format!("the prime has {bits} bits; IBKR asks for 2048"), ANEW);
     }
-    findings.fine(match text.and_then(|text| DhGroup::kind_of_digits(&text)) {
+    findings.ok(match text.and_then(|text| DhGroup::kind_of_digits(&text)) {
         Some(kind) => format!("given as {kind} digits, which have no sign; look after the file that was uploaded"),
         None => "its numbers are encoded as positive ones (with the sign byte where it is needed)".to_owned(),
     });
     let known = [(DhGroup::modp_2048(), "group 14 of RFC 3526"), (DhGroup::ffdhe_2048(), "`ffdhe2048` of RFC 7919")];
     if let Some((_, name)) = known.iter().find(|(known, _)| *known == group) {
-        return findings.fine(format!("{name}: a safe prime, and the generator 2"));
+        return findings.ok(format!("{name}: a safe prime, and the generator 2"));
     }
     let report = group.check();
     if report.is_safe_prime {
-        findings.fine("a safe prime");
+        findings.ok("a safe prime");
     } else if report.is_prime {
         findings.warning("a prime, but not a safe one: (p - 1) / 2 is composite", ANEW);
     } else {
@@ -39,7 +42,7 @@ pub(super) fn examine(content: Option<&[u8]>, list: &mut Vec<Finding>) {
         );
     }
     match report.small_generator {
-        Some(2) if !report.generator_exceeded_prime => findings.fine("the generator is 2"),
+        Some(2) if !report.generator_exceeded_prime => findings.ok("the generator is 2"),
         Some(small) => findings.warning(format!("the generator is {small}; IBKR always uses 2"), ANEW),
         None => findings.warning("the generator is a large number; IBKR always uses 2", ANEW),
     }

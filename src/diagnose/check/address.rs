@@ -2,17 +2,20 @@
 
 use std::net::IpAddr;
 
-use super::{Finding, Findings, Subject};
-use crate::{consumer::Endpoints, oauth1};
+use crate::{
+    consumer::Endpoints,
+    diagnose::findings::{Collector, Finding, Subject},
+    oauth1,
+};
 
 const PRODUCTION: &str = "https://api.ibkr.com/v1/api";
 const PATHS: [&str; 2] = ["/v1/api", "/alpha/api"];
 const LEAVE_OUT: &str = "leave `base_url` out: it is then `https://api.ibkr.com/v1/api`";
 
-pub(super) fn examine(base_url: Option<&str>, list: &mut Vec<Finding>) {
-    let mut findings = Findings::about(Subject::BaseUrl, list);
+pub(super) fn check(base_url: Option<&str>, list: &mut Vec<Finding>) {
+    let mut findings = Collector::about(Subject::BaseUrl, list);
     let Some(text) = base_url else {
-        return findings.fine(format!("not set, so production: {PRODUCTION}"));
+        return findings.ok(format!("not set, so production: {PRODUCTION}"));
     };
     if let Err(error) = Endpoints::new(text) {
         return findings.error(error.message(), LEAVE_OUT);
@@ -45,7 +48,7 @@ pub(super) fn examine(base_url: Option<&str>, list: &mut Vec<Finding>) {
         Host::Api if uri.port_u16().is_some_and(|port| port != 443) => {
             findings.error(format!("{host} answers at no other port than 443"), "leave the port out");
         }
-        Host::Api if host == "api.ibkr.com" => findings.fine(format!("{host} is the broker's production host")),
+        Host::Api if host == "api.ibkr.com" => findings.ok(format!("{host} is the broker's production host")),
         Host::Api => findings.warning(
             format!(
                 "{host} is a regional host: it may be slower to learn of new consumer keys, or refuse this address"
@@ -91,10 +94,10 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-fn loopback(port: Option<u16>, findings: &mut Findings<'_>) {
+fn loopback(port: Option<u16>, findings: &mut Collector<'_>) {
     if port == Some(5000) {
         return findings
             .warning("this machine, at the port of the Client Portal Gateway, which serves no OAuth", LEAVE_OUT);
     }
-    findings.fine("this machine: a simulator or a proxy, not the broker itself");
+    findings.ok("this machine: a simulator or a proxy, not the broker itself");
 }

@@ -1,0 +1,16 @@
+//! A row of the catalogue.
+
+use super::{cause::Cause, scope::Scope};
+use crate::error::kind::Stage;
+
+/// One known way in which the broker says no. A field that is `None` fits everything.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) status: Option<u16>,
+    pub(super) stage: Option<Stage>,
+    /// Part of the broker's text, in lower case; `…` stands for anything. Empty fits every text.
+    pub(super) text: &'static str,
+    pub(super) cause: Cause,
+    pub(super) scope: Scope,
+    pub(super) remedy: &'static str,
+}
