@@ -35,14 +35,14 @@ fn bytes(rng: &mut SeededEntropy) -> [u8; 32] {
 
 fn agreement(criterion: &mut Criterion) {
     let (group, mut rng) = (DhGroup::modp_2048(), SeededEntropy(1));
-    let response = Exponent::draw(&mut rng).unwrap().challenge(&group);
+    let response = Exponent::generate(&mut rng).unwrap().challenge(&group);
     let challenge = |exponent: &Exponent| exponent.challenge(&group);
     let secret = |exponent: &Exponent| exponent.shared_secret(&response, &group).unwrap();
 
     for (name, base) in [("Diffie-Hellman challenge", "2"), ("Diffie-Hellman secret", &*response)] {
         let mut benchmark = criterion.benchmark_group(name);
         benchmark.bench_function("DhGroup", |bencher| {
-            let mut draw = || Exponent::draw(&mut rng).unwrap();
+            let mut draw = || Exponent::generate(&mut rng).unwrap();
             if base == "2" {
                 bencher.iter(|| challenge(&draw()));
             } else {

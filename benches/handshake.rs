@@ -32,12 +32,12 @@ fn handshake(criterion: &mut Criterion) {
     let signing_key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
     let decryption_key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
     let diffie_hellman = DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap();
-    let response = Exponent::draw(&mut rng).unwrap().challenge(&diffie_hellman);
+    let response = Exponent::generate(&mut rng).unwrap().challenge(&diffie_hellman);
     group.bench_function("limit", |bencher| {
         bencher.iter(|| {
             let secret = decryption_key.decrypt(handshakes.token.encrypted_secret(), &mut rng).unwrap();
             let signature = signing_key.sign(unsigned.input(), &mut rng).unwrap();
-            let exponent = Exponent::draw(&mut rng).unwrap();
+            let exponent = Exponent::generate(&mut rng).unwrap();
             let challenge = exponent.challenge(&diffie_hellman);
             (secret, signature, challenge, exponent.shared_secret(&response, &diffie_hellman).unwrap())
         });

@@ -202,9 +202,9 @@ impl CredentialBundle {
     pub fn consumer_builder(&self) -> Result<ConsumerBuilder, Error> {
         let signing_key = self.signature_key.rsa_key().map_err(|error| error.in_field("signature_key"))?;
         let decryption_key = self.encryption_key.rsa_key().map_err(|error| error.in_field("encryption_key"))?;
-        let dh_group = self.dh_group().map_err(|error| error.in_field("dh_params"))?;
+        let dh_group = self.dh_params().map_err(|error| error.in_field("dh_params"))?;
         let builder = self.keyless_consumer_builder();
-        Ok(builder.signing_key(signing_key).decryption_key(decryption_key).dh_group(dh_group))
+        Ok(builder.signature_key(signing_key).encryption_key(decryption_key).dh_params(dh_group))
     }
 
     /// The consumer with its keys. Needs the feature `rsa`.
@@ -217,7 +217,7 @@ impl CredentialBundle {
     }
 
     #[cfg(feature = "rsa")]
-    fn dh_group(&self) -> Result<DhGroup, Error> {
+    fn dh_params(&self) -> Result<DhGroup, Error> {
         let content = self.dh_params.content()?.expose();
         let group = text_of(content).map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(&text));
         group.map_err(|error| Error::key(STAGE, error))

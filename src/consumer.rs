@@ -36,9 +36,9 @@ pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 /// # use ibkr_oauth::simulator::test_keys;
 /// # let (signing_pem, decryption_pem) = (test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY);
 /// let consumer = Consumer::builder("MYCONSKEY")
-///     .signing_key(RsaKey::from_pem(signing_pem)?)
-///     .decryption_key(RsaKey::from_pem(decryption_pem)?)
-///     .dh_group(DhGroup::modp_2048())
+///     .signature_key(RsaKey::from_pem(signing_pem)?)
+///     .encryption_key(RsaKey::from_pem(decryption_pem)?)
+///     .dh_params(DhGroup::modp_2048())
 ///     .build()?;
 /// assert_eq!(consumer.realm(), &Realm::LIMITED_POA);
 /// # }
@@ -130,21 +130,21 @@ impl Consumer {
         &self.0.parameter_placement
     }
 
-    pub(crate) fn dh_group(&self) -> Result<&DhGroup, Error> {
+    pub(crate) fn dh_params(&self) -> Result<&DhGroup, Error> {
         self.0.dh_group.as_ref().ok_or_else(|| {
             Error::config(Stage::LiveSessionToken, "the consumer has no Diffie-Hellman group")
-                .with_remedy("give the builder the group that is registered with the broker: `dh_group`")
+                .with_remedy("give the builder the group that is registered with the broker: `dh_params`")
         })
     }
 
-    pub(crate) fn has_signing_key(&self) -> bool {
+    pub(crate) fn has_signature_key(&self) -> bool {
         self.0.signing_key.is_some()
     }
 
     pub(crate) fn sign(&self, stage: Stage, cx: &mut Context<'_>, input: &SigningInput) -> Result<Vec<u8>, Error> {
         let key = self.0.signing_key.as_ref().ok_or_else(|| {
             Error::config(stage, "the consumer has no signing key").with_remedy(
-                "give the builder a `signing_key`, or sign elsewhere: `prepare_…`, then `Unsigned::attach`",
+                "give the builder a `signature_key`, or sign elsewhere: `prepare_…`, then `Unsigned::attach`",
             )
         })?;
         key.sign(input, cx.entropy()).map_err(|error| Error::key(stage, error))
@@ -172,7 +172,7 @@ impl Consumer {
     pub(crate) fn decrypt(&self, cx: &mut Context<'_>, ciphertext: &[u8]) -> Result<Secret, Error> {
         let key = self.0.decryption_key.as_ref().ok_or_else(|| {
             Error::config(Stage::Unlock, "the consumer has no decryption key").with_remedy(
-                "give the builder a `decryption_key`, or open the secret elsewhere: `UnlockedToken::from_plaintext`",
+                "give the builder a `encryption_key`, or open the secret elsewhere: `UnlockedToken::from_plaintext`",
             )
         })?;
         key.decrypt(ciphertext, cx.entropy()).map_err(|error| Error::key(Stage::Unlock, error))
@@ -210,7 +210,7 @@ pub struct ConsumerBuilder {
 
 impl ConsumerBuilder {
     /// The key that signs the three requests of the sign-in. Leave it out if signatures are made elsewhere.
-    pub fn signing_key(mut self, key: impl SigningKey + 'static) -> Self {
+    pub fn signature_key(mut self, key: impl SigningKey + 'static) -> Self {
         self.signing_key = Some(Arc::new(key));
         self
     }
@@ -218,19 +218,19 @@ impl ConsumerBuilder {
     /// The public half of the signing key, with which [`Unsigned::attach`](crate::Unsigned::attach) verifies signatures
     /// that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
     #[cfg(feature = "rsa")]
-    pub fn signing_public_key(mut self, key: RsaPublicKey) -> Self {
+    pub fn signature_public_key(mut self, key: RsaPublicKey) -> Self {
         self.signing_public_key = Some(key);
         self
     }
 
     /// The key that opens the access token's secret. Leave it out if the secret is opened elsewhere.
-    pub fn decryption_key(mut self, key: impl DecryptionKey + 'static) -> Self {
+    pub fn encryption_key(mut self, key: impl DecryptionKey + 'static) -> Self {
         self.decryption_key = Some(Arc::new(key));
         self
     }
 
     /// The Diffie-Hellman group whose parameters are registered with the broker.
-    pub fn dh_group(mut self, group: DhGroup) -> Self {
+    pub fn dh_params(mut self, group: DhGroup) -> Self {
         self.dh_group = Some(group);
         self
     }

@@ -11,7 +11,7 @@
 //! use ibkr_oauth::{OsEntropy, Secret, dh::{DhGroup, Exponent, proof}};
 //!
 //! let group = DhGroup::modp_2048(); // the one that is registered with the broker
-//! let (ours, brokers) = (Exponent::draw(&mut OsEntropy)?, Exponent::draw(&mut OsEntropy)?);
+//! let (ours, brokers) = (Exponent::generate(&mut OsEntropy)?, Exponent::generate(&mut OsEntropy)?);
 //! let shared = ours.shared_secret(&brokers.challenge(&group), &group)?;
 //! assert_eq!(shared.bytes(), brokers.shared_secret(&ours.challenge(&group), &group)?.bytes());
 //!
@@ -73,7 +73,7 @@ impl Exponent {
     ///
     /// # Errors
     /// When `entropy` fails, or returns 0 or 1, which is not random.
-    pub fn draw(entropy: &mut dyn Entropy) -> Result<Self, EntropyError> {
+    pub fn generate(entropy: &mut dyn Entropy) -> Result<Self, EntropyError> {
         let mut bytes = Zeroizing::new([0; 32]);
         entropy.fill(&mut *bytes)?;
         let exponent = Zeroizing::new(BoxedUint::from_be_slice_truncated(&*bytes, EXPONENT_BITS));

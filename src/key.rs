@@ -82,7 +82,7 @@ impl fmt::Debug for SigningInput {
 ///     }
 /// }
 ///
-/// let consumer = Consumer::builder("MYCONSKEY").signing_key(HsmKey { token: Token, slot: 7 }).build()?;
+/// let consumer = Consumer::builder("MYCONSKEY").signature_key(HsmKey { token: Token, slot: 7 }).build()?;
 /// # #[cfg(feature = "getrandom")] {
 /// # use ibkr_oauth::{Callback, Context, OsEntropy, Timestamp};
 /// # let mut entropy = OsEntropy;

@@ -73,9 +73,9 @@
 //!
 //! // Who you are: what the portal gave out, and what you registered there.
 //! let consumer = Consumer::builder("SIMULATOR")
-//!     .signing_key(RsaKey::from_pem(signing_pem)?)
-//!     .decryption_key(RsaKey::from_pem(decryption_pem)?)
-//!     .dh_group(DhGroup::from_pem(dh_pem)?)
+//!     .signature_key(RsaKey::from_pem(signing_pem)?)
+//!     .encryption_key(RsaKey::from_pem(decryption_pem)?)
+//!     .dh_params(DhGroup::from_pem(dh_pem)?)
 //!     .build()?;
 //! let access_token = AccessToken::from_parts(token, secret_from_portal)?;
 //!

@@ -26,7 +26,7 @@ use ibkr_oauth::{
 /// A driver for a consumer without a signing key, on a clock that stands still. One refusal is one too many.
 fn driver() -> Driver<SeededEntropy> {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-        .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
         .build()
         .unwrap();
     let mut config = SessionConfig::default();

@@ -261,7 +261,7 @@ fn the_proof_is_compared_in_constant_time() {
 #[ignore = "needs a machine that does nothing else, and an optimized build"]
 fn the_exponentiation_takes_constant_time() {
     let group = DhGroup::modp_2048();
-    let theirs = Exponent::draw(&mut Given(&[0x5a; 32])).unwrap().challenge(&group);
+    let theirs = Exponent::generate(&mut Given(&[0x5a; 32])).unwrap().challenge(&group);
     let mut low = [0; 32];
     low[31] = 2;
     for (what, fixed) in [("the exponent 2", low), ("the exponent 2^256 - 1", [0xff; 32])] {
@@ -269,7 +269,7 @@ fn the_exponentiation_takes_constant_time() {
             &format!("{what} or a random one"),
             EXPONENTIATIONS,
             [Inputs::Fixed(fixed), Inputs::Random],
-            |exponent| Exponent::draw(&mut Given(exponent)).unwrap(),
+            |exponent| Exponent::generate(&mut Given(exponent)).unwrap(),
             |exponent| {
                 black_box(exponent.shared_secret(&theirs, &group).unwrap());
             },

@@ -118,9 +118,9 @@ fn open_account(base_url: &str, query_policy: QueryPolicy) -> Result<(Broker, Ac
     let builder = Broker::builder().base_url(base_url).query_policy(query_policy);
     let mut broker = builder.build().map_err(|error| unusable(&error))?;
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-        .signing_key(RsaKey::from_pem(test_keys::SIGNING_KEY).map_err(Error::from)?)
-        .decryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).map_err(Error::from)?)
-        .dh_group(DhGroup::modp_2048())
+        .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).map_err(Error::from)?)
+        .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).map_err(Error::from)?)
+        .dh_params(DhGroup::modp_2048())
         .endpoints(Endpoints::new(base_url)?)
         .build()?;
     let token = with_context(|cx| {

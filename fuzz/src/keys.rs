@@ -73,7 +73,7 @@ fn group(outcome: Result<DhGroup, KeyError>, data: &[u8]) {
         return;
     }
     // Only the library knows the numbers; the powers tell whether both sides compute alike, whatever they are.
-    let exponent = Exponent::draw(&mut Same).expect("bytes");
+    let exponent = Exponent::generate(&mut Same).expect("bytes");
     let challenge = exponent.challenge(&group);
     let number = BigUint::parse_bytes(challenge.as_bytes(), 16).expect("hexadecimal");
     assert!(number.bits() <= group.bits() && number.to_str_radix(16) == challenge);

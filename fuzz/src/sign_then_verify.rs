@@ -24,9 +24,9 @@ use crate::world::{Dice, LIVE, NOW, SECRET, TOKEN};
 static CONSUMERS: LazyLock<Vec<Consumer>> = LazyLock::new(|| {
     let of = |policy| {
         Consumer::builder(test_keys::CONSUMER_KEY)
-            .signing_key(RsaKey::from_pem(test_keys::SIGNING_KEY).expect("a key"))
-            .decryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).expect("a key"))
-            .dh_group(DhGroup::modp_2048())
+            .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).expect("a key"))
+            .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).expect("a key"))
+            .dh_params(DhGroup::modp_2048())
             .query_policy(policy)
             .build()
             .expect("a consumer")

@@ -72,13 +72,13 @@ impl SigningKey for FakeKey {
 /// The consumer that signs by itself.
 pub static CONSUMER: LazyLock<Consumer> = LazyLock::new(|| {
     let group = DhGroup::from_hex(PRIME).expect("a group");
-    Consumer::builder(CONSUMER_KEY).signing_key(FakeKey).dh_group(group).build().expect("a consumer")
+    Consumer::builder(CONSUMER_KEY).signature_key(FakeKey).dh_params(group).build().expect("a consumer")
 });
 
 /// The same, whose key lives elsewhere.
 pub static REMOTE: LazyLock<Consumer> = LazyLock::new(|| {
     let group = DhGroup::from_hex(PRIME).expect("a group");
-    Consumer::builder(CONSUMER_KEY).dh_group(group).build().expect("a consumer")
+    Consumer::builder(CONSUMER_KEY).dh_params(group).build().expect("a consumer")
 });
 
 pub fn unlocked() -> UnlockedToken {

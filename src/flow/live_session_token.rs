@@ -119,9 +119,9 @@ impl UnlockedToken {
         cx: &mut Context<'_>,
         ahead: Duration,
     ) -> Result<(Unsigned<LiveSessionToken>, u64), Error> {
-        let group = consumer.dh_group()?.clone();
+        let group = consumer.dh_params()?.clone();
         let entropy_error = |error| Error::entropy(STAGE, error);
-        let exponent = Exponent::draw(cx.entropy()).map_err(entropy_error)?;
+        let exponent = Exponent::generate(cx.entropy()).map_err(entropy_error)?;
         let nonce = nonce(cx.entropy()).map_err(entropy_error)?;
         let date = cx.now().saturating_add(ahead);
         let timestamp = self.floor().stamp(date).map_err(|behind| behind.error(STAGE))?;

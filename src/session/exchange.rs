@@ -201,7 +201,7 @@ impl Session {
         Ok(match task {
             Task::Negotiate => {
                 let (unsigned, timestamp) = self.token.prepare_dated_ahead(&self.consumer, cx, self.signing_takes)?;
-                if !self.consumer.has_signing_key() {
+                if !self.consumer.has_signature_key() {
                     return Ok(First::Sign(Unsent { unsigned: Box::new(unsigned), timestamp }));
                 }
                 First::send(unsigned.sign(cx)?, Pending::Negotiate)

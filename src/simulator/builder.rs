@@ -118,7 +118,7 @@ impl BrokerBuilder {
     }
 
     /// The public half of the key that signs, as PEM `PUBLIC KEY` text: [`test_keys::SIGNING_PUBLIC_KEY`] unless set.
-    pub fn signing_public_key(mut self, pem: impl Into<String>) -> Self {
+    pub fn signature_public_key(mut self, pem: impl Into<String>) -> Self {
         self.signing_key = pem.into();
         self
     }

@@ -45,9 +45,9 @@ pub(super) fn prime() -> Vec<u8> {
 /// None: the keys are fixed. It is a [`Result`] so that nothing here can panic.
 pub fn consumer() -> Result<Consumer, Error> {
     Consumer::builder(CONSUMER_KEY)
-        .signing_key(RsaKey::from_pem(SIGNING_KEY)?)
-        .decryption_key(RsaKey::from_pem(DECRYPTION_KEY)?)
-        .dh_group(DhGroup::from_pem(DH_PARAMETERS)?)
+        .signature_key(RsaKey::from_pem(SIGNING_KEY)?)
+        .encryption_key(RsaKey::from_pem(DECRYPTION_KEY)?)
+        .dh_params(DhGroup::from_pem(DH_PARAMETERS)?)
         .build()
 }
 

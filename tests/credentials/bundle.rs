@@ -119,7 +119,7 @@ fn missing_unknown_and_repeated_fields_are_named() {
         let message = refusal(&text_without(field));
         assert!(message.contains(&format!("`{field}` is missing")), "{message}");
     }
-    assert!(refusal(&text_with("signing_key", json!(MARKER))).contains("`signing_key`"));
+    assert!(refusal(&text_with("signing_key", json!(MARKER))).contains("`signature_key`"));
     let message = refusal(&text_with(&format!("-----BEGIN {MARKER}-----"), json!("")));
     assert!(message.contains("unknown name"), "{message}");
 

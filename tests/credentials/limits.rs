@@ -20,7 +20,7 @@ impl Entropy for Fixed {
 fn small(number: u8) -> Result<Exponent, EntropyError> {
     let mut bytes = [0; 32];
     bytes[31] = number;
-    Exponent::draw(&mut Fixed(bytes))
+    Exponent::generate(&mut Fixed(bytes))
 }
 
 /// 2^127 + 1: odd, and as short as is accepted.

@@ -28,9 +28,12 @@ impl Entropy for SeededEntropy {
 /// The signature that a consumer of this key makes for a request token, verified.
 #[track_caller]
 fn assert_signs(key: &RsaKey) {
-    let consumer = Consumer::builder("TESTCONS").signing_key(key.clone()).build().unwrap();
-    let consumer_that_verifies =
-        Consumer::builder("TESTCONS").signing_key(key.clone()).signing_public_key(key.public_key()).build().unwrap();
+    let consumer = Consumer::builder("TESTCONS").signature_key(key.clone()).build().unwrap();
+    let consumer_that_verifies = Consumer::builder("TESTCONS")
+        .signature_key(key.clone())
+        .signature_public_key(key.public_key())
+        .build()
+        .unwrap();
     for consumer in [consumer, consumer_that_verifies] {
         let mut rng = SeededEntropy(1);
         let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut rng);

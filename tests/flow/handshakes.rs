@@ -80,9 +80,9 @@ struct Pair {
 
 fn pair(signing_key: &RsaKey, (group, prime): (DhGroup, Vec<u8>)) -> Pair {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-        .signing_key(signing_key.clone())
-        .decryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
-        .dh_group(group.clone())
+        .signature_key(signing_key.clone())
+        .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
+        .dh_params(group.clone())
         .build()
         .unwrap();
     let broker = fixture::broker_builder().dh_parameters(prime, [2]).build().unwrap();
@@ -105,7 +105,7 @@ impl Pair {
         assert_eq!(token.secret().len(), 20);
 
         let answer = reply["diffie_hellman_response"].as_str().unwrap();
-        let exponent = Exponent::draw(&mut Known(witness.exponent.unwrap())).unwrap();
+        let exponent = Exponent::generate(&mut Known(witness.exponent.unwrap())).unwrap();
         assert_eq!(exponent.challenge(&self.group), challenge, "the exponent is the first that was drawn");
         let shared = exponent.shared_secret(answer, &self.group).unwrap();
         let key = shared.bytes().expose();
@@ -176,7 +176,7 @@ fn a_token_from_consent_agrees_too() {
 #[test]
 fn a_secret_opened_with_the_wrong_key_is_blamed_on_the_key() {
     let signing_key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
-    let swapped = fixture::consumer_builder().decryption_key(signing_key).build().unwrap();
+    let swapped = fixture::consumer_builder().encryption_key(signing_key).build().unwrap();
     let mut broker = Broker::default();
     let mut rng = SeededEntropy(1);
     for _ in 0..8 {

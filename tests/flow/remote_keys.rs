@@ -76,7 +76,7 @@ fn group() -> DhGroup {
 }
 
 fn keyless() -> Consumer {
-    Consumer::builder(test_keys::CONSUMER_KEY).dh_group(group()).build().unwrap()
+    Consumer::builder(test_keys::CONSUMER_KEY).dh_params(group()).build().unwrap()
 }
 
 /// The whole sign-in, with the keys that the consumer has.
@@ -98,12 +98,12 @@ fn a_key_store_signs_in_owned_shared_and_behind_a_trait_object() {
     let hsm = Arc::new(Hsm::new(false));
     let (signing, decryption): (Arc<dyn SigningKey>, Arc<dyn DecryptionKey>) = (hsm.clone(), hsm.clone());
     let boxed: (Box<dyn SigningKey>, Box<dyn DecryptionKey>) = (Box::new(hsm.clone()), Box::new(hsm.clone()));
-    let builder = || Consumer::builder(test_keys::CONSUMER_KEY).dh_group(group());
+    let builder = || Consumer::builder(test_keys::CONSUMER_KEY).dh_params(group());
     for consumer in [
-        builder().signing_key(Hsm::new(false)).decryption_key(Hsm::new(false)),
-        builder().signing_key(hsm.clone()).decryption_key(hsm.clone()),
-        builder().signing_key(signing).decryption_key(decryption),
-        builder().signing_key(boxed.0).decryption_key(boxed.1),
+        builder().signature_key(Hsm::new(false)).encryption_key(Hsm::new(false)),
+        builder().signature_key(hsm.clone()).encryption_key(hsm.clone()),
+        builder().signature_key(signing).encryption_key(decryption),
+        builder().signature_key(boxed.0).encryption_key(boxed.1),
     ] {
         let mut broker = Broker::default();
         sign_in(&consumer.build().unwrap(), &mut broker).unwrap();
@@ -114,8 +114,8 @@ fn a_key_store_signs_in_owned_shared_and_behind_a_trait_object() {
 
 #[test]
 fn a_refusal_of_the_key_store_comes_out_with_its_cause() {
-    let locked = || Consumer::builder(test_keys::CONSUMER_KEY).dh_group(group()).signing_key(Hsm::new(true));
-    let consumer = locked().decryption_key(Hsm::new(true)).build().unwrap();
+    let locked = || Consumer::builder(test_keys::CONSUMER_KEY).dh_params(group()).signature_key(Hsm::new(true));
+    let consumer = locked().encryption_key(Hsm::new(true)).build().unwrap();
     let mut rng = SeededEntropy(1);
     let mut cx = Context::new(NOW, &mut rng);
     let token = ibkr_oauth::AccessToken::from_parts("t", &STANDARD.encode([7; 256])).unwrap();
@@ -142,7 +142,7 @@ fn whatever_a_key_store_says_an_error_is_one_line() {
             Err(KeyError::refused("no slot\r\n\u{1b}[31mtry\u{202e} another").with_remedy("call\nthe vendor"))
         }
     }
-    let consumer = Consumer::builder("C").signing_key(Talkative).build().unwrap();
+    let consumer = Consumer::builder("C").signature_key(Talkative).build().unwrap();
     let error = consumer.request_token(&mut Context::new(NOW, &mut SeededEntropy(1)), Callback::OutOfBand).unwrap_err();
     assert_eq!(error.to_string(), "request token: the key store refused: no slot   [31mtry  another");
     assert_eq!(error.remedy(), "call the vendor");
@@ -274,7 +274,7 @@ impl SigningKey for Foreign {
 #[test]
 fn a_key_store_that_answers_in_another_form_is_caught_before_anything_is_sent() {
     for (name, signature) in wrong_forms() {
-        let consumer = Consumer::builder(test_keys::CONSUMER_KEY).signing_key(Foreign(signature)).build().unwrap();
+        let consumer = Consumer::builder(test_keys::CONSUMER_KEY).signature_key(Foreign(signature)).build().unwrap();
         let error =
             consumer.request_token(&mut Context::new(NOW, &mut SeededEntropy(1)), Callback::OutOfBand).expect_err(name);
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::RequestToken), "{name}");
@@ -284,7 +284,7 @@ fn a_key_store_that_answers_in_another_form_is_caught_before_anything_is_sent() 
 /// Without a private key, but with the public one.
 fn knowing() -> Consumer {
     let public = RsaPublicKey::from_pem(test_keys::SIGNING_PUBLIC_KEY).unwrap();
-    Consumer::builder(test_keys::CONSUMER_KEY).signing_public_key(public).build().unwrap()
+    Consumer::builder(test_keys::CONSUMER_KEY).signature_public_key(public).build().unwrap()
 }
 
 #[test]

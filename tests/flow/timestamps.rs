@@ -238,9 +238,9 @@ fn an_exponent_that_hides_nothing_is_refused() {
             .unwrap_err();
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Entropy, Stage::LiveSessionToken));
         assert!(error.source().unwrap().source().unwrap().to_string().contains("zeros"), "{error:?}");
-        assert!(Exponent::draw(&mut Stuck(number)).is_err());
+        assert!(Exponent::generate(&mut Stuck(number)).is_err());
     }
-    assert!(Exponent::draw(&mut Stuck(2)).is_ok());
+    assert!(Exponent::generate(&mut Stuck(2)).is_ok());
 }
 
 #[test]

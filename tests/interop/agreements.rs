@@ -60,7 +60,7 @@ fn compare(peer: &mut Peer, dice: &mut Dice, group: &DhGroup, prime: &[u8], gene
     let secret = dice.vec(secret_length);
     let consumer_key = dice.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 1, 25);
 
-    let exponent = Exponent::draw(&mut Fixed(&random)).unwrap();
+    let exponent = Exponent::generate(&mut Fixed(&random)).unwrap();
     let shared = exponent.shared_secret(&response, group).unwrap();
     let token = shared.live_session_token(&Secret::from(secret.clone()));
     let proof = hex(&dh::proof(&token, &consumer_key));
@@ -162,7 +162,7 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
         assert_eq!(key.fingerprint(), same.fingerprint());
         assert_eq!(key.public_key_pem().trim(), text(&made["public"]).trim());
 
-        let consumer = Consumer::builder("INTEROPER").signing_key(key.clone()).decryption_key(same).build().unwrap();
+        let consumer = Consumer::builder("INTEROPER").signature_key(key.clone()).encryption_key(same).build().unwrap();
         for _ in 0..EACH {
             // The message is a base string: the callback in it is what varies.
             let callback = format!("https://example.com/{}", percent_encode(random_text(&mut dice, 0, 20).as_bytes()));
@@ -177,8 +177,8 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
         let mut broker =
             Broker::builder().encryption_public_key(text(&made["public"])).request_token("t", "v").build().unwrap();
         let client = Consumer::builder(test_keys::CONSUMER_KEY)
-            .signing_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
-            .decryption_key(key)
+            .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
+            .encryption_key(key)
             .build()
             .unwrap();
         for _ in 0..3 {
@@ -188,7 +188,7 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
             let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut dice);
             let unlocked = client.unlock(&mut cx, &token).unwrap();
             // What was opened shows in what is signed: it stands before the base string, in hexadecimal.
-            let consumer = Consumer::builder("X").dh_group(DhGroup::modp_2048()).build().unwrap();
+            let consumer = Consumer::builder("X").dh_params(DhGroup::modp_2048()).build().unwrap();
             let unsigned = unlocked.prepare_live_session_token(&consumer, &mut cx).unwrap();
             assert!(unsigned.input().expose_message().starts_with(format!("{}POST&", text(&theirs)).as_bytes()));
             opened += 1;

@@ -87,7 +87,7 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
         }
 
         let consumer =
-            Consumer::builder("INTEROPER").signing_key(key.clone()).decryption_key(key.clone()).build().unwrap();
+            Consumer::builder("INTEROPER").signature_key(key.clone()).encryption_key(key.clone()).build().unwrap();
         for _ in 0..EACH {
             let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut dice);
             let unsigned = consumer.prepare_request_token(&mut cx, Callback::OutOfBand).unwrap();
@@ -112,7 +112,7 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
 
 /// The opened secret, which stands in hexadecimal before what is signed.
 fn opened(token: &UnlockedToken, cx: &mut Context<'_>) -> String {
-    let consumer = Consumer::builder("X").dh_group(DhGroup::modp_2048()).build().unwrap();
+    let consumer = Consumer::builder("X").dh_params(DhGroup::modp_2048()).build().unwrap();
     let unsigned = token.prepare_live_session_token(&consumer, cx).unwrap();
     let message = std::str::from_utf8(unsigned.input().expose_message()).unwrap().to_owned();
     message.split("POST&").next().unwrap().to_owned()
@@ -174,7 +174,7 @@ fn openssl_agrees_on_keys_of_groups() {
             openssl(&here, "genpkey -paramfile group.pem -out theirs.pem", b"");
             let printed = text(&here, "pkey -in theirs.pem -text -noout", b"");
             let response = printed_number(&printed, "public-key:");
-            let exponent = Exponent::draw(&mut dice).unwrap();
+            let exponent = Exponent::generate(&mut dice).unwrap();
             let challenge = BigUint::parse_bytes(exponent.challenge(&group).as_bytes(), 16).unwrap();
             fs::write(here.join("ours.der"), public_key(&parameters, &challenge)).unwrap();
             let derive = "pkeyutl -derive -inkey theirs.pem -peerkey ours.der -peerform DER -pkeyopt dh_pad:1";
@@ -200,7 +200,7 @@ fn openssl_agrees_on_tokens_and_request_signatures() {
             openssl(&here, &format!("dgst -{digest} -mac HMAC -macopt hexkey:{} -binary", hex(key)), message)
         };
         let response = hex(&dice.bytes::<255>());
-        let shared = Exponent::draw(&mut dice).unwrap().shared_secret(&response, &group).unwrap();
+        let shared = Exponent::generate(&mut dice).unwrap().shared_secret(&response, &group).unwrap();
         let secret = dice.vec(32);
         let token = shared.live_session_token(&Secret::from(secret.clone()));
         assert_eq!(token.expose(), hmac("sha1", shared.bytes().expose(), &secret));

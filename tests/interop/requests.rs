@@ -247,8 +247,8 @@ fn oauthlib_verifies_the_sign_in_made_here() {
     for _ in 0..ROUNDS {
         let origin = random_origin(&mut dice);
         let consumer = Consumer::builder(printable(&mut dice))
-            .signing_key(signing_key.clone())
-            .dh_group(DhGroup::modp_2048())
+            .signature_key(signing_key.clone())
+            .dh_params(DhGroup::modp_2048())
             .endpoints(Endpoints::new(&format!("{origin}/v1/api")).unwrap())
             .build()
             .unwrap();
@@ -283,7 +283,7 @@ fn the_simulator_verifies_sign_ins_that_oauthlib_makes() {
     let mut peer = Peer::start("oauthlib_peer.py");
     let consumer_key = printable(&mut dice);
     let decryption_key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
-    let consumer = Consumer::builder(&consumer_key).decryption_key(decryption_key).build().unwrap();
+    let consumer = Consumer::builder(&consumer_key).encryption_key(decryption_key).build().unwrap();
     for round in 0..ROUNDS {
         let (request_token, verifier) = (printable(&mut dice), random_text(&mut dice, 1, 12));
         let mut broker =

@@ -179,7 +179,7 @@ fn the_steps_of_the_sign_in_show_none() {
     let mut broker = fixture::broker_builder().build().unwrap();
     let response = broker.handle(&mut Context::new(NOW, &mut SeededEntropy(2)), exchange.request());
     let number: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-    let exponent = Exponent::draw(&mut Rigged(Some(EXPONENT), SeededEntropy(1))).unwrap();
+    let exponent = Exponent::generate(&mut Rigged(Some(EXPONENT), SeededEntropy(1))).unwrap();
     markers.check("Exponent", &exponent);
     let shared = exponent.shared_secret(number["diffie_hellman_response"].as_str().unwrap(), &group).unwrap();
     markers.add("shared secret", shared.bytes().expose());

@@ -187,7 +187,7 @@ fn a_signature_in_a_body_is_not_shown() {
 #[test]
 fn a_signature_s_input_shows_none() {
     let group = ibkr_oauth::dh::DhGroup::modp_2048();
-    let consumer = Consumer::builder(test_keys::CONSUMER_KEY).dh_group(group).build().unwrap();
+    let consumer = Consumer::builder(test_keys::CONSUMER_KEY).dh_params(group).build().unwrap();
     let markers = Markers::new();
     let mut rng = SeededEntropy(1);
     let mut session = session(&consumer);

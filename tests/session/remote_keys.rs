@@ -17,7 +17,7 @@ pub(super) fn machine(config: SessionConfig) -> Machine {
     let mut machine = Machine::with(|broker, cx| {
         let token = test_keys::unlocked_token(broker, cx)?;
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-            .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS)?)
+            .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS)?)
             .build()?;
         Ok(Session::new(consumer, token, config))
     });

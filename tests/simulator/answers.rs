@@ -466,7 +466,7 @@ fn a_broker_is_not_made_of_what_cannot_work() {
     for url in ["", "oob", "/callback", "https://h/#a"] {
         assert!(Broker::builder().callback(url).build().is_err(), "{url}");
     }
-    assert!(Broker::builder().signing_public_key(test_keys::SIGNING_KEY).build().is_err());
+    assert!(Broker::builder().signature_public_key(test_keys::SIGNING_KEY).build().is_err());
     assert!(Broker::builder().encryption_public_key("").build().is_err());
     for (prime, generator) in
         [(vec![], vec![2]), (vec![0xff; 8], vec![2]), (vec![0xfe; 256], vec![2]), (vec![0xff; 256], vec![1])]

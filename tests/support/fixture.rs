@@ -57,9 +57,9 @@ impl Entropy for Failing {
 /// The consumer of the test keys, not yet built.
 pub(crate) fn consumer_builder() -> ConsumerBuilder {
     Consumer::builder(test_keys::CONSUMER_KEY)
-        .signing_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
-        .decryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
-        .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
+        .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
+        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
 }
 
 /// A broker that knows [`TOKEN`] and [`LIVE`], with its brokerage session open.

@@ -52,9 +52,9 @@ impl Vectors {
 
     fn consumer(&self, key_form: &str) -> Consumer {
         Consumer::builder(self.text("/consumer/consumer_key"))
-            .signing_key(self.key(&format!("signing_private_key_{key_form}_pem")))
-            .decryption_key(self.key(&format!("encryption_private_key_{key_form}_pem")))
-            .dh_group(DhGroup::from_pem(self.text("/keys/dh_parameters_pem")).unwrap())
+            .signature_key(self.key(&format!("signing_private_key_{key_form}_pem")))
+            .encryption_key(self.key(&format!("encryption_private_key_{key_form}_pem")))
+            .dh_params(DhGroup::from_pem(self.text("/keys/dh_parameters_pem")).unwrap())
             .build()
             .unwrap()
     }
@@ -197,7 +197,7 @@ fn diffie_hellman_cases(vectors: &Vectors, computed: &mut Computed) {
         let exponent = |which: &str| {
             let mut bytes = vectors.bytes(&format!("{place}/{which}_dh_random_hex"));
             bytes.splice(0..0, std::iter::repeat_n(0, 32 - bytes.len()));
-            Exponent::draw(&mut Scripted::new([bytes])).unwrap()
+            Exponent::generate(&mut Scripted::new([bytes])).unwrap()
         };
         let (client, server) = (exponent("client"), exponent("server"));
         let (challenge, response) = (client.challenge(&group), server.challenge(&group));
@@ -308,7 +308,7 @@ fn published_example(vectors: &Vectors, computed: &mut Computed) {
     let group = DhGroup::from_be_bytes(&prime.to_bytes_be(), &generator.to_bytes_be()).unwrap();
     let mut exponent = decimal("client_dh_random_decimal").to_bytes_be();
     exponent.splice(0..0, std::iter::repeat_n(0, 32 - exponent.len()));
-    let exponent = Exponent::draw(&mut Scripted::new([exponent])).unwrap();
+    let exponent = Exponent::generate(&mut Scripted::new([exponent])).unwrap();
     computed.add(format!("{place}/diffie_hellman_challenge_hex"), exponent.challenge(&group));
 
     let shared = exponent.shared_secret(vectors.text(&format!("{place}/diffie_hellman_response_hex")), &group).unwrap();

@@ -77,7 +77,7 @@ fn agreement(
     let by_us = {
         let (group, mut rng, base) =
             (DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap(), SeededEntropy(1), hexadecimal(&base_bytes));
-        move || ours(&Exponent::draw(&mut rng).unwrap(), &group, &base)
+        move || ours(&Exponent::generate(&mut rng).unwrap(), &group, &base)
     };
     let by_crypto_bigint = {
         let number = |bytes| BoxedUint::from_be_slice(bytes, 2048).unwrap();

@@ -71,9 +71,9 @@ pub(crate) struct Good {
 
 pub(crate) fn consumer(placement: ParameterPlacement, policy: QueryPolicy) -> Consumer {
     Consumer::builder(test_keys::CONSUMER_KEY)
-        .signing_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
-        .decryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
-        .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
+        .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
+        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
         .endpoints(Endpoints::new(BASE).unwrap())
         .parameter_placement(placement)
         .query_policy(policy)

@@ -66,7 +66,7 @@ fn agreed(reply: &Response<Bytes>) -> Agreed {
     let shared =
         BigUint::parse_bytes(response.as_bytes(), 16).unwrap().modpow(&BigUint::from_bytes_be(&EXPONENT), &prime);
     let montgomery: BigUint = (&shared << 2048_u32) % &prime;
-    let exponent = Exponent::draw(&mut Rigged::new()).unwrap();
+    let exponent = Exponent::generate(&mut Rigged::new()).unwrap();
     let theirs = exponent.shared_secret(response, &GROUP).unwrap();
     assert!(theirs.bytes().expose().ends_with(&shared.to_bytes_be()));
     let token = theirs.live_session_token(&ibkr_oauth::Secret::from(SECRET.as_slice()));

@@ -110,7 +110,7 @@ fn a_key_of_three_primes_is_wiped_but_for_those() {
     let key = RsaKey::from_pem(THREE_PRIMES).unwrap();
     heap.held().assert_with(&markers[0]);
     drop(key.decrypt(&[1; 256], &mut entropy).unwrap());
-    let consumer = Consumer::builder("WIPED").signing_key(key).build().unwrap();
+    let consumer = Consumer::builder("WIPED").signature_key(key).build().unwrap();
     drop(consumer.request_token(&mut Context::new(NOW, &mut entropy), Callback::OutOfBand).unwrap());
     drop(consumer);
     let freed = heap.freed();
@@ -152,7 +152,7 @@ fn work_with_a_key_leaves_nothing_of_it() {
         "`rsa` leaves {left_by_signing:?} copies of the primes where it signs, {left_by_decryption:?} where it opens"
     );
 
-    let consumer = Consumer::builder("WIPED").signing_key(RsaKey::from_der(DER).unwrap()).build().unwrap();
+    let consumer = Consumer::builder("WIPED").signature_key(RsaKey::from_der(DER).unwrap()).build().unwrap();
     let mut entropy = SeededEntropy::new(1);
     let heap = record();
     drop(consumer.request_token(&mut Context::new(NOW, &mut entropy), Callback::OutOfBand).unwrap());
