@@ -40,6 +40,8 @@ pub mod hyper;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 #[cfg(feature = "ureq")]
+mod unsent;
+#[cfg(feature = "ureq")]
 pub mod ureq;
 
 /// The longest time that a call may take.

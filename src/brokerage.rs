@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{
     context::Context,
-    encoding::{base64, json},
+    encoding::{base64, unimportant},
     error::{Cause, Error, Stage},
     exchange::Exchange,
     oauth1::percent_encode,
@@ -194,12 +194,12 @@ pub struct BrokerageStatus {
     #[serde(default)]
     pub connected: Option<bool>,
     /// Words of the broker's about the session.
-    #[serde(default, deserialize_with = "json::unimportant")]
+    #[serde(default, deserialize_with = "unimportant")]
     pub message: Option<String>,
     /// Why the session failed.
     #[serde(default)]
     pub fail: Option<String>,
-    #[serde(default, deserialize_with = "json::unimportant")]
+    #[serde(default, deserialize_with = "unimportant")]
     wait: Option<u64>,
 }
 
@@ -267,12 +267,12 @@ pub struct Tickle {
 struct TickleResponse {
     #[serde(default)]
     session: Option<String>,
-    #[serde(default, deserialize_with = "json::unimportant", rename = "ssoExpires")]
+    #[serde(default, deserialize_with = "unimportant", rename = "ssoExpires")]
     sso_expires: Option<u64>,
     /// The broker's spelling.
-    #[serde(default, deserialize_with = "json::unimportant", rename = "collission")]
+    #[serde(default, deserialize_with = "unimportant", rename = "collission")]
     collision: Option<bool>,
-    #[serde(default, deserialize_with = "json::unimportant", rename = "userId")]
+    #[serde(default, deserialize_with = "unimportant", rename = "userId")]
     user_id: Option<u64>,
     #[serde(default)]
     iserver: Option<Iserver>,

@@ -1,14 +1,16 @@
 //! Base64, hexadecimal and JSON, as the protocol writes them.
 
+use std::str;
+
 use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
+use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
     context::{Entropy, EntropyError},
     secret::Secret,
 };
-
-pub(crate) mod json;
 
 /// Base64 with the standard alphabet and padding.
 pub(crate) fn base64(bytes: &[u8]) -> String {
@@ -87,6 +89,20 @@ pub(crate) fn nonce_digits(entropy: &mut dyn Entropy) -> Result<[u8; 32], Entrop
         pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0x0f)]);
     }
     Ok(digits)
+}
+
+/// Reads a text of JSON. What is not UTF-8 becomes U+FFFD, since the broker's free texts may hold such bytes, and no flag
+/// beside them must be lost for it.
+pub(crate) fn parse_json(body: &[u8]) -> Option<Value> {
+    match str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text).ok(),
+        Err(_) => serde_json::from_str(&String::from_utf8_lossy(body)).ok(),
+    }
+}
+
+/// A field on which nothing depends: of another type than ours, it counts as absent, so that no session ends for it.
+pub(crate) fn unimportant<'de, T: DeserializeOwned, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    Ok(T::deserialize(Value::deserialize(field)?).ok())
 }
 
 #[cfg(test)]

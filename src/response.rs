@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     context::Timestamp,
-    encoding::json,
+    encoding::parse_json,
     error::{Error, Stage, is_page, names_secret},
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn read<T: DeserializeOwned>(stage: Stage, response: &Response<Bytes>
     if body.trim_ascii().is_empty() {
         return Err(malformed("the response is empty".to_owned()));
     }
-    let Some(value) = json::parse(body) else {
+    let Some(value) = parse_json(body) else {
         let text = String::from_utf8_lossy(body);
         if may_be_damaged(&text) {
             return Err(malformed("the response is not JSON, or was cut off".to_owned()));

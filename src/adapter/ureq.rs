@@ -25,9 +25,7 @@ use crate::{
     trace,
 };
 
-mod unsent;
-
-use self::unsent::{WatchedBody, is_before_sending};
+use super::unsent::{WatchedBody, is_before_sending};
 
 /// Sends the exchange's request, and reads the reply to it.
 ///

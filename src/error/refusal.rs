@@ -9,7 +9,7 @@ use super::{
     kind::{ErrorKind, Stage},
     text::without_secret,
 };
-use crate::encoding::json;
+use crate::encoding::parse_json;
 
 /// As much of a body is looked at for the words of a refusal, in bytes.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -41,7 +41,7 @@ impl Error {
         if body.len() > LONGEST_REFUSAL || !body.trim_ascii_start().starts_with(b"{") {
             return None;
         }
-        match json::parse(body)? {
+        match parse_json(body)? {
             // What an application asks for may have a field of this name that holds no words.
             Value::Object(fields) if says_something(fields.get("error")) || stated_status(&fields).is_some() => {
                 Self::from_success(Stage::Transport, status, &fields)
@@ -106,7 +106,7 @@ fn stated_status(fields: &Map<String, Value>) -> Option<StatusCode> {
 /// What a refusal says: the words in its object, or the body itself where that is not a response with a secret in it.
 fn refusal_text(body: &[u8]) -> String {
     let body = body.get(..body.len().min(LONGEST_REFUSAL)).unwrap_or_default();
-    match json::parse(body) {
+    match parse_json(body) {
         Some(Value::Object(fields)) => words_of(&fields),
         _ => None,
     }
