@@ -21,14 +21,14 @@
 //!
 //! When something is refused, ask [`Broker::refusals`] why. The real broker says `401` and no more; here the log has a
 //! [`RefusalReason`], a line that says exactly what differed, the signature base string that was expected and, where
-//! one of the slips that clients are known to make explains the signature, which one it was.
+//! one of the mistakes that clients are known to make explains the signature, which one it was.
 //!
 //! To see your bot in bad weather, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
 //! to give, lost answers, proofs and public numbers that must not be trusted, sessions that end, clocks that run apart.
 //! What lasts longer than a request is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
 //! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
 //! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
-//! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
+//! [`start_competing_session`](Broker::start_competing_session) is the other program of the same user that takes the brokerage session away.
 //!
 //! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
 //! [`refused`](Broker::refused), [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
@@ -82,7 +82,7 @@
 //! * that `/iserver` is used only while the brokerage session is open.
 //!
 //! Nothing of that is shared with the client in this crate: the percent-encoding, the canonicaliser, the header parser,
-//! the Diffie-Hellman arithmetic and the HMAC are the broker's own, so that a slip of the client's cannot hide in both.
+//! the Diffie-Hellman arithmetic and the HMAC are the broker's own, so that a mistake of the client's cannot hide in both.
 //!
 //! # How it behaves
 //!
@@ -112,21 +112,22 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use self::{
-    accepted::Log,
+    accepted_requests::Log,
     address::without_query,
+    answers::{Answer, Body},
     availability::Pacing,
     builder::Profile,
     faults::{Effect, Script},
     refusal::Objection,
     registry::Registry,
-    replies::{Body, Reply},
     resources::BrokerageSession,
     verify::{Endpoint, Verified},
 };
 use crate::context::{Context, Timestamp};
 
-mod accepted;
+mod accepted_requests;
 mod address;
+mod answers;
 mod arithmetic;
 mod availability;
 mod builder;
@@ -138,19 +139,18 @@ mod parameters;
 mod percent;
 mod refusal;
 mod registry;
-mod replies;
 mod resources;
 mod sign_in;
+mod simulation;
 pub mod test_keys;
 mod verify;
-mod world;
 
 pub use self::{
-    accepted::Accepted,
+    accepted_requests::AcceptedRequest,
     builder::{BrokerBuilder, BrokerError},
-    faults::{Fault, Lost, WrongResponse},
+    faults::{Dropped, Fault, WrongResponse},
     refusal::{Refusal, RefusalReason},
-    world::{SeededEntropy, Sent, Weather, World},
+    simulation::{NetworkConditions, SeededEntropy, SentRequest, Simulation},
 };
 
 /// How many refusals, accepted requests, nonces and request tokens are remembered.
@@ -213,7 +213,7 @@ impl Broker {
 
     /// Answers one request.
     ///
-    /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Lost`]
+    /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Dropped`]
     /// among its extensions stands for none.
     pub fn handle(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Response<Bytes> {
         self.requests = self.requests.saturating_add(1);
@@ -227,39 +227,39 @@ impl Broker {
             self.open_brokerage_session(now, Duration::ZERO);
         }
         let lost = match fault.as_ref().map(Fault::effect) {
-            Some(Effect::Lose(lost)) => Some(*lost),
+            Some(Effect::Drop(lost)) => Some(*lost),
             _ => None,
         };
         let turned_away = match lost {
             // It never arrived, so that there is nobody to be turned away.
-            Some(Lost::Request) => Some(lost_reply()),
+            Some(Dropped::Request) => Some(no_answer()),
             _ => self.turn_away(request, cx.now(), now),
         };
-        let mut reply = match (turned_away, fault.as_ref().map(Fault::effect)) {
-            (Some(reply), _) => reply,
-            (None, Some(Effect::Instead(reply))) => reply.clone(),
-            (None, Some(Effect::Instead401(text))) => Reply::traced_error(self.trace(), text),
+        let mut answer = match (turned_away, fault.as_ref().map(Fault::effect)) {
+            (Some(answer), _) => answer,
+            (None, Some(Effect::Instead(answer))) => answer.clone(),
+            (None, Some(Effect::Instead401(text))) => Answer::traced_error(self.trace(), text),
             (None, Some(Effect::NoAccessSecret)) => {
                 let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
-                Reply::no_access_secret(self.trace(), &token)
+                Answer::no_access_secret(self.trace(), &token)
             }
             (None, Some(Effect::PenaltyBox(duration))) => {
                 self.pacing.confine(cx.now(), *duration);
-                Reply::too_many_requests()
+                Answer::too_many_requests()
             }
             (None, Some(Effect::DelayBridge(delay))) => self.answer(cx, request, now, *delay),
             (None, _) => self.answer(cx, request, now, Duration::ZERO),
         };
         if lost.is_some() {
-            reply = lost_reply();
+            answer = no_answer();
         }
         if let Some(fault) = &fault {
             if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
                 self.brokerage_session = None;
             }
-            fault.alter(&mut reply, self.profile.group.prime());
+            fault.alter(&mut answer, self.profile.group.prime());
         }
-        let mut response = reply.into_response(now);
+        let mut response = answer.into_response(now);
         if let Some(lost) = lost {
             response.extensions_mut().insert(lost);
         }
@@ -287,7 +287,7 @@ impl Broker {
 
     /// The newest 4096 requests that passed every check of their address, parameters and signature, in order.
     #[must_use]
-    pub fn accepted(&self) -> impl DoubleEndedIterator<Item = &Accepted> + ExactSizeIterator {
+    pub fn accepted(&self) -> impl DoubleEndedIterator<Item = &AcceptedRequest> + ExactSizeIterator {
         self.accepted.iter()
     }
 
@@ -338,28 +338,28 @@ impl Broker {
         request: &Request<Bytes>,
         now: Timestamp,
         bridge_delay: Duration,
-    ) -> Reply {
+    ) -> Answer {
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
         let verified = verify::locate(&self.profile, request)
             .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now));
         let (accepted, served) = match verified {
             Ok(verified) => {
                 self.registry.accept(&verified);
-                let accepted = Accepted::new(request.method(), &verified, now);
+                let accepted = AcceptedRequest::new(request.method(), &verified, now);
                 (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay))
             }
             Err(objection) => (None, Err(objection)),
         };
-        let reply = served.unwrap_or_else(|objection| {
+        let answer = served.unwrap_or_else(|objection| {
             let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
-            let reply = Reply::refusing(&objection, endpoint, token, self.trace());
+            let answer = Answer::refusing(&objection, endpoint, token, self.trace());
             self.record(request, now, objection);
-            reply
+            answer
         });
         if let Some(accepted) = accepted {
-            self.accepted.push(accepted.answered(reply.status));
+            self.accepted.push(accepted.answered(answer.status));
         }
-        reply
+        answer
     }
 
     fn serve(
@@ -369,7 +369,7 @@ impl Broker {
         verified: &Verified,
         now: Timestamp,
         bridge_delay: Duration,
-    ) -> Result<Reply, Objection> {
+    ) -> Result<Answer, Objection> {
         let parameters = &verified.parameters;
         match verified.endpoint {
             Endpoint::RequestToken => self.request_token(cx, parameters),
@@ -393,8 +393,8 @@ impl Broker {
     }
 }
 
-fn lost_reply() -> Reply {
-    Reply::new(StatusCode::GATEWAY_TIMEOUT, Body::Empty)
+fn no_answer() -> Answer {
+    Answer::new(StatusCode::GATEWAY_TIMEOUT, Body::Empty)
 }
 
 impl Default for Broker {

@@ -19,7 +19,7 @@ use http::{Request, Response};
 use ibkr_oauth::{
     Consent, Context, Scratch, Secret, UnlockedToken,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig},
-    simulator::{World, test_keys},
+    simulator::{Simulation, test_keys},
 };
 use world::{Dice, NOW};
 
@@ -72,12 +72,12 @@ const SEARCHED: [(&str, &str, &str); 47] = [
     ("UnlockedToken", "redaction.rs", "check(\"UnlockedToken\""),
     ("Unsigned", "redaction.rs", "check(\"Unsigned\""),
     ("Verifier", "redaction_of_every_type.rs", "hidden(\"Verifier\""),
-    ("World", "redaction_of_every_type.rs", "hidden(\"World\""),
+    ("Simulation", "redaction_of_every_type.rs", "hidden(\"Simulation\""),
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
 const HARMLESS: [(&str, &str); 29] = [
-    ("Accepted", "what a request said in the open, and its path"),
+    ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment"),
     ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
     ("BaseUri", "a URL without query"),
@@ -101,11 +101,11 @@ const HARMLESS: [(&str, &str); 29] = [
     ("Readme", "holds nothing"),
     ("Realm", "stands in each header in the open"),
     ("SeededEntropy", "for tests only"),
-    ("Sent", "what a request said in the open, and its path"),
+    ("SentRequest", "what a request said in the open, and its path"),
     ("SessionConfig", "durations and flags"),
     ("Timestamp", "a number"),
     ("UnknownQueryPolicy", "holds nothing"),
-    ("Weather", "chances"),
+    ("NetworkConditions", "chances"),
 ];
 
 /// The public types of the sources, each with whether it can carry something. `unreachable_pub` sees to it that what is
@@ -221,7 +221,7 @@ fn what_goes_into_a_session_and_comes_out_shows_none() {
     let failure = Failure { kind: FailureKind::TimedOut, detail: "no".to_owned() };
     hidden("Input", &Input::Failed { id, failure });
 
-    let mut world = World::new(1, SessionConfig::default()).unwrap();
-    world.run_for(Duration::from_secs(600));
-    hidden("World", &world);
+    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    simulation.run_for(Duration::from_secs(600));
+    hidden("Simulation", &simulation);
 }

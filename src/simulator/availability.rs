@@ -7,8 +7,8 @@ use http::{Request, StatusCode};
 
 use super::{
     Broker,
+    answers::{Answer, Body},
     refusal::{Objection, RefusalReason},
-    replies::{Body, Reply},
 };
 use crate::context::Timestamp;
 
@@ -94,31 +94,31 @@ impl Broker {
     /// From then on the brokerage session is closed and each status says `"authenticated": false, "competing": true`.
     /// Opening it with `"compete": false` changes nothing, and answers so with a 200; with `"compete": true` it throws
     /// the other program out.
-    pub fn displace(&mut self) {
+    pub fn start_competing_session(&mut self) {
         self.brokerage_session = None;
         self.starts_open = false;
         self.competing = true;
     }
 
     /// The other program leaves: nothing competes any more, and the brokerage session has to be opened anew.
-    pub const fn release(&mut self) {
+    pub const fn end_competing_session(&mut self) {
         self.competing = false;
     }
 
     /// Answers what gets no further than the broker's front door.
-    pub(super) fn turn_away(&mut self, request: &Request<Bytes>, arrived: Timestamp, now: Timestamp) -> Option<Reply> {
+    pub(super) fn turn_away(&mut self, request: &Request<Bytes>, arrived: Timestamp, now: Timestamp) -> Option<Answer> {
         if let Err(objection) = self.pacing.admit(self.profile.availability.rate_limit, arrived) {
             self.record(request, now, objection);
-            return Some(Reply::too_many_requests());
+            return Some(Answer::too_many_requests());
         }
         if !self.profile.availability.is_maintenance(now) {
             return None;
         }
         // Both shapes were seen.
         Some(if self.requests.is_multiple_of(2) {
-            Reply::new(StatusCode::SERVICE_UNAVAILABLE, Body::Empty)
+            Answer::new(StatusCode::SERVICE_UNAVAILABLE, Body::Empty)
         } else {
-            Reply::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         })
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Profile {
     pub(super) base: Base,
     pub(super) query_policy: QueryPolicy,
     pub(super) paper: bool,
-    pub(super) standing: Standing,
+    pub(super) status: ConsumerStatus,
     pub(super) first_party_only: bool,
     pub(super) accounts: Vec<String>,
     pub(super) callback: String,
@@ -35,7 +35,7 @@ pub(super) struct Profile {
 
 /// Whether the broker has activated the consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ConsumerStatus {
     Active,
     Inactive,
 }
@@ -63,7 +63,7 @@ pub struct BrokerBuilder {
     base_url: String,
     query_policy: QueryPolicy,
     paper: bool,
-    standing: Standing,
+    status: ConsumerStatus,
     first_party_only: bool,
     accounts: Vec<String>,
     callback: String,
@@ -89,7 +89,7 @@ impl BrokerBuilder {
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
             query_policy: QueryPolicy::default(),
             paper: true,
-            standing: Standing::Active,
+            status: ConsumerStatus::Active,
             first_party_only: false,
             accounts: vec!["DU0000001".to_owned()],
             callback: "https://www.example.com/callback".to_owned(),
@@ -159,7 +159,7 @@ impl BrokerBuilder {
 
     /// Whether the consumer is active: `true` unless set. An inactive one is told `invalid consumer`.
     pub const fn active(mut self, active: bool) -> Self {
-        self.standing = if active { Standing::Active } else { Standing::Inactive };
+        self.status = if active { ConsumerStatus::Active } else { ConsumerStatus::Inactive };
         self
     }
 
@@ -295,7 +295,7 @@ impl BrokerBuilder {
             base,
             query_policy: self.query_policy,
             paper: self.paper,
-            standing: self.standing,
+            status: self.status,
             first_party_only: self.first_party_only,
             accounts: self.accounts,
             callback: self.callback,

@@ -8,32 +8,32 @@ use serde_json::{Value, json};
 
 use super::{
     Broker,
+    answers::Answer,
     arithmetic::hex,
     canonical::decoded_pairs,
     parameters::is_media_type,
     refusal::{Objection, RefusalReason},
-    replies::Reply,
     sign_in::draw,
     verify::form_of,
 };
 use crate::context::{Context, Timestamp};
 
 /// How long a brokerage session lives without a tickle.
-const SILENCE: Duration = Duration::from_secs(6 * 60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 
 /// An open brokerage session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BrokerageSession {
     ready_from: Timestamp,
     /// Unless there is a tickle before.
-    dies_at: Timestamp,
+    idle_at: Timestamp,
     /// Whatever the tickles.
     reset_at: Option<Timestamp>,
 }
 
 impl BrokerageSession {
     fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.dies_at || self.reset_at.is_some_and(|at| now >= at)
+        now >= self.idle_at || self.reset_at.is_some_and(|at| now >= at)
     }
 }
 
@@ -45,7 +45,7 @@ impl Broker {
         path: &str,
         now: Timestamp,
         bridge_delay: Duration,
-    ) -> Result<Reply, Objection> {
+    ) -> Result<Answer, Objection> {
         if self.brokerage_session.is_some_and(|session| session.is_over(now)) {
             self.brokerage_session = None;
         }
@@ -72,7 +72,7 @@ impl Broker {
         }
         match path {
             "/tickle" => self.tickle(cx, now),
-            "/iserver/auth/status" => Ok(Reply::ok(self.status(now))),
+            "/iserver/auth/status" => Ok(Answer::ok(self.status(now))),
             "/iserver/auth/ssodh/init" => self.open_brokerage(request, now, bridge_delay),
             "/logout" => Ok(self.logout()),
             "/portfolio/accounts" => Ok(self.portfolio_accounts()),
@@ -93,7 +93,7 @@ impl Broker {
         self.brokerage_sessions = self.brokerage_sessions.saturating_add(1);
         self.brokerage_session = Some(BrokerageSession {
             ready_from: now.saturating_add(settling),
-            dies_at: now.saturating_add(SILENCE),
+            idle_at: now.saturating_add(IDLE_TIMEOUT),
             reset_at: self.profile.availability.next_reset(now),
         });
     }
@@ -102,9 +102,9 @@ impl Broker {
         self.brokerage_session.is_some_and(|session| now >= session.ready_from)
     }
 
-    fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Reply, Objection> {
+    fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Answer, Objection> {
         if let Some(session) = &mut self.brokerage_session {
-            session.dies_at = now.saturating_add(SILENCE);
+            session.idle_at = now.saturating_add(IDLE_TIMEOUT);
         }
         let known = self.registry.grant.as_ref().and_then(|grant| grant.session_id.clone());
         let session_id = match known {
@@ -114,7 +114,7 @@ impl Broker {
         if let Some(grant) = &mut self.registry.grant {
             grant.session_id = Some(session_id.clone());
         }
-        Ok(Reply::ok(json!({
+        Ok(Answer::ok(json!({
             "session": session_id,
             "collission": false,
             "userId": 100_000_001,
@@ -147,7 +147,7 @@ impl Broker {
         request: &Request<Bytes>,
         now: Timestamp,
         bridge_delay: Duration,
-    ) -> Result<Reply, Objection> {
+    ) -> Result<Answer, Objection> {
         let body = read_json(request)?;
         if body.get("publish") != Some(&Value::Bool(true)) {
             return Err(Objection::new(RefusalReason::PublishNotTrue, "`publish` is not `true` in the JSON body"));
@@ -159,36 +159,36 @@ impl Broker {
             self.competing = false;
             self.open_brokerage_session(now, bridge_delay.max(self.profile.availability.settling));
         }
-        Ok(Reply::ok(self.status(now)))
+        Ok(Answer::ok(self.status(now)))
     }
 
-    fn logout(&mut self) -> Reply {
+    fn logout(&mut self) -> Answer {
         self.brokerage_session = None;
         if let Some(grant) = &mut self.registry.grant {
             grant.end_live_session_tokens();
             grant.session_id = None;
         }
-        Reply::ok(json!({ "status": true }))
+        Answer::ok(json!({ "status": true }))
     }
 
-    fn portfolio_accounts(&self) -> Reply {
+    fn portfolio_accounts(&self) -> Answer {
         let accounts: Vec<Value> = self
             .profile
             .accounts
             .iter()
             .map(|account| json!({ "id": account, "accountId": account, "currency": "USD", "type": "DEMO" }))
             .collect();
-        Reply::ok(Value::from(accounts))
+        Answer::ok(Value::from(accounts))
     }
 
-    fn brokerage_accounts(&self) -> Reply {
-        Reply::ok(json!({
+    fn brokerage_accounts(&self) -> Answer {
+        Answer::ok(json!({
             "accounts": self.profile.accounts,
             "selectedAccount": self.profile.accounts.first(),
         }))
     }
 
-    fn place_orders(&mut self, account: &str, request: &Request<Bytes>) -> Result<Reply, Objection> {
+    fn place_orders(&mut self, account: &str, request: &Request<Bytes>) -> Result<Answer, Objection> {
         self.check_account(account)?;
         let body = read_json(request)?;
         let Some(orders) = body.get("orders").and_then(Value::as_array) else {
@@ -203,10 +203,10 @@ impl Broker {
                 "encrypt_message": "1",
             }));
         }
-        Ok(Reply::ok(Value::from(answers)))
+        Ok(Answer::ok(Value::from(answers)))
     }
 
-    fn order_impact(&self, account: &str, request: &Request<Bytes>) -> Result<Reply, Objection> {
+    fn order_impact(&self, account: &str, request: &Request<Bytes>) -> Result<Answer, Objection> {
         self.check_account(account)?;
         let form = form_of(request).ok_or_else(|| malformed("the body is not form-encoded"))?;
         echo("form", form)
@@ -244,13 +244,13 @@ fn echoes_query(path: &str) -> bool {
 }
 
 /// The pairs as they arrived, decoded: `{"query":[["conids","265598,8314"]]}`.
-fn echo(name: &str, pairs: &[u8]) -> Result<Reply, Objection> {
+fn echo(name: &str, pairs: &[u8]) -> Result<Answer, Objection> {
     let pairs = decoded_pairs(pairs).ok_or_else(|| malformed("a `%` has no two hexadecimal digits behind it"))?;
     let pairs: Vec<[String; 2]> = pairs
         .iter()
         .map(|(name, value)| [name, value].map(|half| String::from_utf8_lossy(half).into_owned()))
         .collect();
-    Ok(Reply::ok(json!({ name: pairs })))
+    Ok(Answer::ok(json!({ name: pairs })))
 }
 
 fn read_json(request: &Request<Bytes>) -> Result<Value, Objection> {

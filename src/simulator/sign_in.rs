@@ -5,12 +5,12 @@ use serde_json::json;
 
 use super::{
     Broker,
+    answers::Answer,
     arithmetic::{hex, live_session_token, proof, signed_bytes},
     builder::LIVE_SESSION_TOKEN_LIFE,
     parameters::Parameters,
     refusal::{Objection, RefusalReason},
     registry::{AccessGrant, Consent, RequestToken},
-    replies::Reply,
     verify::read_challenge,
 };
 use crate::{
@@ -23,17 +23,17 @@ use crate::{
 const DRAWS: usize = 4;
 
 impl Broker {
-    pub(super) fn request_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Reply, Objection> {
+    pub(super) fn request_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
         let token = hex(&draw::<10>(cx)?);
         let callback = match parameters.require("oauth_callback")? {
             "oob" => self.profile.callback.clone(),
             url => url.to_owned(),
         };
         self.registry.add_request_token(token.clone(), RequestToken::pending(callback));
-        Ok(Reply::ok(json!({ "oauth_token": token })))
+        Ok(Answer::ok(json!({ "oauth_token": token })))
     }
 
-    pub(super) fn access_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Reply, Objection> {
+    pub(super) fn access_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
         let given = parameters.require("oauth_verifier")?;
         let Some(request_token) = self.registry.request_tokens.get_mut(parameters.require("oauth_token")?) else {
             return Err(Objection::new(RefusalReason::RequestTokenUnknown, "oauth_token is not a request token"));
@@ -64,7 +64,7 @@ impl Broker {
             Some(grant) => grant.secret = secret,
             grant => *grant = Some(AccessGrant::new(token.clone(), secret)),
         }
-        Ok(Reply::ok(json!({
+        Ok(Answer::ok(json!({
             "is_paper": self.profile.paper,
             "oauth_token": token,
             "oauth_token_secret": STANDARD.encode(encrypted),
@@ -76,7 +76,7 @@ impl Broker {
         cx: &mut Context<'_>,
         parameters: &Parameters,
         now: Timestamp,
-    ) -> Result<Reply, Objection> {
+    ) -> Result<Answer, Objection> {
         let challenge = read_challenge(&self.profile, parameters.require("diffie_hellman_challenge")?)?;
         let group = &self.profile.group;
         let mut exponent = draw::<32>(cx)?;
@@ -96,16 +96,16 @@ impl Broker {
         };
         let k = signed_bytes(group.shared_secret(&challenge, &exponent));
         let token = live_session_token(&k, grant.secret.expose());
-        let slip = k.strip_prefix(&[0]).map(|bare| live_session_token(bare, grant.secret.expose()));
+        let mistake = k.strip_prefix(&[0]).map(|bare| live_session_token(bare, grant.secret.expose()));
         let expiration = now.saturating_add(LIVE_SESSION_TOKEN_LIFE);
-        let reply = json!({
+        let answer = json!({
             "diffie_hellman_response": format!("{response:x}"),
             "live_session_token_signature": proof(&token, &self.profile.consumer_key),
             "live_session_token_expiration": expiration.as_millis(),
         });
-        grant.add_live_session_token(token, slip, expiration);
+        grant.add_live_session_token(token, mistake, expiration);
         self.live_session_tokens = self.live_session_tokens.saturating_add(1);
-        Ok(Reply::ok(reply))
+        Ok(Answer::ok(answer))
     }
 }
 

@@ -8,7 +8,7 @@ use num_bigint::BigUint;
 use super::{
     address::Address,
     arithmetic::{hex, hmac_sha256},
-    builder::{Profile, Standing, is_absolute_url},
+    builder::{ConsumerStatus, Profile, is_absolute_url},
     canonical::{Signed, decoded_pairs},
     diagnosis,
     parameters::{Parameters, Placement, is_media_type},
@@ -214,7 +214,7 @@ fn check_consumer(profile: &Profile, parameters: &Parameters, endpoint: Endpoint
             format!("oauth_consumer_key is `{given}`, the consumer is `{}`", profile.consumer_key),
         ));
     }
-    if profile.standing == Standing::Inactive {
+    if profile.status == ConsumerStatus::Inactive {
         return Err(Objection::new(RefusalReason::ConsumerInactive, "the consumer is not active"));
     }
     if profile.first_party_only && matches!(endpoint, Endpoint::RequestToken | Endpoint::AccessToken) {

@@ -1,11 +1,11 @@
-//! A session and its broker in one world: one virtual clock, one seed, and weather between them.
+//! A session and its broker in one simulation: one virtual clock, one seed, and network between them.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 
-use super::{Broker, Lost, test_keys};
+use super::{Broker, Dropped, test_keys};
 use crate::{
     context::{Context, Entropy, EntropyError, Timestamp},
     error::Error,
@@ -58,31 +58,31 @@ impl Entropy for SeededEntropy {
 /// What happens to requests and replies on their way. Chances are in a thousand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Weather {
+pub struct NetworkConditions {
     /// The shortest and the longest time that a request, or a reply, is on its way.
     pub latency: (Duration, Duration),
     /// No connection can be made.
     pub refused: u16,
     /// The connection breaks before the request arrives.
-    pub lost_request: u16,
+    pub dropped_request: u16,
     /// The connection breaks after the broker has acted.
-    pub lost_reply: u16,
+    pub dropped_response: u16,
     /// The reply comes twice.
-    pub repeated_reply: u16,
+    pub repeated_response: u16,
     /// The reply comes only after one to three minutes, perhaps behind those to later requests.
-    pub late_reply: u16,
+    pub late_response: u16,
 }
 
-impl Default for Weather {
+impl Default for NetworkConditions {
     /// Fair: 5 to 80 ms each way, and nothing is lost.
     fn default() -> Self {
         Self {
             latency: (Duration::from_millis(5), Duration::from_millis(80)),
             refused: 0,
-            lost_request: 0,
-            lost_reply: 0,
-            repeated_reply: 0,
-            late_reply: 0,
+            dropped_request: 0,
+            dropped_response: 0,
+            repeated_response: 0,
+            late_response: 0,
         }
     }
 }
@@ -90,7 +90,7 @@ impl Default for Weather {
 /// A request that the session sent, as a watcher on the wire sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Sent {
+pub struct SentRequest {
     /// When, by the client's clock.
     pub at: Timestamp,
     /// The path of its URL.
@@ -99,47 +99,47 @@ pub struct Sent {
     pub nonce: String,
     /// Its `oauth_timestamp`, in seconds.
     pub timestamp: u64,
-    /// How many events the session had told before: its place among [`World::events`].
+    /// How many events the session had told before: its place among [`Simulation::events`].
     pub events_before: usize,
 }
 
-/// What is under way in the world, or will be done to it.
-enum Happening {
+/// What is under way in the simulation, or will be done to it.
+enum Scheduled {
     Arrival { id: ExchangeId, request: Request<Bytes> },
     Delivery { input: Input },
-    Script(Box<dyn FnOnce(&mut World)>),
+    Script(Box<dyn FnOnce(&mut Simulation)>),
 }
 
 /// A [`Session`] and a [`Broker`] on one virtual clock and one seed.
 ///
 /// ```
 /// use std::time::Duration;
-/// use ibkr_oauth::{session::{SessionConfig, State}, simulator::{Fault, World}};
+/// use ibkr_oauth::{session::{SessionConfig, State}, simulator::{Fault, Simulation}};
 ///
-/// let mut world = World::new(1, SessionConfig::default())?;
-/// world.after(Duration::from_secs(3600), |world| world.broker().inject(Fault::expire_live_session_token()));
-/// world.run_for(Duration::from_secs(2 * 3600));
-/// assert_eq!(world.session().view().state(), State::Live);
+/// let mut simulation = Simulation::new(1, SessionConfig::default())?;
+/// simulation.after(Duration::from_secs(3600), |simulation| simulation.broker().inject(Fault::expire_live_session_token()));
+/// simulation.run_for(Duration::from_secs(2 * 3600));
+/// assert_eq!(simulation.session().view().state(), State::Live);
 /// # Ok::<(), ibkr_oauth::Error>(())
 /// ```
-pub struct World {
+pub struct Simulation {
     session: Session,
     broker: Broker,
-    weather: Weather,
-    dice: SeededEntropy,
+    network: NetworkConditions,
+    random: SeededEntropy,
     client_entropy: SeededEntropy,
     broker_entropy: SeededEntropy,
     now: Timestamp,
     started: Timestamp,
-    /// The client's clock less the world's, in milliseconds.
+    /// The client's clock less the simulation's, in milliseconds.
     client_ahead: i64,
     asleep_until: Timestamp,
     /// In the order of time, then of coming about.
-    happenings: BTreeMap<(Timestamp, u64), Happening>,
-    happened: u64,
+    schedule: BTreeMap<(Timestamp, u64), Scheduled>,
+    scheduled: u64,
     deadline: Option<Timestamp>,
     events: Vec<(Timestamp, SessionEvent)>,
-    sent: Vec<Sent>,
+    sent: Vec<SentRequest>,
     finished: bool,
     longest_drain: usize,
     stalls: usize,
@@ -148,8 +148,8 @@ pub struct World {
     overlaps: usize,
 }
 
-impl World {
-    /// A world that begins at 2023-11-14T22:13:20Z, with a user who has consented and a session about to start.
+impl Simulation {
+    /// A simulation that begins at 2023-11-14T22:13:20Z, with a user who has consented and a session about to start.
     ///
     /// # Errors
     /// None: the keys are fixed. It is a [`Result`] so that nothing here can panic.
@@ -169,7 +169,7 @@ impl World {
         Ok(Self::with_session(seed, session, broker, client_entropy, now))
     }
 
-    /// A world around a session that exists already.
+    /// A simulation around a session that exists already.
     pub(crate) fn with_session(
         seed: u64,
         session: Session,
@@ -180,16 +180,16 @@ impl World {
         Self {
             session,
             broker,
-            weather: Weather::default(),
-            dice: SeededEntropy::new(seed),
+            network: NetworkConditions::default(),
+            random: SeededEntropy::new(seed),
             client_entropy,
             broker_entropy: SeededEntropy::new(seed ^ 0xb20e),
             now,
             started: now,
             client_ahead: 0,
             asleep_until: now,
-            happenings: BTreeMap::new(),
-            happened: 0,
+            schedule: BTreeMap::new(),
+            scheduled: 0,
             deadline: None,
             events: Vec::new(),
             sent: Vec::new(),
@@ -212,9 +212,9 @@ impl World {
         &mut self.broker
     }
 
-    /// The weather, which may be changed at any time.
-    pub fn weather(&mut self) -> &mut Weather {
-        &mut self.weather
+    /// The network, which may be changed at any time.
+    pub fn network(&mut self) -> &mut NetworkConditions {
+        &mut self.network
     }
 
     /// The time, as the broker's clock tells it.
@@ -223,7 +223,7 @@ impl World {
         self.now
     }
 
-    /// How long the world has lasted.
+    /// How long the simulation has lasted.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.now.saturating_duration_since(self.started)
@@ -243,7 +243,7 @@ impl World {
 
     /// Everything that the session sent.
     #[must_use]
-    pub fn sent(&self) -> &[Sent] {
+    pub fn sent(&self) -> &[SentRequest] {
         &self.sent
     }
 
@@ -272,9 +272,9 @@ impl World {
         self.overlaps
     }
 
-    /// Does something to the world when `wait` has passed.
+    /// Does something to the simulation when `wait` has passed.
     pub fn after(&mut self, wait: Duration, script: impl FnOnce(&mut Self) + 'static) {
-        self.put(self.now.saturating_add(wait), Happening::Script(Box::new(script)));
+        self.put(self.now.saturating_add(wait), Scheduled::Script(Box::new(script)));
     }
 
     /// Sets the client's clock ahead by so many milliseconds, or back where it is negative.
@@ -294,12 +294,12 @@ impl World {
     /// Tells the session that a request of the application's own, signed just now, was answered with `status`.
     pub fn observe(&mut self, status: StatusCode) {
         if let Some(epoch) = self.session.view().epoch() {
-            self.tell(Input::Observed { epoch, status });
+            self.handle_input(Input::Observed { epoch, status });
         }
     }
 
     /// Gives the session an input.
-    pub fn tell(&mut self, input: Input) {
+    pub fn handle_input(&mut self, input: Input) {
         if let Input::Response { id, .. } | Input::Failed { id, .. } = &input {
             self.outstanding.take_if(|(outstanding, _)| outstanding == id);
         }
@@ -327,15 +327,15 @@ impl World {
 
     /// Goes to the next thing that happens, unless that is after `end`.
     fn step(&mut self, end: Timestamp) -> bool {
-        let happening = self.happenings.first_key_value().map(|((at, _), _)| *at);
-        let deadline = self.deadline.map(|at| self.on_the_worlds_clock(at).max(self.asleep_until));
+        let happening = self.schedule.first_key_value().map(|((at, _), _)| *at);
+        let deadline = self.deadline.map(|at| self.on_the_simulations_clock(at).max(self.asleep_until));
         match (happening, deadline) {
             (Some(at), deadline) if deadline.is_none_or(|deadline| at <= deadline) => {
                 if at > end {
                     return false;
                 }
                 self.now = at.max(self.now);
-                if let Some((_, happening)) = self.happenings.pop_first() {
+                if let Some((_, happening)) = self.schedule.pop_first() {
                     self.happen(happening);
                 }
             }
@@ -343,12 +343,12 @@ impl World {
                 if deadline > end {
                     return false;
                 }
-                // A deadline that lies behind would hold the world still.
+                // A deadline that lies behind would hold the simulation still.
                 if self.deadline.is_some_and(|at| at <= self.client_now()) && self.asleep_until <= self.now {
                     self.now = self.now.saturating_add(Duration::from_millis(1));
                 }
                 self.now = deadline.max(self.now);
-                self.tell(Input::Timeout);
+                self.handle_input(Input::Timeout);
                 if self.deadline.is_some_and(|at| at <= self.client_now()) {
                     self.stalls += 1;
                 }
@@ -359,27 +359,27 @@ impl World {
         true
     }
 
-    fn on_the_worlds_clock(&self, client: Timestamp) -> Timestamp {
+    fn on_the_simulations_clock(&self, client: Timestamp) -> Timestamp {
         Timestamp::from_millis(client.as_millis().saturating_add_signed(self.client_ahead.saturating_neg()))
     }
 
-    fn put(&mut self, at: Timestamp, happening: Happening) {
-        self.happened += 1;
-        self.happenings.insert((at, self.happened), happening);
+    fn put(&mut self, at: Timestamp, happening: Scheduled) {
+        self.scheduled += 1;
+        self.schedule.insert((at, self.scheduled), happening);
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: Scheduled) {
         match happening {
-            Happening::Arrival { id, request } => {
+            Scheduled::Arrival { id, request } => {
                 let mut cx = Context::new(self.now, &mut self.broker_entropy);
                 let response = self.broker.handle(&mut cx, &request);
                 self.reply(id, response);
             }
-            Happening::Delivery { input } if self.asleep_until > self.now => {
-                self.put(self.asleep_until, Happening::Delivery { input });
+            Scheduled::Delivery { input } if self.asleep_until > self.now => {
+                self.put(self.asleep_until, Scheduled::Delivery { input });
             }
-            Happening::Delivery { input } => self.tell(input),
-            Happening::Script(script) => {
+            Scheduled::Delivery { input } => self.handle_input(input),
+            Scheduled::Script(script) => {
                 script(self);
                 self.drain();
             }
@@ -401,7 +401,7 @@ impl World {
                     self.send(id, request);
                 }
                 Output::Event(event) => self.events.push((now, event)),
-                // The world's consumer has its signing key at hand.
+                // The simulation's consumer has its signing key at hand.
                 Output::Sign { .. } => {}
                 Output::Timeout { at, .. } => {
                     self.deadline = Some(at);
@@ -424,56 +424,56 @@ impl World {
         let text = |name: &str| header.get(name).unwrap_or_default().to_owned();
         let timestamp = text("oauth_timestamp").parse().unwrap_or_default();
         let (path, nonce) = (request.uri().path().to_owned(), text("oauth_nonce"));
-        self.sent.push(Sent { at, path, nonce, timestamp, events_before: self.events.len() });
+        self.sent.push(SentRequest { at, path, nonce, timestamp, events_before: self.events.len() });
 
         let latency = self.latency();
-        if self.dice.happens(self.weather.refused) {
+        if self.random.happens(self.network.refused) {
             self.fail(id, latency, FailureKind::NotSent);
-        } else if self.dice.happens(self.weather.lost_request) {
+        } else if self.random.happens(self.network.dropped_request) {
             self.fail(id, latency, FailureKind::MaybeSent);
         } else {
-            self.put(self.now.saturating_add(latency), Happening::Arrival { id, request });
+            self.put(self.now.saturating_add(latency), Scheduled::Arrival { id, request });
         }
     }
 
     fn reply(&mut self, id: ExchangeId, response: Response<Bytes>) {
         let latency = self.latency();
         // The broker's own way to lose a request or its reply: nothing ever comes back.
-        if response.extensions().get::<Lost>().is_some() {
+        if response.extensions().get::<Dropped>().is_some() {
             return;
         }
-        if self.dice.happens(self.weather.lost_reply) {
+        if self.random.happens(self.network.dropped_response) {
             return self.fail(id, latency, FailureKind::MaybeSent);
         }
         let mut at = self.now.saturating_add(latency);
-        if self.dice.happens(self.weather.late_reply) {
-            at = at.saturating_add(Duration::from_secs(60 + self.dice.up_to(120)));
+        if self.random.happens(self.network.late_response) {
+            at = at.saturating_add(Duration::from_secs(60 + self.random.up_to(120)));
         }
-        if self.dice.happens(self.weather.repeated_reply) {
+        if self.random.happens(self.network.repeated_response) {
             let again = at.saturating_add(self.latency());
-            self.put(again, Happening::Delivery { input: Input::Response { id, response: response.clone() } });
+            self.put(again, Scheduled::Delivery { input: Input::Response { id, response: response.clone() } });
         }
-        self.put(at, Happening::Delivery { input: Input::Response { id, response } });
+        self.put(at, Scheduled::Delivery { input: Input::Response { id, response } });
     }
 
     fn fail(&mut self, id: ExchangeId, wait: Duration, kind: FailureKind) {
-        let failure = Failure { kind, detail: "bad weather".to_owned() };
-        self.put(self.now.saturating_add(wait), Happening::Delivery { input: Input::Failed { id, failure } });
+        let failure = Failure { kind, detail: "injected by the simulation".to_owned() };
+        self.put(self.now.saturating_add(wait), Scheduled::Delivery { input: Input::Failed { id, failure } });
     }
 
     fn latency(&mut self) -> Duration {
-        let (shortest, longest) = self.weather.latency;
+        let (shortest, longest) = self.network.latency;
         let spread = u64::try_from(longest.saturating_sub(shortest).as_millis()).unwrap_or_default();
-        shortest.saturating_add(Duration::from_millis(self.dice.up_to(spread)))
+        shortest.saturating_add(Duration::from_millis(self.random.up_to(spread)))
     }
 }
 
-impl fmt::Debug for World {
+impl fmt::Debug for Simulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World")
+        f.debug_struct("Simulation")
             .field("now", &self.now)
             .field("session", &self.session)
-            .field("weather", &self.weather)
+            .field("network", &self.network)
             .finish_non_exhaustive()
     }
 }

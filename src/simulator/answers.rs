@@ -12,7 +12,7 @@ use crate::context::Timestamp;
 
 /// An answer before it becomes bytes, so that a fault can still change it.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
+pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Body,
 }
@@ -26,7 +26,7 @@ pub(super) enum Body {
     Other { content_type: HeaderValue, content: Bytes },
 }
 
-impl Reply {
+impl Answer {
     pub(super) const fn new(status: StatusCode, body: Body) -> Self {
         Self { status, body }
     }
