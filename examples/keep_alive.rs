@@ -4,16 +4,21 @@
 //! cargo run --example keep_alive --features simulator
 //! ```
 //!
-//! `Simulation` puts a session and the simulated broker on one virtual clock. There is no network, no waiting and no chance:
+//! The tests' `Simulation` puts a session and the simulated broker on one virtual clock. There is no network, no waiting and no chance:
 //! each run prints the same.
+
+// What plays the network, and moves the clock.
+#[path = "../tests/simulation/mod.rs"]
+mod simulation;
 
 use std::{error::Error, time::Duration};
 
 use ibkr_oauth::{
     Timestamp,
     session::{Input, SessionConfig, SessionEvent},
-    simulator::{Broker, Fault, Simulation},
+    simulator::{Broker, Fault},
 };
+use simulation::Simulation;
 
 const HOUR: u64 = 3600;
 
@@ -36,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut simulation = Simulation::with_broker(1, config, broker)?;
 
     // What else happens to a bot in a week:
-    // a reply gets lost,
+    // a response gets lost,
     simulation.after(hours(10), |simulation| simulation.broker().inject(Fault::drop_response()));
     // the live session token is withdrawn in mid-session,
     simulation.after(hours(30), |simulation| simulation.broker().inject(Fault::expire_live_session_token()));

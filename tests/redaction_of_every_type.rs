@@ -11,7 +11,6 @@ use std::{
     fmt::Debug,
     fs,
     path::Path,
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,12 +18,12 @@ use http::{Request, Response};
 use ibkr_oauth::{
     Consent, Context, Scratch, Secret, UnlockedToken,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig},
-    simulator::{Simulation, test_keys},
+    simulator::test_keys,
 };
 use world::{Dice, NOW};
 
 /// Where a value of the type is searched for secrets: the file among the tests, and what stands there.
-const SEARCHED: [(&str, &str, &str); 47] = [
+const SEARCHED: [(&str, &str, &str); 46] = [
     ("AccessToken", "redaction.rs", "check(\"AccessToken\""),
     ("Broker", "redaction.rs", "check(\"Broker\""),
     ("BrokerBuilder", "redaction.rs", "check(\"BrokerBuilder\""),
@@ -72,11 +71,10 @@ const SEARCHED: [(&str, &str, &str); 47] = [
     ("UnlockedToken", "redaction.rs", "check(\"UnlockedToken\""),
     ("Unsigned", "redaction.rs", "check(\"Unsigned\""),
     ("Verifier", "redaction_of_every_type.rs", "hidden(\"Verifier\""),
-    ("Simulation", "redaction_of_every_type.rs", "hidden(\"Simulation\""),
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 29] = [
+const HARMLESS: [(&str, &str); 27] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment"),
     ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
@@ -101,11 +99,9 @@ const HARMLESS: [(&str, &str); 29] = [
     ("Readme", "holds nothing"),
     ("Realm", "stands in each header in the open"),
     ("SeededEntropy", "for tests only"),
-    ("SentRequest", "what a request said in the open, and its path"),
     ("SessionConfig", "durations and flags"),
     ("Timestamp", "a number"),
     ("UnknownQueryPolicy", "holds nothing"),
-    ("NetworkConditions", "chances"),
 ];
 
 /// The public types of the sources, each with whether it can carry something. `unreachable_pub` sees to it that what is
@@ -220,8 +216,4 @@ fn what_goes_into_a_session_and_comes_out_shows_none() {
     hidden("Input", &Input::Signed { id, signature: b"MARKER".to_vec() });
     let failure = Failure { kind: FailureKind::TimedOut, detail: "no".to_owned() };
     hidden("Input", &Input::Failed { id, failure });
-
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
-    simulation.run_for(Duration::from_secs(600));
-    hidden("Simulation", &simulation);
 }

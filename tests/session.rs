@@ -1,4 +1,4 @@
-//! What a session does: its life, its faults, and what it tells.
+//! What a session does: its life, its faults, and what it reports.
 
 #![cfg(feature = "simulator")]
 #![allow(
@@ -33,14 +33,16 @@ mod misuse;
 mod penalty_box;
 #[path = "session/remote_keys.rs"]
 mod remote_keys;
+mod simulation;
 
 use std::time::Duration;
 
 use ibkr_oauth::{
     Error,
     session::{SessionConfig, SessionEvent, State},
-    simulator::{Broker, Simulation},
+    simulator::Broker,
 };
+use simulation::Simulation;
 
 const HANDSHAKE: &str = "/oauth/live_session_token";
 const OPEN: &str = "/iserver/auth/ssodh/init";
@@ -63,11 +65,11 @@ fn config(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
 }
 
 /// A simulation whose session has been live for some seconds.
-fn live_world(config: SessionConfig) -> Simulation {
-    live_world_with(config, Broker::default())
+fn live_simulation(config: SessionConfig) -> Simulation {
+    live_simulation_with(config, Broker::default())
 }
 
-fn live_world_with(config: SessionConfig, broker: Broker) -> Simulation {
+fn live_simulation_with(config: SessionConfig, broker: Broker) -> Simulation {
     let mut simulation = Simulation::with_broker(1, config, broker).unwrap();
     simulation.run_for(seconds(10));
     assert_eq!(simulation.session().view().state(), State::Live);

@@ -19,15 +19,17 @@ mod log;
 mod operations;
 #[path = "properties/script.rs"]
 mod script;
+mod simulation;
 
 use std::time::Duration;
 
 use ibkr_oauth::{
     session::{SessionEvent, State},
-    simulator::{RefusalReason, Simulation},
+    simulator::RefusalReason,
 };
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use script::Script;
+use simulation::Simulation;
 
 /// As many cases as the environment says, or so many.
 fn cases(by_default: u32) -> ProptestConfig {

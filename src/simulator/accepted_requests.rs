@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use http::{Method, StatusCode};
 
-use super::{REMEMBERED, verify::Verified};
+use super::{newest::REMEMBERED, verify::Verified};
 use crate::context::Timestamp;
 
 /// A request that passed every check of its address, parameters and signature.

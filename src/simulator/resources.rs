@@ -7,35 +7,15 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 
 use super::{
-    Broker,
     answers::Answer,
-    arithmetic::hex,
+    arithmetic::{hex, random_bytes},
+    broker::Broker,
+    brokerage_session::BrokerageSession,
     canonical::decoded_pairs,
-    parameters::is_media_type,
+    content::{form_of, read_json},
     refusal::{Objection, RefusalReason},
-    sign_in::draw,
-    verify::form_of,
 };
 use crate::context::{Context, Timestamp};
-
-/// How long a brokerage session lives without a tickle.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
-
-/// An open brokerage session.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct BrokerageSession {
-    ready_from: Timestamp,
-    /// Unless there is a tickle before.
-    idle_at: Timestamp,
-    /// Whatever the tickles.
-    reset_at: Option<Timestamp>,
-}
-
-impl BrokerageSession {
-    fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.idle_at || self.reset_at.is_some_and(|at| now >= at)
-    }
-}
 
 impl Broker {
     pub(super) fn resource(
@@ -91,25 +71,22 @@ impl Broker {
 
     pub(super) fn open_brokerage_session(&mut self, now: Timestamp, settling: Duration) {
         self.brokerage_sessions = self.brokerage_sessions.saturating_add(1);
-        self.brokerage_session = Some(BrokerageSession {
-            ready_from: now.saturating_add(settling),
-            idle_at: now.saturating_add(IDLE_TIMEOUT),
-            reset_at: self.profile.availability.next_reset(now),
-        });
+        let reset_at = self.profile.availability.next_reset(now);
+        self.brokerage_session = Some(BrokerageSession::open(now, settling, reset_at));
     }
 
     fn is_bridged(&self, now: Timestamp) -> bool {
-        self.brokerage_session.is_some_and(|session| now >= session.ready_from)
+        self.brokerage_session.is_some_and(|session| session.is_ready(now))
     }
 
     fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Answer, Objection> {
         if let Some(session) = &mut self.brokerage_session {
-            session.idle_at = now.saturating_add(IDLE_TIMEOUT);
+            session.keep_alive(now);
         }
         let known = self.registry.grant.as_ref().and_then(|grant| grant.session_id.clone());
         let session_id = match known {
             Some(session_id) => session_id,
-            None => hex(&draw::<16>(cx)?),
+            None => hex(&random_bytes::<16>(cx)?),
         };
         if let Some(grant) = &mut self.registry.grant {
             grant.session_id = Some(session_id.clone());
@@ -251,13 +228,6 @@ fn echo(name: &str, pairs: &[u8]) -> Result<Answer, Objection> {
         .map(|(name, value)| [name, value].map(|half| String::from_utf8_lossy(half).into_owned()))
         .collect();
     Ok(Answer::ok(json!({ name: pairs })))
-}
-
-fn read_json(request: &Request<Bytes>) -> Result<Value, Objection> {
-    if !is_media_type(request, "application/json") {
-        return Err(malformed("Content-Type is not application/json"));
-    }
-    serde_json::from_slice(request.body()).map_err(|error| malformed(format!("the body is not JSON: {error}")))
 }
 
 fn malformed(detail: impl Into<String>) -> Objection {

@@ -1,22 +1,26 @@
 //! The three endpoints of the sign-in.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
-    Broker,
     answers::Answer,
-    arithmetic::{hex, live_session_token, proof, signed_bytes},
-    builder::LIVE_SESSION_TOKEN_LIFE,
+    arithmetic::{hex, live_session_token, proof, random_bytes, signed_bytes},
+    broker::Broker,
     parameters::Parameters,
     refusal::{Objection, RefusalReason},
     registry::{AccessGrant, Consent, RequestToken},
     verify::read_challenge,
 };
 use crate::{
-    context::{Context, EntropyError, Timestamp},
+    context::{Context, Timestamp},
     secret::Secret,
 };
+
+/// How long a live session token lives: what the real broker was seen to give.
+const LIVE_SESSION_TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600 + 55 * 60);
 
 /// How often an exponent is drawn anew when the public number it gives is no good. With a source that deserves the name
 /// the first always is.
@@ -24,7 +28,7 @@ const DRAWS: usize = 4;
 
 impl Broker {
     pub(super) fn request_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
-        let token = hex(&draw::<10>(cx)?);
+        let token = hex(&random_bytes::<10>(cx)?);
         let callback = match parameters.require("oauth_callback")? {
             "oob" => self.profile.callback.clone(),
             url => url.to_owned(),
@@ -55,10 +59,10 @@ impl Broker {
         }
         let token = match &self.registry.grant {
             Some(grant) => grant.token.clone(),
-            None => hex(&draw::<10>(cx)?),
+            None => hex(&random_bytes::<10>(cx)?),
         };
-        let secret = Secret::from(draw::<32>(cx)?.to_vec());
-        let encrypted = self.profile.encryption_key.encrypt(cx, secret.expose()).map_err(|error| no_entropy(&error))?;
+        let secret = Secret::from(random_bytes::<32>(cx)?.to_vec());
+        let encrypted = self.profile.encryption_key.encrypt(cx, secret.expose())?;
         request_token.consent = Consent::Used;
         match &mut self.registry.grant {
             Some(grant) => grant.secret = secret,
@@ -79,13 +83,13 @@ impl Broker {
     ) -> Result<Answer, Objection> {
         let challenge = read_challenge(&self.profile, parameters.require("diffie_hellman_challenge")?)?;
         let group = &self.profile.group;
-        let mut exponent = draw::<32>(cx)?;
+        let mut exponent = random_bytes::<32>(cx)?;
         let mut response = group.response(&exponent);
         for _ in 1..DRAWS {
             if group.contains(&response) {
                 break;
             }
-            exponent = draw::<32>(cx)?;
+            exponent = random_bytes::<32>(cx)?;
             response = group.response(&exponent);
         }
         if !group.contains(&response) {
@@ -107,14 +111,4 @@ impl Broker {
         self.live_session_tokens = self.live_session_tokens.saturating_add(1);
         Ok(Answer::ok(answer))
     }
-}
-
-pub(super) fn draw<const N: usize>(cx: &mut Context<'_>) -> Result<[u8; N], Objection> {
-    let mut bytes = [0; N];
-    cx.entropy().fill(&mut bytes).map_err(|error| no_entropy(&error))?;
-    Ok(bytes)
-}
-
-fn no_entropy(error: &EntropyError) -> Objection {
-    Objection::new(RefusalReason::EntropyFailed, error.to_string())
 }

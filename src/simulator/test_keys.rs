@@ -3,7 +3,7 @@
 
 use num_bigint::BigUint;
 
-use super::Broker;
+use super::broker::Broker;
 use crate::{
     AccessToken, Callback, Consumer, Context, Error, LiveSessionToken, Stage, UnlockedToken, dh::DhGroup, key::RsaKey,
 };

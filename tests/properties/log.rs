@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 
-use ibkr_oauth::{
-    session::{SessionEvent, State},
-    simulator::Simulation,
-};
+use crate::simulation::Simulation;
+use ibkr_oauth::session::{SessionEvent, State};
 
 /// `boxes`: whether the clock ran evenly, so that the times of penalty boxes and of requests can be compared.
 pub(crate) fn check(simulation: &Simulation, boxes: bool) {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::simulation::Simulation;
 use ibkr_oauth::{
     Timestamp,
     http::StatusCode,
     session::{CompetePolicy, SessionConfig},
-    simulator::{Broker, Fault, Simulation},
+    simulator::{Broker, Fault},
 };
 use proptest::prelude::*;
 
@@ -140,7 +141,7 @@ impl Script {
                 }
             }
         }
-        *simulation.network() = ibkr_oauth::simulator::NetworkConditions::default();
+        *simulation.network() = crate::simulation::NetworkConditions::default();
         simulation.broker().end_competing_session();
         if let Some((from, length)) = self.maintenance {
             let until = Duration::from_secs(u64::from(60 + from + length));

@@ -5,11 +5,12 @@ use std::time::Duration;
 use ibkr_oauth::{
     Context, Entropy, EntropyError, ErrorKind, Signer, Timestamp, http,
     session::{Input, SessionConfig, SessionEvent, State},
-    simulator::{SeededEntropy, Simulation},
+    simulator::SeededEntropy,
 };
 
-use super::{config, count_events, given_up, hours, live_world, seconds};
+use super::{config, count_events, given_up, hours, live_simulation, seconds};
 use crate::machine::{Machine, READY, tickle};
+use crate::simulation::Simulation;
 
 fn skews(simulation: &Simulation) -> Vec<(i64, bool)> {
     let skew = |event: &SessionEvent| match event {
@@ -70,7 +71,7 @@ fn a_skew_beyond_belief_is_not_corrected() {
 #[test]
 fn a_corrected_clock_renews_by_the_brokers_time() {
     for ahead in [-3000, 3000] {
-        let mut simulation = live_world(config(|config| config.correct_clock = true));
+        let mut simulation = live_simulation(config(|config| config.correct_clock = true));
         simulation.step_client_clock(ahead * 1000);
         simulation.run_for(hours(40));
         assert_eq!(simulation.session().view().state(), State::Live);
@@ -85,7 +86,7 @@ fn a_corrected_clock_renews_by_the_brokers_time() {
 
 #[test]
 fn small_steps_back_repeat_timestamps_and_cost_nothing() {
-    let mut simulation = live_world(SessionConfig::default());
+    let mut simulation = live_simulation(SessionConfig::default());
     for step in 1..=4 {
         simulation.run_for(seconds(600));
         simulation.step_client_clock(-60_000);
@@ -180,7 +181,7 @@ fn a_floor_that_rises_while_the_session_signs_is_a_step_too() {
 #[test]
 fn a_suspended_machine_comes_back() {
     for (asleep, handshakes) in [(8, 1), (30, 2), (24 * 14, 2)] {
-        let mut simulation = live_world(SessionConfig::default());
+        let mut simulation = live_simulation(SessionConfig::default());
         simulation.suspend_client(hours(asleep));
         let before = simulation.sent().len();
         simulation.run_for(hours(asleep) + seconds(60));

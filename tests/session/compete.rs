@@ -4,11 +4,11 @@ use ibkr_oauth::{
     bytes::Bytes,
     http::Request,
     session::{CompetePolicy, SessionConfig, SessionEvent, State, Trigger},
-    simulator::Simulation,
 };
 
-use super::{OPEN, config, count_events, count_sent, hours, live_world, seconds};
+use super::{OPEN, config, count_events, count_sent, hours, live_simulation, seconds};
 use crate::machine::{COMPETING, LOST, Machine, READY, tickle};
+use crate::simulation::Simulation;
 
 fn policy(compete: CompetePolicy) -> SessionConfig {
     config(|config| config.compete = compete)
@@ -25,7 +25,7 @@ fn takes(machine: &Machine) -> usize {
 
 #[test]
 fn who_yields_waits_until_the_other_has_gone() {
-    let mut simulation = live_world(policy(CompetePolicy::Yield));
+    let mut simulation = live_simulation(policy(CompetePolicy::Yield));
     simulation.broker().start_competing_session();
     simulation.run_for(hours(2));
     assert_eq!(simulation.session().view().state(), State::Displaced);
@@ -66,7 +66,7 @@ fn one_take_is_one_even_where_it_did_not_help() {
 
 #[test]
 fn who_always_takes_does_so_ever_more_slowly() {
-    let mut simulation = live_world(policy(CompetePolicy::TakeAlways));
+    let mut simulation = live_simulation(policy(CompetePolicy::TakeAlways));
     let mut lost = 0;
     for _ in 0..6 * 3600 {
         simulation.run_for(seconds(1));
@@ -184,7 +184,7 @@ fn a_displaced_session_that_fails_to_renew_is_soon_known_to_be_displaced() {
 
 #[test]
 fn a_displaced_session_renews_its_token() {
-    let mut simulation = live_world(policy(CompetePolicy::Yield));
+    let mut simulation = live_simulation(policy(CompetePolicy::Yield));
     simulation.broker().start_competing_session();
     simulation.run_for(hours(30));
     assert_eq!(simulation.session().view().state(), State::Displaced);

@@ -3,11 +3,14 @@
 use ibkr_oauth::{
     ErrorKind, Stage,
     session::{FailureKind, SessionConfig, SessionEvent, State},
-    simulator::{Broker, Fault, Simulation},
+    simulator::{Broker, Fault},
 };
 
-use super::{HANDSHAKE, OPEN, TICKLE, config, count_events, count_sent, given_up, hours, live_world, paths, seconds};
+use super::{
+    HANDSHAKE, OPEN, TICKLE, config, count_events, count_sent, given_up, hours, live_simulation, paths, seconds,
+};
 use crate::machine::{Machine, READY, tickle};
+use crate::simulation::Simulation;
 
 /// A fault that passes, and how many handshakes it takes until all is well where it hits the handshake, the opening, or
 /// a tickle.
@@ -108,7 +111,7 @@ fn a_tickle_is_tried_twice_before_the_session_backs_off() {
 
 #[test]
 fn waits_double_to_five_minutes_and_no_outage_ends_the_session() {
-    let mut simulation = live_world(SessionConfig::default());
+    let mut simulation = live_simulation(SessionConfig::default());
     simulation.network().refused = 1000;
     simulation.run_for(hours(72));
     let attempts = simulation.sent().len();

@@ -5,14 +5,15 @@ use ibkr_oauth::{
     bytes::Bytes,
     http,
     session::{Input, OnShutdown, SessionConfig, SessionEvent, State, TimeoutReason, Trigger},
-    simulator::{Broker, Simulation},
+    simulator::Broker,
 };
 
 use super::{
-    HANDSHAKE, LOGOUT, OPEN, STATUS, TICKLE, config, count_events, count_sent, hours, live_world, live_world_with,
-    paths, seconds,
+    HANDSHAKE, LOGOUT, OPEN, STATUS, TICKLE, config, count_events, count_sent, hours, live_simulation,
+    live_simulation_with, paths, seconds,
 };
 use crate::machine::{LOST, Machine, READY, UNSETTLED, tickle};
+use crate::simulation::Simulation;
 
 #[test]
 fn a_day_has_its_steps_in_order() {
@@ -95,7 +96,7 @@ fn a_lost_brokerage_session_is_opened_again_with_the_same_token() {
 
 #[test]
 fn who_only_reads_opens_nothing() {
-    let mut simulation = live_world(config(|config| config.brokerage = false));
+    let mut simulation = live_simulation(config(|config| config.brokerage = false));
     simulation.run_for(hours(2));
     assert_eq!(paths(&simulation)[0], HANDSHAKE);
     assert!(paths(&simulation)[1..].iter().all(|path| *path == TICKLE));
@@ -146,7 +147,7 @@ fn renewals_are_spread_over_the_jitter_and_never_late() {
 
 #[test]
 fn a_margin_longer_than_the_tokens_life_does_not_renew_without_end() {
-    let mut simulation = live_world(config(|config| config.renewal_margin = hours(1000)));
+    let mut simulation = live_simulation(config(|config| config.renewal_margin = hours(1000)));
     simulation.run_for(hours(23));
     assert!((2..=3).contains(&simulation.broker().live_session_tokens_issued()));
 }
@@ -192,7 +193,7 @@ fn a_token_without_expiration_counts_for_a_day() {
 
 #[test]
 fn who_leaves_the_session_open_sends_nothing() {
-    let mut simulation = live_world(config(|config| config.on_shutdown = OnShutdown::LeaveOpen));
+    let mut simulation = live_simulation(config(|config| config.on_shutdown = OnShutdown::LeaveOpen));
     let sent = simulation.sent().len();
     simulation.handle_input(Input::Shutdown);
     assert!(simulation.is_finished());
@@ -204,7 +205,7 @@ fn who_leaves_the_session_open_sends_nothing() {
 
 #[test]
 fn a_logout_leaves_nothing_to_hand_over() {
-    let mut simulation = live_world(SessionConfig::default());
+    let mut simulation = live_simulation(SessionConfig::default());
     simulation.handle_input(Input::Shutdown);
     simulation.run_for(seconds(5));
     assert!(simulation.is_finished());
@@ -267,7 +268,7 @@ fn a_token_that_expires_during_the_logout_does_not_stir_it() {
 #[test]
 fn the_daily_reset_is_healed_without_a_handshake() {
     let broker = Broker::builder().daily_reset(-5 * 3600).build().unwrap();
-    let mut simulation = live_world_with(SessionConfig::default(), broker);
+    let mut simulation = live_simulation_with(SessionConfig::default(), broker);
     simulation.run_for(hours(23));
     let lost =
         |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::BrokerageLost, .. });

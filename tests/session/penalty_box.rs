@@ -3,11 +3,12 @@
 use ibkr_oauth::{
     http::{Method, StatusCode},
     session::{Advice, Input, SessionConfig, SessionEvent, State, TimeoutReason},
-    simulator::{Broker, Fault, RefusalReason, Simulation},
+    simulator::{Broker, Fault, RefusalReason},
 };
 
-use super::{count_events, hours, live_world, live_world_with, seconds};
+use super::{count_events, hours, live_simulation, live_simulation_with, seconds};
 use crate::machine::{Machine, READY, tickle};
+use crate::simulation::Simulation;
 
 /// How long after the last 429 the next request went out.
 fn pause(simulation: &Simulation) -> Vec<u64> {
@@ -27,7 +28,7 @@ fn pause(simulation: &Simulation) -> Vec<u64> {
 
 #[test]
 fn a_429_stops_everything_for_as_long_as_is_configured() {
-    let mut simulation = live_world(SessionConfig::default());
+    let mut simulation = live_simulation(SessionConfig::default());
     simulation.broker().inject(Fault::penalty_box(seconds(890)));
     simulation.run_for(hours(1));
     assert_eq!(pause(&simulation), [900]);
@@ -154,7 +155,7 @@ fn the_box_moves_with_the_clock() {
 #[test]
 fn storms_of_429_are_one_pause() {
     let broker = Broker::default();
-    let mut simulation = live_world_with(SessionConfig::default(), broker);
+    let mut simulation = live_simulation_with(SessionConfig::default(), broker);
     for _ in 0..1000 {
         simulation.observe(StatusCode::TOO_MANY_REQUESTS);
     }

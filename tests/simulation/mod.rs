@@ -1,40 +1,26 @@
-//! A session and its broker in one simulation: one virtual clock, one seed, and network between them.
+//! A session and its broker on one virtual clock and one seed, with network conditions between them.
+#![allow(dead_code, clippy::unwrap_used, reason = "a test fails by panicking, and not each uses all of it")]
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-
-use super::{Broker, Dropped, test_keys};
-use crate::{
-    context::{Context, Entropy, EntropyError, Timestamp},
-    error::Error,
+use ibkr_oauth::{
+    Context, Entropy, Error, Timestamp,
+    bytes::Bytes,
+    http::{Request, Response, StatusCode, header::AUTHORIZATION},
     oauth1::AuthorizationHeader,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent},
+    simulator::{Broker, Dropped, SeededEntropy, test_keys},
 };
 
-/// Random bytes that are the same for the same seed. **For tests only:** they are not fit for keys.
-#[derive(Clone, Debug)]
-pub struct SeededEntropy(u64);
+/// What chance decides.
+struct Chance(SeededEntropy);
 
-impl SeededEntropy {
-    /// The stream of bytes that belongs to `seed`.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 bits (`SplitMix64`).
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
+impl Chance {
     /// A number from 0 to `limit`, both included.
     fn up_to(&mut self, limit: u64) -> u64 {
-        let number = self.next();
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes).unwrap();
+        let number = u64::from_le_bytes(bytes);
         limit.checked_add(1).map_or(number, |count| number % count)
     }
 
@@ -44,33 +30,21 @@ impl SeededEntropy {
     }
 }
 
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        for chunk in destination.chunks_mut(8) {
-            for (to, from) in chunk.iter_mut().zip(self.next().to_le_bytes()) {
-                *to = from;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// What happens to requests and replies on their way. Chances are in a thousand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NetworkConditions {
+pub(crate) struct NetworkConditions {
     /// The shortest and the longest time that a request, or a reply, is on its way.
-    pub latency: (Duration, Duration),
+    pub(crate) latency: (Duration, Duration),
     /// No connection can be made.
-    pub refused: u16,
+    pub(crate) refused: u16,
     /// The connection breaks before the request arrives.
-    pub dropped_request: u16,
+    pub(crate) dropped_request: u16,
     /// The connection breaks after the broker has acted.
-    pub dropped_response: u16,
+    pub(crate) dropped_response: u16,
     /// The reply comes twice.
-    pub repeated_response: u16,
+    pub(crate) repeated_response: u16,
     /// The reply comes only after one to three minutes, perhaps behind those to later requests.
-    pub late_response: u16,
+    pub(crate) late_response: u16,
 }
 
 impl Default for NetworkConditions {
@@ -89,18 +63,17 @@ impl Default for NetworkConditions {
 
 /// A request that the session sent, as a watcher on the wire sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SentRequest {
+pub(crate) struct SentRequest {
     /// When, by the client's clock.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The path of its URL.
-    pub path: String,
+    pub(crate) path: String,
     /// Its `oauth_nonce`.
-    pub nonce: String,
+    pub(crate) nonce: String,
     /// Its `oauth_timestamp`, in seconds.
-    pub timestamp: u64,
+    pub(crate) timestamp: u64,
     /// How many events the session had told before: its place among [`Simulation::events`].
-    pub events_before: usize,
+    pub(crate) events_before: usize,
 }
 
 /// What is under way in the simulation, or will be done to it.
@@ -111,22 +84,11 @@ enum Scheduled {
 }
 
 /// A [`Session`] and a [`Broker`] on one virtual clock and one seed.
-///
-/// ```
-/// use std::time::Duration;
-/// use ibkr_oauth::{session::{SessionConfig, State}, simulator::{Fault, Simulation}};
-///
-/// let mut simulation = Simulation::new(1, SessionConfig::default())?;
-/// simulation.after(Duration::from_secs(3600), |simulation| simulation.broker().inject(Fault::expire_live_session_token()));
-/// simulation.run_for(Duration::from_secs(2 * 3600));
-/// assert_eq!(simulation.session().view().state(), State::Live);
-/// # Ok::<(), ibkr_oauth::Error>(())
-/// ```
-pub struct Simulation {
+pub(crate) struct Simulation {
     session: Session,
     broker: Broker,
     network: NetworkConditions,
-    random: SeededEntropy,
+    chance: Chance,
     client_entropy: SeededEntropy,
     broker_entropy: SeededEntropy,
     now: Timestamp,
@@ -153,7 +115,7 @@ impl Simulation {
     ///
     /// # Errors
     /// None: the keys are fixed. It is a [`Result`] so that nothing here can panic.
-    pub fn new(seed: u64, config: SessionConfig) -> Result<Self, Error> {
+    pub(crate) fn new(seed: u64, config: SessionConfig) -> Result<Self, Error> {
         Self::with_broker(seed, config, Broker::default())
     }
 
@@ -161,27 +123,16 @@ impl Simulation {
     ///
     /// # Errors
     /// Where that broker does not let the consumer of the [`test_keys`] in.
-    pub fn with_broker(seed: u64, config: SessionConfig, mut broker: Broker) -> Result<Self, Error> {
+    pub(crate) fn with_broker(seed: u64, config: SessionConfig, mut broker: Broker) -> Result<Self, Error> {
         let now = Timestamp::from_secs(1_700_000_000);
         let mut client_entropy = SeededEntropy::new(seed ^ 0xc11e);
         let token = test_keys::unlocked_token(&mut broker, &mut Context::new(now, &mut client_entropy))?;
         let session = Session::new(test_keys::consumer()?, token, config);
-        Ok(Self::with_session(seed, session, broker, client_entropy, now))
-    }
-
-    /// A simulation around a session that exists already.
-    pub(crate) fn with_session(
-        seed: u64,
-        session: Session,
-        broker: Broker,
-        client_entropy: SeededEntropy,
-        now: Timestamp,
-    ) -> Self {
-        Self {
+        Ok(Self {
             session,
             broker,
             network: NetworkConditions::default(),
-            random: SeededEntropy::new(seed),
+            chance: Chance(SeededEntropy::new(seed)),
             client_entropy,
             broker_entropy: SeededEntropy::new(seed ^ 0xb20e),
             now,
@@ -198,87 +149,77 @@ impl Simulation {
             stalls: 0,
             outstanding: None,
             overlaps: 0,
-        }
+        })
     }
 
     /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session {
+    pub(crate) fn session(&self) -> &Session {
         &self.session
     }
 
     /// The broker, to inject faults or ask for its refusals.
-    pub fn broker(&mut self) -> &mut Broker {
+    pub(crate) fn broker(&mut self) -> &mut Broker {
         &mut self.broker
     }
 
     /// The network, which may be changed at any time.
-    pub fn network(&mut self) -> &mut NetworkConditions {
+    pub(crate) fn network(&mut self) -> &mut NetworkConditions {
         &mut self.network
     }
 
     /// The time, as the broker's clock tells it.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
 
     /// How long the simulation has lasted.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.now.saturating_duration_since(self.started)
     }
 
     /// The time, as the client's clock tells it.
-    #[must_use]
-    pub fn client_now(&self) -> Timestamp {
+    pub(crate) fn client_now(&self) -> Timestamp {
         Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.client_ahead))
     }
 
     /// Everything that the session told, with the time on its own clock.
-    #[must_use]
-    pub fn events(&self) -> &[(Timestamp, SessionEvent)] {
+    pub(crate) fn events(&self) -> &[(Timestamp, SessionEvent)] {
         &self.events
     }
 
     /// Everything that the session sent.
-    #[must_use]
-    pub fn sent(&self) -> &[SentRequest] {
+    pub(crate) fn sent(&self) -> &[SentRequest] {
         &self.sent
     }
 
     /// Whether the session has finished.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
 
     /// The most calls of `poll_output` that it took to reach `Timeout` or `Finished`.
-    #[must_use]
-    pub fn longest_drain(&self) -> usize {
+    pub(crate) fn longest_drain(&self) -> usize {
         self.longest_drain
     }
 
     /// How often a deadline had not moved on after it was handled. A session that is right never stalls.
-    #[must_use]
-    pub fn stalls(&self) -> usize {
+    pub(crate) fn stalls(&self) -> usize {
         self.stalls
     }
 
     /// How often a request went out while another one still waited for its answer. A session that is right never does
     /// that.
-    #[must_use]
-    pub fn overlaps(&self) -> usize {
+    pub(crate) fn overlaps(&self) -> usize {
         self.overlaps
     }
 
     /// Does something to the simulation when `wait` has passed.
-    pub fn after(&mut self, wait: Duration, script: impl FnOnce(&mut Self) + 'static) {
+    pub(crate) fn after(&mut self, wait: Duration, script: impl FnOnce(&mut Self) + 'static) {
         self.put(self.now.saturating_add(wait), Scheduled::Script(Box::new(script)));
     }
 
     /// Sets the client's clock ahead by so many milliseconds, or back where it is negative.
-    pub fn step_client_clock(&mut self, millis: i64) {
+    pub(crate) fn step_client_clock(&mut self, millis: i64) {
         self.client_ahead = self.client_ahead.saturating_add(millis);
         if let (Some((_, give_up_at)), Ok(back)) = (&mut self.outstanding, u64::try_from(millis.saturating_neg())) {
             *give_up_at = give_up_at.saturating_sub(Duration::from_millis(back));
@@ -287,19 +228,19 @@ impl Simulation {
     }
 
     /// Puts the client's machine to sleep: its clock runs on, but the session hears and does nothing.
-    pub fn suspend_client(&mut self, sleep: Duration) {
+    pub(crate) fn suspend_client(&mut self, sleep: Duration) {
         self.asleep_until = self.asleep_until.max(self.now.saturating_add(sleep));
     }
 
     /// Tells the session that a request of the application's own, signed just now, was answered with `status`.
-    pub fn observe(&mut self, status: StatusCode) {
+    pub(crate) fn observe(&mut self, status: StatusCode) {
         if let Some(epoch) = self.session.view().epoch() {
             self.handle_input(Input::Observed { epoch, status });
         }
     }
 
     /// Gives the session an input.
-    pub fn handle_input(&mut self, input: Input) {
+    pub(crate) fn handle_input(&mut self, input: Input) {
         if let Input::Response { id, .. } | Input::Failed { id, .. } = &input {
             self.outstanding.take_if(|(outstanding, _)| outstanding == id);
         }
@@ -316,7 +257,7 @@ impl Simulation {
     }
 
     /// Lets time pass, or, where the session finishes first, the time until then.
-    pub fn run_for(&mut self, duration: Duration) {
+    pub(crate) fn run_for(&mut self, duration: Duration) {
         let end = self.now.saturating_add(duration);
         self.drain();
         while !self.finished && self.step(end) {}
@@ -412,6 +353,7 @@ impl Simulation {
                     self.finished = true;
                     break;
                 }
+                output => unreachable!("{output:?}"),
             }
         }
         self.longest_drain = self.longest_drain.max(calls);
@@ -427,9 +369,9 @@ impl Simulation {
         self.sent.push(SentRequest { at, path, nonce, timestamp, events_before: self.events.len() });
 
         let latency = self.latency();
-        if self.random.happens(self.network.refused) {
+        if self.chance.happens(self.network.refused) {
             self.fail(id, latency, FailureKind::NotSent);
-        } else if self.random.happens(self.network.dropped_request) {
+        } else if self.chance.happens(self.network.dropped_request) {
             self.fail(id, latency, FailureKind::MaybeSent);
         } else {
             self.put(self.now.saturating_add(latency), Scheduled::Arrival { id, request });
@@ -442,14 +384,14 @@ impl Simulation {
         if response.extensions().get::<Dropped>().is_some() {
             return;
         }
-        if self.random.happens(self.network.dropped_response) {
+        if self.chance.happens(self.network.dropped_response) {
             return self.fail(id, latency, FailureKind::MaybeSent);
         }
         let mut at = self.now.saturating_add(latency);
-        if self.random.happens(self.network.late_response) {
-            at = at.saturating_add(Duration::from_secs(60 + self.random.up_to(120)));
+        if self.chance.happens(self.network.late_response) {
+            at = at.saturating_add(Duration::from_secs(60 + self.chance.up_to(120)));
         }
-        if self.random.happens(self.network.repeated_response) {
+        if self.chance.happens(self.network.repeated_response) {
             let again = at.saturating_add(self.latency());
             self.put(again, Scheduled::Delivery { input: Input::Response { id, response: response.clone() } });
         }
@@ -464,16 +406,6 @@ impl Simulation {
     fn latency(&mut self) -> Duration {
         let (shortest, longest) = self.network.latency;
         let spread = u64::try_from(longest.saturating_sub(shortest).as_millis()).unwrap_or_default();
-        shortest.saturating_add(Duration::from_millis(self.random.up_to(spread)))
-    }
-}
-
-impl fmt::Debug for Simulation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Simulation")
-            .field("now", &self.now)
-            .field("session", &self.session)
-            .field("network", &self.network)
-            .finish_non_exhaustive()
+        shortest.saturating_add(Duration::from_millis(self.chance.up_to(spread)))
     }
 }
