@@ -4,18 +4,23 @@
 //! cargo run --example keep_alive --features simulator
 //! ```
 //!
-//! `World` puts a session and the simulated broker on one virtual clock. There is no network, no waiting and no chance:
+//! The tests' `Simulation` puts a session and the simulated broker on one virtual clock. There is no network, no waiting and no chance:
 //! each run prints the same.
 
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
+
+// What plays the network, and moves the clock.
+#[path = "../tests/simulation/mod.rs"]
+mod simulation;
 
 use std::{error::Error, time::Duration};
 
 use ibkr_oauth::{
     Timestamp,
     session::{Input, SessionConfig, SessionEvent},
-    simulator::{Broker, Fault, World},
+    simulator::{Broker, Fault},
 };
+use simulation::Simulation;
 
 const HOUR: u64 = 3600;
 
@@ -35,33 +40,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Where another program of the same user takes the brokerage session, we ask each half hour whether it has gone.
     let mut config = SessionConfig::default();
     config.displaced_retry = hours(1) / 2;
-    let mut world = World::with_broker(1, config, broker)?;
+    let mut simulation = Simulation::with_broker(1, config, broker)?;
 
     // What else happens to a bot in a week:
-    // a reply gets lost,
-    world.after(hours(10), |world| world.broker().inject(Fault::lose_reply()));
+    // a response gets lost,
+    simulation.after(hours(10), |simulation| simulation.broker().inject(Fault::drop_response()));
     // the live session token is withdrawn in mid-session,
-    world.after(hours(30), |world| world.broker().inject(Fault::expire_live_session_token()));
+    simulation.after(hours(30), |simulation| simulation.broker().inject(Fault::expire_live_session_token()));
     // the user logs in to TWS for an hour and a half,
-    world.after(hours(40), |world| world.broker().displace());
-    world.after(hours(40) + Duration::from_secs(5400), |world| world.broker().release());
+    simulation.after(hours(40), |simulation| simulation.broker().start_competing_session());
+    simulation.after(hours(40) + Duration::from_secs(5400), |simulation| simulation.broker().end_competing_session());
     // a script of ours asks too much, and the broker wants to hear nothing for ten minutes,
-    world.after(hours(64), |world| world.broker().inject(Fault::penalty_box(Duration::from_secs(600))));
+    simulation.after(hours(64), |simulation| simulation.broker().inject(Fault::penalty_box(Duration::from_secs(600))));
     // the laptop is closed for a night,
-    world.after(hours(74), |world| world.suspend_client(hours(9)));
+    simulation.after(hours(74), |simulation| simulation.suspend_client(hours(9)));
     // its clock is corrected by a minute and a half,
-    world.after(hours(120), |world| world.step_client_clock(-90_000));
+    simulation.after(hours(120), |simulation| simulation.step_client_clock(-90_000));
     // and the router is restarted.
-    world.after(hours(140), |world| world.weather().refused = 1000);
-    world.after(hours(140) + Duration::from_secs(240), |world| world.weather().refused = 0);
+    simulation.after(hours(140), |simulation| simulation.network().refused = 1000);
+    simulation.after(hours(140) + Duration::from_secs(240), |simulation| simulation.network().refused = 0);
 
-    world.run_for(hours(7 * 24));
-    world.tell(Input::Shutdown);
-    world.run_for(Duration::from_secs(10));
+    simulation.run_for(hours(7 * 24));
+    simulation.handle_input(Input::Shutdown);
+    simulation.run_for(Duration::from_secs(10));
 
     // The events are all that a program gets to see, and most can do without.
     let mut day = String::new();
-    for (at, event) in world.events() {
+    for (at, event) in simulation.events() {
         let time = at.to_string();
         let (date, time) = time.split_at(10);
         if date != day {
@@ -70,8 +75,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("  {}  {}", &time[1..9], describe(event));
     }
-    let (tickles, all) = (count(&world, "/tickle"), world.sent().len());
-    println!("\n{all} requests: {tickles} tickles, {} handshakes", count(&world, "/live_session_token"));
+    let (tickles, all) = (count(&simulation, "/tickle"), simulation.sent().len());
+    println!("\n{all} requests: {tickles} tickles, {} handshakes", count(&simulation, "/live_session_token"));
     Ok(())
 }
 
@@ -88,6 +93,6 @@ fn describe(event: &SessionEvent) -> String {
     }
 }
 
-fn count(world: &World, path: &str) -> usize {
-    world.sent().iter().filter(|sent| sent.path.ends_with(path)).count()
+fn count(simulation: &Simulation, path: &str) -> usize {
+    simulation.sent().iter().filter(|sent| sent.path.ends_with(path)).count()
 }

@@ -1,7 +1,7 @@
 //! The broker's half of the protocol: test your own bot against [`Broker`].
 //!
 //! A [`Broker`] answers requests as Interactive Brokers' Web API does, with no network, no account and no waiting. It is
-//! a value like the rest of this crate: it is handed a request, the time and a source of random bytes, and gives back a
+//! a value like the rest of this crate: it takes a request, the time and a source of random bytes, and gives back a
 //! response. The same inputs give the same bytes, so a test that failed once fails again, and a day of trading takes as
 //! long as its arithmetic.
 //!
@@ -21,14 +21,15 @@
 //!
 //! When something is refused, ask [`Broker::refusals`] why. The real broker says `401` and no more; here the log has a
 //! [`RefusalReason`], a line that says exactly what differed, the signature base string that was expected and, where
-//! one of the slips that clients are known to make explains the signature, which one it was.
+//! one of the mistakes that clients are known to make explains the signature, which one it was.
 //!
-//! To see your bot in bad weather, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
+//! To see what your bot does when things go wrong, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
 //! to give, lost answers, proofs and public numbers that must not be trusted, sessions that end, clocks that run apart.
 //! What lasts longer than a request is the [builder](BrokerBuilder)'s: a brokerage session that ends at midnight
 //! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
 //! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
-//! [`displace`](Broker::displace) is the other program of the same user that takes the brokerage session away.
+//! [`start_competing_session`](Broker::start_competing_session) is the other program of the same user that takes the
+//! brokerage session away.
 //!
 //! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
 //! [`refused`](Broker::refused), [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
@@ -56,7 +57,7 @@
 //! assert_eq!(refusal.reason(), RefusalReason::SignatureDiffers);
 //! assert!(refusal.expected_base_string().is_some_and(|text| text.contains("MSFT")));
 //!
-//! // Bad weather: the next tickle finds no back end.
+//! // The next tickle finds no back end.
 //! broker.inject(Fault::status(503).at("/tickle"));
 //! let exchange = signer.brokerage().tickle(&mut cx)?;
 //! let response = broker.handle(&mut cx, exchange.request());
@@ -82,7 +83,7 @@
 //! * that `/iserver` is used only while the brokerage session is open.
 //!
 //! Nothing of that is shared with the client in this crate: the percent-encoding, the canonicaliser, the header parser,
-//! the Diffie-Hellman arithmetic and the HMAC are the broker's own, so that a slip of the client's cannot hide in both.
+//! the Diffie-Hellman arithmetic and the HMAC are the broker's own, so that a mistake of the client's cannot hide in both.
 //!
 //! # How it behaves
 //!
@@ -98,7 +99,7 @@
 //!
 //! # What it does not do
 //!
-//! It has no market, no money and no WebSocket. It limits no rate unless told to, and then that of all requests and of no
+//! It has no market, no money and no WebSocket. It limits no rate unless a limit is set, and then that of all requests and of no
 //! endpoint by itself. It sets no cookies. It knows one consumer and one user. It is stricter than the real broker was seen to be, for the written
 //! contract might be enforced any day; and where the real broker's words for an error are not known (a repeated nonce, a
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
@@ -106,313 +107,42 @@
 //!
 //! [`QueryPolicy`]: crate::consumer::QueryPolicy
 
-use std::{fmt, time::Duration};
-
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-
-use self::{
-    accepted::Log,
-    address::without_query,
-    availability::Pacing,
-    builder::Profile,
-    faults::{Effect, Script},
-    refusal::Objection,
-    registry::Registry,
-    replies::{Body, Reply},
-    resources::BrokerageSession,
-    verify::{Endpoint, Verified},
-};
-use crate::context::{Context, Timestamp};
-
-mod accepted;
+// Each file names only files before it: percent, refusal, seeded_entropy, newest, arithmetic, address, canonical, content,
+// parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, verify, accepted_requests,
+// answers, faults, broker, consent, sign_in, resources, handling, test_keys, builder.
+mod accepted_requests;
 mod address;
+mod answers;
 mod arithmetic;
 mod availability;
+mod broker;
+mod brokerage_session;
 mod builder;
 mod canonical;
 mod consent;
+mod content;
 mod diagnosis;
+mod endpoint;
 mod faults;
+mod handling;
+mod newest;
+mod pacing;
 mod parameters;
 mod percent;
+mod profile;
 mod refusal;
 mod registry;
-mod replies;
 mod resources;
+mod seeded_entropy;
 mod sign_in;
 pub mod test_keys;
 mod verify;
-mod world;
 
 pub use self::{
-    accepted::Accepted,
+    accepted_requests::AcceptedRequest,
+    broker::Broker,
     builder::{BrokerBuilder, BrokerError},
-    faults::{Fault, Lost, WrongResponse},
+    faults::{Dropped, Fault, WrongResponse},
     refusal::{Refusal, RefusalReason},
-    world::{SeededEntropy, Sent, Weather, World},
+    seeded_entropy::SeededEntropy,
 };
-
-/// How many refusals, accepted requests, nonces and request tokens are remembered.
-const REMEMBERED: usize = 4096;
-
-/// The broker. See the [module](self) for what it checks and how to test against it.
-pub struct Broker {
-    profile: Profile,
-    registry: Registry,
-    brokerage_session: Option<BrokerageSession>,
-    /// The brokerage session counts as opened at the first request.
-    starts_open: bool,
-    /// Another program of the user's has the brokerage session.
-    competing: bool,
-    pacing: Pacing,
-    script: Script,
-    /// The newest, the oldest of them first.
-    refusals: Vec<Refusal>,
-    refused: u64,
-    accepted: Log,
-    requests: u64,
-    orders: u64,
-    live_session_tokens: u64,
-    brokerage_sessions: u64,
-    clock_ahead: Duration,
-    clock_behind: Duration,
-}
-
-impl Broker {
-    /// A builder that starts from what [`Broker::default`] knows.
-    pub fn builder() -> BrokerBuilder {
-        BrokerBuilder::new()
-    }
-
-    fn new(
-        profile: Profile,
-        registry: Registry,
-        starts_open: bool,
-        (clock_ahead, clock_behind): (Duration, Duration),
-    ) -> Self {
-        Self {
-            profile,
-            registry,
-            brokerage_session: None,
-            starts_open,
-            competing: false,
-            pacing: Pacing::default(),
-            script: Script::default(),
-            refusals: Vec::new(),
-            refused: 0,
-            accepted: Log::default(),
-            requests: 0,
-            orders: 0,
-            live_session_tokens: 0,
-            brokerage_sessions: 0,
-            clock_ahead,
-            clock_behind,
-        }
-    }
-
-    /// Answers one request.
-    ///
-    /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Lost`]
-    /// among its extensions stands for none.
-    pub fn handle(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Response<Bytes> {
-        self.requests = self.requests.saturating_add(1);
-        let path = self.profile.base.relative(request.uri()).unwrap_or_default();
-        let fault = self.script.take(path);
-        if let Some(fault) = &fault {
-            self.strike(fault.effect());
-        }
-        let now = self.clock(cx);
-        if std::mem::take(&mut self.starts_open) {
-            self.open_brokerage_session(now, Duration::ZERO);
-        }
-        let lost = match fault.as_ref().map(Fault::effect) {
-            Some(Effect::Lose(lost)) => Some(*lost),
-            _ => None,
-        };
-        let turned_away = match lost {
-            // It never arrived, so that there is nobody to be turned away.
-            Some(Lost::Request) => Some(lost_reply()),
-            _ => self.turn_away(request, cx.now(), now),
-        };
-        let mut reply = match (turned_away, fault.as_ref().map(Fault::effect)) {
-            (Some(reply), _) => reply,
-            (None, Some(Effect::Instead(reply))) => reply.clone(),
-            (None, Some(Effect::Instead401(text))) => Reply::traced_error(self.trace(), text),
-            (None, Some(Effect::NoAccessSecret)) => {
-                let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
-                Reply::no_access_secret(self.trace(), &token)
-            }
-            (None, Some(Effect::PenaltyBox(duration))) => {
-                self.pacing.confine(cx.now(), *duration);
-                Reply::too_many_requests()
-            }
-            (None, Some(Effect::DelayBridge(delay))) => self.answer(cx, request, now, *delay),
-            (None, _) => self.answer(cx, request, now, Duration::ZERO),
-        };
-        if lost.is_some() {
-            reply = lost_reply();
-        }
-        if let Some(fault) = &fault {
-            if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
-                self.brokerage_session = None;
-            }
-            fault.alter(&mut reply, self.profile.group.prime());
-        }
-        let mut response = reply.into_response(now);
-        if let Some(lost) = lost {
-            response.extensions_mut().insert(lost);
-        }
-        response
-    }
-
-    /// Adds a fault to those that wait for their request. At most one, the first that fits, applies to each.
-    pub fn inject(&mut self, fault: Fault) {
-        self.script.push(fault);
-    }
-
-    /// The newest 4096 requests and visits that it refused, in order. What an injected [`Fault`] answered in the broker's
-    /// place is not among them.
-    #[must_use]
-    pub fn refusals(&self) -> &[Refusal] {
-        &self.refusals
-    }
-
-    /// How many requests and visits it has refused so far, those that are no longer among the
-    /// [`refusals`](Self::refusals) included.
-    #[must_use]
-    pub const fn refused(&self) -> u64 {
-        self.refused
-    }
-
-    /// The newest 4096 requests that passed every check of their address, parameters and signature, in order.
-    #[must_use]
-    pub fn accepted(&self) -> impl DoubleEndedIterator<Item = &Accepted> + ExactSizeIterator {
-        self.accepted.iter()
-    }
-
-    /// How many requests were handed to it so far, whatever became of them.
-    #[must_use]
-    pub const fn requests(&self) -> u64 {
-        self.requests
-    }
-
-    /// How many live session tokens it has negotiated so far: how often clients have shaken hands with it.
-    #[must_use]
-    pub const fn live_session_tokens_issued(&self) -> u64 {
-        self.live_session_tokens
-    }
-
-    /// How often a brokerage session was opened so far, one that was open already included.
-    #[must_use]
-    pub const fn brokerage_sessions_opened(&self) -> u64 {
-        self.brokerage_sessions
-    }
-
-    fn strike(&mut self, effect: &Effect) {
-        match effect {
-            Effect::ExpireLiveSessionTokens => {
-                if let Some(grant) = &mut self.registry.grant {
-                    grant.end_live_session_tokens();
-                }
-            }
-            Effect::ClockAhead(duration) => self.clock_ahead = self.clock_ahead.saturating_add(*duration),
-            Effect::ClockBehind(duration) => self.clock_behind = self.clock_behind.saturating_add(*duration),
-            _ => {}
-        }
-    }
-
-    /// The time by the broker's clock.
-    fn clock(&self, cx: &Context<'_>) -> Timestamp {
-        cx.now().saturating_add(self.clock_ahead).saturating_sub(self.clock_behind)
-    }
-
-    /// The number in the text of an error, which changes at every request.
-    const fn trace(&self) -> u64 {
-        self.requests.saturating_add(10_000)
-    }
-
-    fn answer(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: &Request<Bytes>,
-        now: Timestamp,
-        bridge_delay: Duration,
-    ) -> Reply {
-        let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
-        let verified = verify::locate(&self.profile, request)
-            .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now));
-        let (accepted, served) = match verified {
-            Ok(verified) => {
-                self.registry.accept(&verified);
-                let accepted = Accepted::new(request.method(), &verified, now);
-                (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay))
-            }
-            Err(objection) => (None, Err(objection)),
-        };
-        let reply = served.unwrap_or_else(|objection| {
-            let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
-            let reply = Reply::refusing(&objection, endpoint, token, self.trace());
-            self.record(request, now, objection);
-            reply
-        });
-        if let Some(accepted) = accepted {
-            self.accepted.push(accepted.answered(reply.status));
-        }
-        reply
-    }
-
-    fn serve(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: &Request<Bytes>,
-        verified: &Verified,
-        now: Timestamp,
-        bridge_delay: Duration,
-    ) -> Result<Reply, Objection> {
-        let parameters = &verified.parameters;
-        match verified.endpoint {
-            Endpoint::RequestToken => self.request_token(cx, parameters),
-            Endpoint::AccessToken => self.access_token(cx, parameters),
-            Endpoint::LiveSessionToken => self.live_session_token(cx, parameters, now),
-            Endpoint::Protected => self.resource(cx, request, &verified.path, now, bridge_delay),
-        }
-    }
-
-    fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
-        let subject = format!("{} {}", request.method(), without_query(request.uri()));
-        self.remember(Refusal { at, subject, objection });
-    }
-
-    fn remember(&mut self, refusal: Refusal) {
-        self.refused = self.refused.saturating_add(1);
-        if self.refusals.len() == REMEMBERED {
-            self.refusals.remove(0);
-        }
-        self.refusals.push(refusal);
-    }
-}
-
-fn lost_reply() -> Reply {
-    Reply::new(StatusCode::GATEWAY_TIMEOUT, Body::Empty)
-}
-
-impl Default for Broker {
-    /// A broker at `https://api.ibkr.com/v1/api` that knows the one consumer of the [`test_keys`].
-    fn default() -> Self {
-        #[expect(clippy::expect_used, reason = "the builder's defaults are constants, and a test builds them")]
-        Self::builder().build().expect("the builder's defaults make a broker")
-    }
-}
-
-impl fmt::Debug for Broker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broker")
-            .field("consumer_key", &self.profile.consumer_key)
-            .field("query_policy", &self.profile.query_policy)
-            .field("requests", &self.requests)
-            .field("refused", &self.refused)
-            .field("refusals", &self.refusals)
-            .finish_non_exhaustive()
-    }
-}

@@ -1,4 +1,4 @@
-//! What a session does: its life, its faults, and what it tells.
+//! What a session does: its life, its faults, and what it reports.
 
 #![cfg(feature = "simulator")]
 #![allow(
@@ -33,14 +33,16 @@ mod penalty_box;
 mod remote_keys;
 #[path = "session/reports.rs"]
 mod reports;
+mod simulation;
 
 use std::time::Duration;
 
 use ibkr_oauth::{
     Error,
     session::{SessionConfig, SessionEvent, State},
-    simulator::{Broker, World},
+    simulator::Broker,
 };
+use simulation::Simulation;
 
 const HANDSHAKE: &str = "/oauth/live_session_token";
 const OPEN: &str = "/iserver/auth/ssodh/init";
@@ -62,34 +64,34 @@ fn config(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
     config
 }
 
-/// A world whose session has been live for some seconds.
-fn live_world(config: SessionConfig) -> World {
-    live_world_with(config, Broker::default())
+/// A simulation whose session has been live for some seconds.
+fn live_simulation(config: SessionConfig) -> Simulation {
+    live_simulation_with(config, Broker::default())
 }
 
-fn live_world_with(config: SessionConfig, broker: Broker) -> World {
-    let mut world = World::with_broker(1, config, broker).unwrap();
-    world.run_for(seconds(10));
-    assert_eq!(world.session().view().state(), State::Live);
-    world
+fn live_simulation_with(config: SessionConfig, broker: Broker) -> Simulation {
+    let mut simulation = Simulation::with_broker(1, config, broker).unwrap();
+    simulation.run_for(seconds(10));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    simulation
 }
 
 /// The paths of what was sent, from the end of the base URL on.
-fn paths(world: &World) -> Vec<&str> {
-    world.sent().iter().map(|sent| sent.path.trim_start_matches("/v1/api")).collect()
+fn paths(simulation: &Simulation) -> Vec<&str> {
+    simulation.sent().iter().map(|sent| sent.path.trim_start_matches("/v1/api")).collect()
 }
 
-fn count_sent(world: &World, path: &str) -> usize {
-    paths(world).into_iter().filter(|sent| *sent == path).count()
+fn count_sent(simulation: &Simulation, path: &str) -> usize {
+    paths(simulation).into_iter().filter(|sent| *sent == path).count()
 }
 
-fn count_events(world: &World, wanted: impl Fn(&SessionEvent) -> bool) -> usize {
-    world.events().iter().filter(|(_, event)| wanted(event)).count()
+fn count_events(simulation: &Simulation, wanted: impl Fn(&SessionEvent) -> bool) -> usize {
+    simulation.events().iter().filter(|(_, event)| wanted(event)).count()
 }
 
 /// Why the session gave up.
-fn given_up(world: &World) -> Option<&Error> {
-    world.events().iter().find_map(|(_, event)| match event {
+fn given_up(simulation: &Simulation) -> Option<&Error> {
+    simulation.events().iter().find_map(|(_, event)| match event {
         SessionEvent::GaveUp { error } => Some(error),
         _ => None,
     })

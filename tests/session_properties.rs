@@ -22,15 +22,17 @@ mod log;
 mod operations;
 #[path = "properties/script.rs"]
 mod script;
+mod simulation;
 
 use std::time::Duration;
 
 use ibkr_oauth::{
     session::{SessionEvent, State},
-    simulator::{RefusalReason, World},
+    simulator::RefusalReason,
 };
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use script::Script;
+use simulation::Simulation;
 
 /// As many cases as the environment says, or so many.
 fn cases(by_default: u32) -> ProptestConfig {
@@ -41,58 +43,58 @@ fn cases(by_default: u32) -> ProptestConfig {
 }
 
 /// Runs until the session is live, at most so long; whether it came to that.
-fn becomes_live(world: &mut World, within: Duration) -> bool {
-    let end = world.elapsed() + within;
-    while world.elapsed() < end && !world.is_finished() {
-        if world.session().view().state() == State::Live {
+fn becomes_live(simulation: &mut Simulation, within: Duration) -> bool {
+    let end = simulation.elapsed() + within;
+    while simulation.elapsed() < end && !simulation.is_finished() {
+        if simulation.session().view().state() == State::Live {
             return true;
         }
-        world.run_for(Duration::from_secs(1));
+        simulation.run_for(Duration::from_secs(1));
     }
     false
 }
 
-fn gave_up(world: &World) -> bool {
-    world.events().iter().any(|(_, event)| matches!(event, SessionEvent::GaveUp { .. }))
+fn gave_up(simulation: &Simulation) -> bool {
+    simulation.events().iter().any(|(_, event)| matches!(event, SessionEvent::GaveUp { .. }))
 }
 
 proptest! {
     #![proptest_config(cases(30))]
 
-    /// Faults that pass, and weather: the session comes back to life.
+    /// Faults that pass, and network: the session comes back to life.
     #[test]
     fn a_session_survives_whatever_passes(script in script::passing()) {
-        let mut world = script.play();
-        log::check(&world, true);
-        prop_assert!(!world.is_finished());
+        let mut simulation = script.play();
+        log::check(&simulation, true);
+        prop_assert!(!simulation.is_finished());
         let bound = script.recovery();
-        prop_assert!(becomes_live(&mut world, bound), "not live {bound:?} after the last fault: {:?}", world.session());
-        log::check(&world, true);
+        prop_assert!(becomes_live(&mut simulation, bound), "not live {bound:?} after the last fault: {:?}", simulation.session());
+        log::check(&simulation, true);
     }
 
     /// The same with clocks that step and machines that sleep, as far as the broker tolerates it: it sees up to three
     /// times a step at once where the clock is corrected, by what was right before.
     #[test]
     fn a_session_survives_steps_of_the_clock(script in script::stepping(95)) {
-        let mut world = script.play();
+        let mut simulation = script.play();
         let bound = script.recovery();
-        prop_assert!(becomes_live(&mut world, bound), "not live {bound:?} after the last fault: {:?}", world.session());
-        log::check(&world, false);
+        prop_assert!(becomes_live(&mut simulation, bound), "not live {bound:?} after the last fault: {:?}", simulation.session());
+        log::check(&simulation, false);
         let boxed = |reason| reason == RefusalReason::PenaltyBox;
-        prop_assert!(!world.broker().refusals().iter().any(|refusal| boxed(refusal.reason())));
+        prop_assert!(!simulation.broker().refusals().iter().any(|refusal| boxed(refusal.reason())));
         let stepped = |event: &SessionEvent| matches!(event, SessionEvent::ClockStepped { .. });
-        prop_assert!(!world.events().iter().any(|(_, event)| stepped(event)), "no step was that large");
+        prop_assert!(!simulation.events().iter().any(|(_, event)| stepped(event)), "no step was that large");
     }
 
     /// Clocks that nobody can follow, and refusals without end: a live session, or an event and the end.
     #[test]
     fn a_session_that_cannot_go_on_says_so_and_ends(script in script::fatal()) {
-        let mut world = script.play();
-        let live = becomes_live(&mut world, script.recovery());
-        log::check(&world, false);
-        prop_assert!(live || world.is_finished(), "neither live nor finished: {:?}", world.session());
-        prop_assert_eq!(world.is_finished(), gave_up(&world));
-        prop_assert_eq!(world.is_finished(), world.session().view().state() == State::Closed);
+        let mut simulation = script.play();
+        let live = becomes_live(&mut simulation, script.recovery());
+        log::check(&simulation, false);
+        prop_assert!(live || simulation.is_finished(), "neither live nor finished: {:?}", simulation.session());
+        prop_assert_eq!(simulation.is_finished(), gave_up(&simulation));
+        prop_assert_eq!(simulation.is_finished(), simulation.session().view().state() == State::Closed);
     }
 }
 

@@ -163,7 +163,7 @@ impl Storm {
             1 => self.broker.inject(Fault::status(503).with_html_body().times(3)),
             2 => self.broker.inject(Fault::penalty_box(Duration::from_secs(600))),
             3 => self.broker.inject(Fault::gone()),
-            4 => self.broker.displace(),
+            4 => self.broker.start_competing_session(),
             5 => self.broker.inject(Fault::wait(Duration::from_secs(20))),
             6..=9 => {
                 let failure = Failure { kind: FailureKind::MaybeSent, detail: "storm".to_owned() };

@@ -14,7 +14,7 @@ use ibkr_oauth::{
     dh::DhGroup,
     http::{Request, Response, header::HOST},
     key::RsaKey,
-    simulator::{Broker, Fault, Lost, test_keys},
+    simulator::{Broker, Dropped, Fault, test_keys},
 };
 use serde_json::json;
 
@@ -57,8 +57,8 @@ A fault strikes one request; NAME:TIMES strikes more. The names:
   penalty-box          429, and so for a minute
   gone                 410
   unavailable          503 without a body
-  lose-request         the request never arrives
-  lose-reply           the request is obeyed, and the reply lost
+  drop-request         the request never arrives
+  drop-response        the request is obeyed, and the response lost
   clock-ahead          the broker's clock is ten minutes ahead from then on
   clock-behind         the broker's clock is ten minutes behind from then on
 
@@ -166,6 +166,6 @@ impl Simulation {
                 .to_string(),
             });
         }
-        response.extensions().get::<Lost>().is_none().then_some(response)
+        response.extensions().get::<Dropped>().is_none().then_some(response)
     }
 }

@@ -132,6 +132,14 @@ pub(super) fn without_query(uri: &Uri) -> String {
     format!("{scheme}{}{}", authority.rsplit('@').next().unwrap_or_default(), uri.path())
 }
 
+/// Whether `text` is an `http` or `https` URL with a host and without a fragment.
+pub(super) fn is_absolute_url(text: &str) -> bool {
+    let has_place = |uri: Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    !text.contains('#') && text.parse().is_ok_and(has_place)
+}
+
 /// What keeps a path from having one spelling only.
 fn abnormality(path: &str) -> Option<&'static str> {
     let dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");

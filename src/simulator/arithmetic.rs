@@ -1,4 +1,4 @@
-//! The broker's own numbers: Diffie-Hellman, RSA encryption, HMAC.
+//! The broker's own numbers: Diffie-Hellman, RSA encryption, HMAC, random bytes.
 
 use num_bigint::{BigInt, BigUint};
 use rsa::{PublicKey, pkcs8::DecodePublicKey, traits::PublicKeyParts};
@@ -107,6 +107,12 @@ pub(super) fn proof(live_session_token: &Secret, consumer_key: &str) -> String {
 
 pub(super) fn hmac_sha256(key: &[u8], message: &str) -> Vec<u8> {
     hmac::<Sha256>(key, message.as_bytes())
+}
+
+pub(super) fn random_bytes<const N: usize>(cx: &mut Context<'_>) -> Result<[u8; N], EntropyError> {
+    let mut bytes = [0; N];
+    cx.entropy().fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -1,20 +1,12 @@
-//! When the broker is there, and for whom: other programs of the same user, nights, maintenance, too many requests.
+//! When the broker is available, as far as that is known beforehand: nights, maintenance, rate limits.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
-
-use super::{
-    Broker,
-    refusal::{Objection, RefusalReason},
-    replies::{Body, Reply},
-};
 use crate::context::Timestamp;
 
 const DAY: i64 = 24 * 3600 * 1000;
 
-/// What of that is known beforehand.
+/// The broker's calendar and limits.
 #[derive(Debug, Default)]
 pub(super) struct Availability {
     /// How far local time is ahead of UTC where the brokerage session is reset at midnight, in seconds.
@@ -41,84 +33,7 @@ impl Availability {
         u64::try_from(midnight.checked_sub(offset)?).ok().map(Timestamp::from_millis)
     }
 
-    fn is_maintenance(&self, now: Timestamp) -> bool {
+    pub(super) fn is_maintenance(&self, now: Timestamp) -> bool {
         self.maintenance.iter().any(|(from, until)| (*from..*until).contains(&now))
-    }
-}
-
-/// Who sent too many requests, and until when that is not forgiven.
-///
-/// It goes by the time that passes and not by the broker's clock, which a fault can set: a box must not get longer or
-/// shorter by that.
-#[derive(Debug, Default)]
-pub(super) struct Pacing {
-    /// The requests of the last second, the oldest first; at most as many as are allowed.
-    recent: VecDeque<Timestamp>,
-    boxed_until: Timestamp,
-}
-
-impl Pacing {
-    /// Counts a request that arrives.
-    pub(super) fn admit(&mut self, limit: Option<RateLimit>, now: Timestamp) -> Result<(), Objection> {
-        if now < self.boxed_until {
-            return Err(Objection::new(
-                RefusalReason::PenaltyBox,
-                format!("no request may come before {}", self.boxed_until),
-            ));
-        }
-        let Some(limit) = limit else { return Ok(()) };
-        let second = Duration::from_secs(1);
-        // A moment that lies ahead was counted before the time was set back, and says nothing about now.
-        self.recent.retain(|at| *at <= now && now.saturating_duration_since(*at) < second);
-        if u32::try_from(self.recent.len()).is_ok_and(|count| count < limit.requests_per_second) {
-            self.recent.push_back(now);
-            return Ok(());
-        }
-        self.confine(now, limit.penalty_box);
-        Err(Objection::new(
-            RefusalReason::RateExceeded,
-            format!("there were more than {} requests within a second", limit.requests_per_second),
-        ))
-    }
-
-    /// Opens the penalty box. While it is open nothing gets so far as to open it again.
-    pub(super) fn confine(&mut self, now: Timestamp, penalty_box: Duration) {
-        self.recent.clear();
-        self.boxed_until = now.saturating_add(penalty_box);
-    }
-}
-
-impl Broker {
-    /// Another program of the same user, such as TWS, takes the brokerage session.
-    ///
-    /// From then on the brokerage session is closed and each status says `"authenticated": false, "competing": true`.
-    /// Opening it with `"compete": false` changes nothing, and answers so with a 200; with `"compete": true` it throws
-    /// the other program out.
-    pub fn displace(&mut self) {
-        self.brokerage_session = None;
-        self.starts_open = false;
-        self.competing = true;
-    }
-
-    /// The other program leaves: nothing competes any more, and the brokerage session has to be opened anew.
-    pub const fn release(&mut self) {
-        self.competing = false;
-    }
-
-    /// Answers what gets no further than the broker's front door.
-    pub(super) fn turn_away(&mut self, request: &Request<Bytes>, arrived: Timestamp, now: Timestamp) -> Option<Reply> {
-        if let Err(objection) = self.pacing.admit(self.profile.availability.rate_limit, arrived) {
-            self.record(request, now, objection);
-            return Some(Reply::too_many_requests());
-        }
-        if !self.profile.availability.is_maintenance(now) {
-            return None;
-        }
-        // Both shapes were seen.
-        Some(if self.requests.is_multiple_of(2) {
-            Reply::new(StatusCode::SERVICE_UNAVAILABLE, Body::Empty)
-        } else {
-            Reply::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-        })
     }
 }

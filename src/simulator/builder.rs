@@ -1,44 +1,17 @@
-//! What a broker knows before the first request.
+//! Making a broker.
 
 use std::{error, fmt, time::Duration};
 
-use http::Uri;
-
 use super::{
-    Broker,
-    address::Base,
+    address::{Base, is_absolute_url},
     arithmetic::{Group, RsaPublic},
     availability::{Availability, RateLimit},
+    broker::Broker,
+    profile::{ConsumerStatus, Profile},
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
 };
 use crate::{consumer::QueryPolicy, context::Timestamp, secret::Secret};
-
-/// What the broker knows of its one consumer, and where it listens.
-#[derive(Debug)]
-pub(super) struct Profile {
-    pub(super) consumer_key: String,
-    pub(super) realm: String,
-    pub(super) signing_key: RsaPublic,
-    pub(super) encryption_key: RsaPublic,
-    pub(super) group: Group,
-    pub(super) base: Base,
-    pub(super) query_policy: QueryPolicy,
-    pub(super) paper: bool,
-    pub(super) standing: Standing,
-    pub(super) first_party_only: bool,
-    pub(super) accounts: Vec<String>,
-    pub(super) callback: String,
-    pub(super) consent_page: Option<String>,
-    pub(super) availability: Availability,
-}
-
-/// Whether the broker has activated the consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    Active,
-    Inactive,
-}
 
 /// Makes a [`Broker`] that differs from the default one.
 ///
@@ -63,7 +36,7 @@ pub struct BrokerBuilder {
     base_url: String,
     query_policy: QueryPolicy,
     paper: bool,
-    standing: Standing,
+    status: ConsumerStatus,
     first_party_only: bool,
     accounts: Vec<String>,
     callback: String,
@@ -77,8 +50,15 @@ pub struct BrokerBuilder {
     clock_behind: Duration,
 }
 
+impl Broker {
+    /// A builder that starts from what [`Broker::default`] knows.
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder::new()
+    }
+}
+
 impl BrokerBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             consumer_key: test_keys::CONSUMER_KEY.to_owned(),
             realm: None,
@@ -89,7 +69,7 @@ impl BrokerBuilder {
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
             query_policy: QueryPolicy::default(),
             paper: true,
-            standing: Standing::Active,
+            status: ConsumerStatus::Active,
             first_party_only: false,
             accounts: vec!["DU0000001".to_owned()],
             callback: "https://www.example.com/callback".to_owned(),
@@ -159,7 +139,7 @@ impl BrokerBuilder {
 
     /// Whether the consumer is active: `true` unless set. An inactive one is told `invalid consumer`.
     pub const fn active(mut self, active: bool) -> Self {
-        self.standing = if active { Standing::Active } else { Standing::Inactive };
+        self.status = if active { ConsumerStatus::Active } else { ConsumerStatus::Inactive };
         self
     }
 
@@ -295,7 +275,7 @@ impl BrokerBuilder {
             base,
             query_policy: self.query_policy,
             paper: self.paper,
-            standing: self.standing,
+            status: self.status,
             first_party_only: self.first_party_only,
             accounts: self.accounts,
             callback: self.callback,
@@ -306,12 +286,12 @@ impl BrokerBuilder {
     }
 }
 
-/// Whether `text` is an `http` or `https` URL with a host and without a fragment.
-pub(super) fn is_absolute_url(text: &str) -> bool {
-    let has_place = |uri: Uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    };
-    !text.contains('#') && text.parse().is_ok_and(has_place)
+impl Default for Broker {
+    /// A broker at `https://api.ibkr.com/v1/api` that knows the one consumer of the [`test_keys`].
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the builder's defaults are constants, and a test builds them")]
+        Self::builder().build().expect("the builder's defaults make a broker")
+    }
 }
 
 impl fmt::Debug for BrokerBuilder {
@@ -335,6 +315,3 @@ impl fmt::Display for BrokerError {
 }
 
 impl error::Error for BrokerError {}
-
-/// How long a live session token lives: what the real broker was seen to give.
-pub(super) const LIVE_SESSION_TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600 + 55 * 60);

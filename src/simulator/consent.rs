@@ -3,14 +3,12 @@
 use http::Uri;
 
 use super::{
-    Broker,
-    address::without_query,
-    arithmetic::hex,
-    builder::is_absolute_url,
+    address::{is_absolute_url, without_query},
+    arithmetic::{hex, random_bytes},
+    broker::Broker,
     canonical::decoded_pairs,
     refusal::{Objection, Refusal, RefusalReason},
     registry::Consent,
-    sign_in::draw,
 };
 use crate::context::Context;
 
@@ -34,7 +32,7 @@ impl Broker {
     /// among the [`refusals`](Self::refusals) too.
     pub fn consent(&mut self, cx: &mut Context<'_>, url: &Uri) -> Result<String, Refusal> {
         let answered = self.visit(url).and_then(|visit| {
-            let verifier = hex(&draw::<10>(cx)?);
+            let verifier = hex(&random_bytes::<10>(cx)?);
             let callback = with_query(&visit, &verifier);
             self.answer_consent(&visit.token, Consent::Given { verifier });
             Ok(callback)

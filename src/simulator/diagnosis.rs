@@ -1,4 +1,4 @@
-//! What a wrong signature would have been right for: the slips that clients are known to make.
+//! What a wrong signature would have been right for: the mistakes that clients are known to make.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -32,7 +32,7 @@ fn variants(signed: &Signed<'_>, policy: QueryPolicy) -> Vec<(String, String)> {
     variants
 }
 
-/// Text to append to a refusal; empty where no known slip explains the signature.
+/// Text to append to a refusal; empty where no known mistake explains the signature.
 pub(super) fn of_rsa(signed: &Signed<'_>, prepend: &str, verifies: impl Fn(&str) -> bool) -> String {
     let expected = signed.base_string(QueryPolicy::Rfc5849).unwrap_or_default();
     if !prepend.is_empty() && verifies(&expected) {
@@ -49,7 +49,7 @@ pub(super) fn of_rsa(signed: &Signed<'_>, prepend: &str, verifies: impl Fn(&str)
         .unwrap_or_default()
 }
 
-/// Text to append to a refusal; empty where no known slip explains the signature.
+/// Text to append to a refusal; empty where no known mistake explains the signature.
 pub(super) fn of_hmac(
     signed: &Signed<'_>,
     policy: QueryPolicy,
@@ -61,7 +61,7 @@ pub(super) fn of_hmac(
         return said("the access token's secret in place of the live session token");
     }
     for token in grant.live_session_tokens() {
-        if token.without_sign_byte.as_ref().is_some_and(|slip| signs(slip.expose(), &expected)) {
+        if token.without_sign_byte.as_ref().is_some_and(|mistake| signs(mistake.expose(), &expected)) {
             return said("a live session token computed without the sign byte of K");
         }
         if signs(STANDARD.encode(token.token.expose()).as_bytes(), &expected) {
@@ -76,7 +76,7 @@ pub(super) fn of_hmac(
     String::new()
 }
 
-/// How a slip is named.
+/// How a mistake is named.
 pub(super) fn said(what: &str) -> String {
     format!("; it would be right for {what}")
 }

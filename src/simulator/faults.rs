@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
-use super::replies::{Body, Reply};
+use super::answers::{Answer, Body};
 
 const LIVE_SESSION_TOKEN: &str = "/oauth/live_session_token";
 const OPEN_BROKERAGE: &str = "/iserver/auth/ssodh/init";
@@ -37,11 +37,11 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
     /// Answered before the broker sees the request.
-    Instead(Reply),
+    Instead(Answer),
     /// A 401 with the number that changes at every request.
     Instead401(&'static str),
     NoAccessSecret,
-    Lose(Lost),
+    Drop(Dropped),
     /// A 429, and the same to each request for so long.
     PenaltyBox(Duration),
     ExpireLiveSessionTokens,
@@ -66,9 +66,9 @@ pub(super) enum Effect {
 /// Marks, as an extension of a response, that the client must never see it. The status beside it is 504.
 ///
 /// ```
-/// # use ibkr_oauth::{bytes::Bytes, http, simulator::Lost};
+/// # use ibkr_oauth::{bytes::Bytes, http, simulator::Dropped};
 /// fn deliver(response: http::Response<Bytes>) -> Result<http::Response<Bytes>, &'static str> {
-///     match response.extensions().get::<Lost>() {
+///     match response.extensions().get::<Dropped>() {
 ///         Some(_) => Err("timed out"),
 ///         None => Ok(response),
 ///     }
@@ -76,11 +76,11 @@ pub(super) enum Effect {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Lost {
+pub enum Dropped {
     /// The request never reached the broker.
     Request,
     /// The broker did what was asked; its answer got lost.
-    Reply,
+    Response,
 }
 
 /// A `diffie_hellman_response` that no client may take.
@@ -124,7 +124,7 @@ impl Fault {
     #[must_use]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::new(Effect::Instead(Reply::error(status, status.canonical_reason().unwrap_or("error"))))
+        Self::new(Effect::Instead(Answer::error(status, status.canonical_reason().unwrap_or("error"))))
     }
 
     /// 429: too many requests.
@@ -156,20 +156,20 @@ impl Fault {
             "status": status.as_u16(),
             "detail": detail,
         });
-        Self::new(Effect::Instead(Reply::new(status, Body::Problem(body))))
+        Self::new(Effect::Instead(Answer::new(status, Body::Problem(body))))
     }
 
     /// `{"error": text}` inside a 200, in place of the broker's answer.
     #[must_use]
     pub fn error_inside_ok(text: &str) -> Self {
-        Self::new(Effect::Instead(Reply::ok(json!({ "error": text }))))
+        Self::new(Effect::Instead(Answer::ok(json!({ "error": text }))))
     }
 
     /// `{"wait": milliseconds}` in place of opening the brokerage session.
     #[must_use]
     pub fn wait(duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self::new(Effect::Instead(Reply::ok(json!({ "wait": millis })))).at(OPEN_BROKERAGE)
+        Self::new(Effect::Instead(Answer::ok(json!({ "wait": millis })))).at(OPEN_BROKERAGE)
     }
 
     /// 401 `invalid consumer`, as for a consumer key that is not active.
@@ -190,16 +190,16 @@ impl Fault {
         Self::new(Effect::Instead401("LST failed, error: ")).at(LIVE_SESSION_TOKEN)
     }
 
-    /// The request gets lost: the broker does not see it, and the response is marked [`Lost::Request`].
+    /// The request gets lost: the broker does not see it, and the response is marked [`Dropped::Request`].
     #[must_use]
-    pub const fn lose_request() -> Self {
-        Self::new(Effect::Lose(Lost::Request))
+    pub const fn drop_request() -> Self {
+        Self::new(Effect::Drop(Dropped::Request))
     }
 
-    /// The reply gets lost: the broker does what is asked, and the response is marked [`Lost::Reply`].
+    /// The answer gets lost: the broker does what is asked, and the response is marked [`Dropped::Response`].
     #[must_use]
-    pub const fn lose_reply() -> Self {
-        Self::new(Effect::Lose(Lost::Reply))
+    pub const fn drop_response() -> Self {
+        Self::new(Effect::Drop(Dropped::Response))
     }
 
     /// Every live session token ends just before the request is looked at.
@@ -311,13 +311,13 @@ impl Fault {
     /// Without a body. Only for faults that answer in the broker's place.
     #[must_use]
     pub fn with_empty_body(self) -> Self {
-        self.with_reply_body(Body::Empty)
+        self.with_answer_body(Body::Empty)
     }
 
     /// With an HTML page. Only for faults that answer in the broker's place.
     #[must_use]
     pub fn with_html_body(self) -> Self {
-        self.with_reply_body(Body::Html(
+        self.with_answer_body(Body::Html(
             "<html><body><h1>Service temporarily unavailable</h1></body></html>".to_owned(),
         ))
     }
@@ -328,7 +328,7 @@ impl Fault {
     pub fn with_body(self, media_type: &str, content: impl Into<Bytes>) -> Self {
         let content_type =
             HeaderValue::try_from(media_type).unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
-        self.with_reply_body(Body::Other { content_type, content: content.into() })
+        self.with_answer_body(Body::Other { content_type, content: content.into() })
     }
 
     /// `statusCode`, where the answer has it, as a string.
@@ -338,9 +338,9 @@ impl Fault {
         self
     }
 
-    fn with_reply_body(mut self, body: Body) -> Self {
-        if let Effect::Instead(reply) = &mut self.effect {
-            reply.body = body;
+    fn with_answer_body(mut self, body: Body) -> Self {
+        if let Effect::Instead(answer) = &mut self.effect {
+            answer.body = body;
         }
         self
     }
@@ -350,8 +350,8 @@ impl Fault {
     }
 
     /// Changes the broker's answer.
-    pub(super) fn alter(&self, reply: &mut Reply, prime: &BigUint) {
-        let Body::Json(body) = &mut reply.body else { return };
+    pub(super) fn alter(&self, answer: &mut Answer, prime: &BigUint) {
+        let Body::Json(body) = &mut answer.body else { return };
         match &self.effect {
             Effect::EndBrokerageSession { flag, value } => set_everywhere(body, flag, *value),
             Effect::SetField { name, value } => {

@@ -7,6 +7,7 @@ use http::{Request, header};
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::{
+    content::is_media_type,
     percent,
     refusal::{Objection, RefusalReason},
 };
@@ -149,16 +150,6 @@ impl Parameters {
     pub(super) fn signed(&self) -> Vec<(String, String)> {
         self.pairs.iter().filter(|(name, _)| name != "oauth_signature").cloned().collect()
     }
-}
-
-/// Whether the request's `Content-Type`, its parameters left aside, is `media_type`.
-pub(super) fn is_media_type(request: &Request<Bytes>, media_type: &str) -> bool {
-    request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|value| value.trim().eq_ignore_ascii_case(media_type))
 }
 
 fn malformed(detail: impl Into<String>) -> Objection {

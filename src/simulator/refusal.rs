@@ -2,7 +2,7 @@
 
 use std::{error, fmt};
 
-use crate::context::Timestamp;
+use crate::context::{EntropyError, Timestamp};
 
 /// Why a request, or a visit to the consent page, was refused. One reason for each check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -189,5 +189,11 @@ impl Objection {
         self.base_string = Some(base_string);
         self.prepended = prepended;
         self
+    }
+}
+
+impl From<EntropyError> for Objection {
+    fn from(error: EntropyError) -> Self {
+        Self::new(RefusalReason::EntropyFailed, error.to_string())
     }
 }

@@ -1,11 +1,8 @@
 //! What the broker remembers: tokens, nonces, timestamps.
 
-use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, VecDeque},
-};
+use std::collections::BTreeMap;
 
-use super::{REMEMBERED, verify::Verified};
+use super::newest::Newest;
 use crate::{context::Timestamp, secret::Secret};
 
 /// Everything handed out and everything accepted.
@@ -34,57 +31,13 @@ impl Registry {
         self.newest_timestamps.get(token).copied()
     }
 
-    pub(super) fn accept(&mut self, verified: &Verified) {
-        let token = verified.parameters.get("oauth_token").unwrap_or_default();
-        let nonce = verified.parameters.get("oauth_nonce").unwrap_or_default();
+    /// Remembers an accepted request; `token` is empty where it had none.
+    pub(super) fn accept(&mut self, token: &str, nonce: &str, timestamp: u64) {
         self.nonces.insert((token.to_owned(), nonce.to_owned()), ());
         // Requests without a token come from users who know nothing of each other, so there is no order among them.
         if !token.is_empty() {
-            self.newest_timestamps.insert(token.to_owned(), verified.timestamp);
+            self.newest_timestamps.insert(token.to_owned(), timestamp);
         }
-    }
-}
-
-/// A map of the newest so many keys.
-#[derive(Debug)]
-pub(super) struct Newest<K, V> {
-    known: BTreeMap<K, V>,
-    /// The keys, the oldest first.
-    order: VecDeque<K>,
-}
-
-impl<K: Clone + Ord, V> Newest<K, V> {
-    /// Returns the key that is forgotten for this one.
-    fn insert(&mut self, key: K, value: V) -> Option<K> {
-        if self.known.insert(key.clone(), value).is_none() {
-            self.order.push_back(key);
-        }
-        if self.order.len() <= REMEMBERED {
-            return None;
-        }
-        let oldest = self.order.pop_front()?;
-        self.known.remove(&oldest);
-        Some(oldest)
-    }
-
-    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-    {
-        self.known.get(key)
-    }
-
-    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
-    where
-        K: Borrow<Q>,
-    {
-        self.known.get_mut(key)
-    }
-}
-
-impl<K, V> Default for Newest<K, V> {
-    fn default() -> Self {
-        Self { known: BTreeMap::new(), order: VecDeque::new() }
     }
 }
 
@@ -173,7 +126,7 @@ impl LiveSessionToken {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::newest::REMEMBERED, *};
 
     #[test]
     fn the_newest_request_tokens_are_kept() {

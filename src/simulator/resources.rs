@@ -7,35 +7,15 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 
 use super::{
-    Broker,
-    arithmetic::hex,
+    answers::Answer,
+    arithmetic::{hex, random_bytes},
+    broker::Broker,
+    brokerage_session::BrokerageSession,
     canonical::decoded_pairs,
-    parameters::is_media_type,
+    content::{form_of, read_json},
     refusal::{Objection, RefusalReason},
-    replies::Reply,
-    sign_in::draw,
-    verify::form_of,
 };
 use crate::context::{Context, Timestamp};
-
-/// How long a brokerage session lives without a tickle.
-const SILENCE: Duration = Duration::from_secs(6 * 60);
-
-/// An open brokerage session.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct BrokerageSession {
-    ready_from: Timestamp,
-    /// Unless there is a tickle before.
-    dies_at: Timestamp,
-    /// Whatever the tickles.
-    reset_at: Option<Timestamp>,
-}
-
-impl BrokerageSession {
-    fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.dies_at || self.reset_at.is_some_and(|at| now >= at)
-    }
-}
 
 impl Broker {
     pub(super) fn resource(
@@ -45,7 +25,7 @@ impl Broker {
         path: &str,
         now: Timestamp,
         bridge_delay: Duration,
-    ) -> Result<Reply, Objection> {
+    ) -> Result<Answer, Objection> {
         if self.brokerage_session.is_some_and(|session| session.is_over(now)) {
             self.brokerage_session = None;
         }
@@ -72,7 +52,7 @@ impl Broker {
         }
         match path {
             "/tickle" => self.tickle(cx, now),
-            "/iserver/auth/status" => Ok(Reply::ok(self.status(now))),
+            "/iserver/auth/status" => Ok(Answer::ok(self.status(now))),
             "/iserver/auth/ssodh/init" => self.open_brokerage(request, now, bridge_delay),
             "/logout" => Ok(self.logout()),
             "/portfolio/accounts" => Ok(self.portfolio_accounts()),
@@ -91,30 +71,27 @@ impl Broker {
 
     pub(super) fn open_brokerage_session(&mut self, now: Timestamp, settling: Duration) {
         self.brokerage_sessions = self.brokerage_sessions.saturating_add(1);
-        self.brokerage_session = Some(BrokerageSession {
-            ready_from: now.saturating_add(settling),
-            dies_at: now.saturating_add(SILENCE),
-            reset_at: self.profile.availability.next_reset(now),
-        });
+        let reset_at = self.profile.availability.next_reset(now);
+        self.brokerage_session = Some(BrokerageSession::open(now, settling, reset_at));
     }
 
     fn is_bridged(&self, now: Timestamp) -> bool {
-        self.brokerage_session.is_some_and(|session| now >= session.ready_from)
+        self.brokerage_session.is_some_and(|session| session.is_ready(now))
     }
 
-    fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Reply, Objection> {
+    fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Answer, Objection> {
         if let Some(session) = &mut self.brokerage_session {
-            session.dies_at = now.saturating_add(SILENCE);
+            session.keep_alive(now);
         }
         let known = self.registry.grant.as_ref().and_then(|grant| grant.session_id.clone());
         let session_id = match known {
             Some(session_id) => session_id,
-            None => hex(&draw::<16>(cx)?),
+            None => hex(&random_bytes::<16>(cx)?),
         };
         if let Some(grant) = &mut self.registry.grant {
             grant.session_id = Some(session_id.clone());
         }
-        Ok(Reply::ok(json!({
+        Ok(Answer::ok(json!({
             "session": session_id,
             "collission": false,
             "userId": 100_000_001,
@@ -147,7 +124,7 @@ impl Broker {
         request: &Request<Bytes>,
         now: Timestamp,
         bridge_delay: Duration,
-    ) -> Result<Reply, Objection> {
+    ) -> Result<Answer, Objection> {
         let body = read_json(request)?;
         if body.get("publish") != Some(&Value::Bool(true)) {
             return Err(Objection::new(RefusalReason::PublishNotTrue, "`publish` is not `true` in the JSON body"));
@@ -159,36 +136,36 @@ impl Broker {
             self.competing = false;
             self.open_brokerage_session(now, bridge_delay.max(self.profile.availability.settling));
         }
-        Ok(Reply::ok(self.status(now)))
+        Ok(Answer::ok(self.status(now)))
     }
 
-    fn logout(&mut self) -> Reply {
+    fn logout(&mut self) -> Answer {
         self.brokerage_session = None;
         if let Some(grant) = &mut self.registry.grant {
             grant.end_live_session_tokens();
             grant.session_id = None;
         }
-        Reply::ok(json!({ "status": true }))
+        Answer::ok(json!({ "status": true }))
     }
 
-    fn portfolio_accounts(&self) -> Reply {
+    fn portfolio_accounts(&self) -> Answer {
         let accounts: Vec<Value> = self
             .profile
             .accounts
             .iter()
             .map(|account| json!({ "id": account, "accountId": account, "currency": "USD", "type": "DEMO" }))
             .collect();
-        Reply::ok(Value::from(accounts))
+        Answer::ok(Value::from(accounts))
     }
 
-    fn brokerage_accounts(&self) -> Reply {
-        Reply::ok(json!({
+    fn brokerage_accounts(&self) -> Answer {
+        Answer::ok(json!({
             "accounts": self.profile.accounts,
             "selectedAccount": self.profile.accounts.first(),
         }))
     }
 
-    fn place_orders(&mut self, account: &str, request: &Request<Bytes>) -> Result<Reply, Objection> {
+    fn place_orders(&mut self, account: &str, request: &Request<Bytes>) -> Result<Answer, Objection> {
         self.check_account(account)?;
         let body = read_json(request)?;
         let Some(orders) = body.get("orders").and_then(Value::as_array) else {
@@ -203,10 +180,10 @@ impl Broker {
                 "encrypt_message": "1",
             }));
         }
-        Ok(Reply::ok(Value::from(answers)))
+        Ok(Answer::ok(Value::from(answers)))
     }
 
-    fn order_impact(&self, account: &str, request: &Request<Bytes>) -> Result<Reply, Objection> {
+    fn order_impact(&self, account: &str, request: &Request<Bytes>) -> Result<Answer, Objection> {
         self.check_account(account)?;
         let form = form_of(request).ok_or_else(|| malformed("the body is not form-encoded"))?;
         echo("form", form)
@@ -244,20 +221,13 @@ fn echoes_query(path: &str) -> bool {
 }
 
 /// The pairs as they arrived, decoded: `{"query":[["conids","265598,8314"]]}`.
-fn echo(name: &str, pairs: &[u8]) -> Result<Reply, Objection> {
+fn echo(name: &str, pairs: &[u8]) -> Result<Answer, Objection> {
     let pairs = decoded_pairs(pairs).ok_or_else(|| malformed("a `%` has no two hexadecimal digits behind it"))?;
     let pairs: Vec<[String; 2]> = pairs
         .iter()
         .map(|(name, value)| [name, value].map(|half| String::from_utf8_lossy(half).into_owned()))
         .collect();
-    Ok(Reply::ok(json!({ name: pairs })))
-}
-
-fn read_json(request: &Request<Bytes>) -> Result<Value, Objection> {
-    if !is_media_type(request, "application/json") {
-        return Err(malformed("Content-Type is not application/json"));
-    }
-    serde_json::from_slice(request.body()).map_err(|error| malformed(format!("the body is not JSON: {error}")))
+    Ok(Answer::ok(json!({ name: pairs })))
 }
 
 fn malformed(detail: impl Into<String>) -> Objection {

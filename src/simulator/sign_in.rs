@@ -1,39 +1,43 @@
 //! The three endpoints of the sign-in.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
-    Broker,
-    arithmetic::{hex, live_session_token, proof, signed_bytes},
-    builder::LIVE_SESSION_TOKEN_LIFE,
+    answers::Answer,
+    arithmetic::{hex, live_session_token, proof, random_bytes, signed_bytes},
+    broker::Broker,
     parameters::Parameters,
     refusal::{Objection, RefusalReason},
     registry::{AccessGrant, Consent, RequestToken},
-    replies::Reply,
     verify::read_challenge,
 };
 use crate::{
-    context::{Context, EntropyError, Timestamp},
+    context::{Context, Timestamp},
     secret::Secret,
 };
+
+/// How long a live session token lives: what the real broker was seen to give.
+const LIVE_SESSION_TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600 + 55 * 60);
 
 /// How often an exponent is drawn anew when the public number it gives is no good. With a source that deserves the name
 /// the first always is.
 const DRAWS: usize = 4;
 
 impl Broker {
-    pub(super) fn request_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Reply, Objection> {
-        let token = hex(&draw::<10>(cx)?);
+    pub(super) fn request_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
+        let token = hex(&random_bytes::<10>(cx)?);
         let callback = match parameters.require("oauth_callback")? {
             "oob" => self.profile.callback.clone(),
             url => url.to_owned(),
         };
         self.registry.add_request_token(token.clone(), RequestToken::pending(callback));
-        Ok(Reply::ok(json!({ "oauth_token": token })))
+        Ok(Answer::ok(json!({ "oauth_token": token })))
     }
 
-    pub(super) fn access_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Reply, Objection> {
+    pub(super) fn access_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
         let given = parameters.require("oauth_verifier")?;
         let Some(request_token) = self.registry.request_tokens.get_mut(parameters.require("oauth_token")?) else {
             return Err(Objection::new(RefusalReason::RequestTokenUnknown, "oauth_token is not a request token"));
@@ -55,16 +59,16 @@ impl Broker {
         }
         let token = match &self.registry.grant {
             Some(grant) => grant.token.clone(),
-            None => hex(&draw::<10>(cx)?),
+            None => hex(&random_bytes::<10>(cx)?),
         };
-        let secret = Secret::from(draw::<32>(cx)?.to_vec());
-        let encrypted = self.profile.encryption_key.encrypt(cx, secret.expose()).map_err(|error| no_entropy(&error))?;
+        let secret = Secret::from(random_bytes::<32>(cx)?.to_vec());
+        let encrypted = self.profile.encryption_key.encrypt(cx, secret.expose())?;
         request_token.consent = Consent::Used;
         match &mut self.registry.grant {
             Some(grant) => grant.secret = secret,
             grant => *grant = Some(AccessGrant::new(token.clone(), secret)),
         }
-        Ok(Reply::ok(json!({
+        Ok(Answer::ok(json!({
             "is_paper": self.profile.paper,
             "oauth_token": token,
             "oauth_token_secret": STANDARD.encode(encrypted),
@@ -76,16 +80,16 @@ impl Broker {
         cx: &mut Context<'_>,
         parameters: &Parameters,
         now: Timestamp,
-    ) -> Result<Reply, Objection> {
+    ) -> Result<Answer, Objection> {
         let challenge = read_challenge(&self.profile, parameters.require("diffie_hellman_challenge")?)?;
         let group = &self.profile.group;
-        let mut exponent = draw::<32>(cx)?;
+        let mut exponent = random_bytes::<32>(cx)?;
         let mut response = group.response(&exponent);
         for _ in 1..DRAWS {
             if group.contains(&response) {
                 break;
             }
-            exponent = draw::<32>(cx)?;
+            exponent = random_bytes::<32>(cx)?;
             response = group.response(&exponent);
         }
         if !group.contains(&response) {
@@ -96,25 +100,15 @@ impl Broker {
         };
         let k = signed_bytes(group.shared_secret(&challenge, &exponent));
         let token = live_session_token(&k, grant.secret.expose());
-        let slip = k.strip_prefix(&[0]).map(|bare| live_session_token(bare, grant.secret.expose()));
+        let mistake = k.strip_prefix(&[0]).map(|bare| live_session_token(bare, grant.secret.expose()));
         let expiration = now.saturating_add(LIVE_SESSION_TOKEN_LIFE);
-        let reply = json!({
+        let answer = json!({
             "diffie_hellman_response": format!("{response:x}"),
             "live_session_token_signature": proof(&token, &self.profile.consumer_key),
             "live_session_token_expiration": expiration.as_millis(),
         });
-        grant.add_live_session_token(token, slip, expiration);
+        grant.add_live_session_token(token, mistake, expiration);
         self.live_session_tokens = self.live_session_tokens.saturating_add(1);
-        Ok(Reply::ok(reply))
+        Ok(Answer::ok(answer))
     }
-}
-
-pub(super) fn draw<const N: usize>(cx: &mut Context<'_>) -> Result<[u8; N], Objection> {
-    let mut bytes = [0; N];
-    cx.entropy().fill(&mut bytes).map_err(|error| no_entropy(&error))?;
-    Ok(bytes)
-}
-
-fn no_entropy(error: &EntropyError) -> Objection {
-    Objection::new(RefusalReason::EntropyFailed, error.to_string())
 }

@@ -3,7 +3,7 @@
 
 use num_bigint::BigUint;
 
-use super::Broker;
+use super::broker::Broker;
 use crate::{
     AccessToken, Callback, Consumer, Context, Error, LiveSessionToken, Stage, UnlockedToken, dh::DhGroup, key::RsaKey,
 };
@@ -58,14 +58,14 @@ pub fn consumer() -> Result<Consumer, Error> {
 pub fn access_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<AccessToken, Error> {
     let consumer = consumer()?;
     let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
-    let reply = broker.handle(cx, exchange.request());
-    let consent = exchange.complete(reply)?;
+    let answer = broker.handle(cx, exchange.request());
+    let consent = exchange.complete(answer)?;
     let callback = broker.consent(cx, consent.url()).map_err(|refusal| {
         Error::config(Stage::Authorize, "the simulated user could not consent").with_source(refusal)
     })?;
     let exchange = consent.verifier(&callback)?.access_token(&consumer, cx)?;
-    let reply = broker.handle(cx, exchange.request());
-    exchange.complete(reply)
+    let answer = broker.handle(cx, exchange.request());
+    exchange.complete(answer)
 }
 
 /// As [`access_token`], with its secret opened.
@@ -84,6 +84,6 @@ pub fn unlocked_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<Unloc
 /// As [`access_token`].
 pub fn sign_in(broker: &mut Broker, cx: &mut Context<'_>) -> Result<LiveSessionToken, Error> {
     let exchange = unlocked_token(broker, cx)?.live_session_token(&consumer()?, cx)?;
-    let reply = broker.handle(cx, exchange.request());
-    exchange.complete(reply)
+    let answer = broker.handle(cx, exchange.request());
+    exchange.complete(answer)
 }

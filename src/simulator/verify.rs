@@ -6,12 +6,14 @@ use http::{HeaderMap, Method, Request, header};
 use num_bigint::BigUint;
 
 use super::{
-    address::Address,
+    address::{Address, is_absolute_url},
     arithmetic::{hex, hmac_sha256},
-    builder::{Profile, Standing, is_absolute_url},
     canonical::{Signed, decoded_pairs},
+    content::form_of,
     diagnosis,
-    parameters::{Parameters, Placement, is_media_type},
+    endpoint::{COMMON, Endpoint},
+    parameters::{Parameters, Placement},
+    profile::{ConsumerStatus, Profile},
     refusal::{Objection, RefusalReason},
     registry::{AccessGrant, Registry},
 };
@@ -19,54 +21,6 @@ use crate::{consumer::QueryPolicy, context::Timestamp};
 
 /// How far a timestamp may be from the broker's clock, in seconds, to either side.
 const TIMESTAMP_WINDOW: u64 = 300;
-
-/// The three requests of the sign-in, and all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    RequestToken,
-    AccessToken,
-    LiveSessionToken,
-    Protected,
-}
-
-impl Endpoint {
-    pub(super) fn of(path: &str) -> Self {
-        match path {
-            "/oauth/request_token" => Self::RequestToken,
-            "/oauth/access_token" => Self::AccessToken,
-            "/oauth/live_session_token" => Self::LiveSessionToken,
-            _ => Self::Protected,
-        }
-    }
-
-    const fn signature_method(self) -> &'static str {
-        match self {
-            Self::Protected => "HMAC-SHA256",
-            _ => "RSA-SHA256",
-        }
-    }
-
-    /// What the request needs besides the four parameters of every request and the signature.
-    const fn required(self) -> &'static [&'static str] {
-        match self {
-            Self::RequestToken => &["oauth_callback"],
-            Self::AccessToken => &["oauth_token", "oauth_verifier"],
-            Self::LiveSessionToken => &["oauth_token", "diffie_hellman_challenge"],
-            Self::Protected => &["oauth_token"],
-        }
-    }
-
-    /// The broker's own samples repeat the callback in both later steps, and it is known to let them.
-    const fn tolerated(self) -> &'static [&'static str] {
-        match self {
-            Self::AccessToken | Self::LiveSessionToken => &["oauth_version", "oauth_callback"],
-            _ => &["oauth_version"],
-        }
-    }
-}
-
-const COMMON: [&str; 5] =
-    ["oauth_consumer_key", "oauth_nonce", "oauth_signature", "oauth_signature_method", "oauth_timestamp"];
 
 /// A request that passed every check that needs no state of its own step.
 #[derive(Debug)]
@@ -152,11 +106,6 @@ fn check_content_length(request: &Request<Bytes>) -> Result<(), Objection> {
     Ok(())
 }
 
-/// The body, where it is form-encoded.
-pub(super) fn form_of(request: &Request<Bytes>) -> Option<&[u8]> {
-    is_media_type(request, "application/x-www-form-urlencoded").then_some(request.body())
-}
-
 fn check_body(request: &Request<Bytes>, endpoint: Endpoint, placement: Placement) -> Result<(), Objection> {
     if endpoint != Endpoint::Protected && placement == Placement::Header && !request.body().is_empty() {
         return Err(Objection::new(
@@ -214,7 +163,7 @@ fn check_consumer(profile: &Profile, parameters: &Parameters, endpoint: Endpoint
             format!("oauth_consumer_key is `{given}`, the consumer is `{}`", profile.consumer_key),
         ));
     }
-    if profile.standing == Standing::Inactive {
+    if profile.status == ConsumerStatus::Inactive {
         return Err(Objection::new(RefusalReason::ConsumerInactive, "the consumer is not active"));
     }
     if profile.first_party_only && matches!(endpoint, Endpoint::RequestToken | Endpoint::AccessToken) {

@@ -9,7 +9,7 @@ use ibkr_oauth::{
     driver::{Driver, SessionHandle},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, UriError},
-    simulator::{Broker, BrokerBuilder, BrokerError, Fault, Lost, Refusal, RefusalReason, WrongResponse},
+    simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal, RefusalReason, WrongResponse},
 };
 
 const fn shared<T: Send + Sync + Unpin + 'static>() {}
@@ -107,7 +107,7 @@ fn values_may_be_cloned_and_shared() {
     cloned::<BaseUri>();
     cloned::<AuthorizationHeader>();
     cloned::<Fault>();
-    cloned::<Lost>();
+    cloned::<Dropped>();
     cloned::<WrongResponse>();
     cloned::<RefusalReason>();
 }

@@ -163,7 +163,7 @@ fn a_missing_key_is_named_with_the_way_to_do_without() {
     let bare = Consumer::builder("C").build().unwrap();
     let error = fixture::unlocked().prepare_live_session_token(&bare, &mut cx).unwrap_err();
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::LiveSessionToken));
-    assert!(error.remedy().contains("dh_group"), "{}", error.remedy());
+    assert!(error.remedy().contains("dh_params"), "{}", error.remedy());
 }
 
 /// Signs elsewhere: this key store sees the input and nothing else.

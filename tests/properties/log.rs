@@ -2,22 +2,20 @@
 
 use std::collections::HashSet;
 
-use ibkr_oauth::{
-    session::{SessionEvent, State},
-    simulator::World,
-};
+use crate::simulation::Simulation;
+use ibkr_oauth::session::{SessionEvent, State};
 
 /// `boxes`: whether the clock ran evenly, so that the times of penalty boxes and of requests can be compared.
-pub(crate) fn check(world: &World, boxes: bool) {
-    assert_eq!(world.stalls(), 0, "each deadline moves on");
-    assert_eq!(world.overlaps(), 0, "one request at a time");
-    assert!(world.longest_drain() <= 12, "{} calls to drain", world.longest_drain());
+pub(crate) fn check(simulation: &Simulation, boxes: bool) {
+    assert_eq!(simulation.stalls(), 0, "each deadline moves on");
+    assert_eq!(simulation.overlaps(), 0, "one request at a time");
+    assert!(simulation.longest_drain() <= 12, "{} calls to drain", simulation.longest_drain());
 
     let mut nonces = HashSet::new();
     let (mut signer, mut boxed_until, mut last) = (false, None, 0);
-    let mut events = world.events().iter();
+    let mut events = simulation.events().iter();
     let mut told = 0;
-    for sent in world.sent() {
+    for sent in simulation.sent() {
         let mut stepped = false;
         while told < sent.events_before {
             told += 1;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::simulation::Simulation;
 use ibkr_oauth::{
     Timestamp,
     http::StatusCode,
     session::{CompetePolicy, SessionConfig},
-    simulator::{Broker, Fault, World},
+    simulator::{Broker, Fault},
 };
 use proptest::prelude::*;
 
@@ -22,9 +23,9 @@ pub(crate) enum Trouble {
         times: u32,
     },
     /// Chances in a thousand: refused, lost request, lost reply, repeated reply, late reply.
-    Weather([u16; 5]),
-    Displace,
-    Release,
+    Network([u16; 5]),
+    StartCompeting,
+    StopCompeting,
     Observe(u16),
     /// The client's clock is so many seconds ahead from now on.
     ClockAhead(i64),
@@ -64,8 +65,8 @@ fn fault(kind: usize) -> Fault {
         8 => Fault::live_session_token_failed(),
         9 => Fault::status(404),
         10 => Fault::status(400),
-        11 => Fault::lose_request(),
-        12 => Fault::lose_reply(),
+        11 => Fault::drop_request(),
+        12 => Fault::drop_response(),
         13 => Fault::status(408),
         14 => Fault::rate_limited(),
         15 => Fault::penalty_box(Duration::from_secs(600)),
@@ -85,7 +86,7 @@ fn fault(kind: usize) -> Fault {
 impl Script {
     pub(crate) fn example() -> Self {
         let troubles = vec![
-            (60, Trouble::Weather([50, 50, 50, 100, 50])),
+            (60, Trouble::Network([50, 50, 50, 100, 50])),
             (600, Trouble::Fault { kind: 24, path: 4, times: 1 }),
             (1200, Trouble::ClockAhead(-100)),
             (2000, Trouble::Suspend(1000)),
@@ -95,8 +96,8 @@ impl Script {
         Self { seed: 5, brokerage: true, compete, correct_clock: true, settling, maintenance: None, troubles }
     }
 
-    /// A world in which all of this has happened, and nothing more will but what is still under way.
-    pub(crate) fn play(&self) -> World {
+    /// A simulation in which all of this has happened, and nothing more will but what is still under way.
+    pub(crate) fn play(&self) -> Simulation {
         let mut config = SessionConfig::default();
         config.brokerage = self.brokerage;
         config.compete = [CompetePolicy::Yield, CompetePolicy::TakeOnce, CompetePolicy::TakeAlways][self.compete];
@@ -106,47 +107,47 @@ impl Script {
             let from = Timestamp::from_secs(1_700_000_000 + 60 + u64::from(from));
             broker = broker.maintenance(from, from.saturating_add(Duration::from_secs(length.into())));
         }
-        let mut world = World::with_broker(self.seed, config, broker.build().unwrap()).unwrap();
+        let mut simulation = Simulation::with_broker(self.seed, config, broker.build().unwrap()).unwrap();
         let mut ahead = 0;
         for (at, trouble) in self.in_order() {
-            let wait = Duration::from_secs(at.into()).saturating_sub(world.elapsed());
-            world.run_for(wait);
+            let wait = Duration::from_secs(at.into()).saturating_sub(simulation.elapsed());
+            simulation.run_for(wait);
             match trouble {
                 Trouble::Fault { kind, path, times } => {
                     let fault = fault(kind).times(times);
                     // Those that belong to one endpoint wait for it by themselves.
                     let anywhere = path == 0 || matches!(kind, 6 | 7 | 8 | 21 | 22 | 23 | 25);
-                    world.broker().inject(if anywhere { fault } else { fault.at(PATHS[path]) });
+                    simulation.broker().inject(if anywhere { fault } else { fault.at(PATHS[path]) });
                 }
-                Trouble::Weather([refused, lost_request, lost_reply, repeated_reply, late_reply]) => {
-                    let weather = world.weather();
-                    weather.refused = refused;
-                    weather.lost_request = lost_request;
-                    weather.lost_reply = lost_reply;
-                    weather.repeated_reply = repeated_reply;
-                    weather.late_reply = late_reply;
+                Trouble::Network([refused, dropped_request, dropped_response, repeated_response, late_response]) => {
+                    let network = simulation.network();
+                    network.refused = refused;
+                    network.dropped_request = dropped_request;
+                    network.dropped_response = dropped_response;
+                    network.repeated_response = repeated_response;
+                    network.late_response = late_response;
                 }
-                Trouble::Displace => world.broker().displace(),
-                Trouble::Release => world.broker().release(),
-                Trouble::Observe(status) => world.report(StatusCode::from_u16(status).unwrap()),
+                Trouble::StartCompeting => simulation.broker().start_competing_session(),
+                Trouble::StopCompeting => simulation.broker().end_competing_session(),
+                Trouble::Observe(status) => simulation.report(StatusCode::from_u16(status).unwrap()),
                 Trouble::ClockAhead(seconds) => {
-                    world.step_client_clock((seconds - ahead) * 1000);
+                    simulation.step_client_clock((seconds - ahead) * 1000);
                     ahead = seconds;
                 }
-                Trouble::Suspend(seconds) => world.suspend_client(Duration::from_secs(seconds.into())),
+                Trouble::Suspend(seconds) => simulation.suspend_client(Duration::from_secs(seconds.into())),
                 Trouble::Fatal => {
-                    world.broker().inject(Fault::invalid_consumer().at(PATHS[1]).times(u32::MAX));
-                    world.broker().inject(Fault::expire_live_session_token());
+                    simulation.broker().inject(Fault::invalid_consumer().at(PATHS[1]).times(u32::MAX));
+                    simulation.broker().inject(Fault::expire_live_session_token());
                 }
             }
         }
-        *world.weather() = ibkr_oauth::simulator::Weather::default();
-        world.broker().release();
+        *simulation.network() = crate::simulation::NetworkConditions::default();
+        simulation.broker().end_competing_session();
         if let Some((from, length)) = self.maintenance {
             let until = Duration::from_secs(u64::from(60 + from + length));
-            world.run_for(until.saturating_sub(world.elapsed()));
+            simulation.run_for(until.saturating_sub(simulation.elapsed()));
         }
-        world
+        simulation
     }
 
     fn in_order(&self) -> Vec<(u32, Trouble)> {
@@ -187,16 +188,16 @@ fn a_fault() -> impl Strategy<Value = Trouble> {
 fn around() -> impl Strategy<Value = Trouble> {
     prop_oneof![
         6 => a_fault(),
-        1 => Just(Trouble::Displace),
-        1 => Just(Trouble::Release),
+        1 => Just(Trouble::StartCompeting),
+        1 => Just(Trouble::StopCompeting),
         2 => prop::sample::select(vec![401, 410, 429, 503]).prop_map(Trouble::Observe),
     ]
 }
 
-fn weather() -> impl Strategy<Value = Trouble> {
+fn network() -> impl Strategy<Value = Trouble> {
     prop_oneof![Just(300_u16), Just(50), Just(0)]
         .prop_flat_map(|worst| prop::array::uniform5(0..=worst))
-        .prop_map(Trouble::Weather)
+        .prop_map(Trouble::Network)
 }
 
 fn of(trouble: impl Strategy<Value = Trouble>) -> impl Strategy<Value = Script> {
@@ -222,7 +223,7 @@ fn bearable(script: &Script) -> bool {
 }
 
 pub(crate) fn passing() -> impl Strategy<Value = Script> {
-    of(prop_oneof![4 => around(), 1 => weather()]).prop_filter("too many refusals", bearable)
+    of(prop_oneof![4 => around(), 1 => network()]).prop_filter("too many refusals", bearable)
 }
 
 /// Steps of the clock to at most so many seconds off.
@@ -238,7 +239,7 @@ pub(crate) fn stepping(most: i64) -> impl Strategy<Value = Script> {
 pub(crate) fn fatal() -> impl Strategy<Value = Script> {
     of(prop_oneof![
         4 => around(),
-        1 => weather(),
+        1 => network(),
         3 => prop_oneof![-5000..5000_i64, -100_000_000..100_000_000_i64].prop_map(Trouble::ClockAhead),
         1 => Just(Trouble::Fatal),
         1 => (1..100_000_u32).prop_map(Trouble::Suspend),

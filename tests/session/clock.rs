@@ -5,40 +5,41 @@ use std::time::Duration;
 use ibkr_oauth::{
     Context, Entropy, EntropyError, ErrorKind, Signer, Timestamp, http,
     session::{Input, SessionConfig, SessionEvent, State},
-    simulator::{SeededEntropy, World},
+    simulator::SeededEntropy,
 };
 
-use super::{config, count_events, given_up, hours, live_world, seconds};
+use super::{config, count_events, given_up, hours, live_simulation, seconds};
 use crate::machine::{Machine, READY, tickle};
+use crate::simulation::Simulation;
 
-fn skews(world: &World) -> Vec<(i64, bool)> {
+fn skews(simulation: &Simulation) -> Vec<(i64, bool)> {
     let skew = |event: &SessionEvent| match event {
         SessionEvent::ClockSkew { seconds, corrected } => Some((*seconds, *corrected)),
         _ => None,
     };
-    world.events().iter().filter_map(|(_, event)| skew(event)).collect()
+    simulation.events().iter().filter_map(|(_, event)| skew(event)).collect()
 }
 
-fn stepped(world: &World) -> usize {
-    count_events(world, |event| matches!(event, SessionEvent::ClockStepped { .. }))
+fn stepped(simulation: &Simulation) -> usize {
+    count_events(simulation, |event| matches!(event, SessionEvent::ClockStepped { .. }))
 }
 
 /// Whether no timestamp is smaller than the one before.
-fn rises(world: &World) -> bool {
-    world.sent().is_sorted_by_key(|sent| sent.timestamp)
+fn rises(simulation: &Simulation) -> bool {
+    simulation.sent().is_sorted_by_key(|sent| sent.timestamp)
 }
 
 #[test]
 fn a_skew_is_told_and_left_alone_unless_it_may_be_corrected() {
     for (ahead, corrected) in [(-100, false), (100, false), (-100, true), (100, true), (-2000, true), (2000, true)] {
-        let mut world = World::new(1, config(|config| config.correct_clock = corrected)).unwrap();
-        world.step_client_clock(ahead * 1000);
-        world.run_for(hours(1));
-        assert_eq!(world.session().view().state(), State::Live, "{ahead} {corrected}");
-        let (told, was_corrected) = skews(&world)[0];
+        let mut simulation = Simulation::new(1, config(|config| config.correct_clock = corrected)).unwrap();
+        simulation.step_client_clock(ahead * 1000);
+        simulation.run_for(hours(1));
+        assert_eq!(simulation.session().view().state(), State::Live, "{ahead} {corrected}");
+        let (told, was_corrected) = skews(&simulation)[0];
         assert!((told + ahead).abs() <= 1, "{told} {ahead}");
-        assert_eq!((skews(&world).len(), was_corrected), (1, corrected));
-        let last = world.sent().last().unwrap();
+        assert_eq!((skews(&simulation).len(), was_corrected), (1, corrected));
+        let last = simulation.sent().last().unwrap();
         let off = last.timestamp.abs_diff(last.at.as_secs());
         // Its signatures are dated by the broker's clock, or by its own.
         let expected = if corrected { ahead.unsigned_abs() } else { 0 };
@@ -49,10 +50,10 @@ fn a_skew_is_told_and_left_alone_unless_it_may_be_corrected() {
 
 #[test]
 fn a_clock_minutes_off_is_named_as_the_cause() {
-    let mut world = World::new(1, SessionConfig::default()).unwrap();
-    world.step_client_clock(-400_000);
-    world.run_for(hours(24));
-    let error = given_up(&world).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    simulation.step_client_clock(-400_000);
+    simulation.run_for(hours(24));
+    let error = given_up(&simulation).unwrap();
     assert_eq!(error.kind(), ErrorKind::Rejected);
     assert!(error.remedy().contains("the clock is 400 s off") || error.remedy().contains("the clock is 399 s off"));
     assert!(error.remedy().contains("correct_clock"));
@@ -60,43 +61,43 @@ fn a_clock_minutes_off_is_named_as_the_cause() {
 
 #[test]
 fn a_skew_beyond_belief_is_not_corrected() {
-    let mut world = World::new(1, config(|config| config.correct_clock = true)).unwrap();
-    world.step_client_clock(-4000 * 1000);
-    world.run_for(hours(24));
-    assert!(skews(&world).iter().all(|(_, corrected)| !corrected));
-    assert!(given_up(&world).is_some());
+    let mut simulation = Simulation::new(1, config(|config| config.correct_clock = true)).unwrap();
+    simulation.step_client_clock(-4000 * 1000);
+    simulation.run_for(hours(24));
+    assert!(skews(&simulation).iter().all(|(_, corrected)| !corrected));
+    assert!(given_up(&simulation).is_some());
 }
 
 #[test]
 fn a_corrected_clock_renews_by_the_brokers_time() {
     for ahead in [-3000, 3000] {
-        let mut world = live_world(config(|config| config.correct_clock = true));
-        world.step_client_clock(ahead * 1000);
-        world.run_for(hours(40));
-        assert_eq!(world.session().view().state(), State::Live);
+        let mut simulation = live_simulation(config(|config| config.correct_clock = true));
+        simulation.step_client_clock(ahead * 1000);
+        simulation.run_for(hours(40));
+        assert_eq!(simulation.session().view().state(), State::Live);
         let renewed = |event: &SessionEvent| {
             matches!(event, SessionEvent::StateChanged { from: State::Renewing, to: State::Live, .. })
         };
-        assert!(count_events(&world, renewed) >= 1, "{ahead}");
-        let refused: Vec<_> = world.broker().refusals().iter().map(ToString::to_string).collect();
+        assert!(count_events(&simulation, renewed) >= 1, "{ahead}");
+        let refused: Vec<_> = simulation.broker().refusals().iter().map(ToString::to_string).collect();
         assert!(refused.len() <= 2, "{refused:?}");
     }
 }
 
 #[test]
 fn small_steps_back_repeat_timestamps_and_cost_nothing() {
-    let mut world = live_world(SessionConfig::default());
+    let mut simulation = live_simulation(SessionConfig::default());
     for step in 1..=4 {
-        world.run_for(seconds(600));
-        world.step_client_clock(-60_000);
-        assert_eq!(stepped(&world), 0, "{step}");
+        simulation.run_for(seconds(600));
+        simulation.step_client_clock(-60_000);
+        assert_eq!(stepped(&simulation), 0, "{step}");
     }
-    world.run_for(hours(1));
-    assert!(rises(&world));
-    assert_eq!(world.session().view().state(), State::Live);
-    assert_eq!(world.broker().live_session_tokens_issued(), 1);
-    assert!(world.broker().refusals().is_empty());
-    assert_eq!(world.stalls(), 0);
+    simulation.run_for(hours(1));
+    assert!(rises(&simulation));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    assert_eq!(simulation.broker().live_session_tokens_issued(), 1);
+    assert!(simulation.broker().refusals().is_empty());
+    assert_eq!(simulation.stalls(), 0);
 }
 
 #[test]
@@ -180,15 +181,15 @@ fn a_floor_that_rises_while_the_session_signs_is_a_step_too() {
 #[test]
 fn a_suspended_machine_comes_back() {
     for (asleep, handshakes) in [(8, 1), (30, 2), (24 * 14, 2)] {
-        let mut world = live_world(SessionConfig::default());
-        world.suspend_client(hours(asleep));
-        let before = world.sent().len();
-        world.run_for(hours(asleep) + seconds(60));
-        assert_eq!(world.session().view().state(), State::Live, "{asleep} h");
-        assert_eq!(world.broker().live_session_tokens_issued(), handshakes, "{asleep} h");
+        let mut simulation = live_simulation(SessionConfig::default());
+        simulation.suspend_client(hours(asleep));
+        let before = simulation.sent().len();
+        simulation.run_for(hours(asleep) + seconds(60));
+        assert_eq!(simulation.session().view().state(), State::Live, "{asleep} h");
+        assert_eq!(simulation.broker().live_session_tokens_issued(), handshakes, "{asleep} h");
         // Each deadline that passed fires once.
-        assert!(world.sent().len() - before <= 6, "{asleep} h: {}", world.sent().len() - before);
-        assert_eq!(world.stalls(), 0);
+        assert!(simulation.sent().len() - before <= 6, "{asleep} h: {}", simulation.sent().len() - before);
+        assert_eq!(simulation.stalls(), 0);
     }
 }
 
@@ -251,10 +252,10 @@ fn no_time_and_no_setting_is_too_extreme() {
                 }
             }
         }
-        let mut world = World::new(1, extreme(wait)).unwrap();
-        world.run_for(seconds(600));
-        assert_eq!(world.session().view().state(), State::Live, "{wait:?}");
-        assert!(world.sent().len() < 700, "{wait:?}: {}", world.sent().len());
-        assert_eq!(world.stalls(), 0);
+        let mut simulation = Simulation::new(1, extreme(wait)).unwrap();
+        simulation.run_for(seconds(600));
+        assert_eq!(simulation.session().view().state(), State::Live, "{wait:?}");
+        assert!(simulation.sent().len() < 700, "{wait:?}: {}", simulation.sent().len());
+        assert_eq!(simulation.stalls(), 0);
     }
 }

@@ -4,18 +4,18 @@ use ibkr_oauth::{
     bytes::Bytes,
     http::Request,
     session::{CompetePolicy, SessionConfig, SessionEvent, State, Trigger},
-    simulator::World,
 };
 
-use super::{OPEN, config, count_events, count_sent, hours, live_world, seconds};
+use super::{OPEN, config, count_events, count_sent, hours, live_simulation, seconds};
 use crate::machine::{COMPETING, LOST, Machine, READY, tickle};
+use crate::simulation::Simulation;
 
 fn policy(compete: CompetePolicy) -> SessionConfig {
     config(|config| config.compete = compete)
 }
 
-fn displacements(world: &World) -> usize {
-    count_events(world, |event| matches!(event, SessionEvent::Displaced { .. }))
+fn displacements(simulation: &Simulation) -> usize {
+    count_events(simulation, |event| matches!(event, SessionEvent::Displaced { .. }))
 }
 
 fn takes(machine: &Machine) -> usize {
@@ -25,31 +25,31 @@ fn takes(machine: &Machine) -> usize {
 
 #[test]
 fn who_yields_waits_until_the_other_has_gone() {
-    let mut world = live_world(policy(CompetePolicy::Yield));
-    world.broker().displace();
-    world.run_for(hours(2));
-    assert_eq!(world.session().view().state(), State::Displaced);
-    assert!(world.session().view().signer().is_some(), "reading goes on");
-    assert!(displacements(&world) >= 20);
-    assert_eq!(world.broker().brokerage_sessions_opened(), 1);
-    assert!((20..30).contains(&count_sent(&world, OPEN)), "{}", count_sent(&world, OPEN));
-    world.broker().release();
-    world.run_for(seconds(301));
-    assert_eq!(world.session().view().state(), State::Live);
-    assert_eq!(world.broker().brokerage_sessions_opened(), 2);
-    assert_eq!(world.broker().live_session_tokens_issued(), 1);
+    let mut simulation = live_simulation(policy(CompetePolicy::Yield));
+    simulation.broker().start_competing_session();
+    simulation.run_for(hours(2));
+    assert_eq!(simulation.session().view().state(), State::Displaced);
+    assert!(simulation.session().view().signer().is_some(), "reading goes on");
+    assert!(displacements(&simulation) >= 20);
+    assert_eq!(simulation.broker().brokerage_sessions_opened(), 1);
+    assert!((20..30).contains(&count_sent(&simulation, OPEN)), "{}", count_sent(&simulation, OPEN));
+    simulation.broker().end_competing_session();
+    simulation.run_for(seconds(301));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    assert_eq!(simulation.broker().brokerage_sessions_opened(), 2);
+    assert_eq!(simulation.broker().live_session_tokens_issued(), 1);
 }
 
 #[test]
 fn who_takes_once_takes_at_the_first_opening_and_never_again() {
-    let mut world = World::new(1, policy(CompetePolicy::TakeOnce)).unwrap();
-    world.broker().displace();
-    world.run_for(seconds(10));
-    assert_eq!(world.session().view().state(), State::Live);
-    world.broker().displace();
-    world.run_for(hours(3));
-    assert_eq!(world.session().view().state(), State::Displaced);
-    assert_eq!(world.broker().brokerage_sessions_opened(), 1);
+    let mut simulation = Simulation::new(1, policy(CompetePolicy::TakeOnce)).unwrap();
+    simulation.broker().start_competing_session();
+    simulation.run_for(seconds(10));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    simulation.broker().start_competing_session();
+    simulation.run_for(hours(3));
+    assert_eq!(simulation.session().view().state(), State::Displaced);
+    assert_eq!(simulation.broker().brokerage_sessions_opened(), 1);
 }
 
 #[test]
@@ -66,25 +66,25 @@ fn one_take_is_one_even_where_it_did_not_help() {
 
 #[test]
 fn who_always_takes_does_so_ever_more_slowly() {
-    let mut world = live_world(policy(CompetePolicy::TakeAlways));
+    let mut simulation = live_simulation(policy(CompetePolicy::TakeAlways));
     let mut lost = 0;
     for _ in 0..6 * 3600 {
-        world.run_for(seconds(1));
-        if world.session().view().state() == State::Live {
+        simulation.run_for(seconds(1));
+        if simulation.session().view().state() == State::Live {
             // The other one never sleeps.
-            world.broker().displace();
+            simulation.broker().start_competing_session();
             lost += 1;
         }
     }
-    let taken = world.broker().brokerage_sessions_opened();
+    let taken = simulation.broker().brokerage_sessions_opened();
     assert!((10..60).contains(&taken), "{taken} of {lost}");
-    assert!(displacements(&world) >= 10);
+    assert!(displacements(&simulation) >= 10);
     // When the other one is gone, the quarrel is forgotten after half an hour.
-    world.run_for(hours(1));
-    assert_eq!(world.session().view().state(), State::Live);
-    world.broker().displace();
-    world.run_for(seconds(90));
-    assert_eq!(world.session().view().state(), State::Live);
+    simulation.run_for(hours(1));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    simulation.broker().start_competing_session();
+    simulation.run_for(seconds(90));
+    assert_eq!(simulation.session().view().state(), State::Live);
 }
 
 #[test]
@@ -184,13 +184,13 @@ fn a_displaced_session_that_fails_to_renew_is_soon_known_to_be_displaced() {
 
 #[test]
 fn a_displaced_session_renews_its_token() {
-    let mut world = live_world(policy(CompetePolicy::Yield));
-    world.broker().displace();
-    world.run_for(hours(30));
-    assert_eq!(world.session().view().state(), State::Displaced);
-    assert_eq!(world.broker().live_session_tokens_issued(), 2);
+    let mut simulation = live_simulation(policy(CompetePolicy::Yield));
+    simulation.broker().start_competing_session();
+    simulation.run_for(hours(30));
+    assert_eq!(simulation.session().view().state(), State::Displaced);
+    assert_eq!(simulation.broker().live_session_tokens_issued(), 2);
     let failed = |event: &SessionEvent| matches!(event, SessionEvent::Failed { .. });
-    assert_eq!(count_events(&world, failed), 0);
+    assert_eq!(count_events(&simulation, failed), 0);
     let renewed = |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::Renewed, .. });
-    assert_eq!(count_events(&world, renewed), 1);
+    assert_eq!(count_events(&simulation, renewed), 1);
 }

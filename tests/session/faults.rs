@@ -3,19 +3,22 @@
 use ibkr_oauth::{
     ErrorKind, Stage,
     session::{FailureKind, SessionConfig, SessionEvent, State},
-    simulator::{Broker, Fault, World},
+    simulator::{Broker, Fault},
 };
 
-use super::{HANDSHAKE, OPEN, TICKLE, config, count_events, count_sent, given_up, hours, live_world, paths, seconds};
+use super::{
+    HANDSHAKE, OPEN, TICKLE, config, count_events, count_sent, given_up, hours, live_simulation, paths, seconds,
+};
 use crate::machine::{Machine, READY, tickle};
+use crate::simulation::Simulation;
 
 /// A fault that passes, and how many handshakes it takes until all is well where it hits the handshake, the opening, or
 /// a tickle.
 fn passing() -> Vec<(&'static str, Fault, [u64; 3])> {
     vec![
-        ("lost request", Fault::lose_request(), [1, 1, 1]),
+        ("lost request", Fault::drop_request(), [1, 1, 1]),
         // The broker made a token that the session never saw.
-        ("lost reply", Fault::lose_reply(), [2, 1, 1]),
+        ("lost reply", Fault::drop_response(), [2, 1, 1]),
         ("token expired", Fault::expire_live_session_token(), [1, 2, 2]),
         ("401", Fault::problem(401, "Access token expired"), [1, 2, 2]),
         ("401, empty", Fault::status(401).with_empty_body(), [1, 2, 2]),
@@ -45,14 +48,14 @@ fn passing() -> Vec<(&'static str, Fault, [u64; 3])> {
 fn what_passes_is_healed_wherever_it_hits() {
     for (name, fault, handshakes) in passing() {
         for (path, handshakes) in [HANDSHAKE, OPEN, TICKLE].into_iter().zip(handshakes) {
-            let mut world = World::new(3, SessionConfig::default()).unwrap();
-            world.broker().inject(fault.clone().at(path));
-            world.run_for(seconds(1900));
-            assert_eq!(world.session().view().state(), State::Live, "{name} at {path}");
-            assert_eq!(world.broker().live_session_tokens_issued(), handshakes, "{name} at {path}");
-            assert_eq!(world.stalls(), 0, "{name} at {path}");
-            let nonces: std::collections::HashSet<_> = world.sent().iter().map(|sent| &sent.nonce).collect();
-            assert_eq!(nonces.len(), world.sent().len(), "each attempt is a new signature");
+            let mut simulation = Simulation::new(3, SessionConfig::default()).unwrap();
+            simulation.broker().inject(fault.clone().at(path));
+            simulation.run_for(seconds(1900));
+            assert_eq!(simulation.session().view().state(), State::Live, "{name} at {path}");
+            assert_eq!(simulation.broker().live_session_tokens_issued(), handshakes, "{name} at {path}");
+            assert_eq!(simulation.stalls(), 0, "{name} at {path}");
+            let nonces: std::collections::HashSet<_> = simulation.sent().iter().map(|sent| &sent.nonce).collect();
+            assert_eq!(nonces.len(), simulation.sent().len(), "each attempt is a new signature");
         }
     }
 }
@@ -109,18 +112,18 @@ fn a_tickle_is_tried_twice_before_the_session_backs_off() {
 
 #[test]
 fn waits_double_to_five_minutes_and_no_outage_ends_the_session() {
-    let mut world = live_world(SessionConfig::default());
-    world.weather().refused = 1000;
-    world.run_for(hours(72));
-    let attempts = world.sent().len();
+    let mut simulation = live_simulation(SessionConfig::default());
+    simulation.network().refused = 1000;
+    simulation.run_for(hours(72));
+    let attempts = simulation.sent().len();
     // Every 150 seconds on average, and not one in a loop.
     assert!((1000..=3000).contains(&attempts), "{attempts}");
     let gaps: Vec<_> =
-        world.sent().windows(2).map(|pair| pair[1].at.saturating_duration_since(pair[0].at).as_secs()).collect();
+        simulation.sent().windows(2).map(|pair| pair[1].at.saturating_duration_since(pair[0].at).as_secs()).collect();
     assert!(gaps.iter().max() <= Some(&301), "{:?}", gaps.iter().max());
-    world.weather().refused = 0;
-    world.run_for(seconds(330));
-    assert_eq!(world.session().view().state(), State::Live);
+    simulation.network().refused = 0;
+    simulation.run_for(seconds(330));
+    assert_eq!(simulation.session().view().state(), State::Live);
 }
 
 #[test]
@@ -133,35 +136,35 @@ fn refusals_of_the_handshake_are_told_apart_and_bounded() {
         (Fault::status(403).with_html_body().at(HANDSHAKE), "User-Agent"),
     ];
     for (fault, remedy) in cases {
-        let mut world = World::new(1, SessionConfig::default()).unwrap();
-        world.broker().inject(fault.times(100));
-        world.run_for(hours(24));
-        assert!(world.is_finished(), "{remedy}");
-        assert_eq!(world.sent().len(), 9, "eight refusals are borne");
-        let error = given_up(&world).unwrap();
+        let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+        simulation.broker().inject(fault.times(100));
+        simulation.run_for(hours(24));
+        assert!(simulation.is_finished(), "{remedy}");
+        assert_eq!(simulation.sent().len(), 9, "eight refusals are borne");
+        let error = given_up(&simulation).unwrap();
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, Stage::LiveSessionToken));
         assert!(error.remedy().contains(remedy), "{}", error.remedy());
-        assert!(world.session().view().signer().is_none());
+        assert!(simulation.session().view().signer().is_none());
     }
 }
 
 #[test]
 fn a_proof_that_never_matches_ends_it_and_signs_nothing() {
-    let mut world = World::new(1, SessionConfig::default()).unwrap();
-    world.broker().inject(Fault::wrong_proof().times(100));
-    world.run_for(hours(24));
-    assert_eq!(given_up(&world).unwrap().kind(), ErrorKind::Unverified);
-    assert!(paths(&world).iter().all(|path| *path == HANDSHAKE));
+    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    simulation.broker().inject(Fault::wrong_proof().times(100));
+    simulation.run_for(hours(24));
+    assert_eq!(given_up(&simulation).unwrap().kind(), ErrorKind::Unverified);
+    assert!(paths(&simulation).iter().all(|path| *path == HANDSHAKE));
 }
 
 #[test]
 fn a_token_that_is_always_refused_costs_few_handshakes() {
     for path in [OPEN, TICKLE] {
-        let mut world = World::new(1, SessionConfig::default()).unwrap();
-        world.broker().inject(Fault::status(401).at(path).times(1000));
-        world.run_for(hours(24));
-        assert_eq!(world.broker().live_session_tokens_issued(), 9, "{path}");
-        assert_eq!(given_up(&world).unwrap().kind(), ErrorKind::Rejected, "{path}");
+        let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+        simulation.broker().inject(Fault::status(401).at(path).times(1000));
+        simulation.run_for(hours(24));
+        assert_eq!(simulation.broker().live_session_tokens_issued(), 9, "{path}");
+        assert_eq!(given_up(&simulation).unwrap().kind(), ErrorKind::Rejected, "{path}");
     }
 }
 
@@ -179,11 +182,11 @@ fn gone_is_answered_by_one_handshake_and_then_by_an_event() {
     assert_eq!(machine.state(), State::BackingOff);
     assert!(machine.session.view().signer().is_none());
 
-    let mut world = World::new(1, SessionConfig::default()).unwrap();
-    world.broker().inject(Fault::gone().at(OPEN).times(1000));
-    world.run_for(hours(24));
-    assert_eq!(count_events(&world, host_gone), 1);
-    assert!(world.is_finished());
+    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    simulation.broker().inject(Fault::gone().at(OPEN).times(1000));
+    simulation.run_for(hours(24));
+    assert_eq!(count_events(&simulation, host_gone), 1);
+    assert!(simulation.is_finished());
 }
 
 #[test]
@@ -198,18 +201,18 @@ fn a_401_before_does_not_make_the_first_410_a_second() {
 
 #[test]
 fn a_broker_that_asks_to_wait_is_left_alone_so_long() {
-    let mut world = World::new(1, SessionConfig::default()).unwrap();
-    world.broker().inject(Fault::wait(seconds(40)));
-    world.run_for(hours(1));
-    let times: Vec<_> = world.sent().iter().filter(|sent| sent.path.ends_with(OPEN)).map(|sent| sent.at).collect();
+    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    simulation.broker().inject(Fault::wait(seconds(40)));
+    simulation.run_for(hours(1));
+    let times: Vec<_> = simulation.sent().iter().filter(|sent| sent.path.ends_with(OPEN)).map(|sent| sent.at).collect();
     assert_eq!(times.len(), 2);
     assert!(times[1].saturating_duration_since(times[0]) >= seconds(40));
 
     // One that says so for ever, with no time at all, is asked ever more rarely.
-    let mut world = World::new(1, SessionConfig::default()).unwrap();
-    world.broker().inject(Fault::wait(seconds(0)).times(100_000));
-    world.run_for(hours(24));
-    assert!(count_sent(&world, OPEN) < 1200, "{}", count_sent(&world, OPEN));
+    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    simulation.broker().inject(Fault::wait(seconds(0)).times(100_000));
+    simulation.run_for(hours(24));
+    assert!(count_sent(&simulation, OPEN) < 1200, "{}", count_sent(&simulation, OPEN));
 }
 
 #[test]
@@ -226,13 +229,13 @@ fn five_hundreds_may_name_their_time_too() {
 fn maintenance_is_sat_out() {
     let from = ibkr_oauth::Timestamp::from_secs(1_700_000_000 + 3600);
     let broker = Broker::builder().maintenance(from, from.saturating_add(hours(6))).build().unwrap();
-    let mut world = World::with_broker(1, SessionConfig::default(), broker).unwrap();
-    world.run_for(hours(7));
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    simulation.run_for(hours(7));
     // Sixty tickles, then at most one request each two minutes or so.
-    assert!(world.sent().len() < 62 + 220, "{}", world.sent().len());
-    world.run_for(seconds(330));
-    assert_eq!(world.session().view().state(), State::Live);
-    assert_eq!(world.broker().live_session_tokens_issued(), 1);
+    assert!(simulation.sent().len() < 62 + 220, "{}", simulation.sent().len());
+    simulation.run_for(seconds(330));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    assert_eq!(simulation.broker().live_session_tokens_issued(), 1);
 }
 
 #[test]

@@ -5,30 +5,31 @@ use ibkr_oauth::{
     bytes::Bytes,
     http,
     session::{Input, OnShutdown, SessionConfig, SessionEvent, State, TimeoutReason, Trigger},
-    simulator::{Broker, World},
+    simulator::Broker,
 };
 
 use super::{
-    HANDSHAKE, LOGOUT, OPEN, STATUS, TICKLE, config, count_events, count_sent, hours, live_world, live_world_with,
-    paths, seconds,
+    HANDSHAKE, LOGOUT, OPEN, STATUS, TICKLE, config, count_events, count_sent, hours, live_simulation,
+    live_simulation_with, paths, seconds,
 };
 use crate::machine::{LOST, Machine, READY, UNSETTLED, tickle};
+use crate::simulation::Simulation;
 
 #[test]
 fn a_day_has_its_steps_in_order() {
     let broker = Broker::builder().settling(seconds(5)).build().unwrap();
-    let mut world = World::with_broker(1, SessionConfig::default(), broker).unwrap();
-    world.run_for(hours(1));
-    assert_eq!(paths(&world)[..6], [HANDSHAKE, OPEN, STATUS, STATUS, STATUS, TICKLE]);
-    assert!(paths(&world)[5..].iter().all(|path| *path == TICKLE));
-    world.tell(Input::Shutdown);
-    world.run_for(seconds(10));
-    assert!(world.is_finished());
-    assert_eq!(paths(&world).last(), Some(&LOGOUT));
-    assert!(matches!(world.events().last(), Some((_, SessionEvent::StateChanged { to: State::Closed, .. }))));
-    assert_eq!(count_events(&world, |event| matches!(event, SessionEvent::Closed { logged_out: true })), 1);
-    assert!(world.broker().refusals().is_empty());
-    assert_eq!(world.stalls(), 0);
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    simulation.run_for(hours(1));
+    assert_eq!(paths(&simulation)[..6], [HANDSHAKE, OPEN, STATUS, STATUS, STATUS, TICKLE]);
+    assert!(paths(&simulation)[5..].iter().all(|path| *path == TICKLE));
+    simulation.handle_input(Input::Shutdown);
+    simulation.run_for(seconds(10));
+    assert!(simulation.is_finished());
+    assert_eq!(paths(&simulation).last(), Some(&LOGOUT));
+    assert!(matches!(simulation.events().last(), Some((_, SessionEvent::StateChanged { to: State::Closed, .. }))));
+    assert_eq!(count_events(&simulation, |event| matches!(event, SessionEvent::Closed { logged_out: true })), 1);
+    assert!(simulation.broker().refusals().is_empty());
+    assert_eq!(simulation.stalls(), 0);
 }
 
 #[test]
@@ -65,13 +66,13 @@ fn an_early_no_bridge_is_waited_out() {
 #[test]
 fn what_never_settles_is_opened_anew_ever_more_slowly() {
     let broker = Broker::builder().settling(hours(1000)).build().unwrap();
-    let mut world = World::with_broker(1, SessionConfig::default(), broker).unwrap();
-    world.run_for(hours(24));
-    let opened = count_sent(&world, OPEN);
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    simulation.run_for(hours(24));
+    let opened = count_sent(&simulation, OPEN);
     // A minute of settling and 150 seconds of waiting, on average.
     assert!((300..=600).contains(&opened), "{opened}");
-    assert!(!world.is_finished());
-    assert_eq!(world.broker().live_session_tokens_issued(), 2);
+    assert!(!simulation.is_finished());
+    assert_eq!(simulation.broker().live_session_tokens_issued(), 2);
 }
 
 #[test]
@@ -95,12 +96,12 @@ fn a_lost_brokerage_session_is_opened_again_with_the_same_token() {
 
 #[test]
 fn who_only_reads_opens_nothing() {
-    let mut world = live_world(config(|config| config.brokerage = false));
-    world.run_for(hours(2));
-    assert_eq!(paths(&world)[0], HANDSHAKE);
-    assert!(paths(&world)[1..].iter().all(|path| *path == TICKLE));
-    assert!((118..=120).contains(&count_sent(&world, TICKLE)));
-    assert_eq!(world.session().view().state(), State::Live);
+    let mut simulation = live_simulation(config(|config| config.brokerage = false));
+    simulation.run_for(hours(2));
+    assert_eq!(paths(&simulation)[0], HANDSHAKE);
+    assert!(paths(&simulation)[1..].iter().all(|path| *path == TICKLE));
+    assert!((118..=120).contains(&count_sent(&simulation, TICKLE)));
+    assert_eq!(simulation.session().view().state(), State::Live);
 }
 
 #[test]
@@ -134,11 +135,11 @@ fn the_token_is_renewed_before_it_expires_while_the_old_one_signs() {
 fn renewals_are_spread_over_the_jitter_and_never_late() {
     let mut renewals = Vec::new();
     for seed in 0..40 {
-        let mut world = World::new(seed, config(|config| config.brokerage = false)).unwrap();
-        world.run_for(hours(24));
-        let renewed_at = world.sent().iter().filter(|sent| sent.path.ends_with(HANDSHAKE)).nth(1).unwrap().at;
+        let mut simulation = Simulation::new(seed, config(|config| config.brokerage = false)).unwrap();
+        simulation.run_for(hours(24));
+        let renewed_at = simulation.sent().iter().filter(|sent| sent.path.ends_with(HANDSHAKE)).nth(1).unwrap().at;
         renewals.push((1_700_000_000 + 23 * 3600 + 55 * 60) - renewed_at.as_secs());
-        assert_eq!(count_events(&world, |event| matches!(event, SessionEvent::Failed { .. })), 0);
+        assert_eq!(count_events(&simulation, |event| matches!(event, SessionEvent::Failed { .. })), 0);
     }
     assert!(renewals.iter().all(|early| (599..=902).contains(early)), "{renewals:?}");
     assert!(renewals.iter().max().unwrap() - renewals.iter().min().unwrap() > 200, "{renewals:?}");
@@ -146,9 +147,9 @@ fn renewals_are_spread_over_the_jitter_and_never_late() {
 
 #[test]
 fn a_margin_longer_than_the_tokens_life_does_not_renew_without_end() {
-    let mut world = live_world(config(|config| config.renewal_margin = hours(1000)));
-    world.run_for(hours(23));
-    assert!((2..=3).contains(&world.broker().live_session_tokens_issued()));
+    let mut simulation = live_simulation(config(|config| config.renewal_margin = hours(1000)));
+    simulation.run_for(hours(23));
+    assert!((2..=3).contains(&simulation.broker().live_session_tokens_issued()));
 }
 
 #[test]
@@ -192,23 +193,23 @@ fn a_token_without_expiration_counts_for_a_day() {
 
 #[test]
 fn who_leaves_the_session_open_sends_nothing() {
-    let mut world = live_world(config(|config| config.on_shutdown = OnShutdown::LeaveOpen));
-    let sent = world.sent().len();
-    world.tell(Input::Shutdown);
-    assert!(world.is_finished());
-    assert_eq!(world.sent().len(), sent);
-    assert_eq!(count_events(&world, |event| matches!(event, SessionEvent::Closed { logged_out: false })), 1);
-    assert!(world.session().snapshot().is_some());
-    assert!(world.session().view().signer().is_none());
+    let mut simulation = live_simulation(config(|config| config.on_shutdown = OnShutdown::LeaveOpen));
+    let sent = simulation.sent().len();
+    simulation.handle_input(Input::Shutdown);
+    assert!(simulation.is_finished());
+    assert_eq!(simulation.sent().len(), sent);
+    assert_eq!(count_events(&simulation, |event| matches!(event, SessionEvent::Closed { logged_out: false })), 1);
+    assert!(simulation.session().snapshot().is_some());
+    assert!(simulation.session().view().signer().is_none());
 }
 
 #[test]
 fn a_logout_leaves_nothing_to_hand_over() {
-    let mut world = live_world(SessionConfig::default());
-    world.tell(Input::Shutdown);
-    world.run_for(seconds(5));
-    assert!(world.is_finished());
-    assert!(world.session().snapshot().is_none());
+    let mut simulation = live_simulation(SessionConfig::default());
+    simulation.handle_input(Input::Shutdown);
+    simulation.run_for(seconds(5));
+    assert!(simulation.is_finished());
+    assert!(simulation.session().snapshot().is_none());
 }
 
 #[test]
@@ -267,14 +268,14 @@ fn a_token_that_expires_during_the_logout_does_not_stir_it() {
 #[test]
 fn the_daily_reset_is_healed_without_a_handshake() {
     let broker = Broker::builder().daily_reset(-5 * 3600).build().unwrap();
-    let mut world = live_world_with(SessionConfig::default(), broker);
-    world.run_for(hours(23));
+    let mut simulation = live_simulation_with(SessionConfig::default(), broker);
+    simulation.run_for(hours(23));
     let lost =
         |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::BrokerageLost, .. });
-    assert_eq!(count_events(&world, lost), 1);
-    assert_eq!(world.session().view().state(), State::Live);
-    assert_eq!(world.broker().live_session_tokens_issued(), 1);
-    assert_eq!(world.broker().brokerage_sessions_opened(), 2);
+    assert_eq!(count_events(&simulation, lost), 1);
+    assert_eq!(simulation.session().view().state(), State::Live);
+    assert_eq!(simulation.broker().live_session_tokens_issued(), 1);
+    assert_eq!(simulation.broker().brokerage_sessions_opened(), 2);
 }
 
 #[test]
@@ -282,12 +283,12 @@ fn a_week_with_a_fault_each_hour_ends_live() {
     use ibkr_oauth::simulator::Fault;
 
     // In a release build it takes a fraction of a second: nothing here depends on it.
-    let mut world = World::new(7, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(7, SessionConfig::default()).unwrap();
     for hour in 1..7 * 24 {
-        world.after(hours(hour), move |world| {
+        simulation.after(hours(hour), move |simulation| {
             let fault = match hour % 12 {
-                0 => Fault::lose_reply(),
-                1 => Fault::lose_request(),
+                0 => Fault::drop_response(),
+                1 => Fault::drop_request(),
                 2 => Fault::expire_live_session_token(),
                 3 => Fault::status(503).with_empty_body().times(3),
                 4 => Fault::status(500).with_html_body(),
@@ -297,21 +298,21 @@ fn a_week_with_a_fault_each_hour_ends_live() {
                 8 => Fault::problem(401, "Access token expired"),
                 9 => Fault::status(200).with_html_body().times(2),
                 10 => Fault::status(408),
-                _ => return world.broker().displace(),
+                _ => return simulation.broker().start_competing_session(),
             };
             if hour % 12 == 0 {
-                world.broker().release();
+                simulation.broker().end_competing_session();
             }
-            world.broker().inject(fault);
+            simulation.broker().inject(fault);
         });
     }
-    world.after(hours(7 * 24 - 1), |world| world.broker().release());
-    world.run_for(hours(7 * 24));
-    let handshakes = world.broker().live_session_tokens_issued();
-    println!("a week with a fault each hour: {handshakes} handshakes, {} requests", world.sent().len());
-    assert_eq!(world.session().view().state(), State::Live);
+    simulation.after(hours(7 * 24 - 1), |simulation| simulation.broker().end_competing_session());
+    simulation.run_for(hours(7 * 24));
+    let handshakes = simulation.broker().live_session_tokens_issued();
+    println!("a week with a fault each hour: {handshakes} handshakes, {} requests", simulation.sent().len());
+    assert_eq!(simulation.session().view().state(), State::Live);
     // One a day, and one for each refusal of the token.
     assert!((7..=60).contains(&handshakes), "{handshakes}");
-    assert_eq!(world.stalls(), 0);
-    assert!(world.longest_drain() < 10);
+    assert_eq!(simulation.stalls(), 0);
+    assert!(simulation.longest_drain() < 10);
 }

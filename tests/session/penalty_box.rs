@@ -3,22 +3,23 @@
 use ibkr_oauth::{
     http::{Method, StatusCode},
     session::{Advice, Input, SessionConfig, SessionEvent, State, TimeoutReason},
-    simulator::{Broker, Fault, RefusalReason, World},
+    simulator::{Broker, Fault, RefusalReason},
 };
 
-use super::{count_events, hours, live_world, live_world_with, seconds};
+use super::{count_events, hours, live_simulation, live_simulation_with, seconds};
 use crate::machine::{Machine, READY, tickle};
+use crate::simulation::Simulation;
 
 /// How long after the last 429 the next request went out.
-fn pause(world: &World) -> Vec<u64> {
+fn pause(simulation: &Simulation) -> Vec<u64> {
     let until = |event: &SessionEvent| match event {
         SessionEvent::PenaltyBox { until } => Some(*until),
         _ => None,
     };
-    let boxes = world.events().iter().filter_map(|(at, event)| Some((*at, until(event)?)));
+    let boxes = simulation.events().iter().filter_map(|(at, event)| Some((*at, until(event)?)));
     boxes
         .map(|(at, until)| {
-            let inside = world.sent().iter().filter(|sent| sent.at > at && sent.at < until).count();
+            let inside = simulation.sent().iter().filter(|sent| sent.at > at && sent.at < until).count();
             assert_eq!(inside, 0, "nothing is sent inside a penalty box");
             until.saturating_duration_since(at).as_secs()
         })
@@ -27,24 +28,24 @@ fn pause(world: &World) -> Vec<u64> {
 
 #[test]
 fn a_429_stops_everything_for_as_long_as_is_configured() {
-    let mut world = live_world(SessionConfig::default());
-    world.broker().inject(Fault::penalty_box(seconds(890)));
-    world.run_for(hours(1));
-    assert_eq!(pause(&world), [900]);
-    assert!(world.broker().refusals().iter().all(|refusal| refusal.reason() != RefusalReason::PenaltyBox));
-    assert_eq!(world.session().view().state(), State::Live);
-    assert_eq!(world.session().view().wait_until(), None);
+    let mut simulation = live_simulation(SessionConfig::default());
+    simulation.broker().inject(Fault::penalty_box(seconds(890)));
+    simulation.run_for(hours(1));
+    assert_eq!(pause(&simulation), [900]);
+    assert!(simulation.broker().refusals().iter().all(|refusal| refusal.reason() != RefusalReason::PenaltyBox));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    assert_eq!(simulation.session().view().wait_until(), None);
 }
 
 #[test]
 fn a_broker_that_limits_the_rate_is_not_provoked() {
     let broker = Broker::builder().rate_limit(2, seconds(600)).build().unwrap();
-    let mut world = World::with_broker(1, SessionConfig::default(), broker).unwrap();
-    world.run_for(hours(2));
-    assert_eq!(world.session().view().state(), State::Live);
-    let boxes = pause(&world).len();
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    simulation.run_for(hours(2));
+    assert_eq!(simulation.session().view().state(), State::Live);
+    let boxes = pause(&simulation).len();
     assert!(boxes <= 2, "{boxes}");
-    assert!(world.broker().refusals().iter().all(|refusal| refusal.reason() != RefusalReason::PenaltyBox));
+    assert!(simulation.broker().refusals().iter().all(|refusal| refusal.reason() != RefusalReason::PenaltyBox));
 }
 
 #[test]
@@ -154,12 +155,12 @@ fn the_box_moves_with_the_clock() {
 #[test]
 fn storms_of_429_are_one_pause() {
     let broker = Broker::default();
-    let mut world = live_world_with(SessionConfig::default(), broker);
+    let mut simulation = live_simulation_with(SessionConfig::default(), broker);
     for _ in 0..1000 {
-        world.report(StatusCode::TOO_MANY_REQUESTS);
+        simulation.report(StatusCode::TOO_MANY_REQUESTS);
     }
-    world.run_for(hours(1));
-    assert!(count_events(&world, |event| matches!(event, SessionEvent::PenaltyBox { .. })) <= 1000);
-    assert!(pause(&world).iter().all(|seconds| *seconds == 900));
-    assert_eq!(world.session().view().state(), State::Live);
+    simulation.run_for(hours(1));
+    assert!(count_events(&simulation, |event| matches!(event, SessionEvent::PenaltyBox { .. })) <= 1000);
+    assert!(pause(&simulation).iter().all(|seconds| *seconds == 900));
+    assert_eq!(simulation.session().view().state(), State::Live);
 }

@@ -1,4 +1,4 @@
-//! What the broker answers, when its sessions end, and the faults it can be told to make.
+//! What the broker answers, when its sessions end, and the faults it can be answered to make.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
     Context, Timestamp,
-    simulator::{Broker, Fault, Lost, RefusalReason, WrongResponse, test_keys},
+    simulator::{Broker, Dropped, Fault, RefusalReason, WrongResponse, test_keys},
 };
 use serde_json::{Value, json};
 
@@ -313,36 +313,36 @@ fn a_fault_waits_for_its_path_counts_and_is_spent() {
 #[test]
 fn faults_answer_in_the_brokers_place() {
     let mut desk = Desk::new();
-    let mut told = |fault: Fault| {
+    let mut answered = |fault: Fault| {
         desk.broker.inject(fault);
         let request = desk.signed("POST", TICKLE, None);
         let response = desk.raw(&request);
         let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
         (response.status().as_u16(), content_type, String::from_utf8(response.body().to_vec()).unwrap())
     };
-    assert_eq!(told(Fault::status(500).with_empty_body()), (500, None, String::new()));
-    assert_eq!(told(Fault::status(502).with_html_body()).1.unwrap(), "text/html; charset=utf-8");
-    let body = told(Fault::status(401).with_body("text/plain", "not authenticated"));
+    assert_eq!(answered(Fault::status(500).with_empty_body()), (500, None, String::new()));
+    assert_eq!(answered(Fault::status(502).with_html_body()).1.unwrap(), "text/html; charset=utf-8");
+    let body = answered(Fault::status(401).with_body("text/plain", "not authenticated"));
     assert_eq!(body, (401, Some("text/plain".to_owned()), "not authenticated".to_owned()));
-    let problem = told(Fault::problem(401, "Access token expired"));
+    let problem = answered(Fault::problem(401, "Access token expired"));
     assert_eq!(problem.1.unwrap(), "application/problem+json");
-    assert_eq!(told(Fault::error_inside_ok("no")), {
+    assert_eq!(answered(Fault::error_inside_ok("no")), {
         (200, Some("application/json; charset=utf-8".to_owned()), r#"{"error":"no"}"#.to_owned())
     });
-    assert!(told(Fault::invalid_consumer()).2.contains("error: invalid consumer"));
-    assert_eq!(told(Fault::status(7)).0, 500);
+    assert!(answered(Fault::invalid_consumer()).2.contains("error: invalid consumer"));
+    assert_eq!(answered(Fault::status(7)).0, 500);
 }
 
 #[test]
 fn a_lost_request_was_not_seen_and_a_lost_reply_was_given() {
     let mut desk = Desk::new();
     let request = desk.signed("POST", TICKLE, None);
-    desk.broker.inject(Fault::lose_request());
-    desk.broker.inject(Fault::lose_reply());
-    assert_eq!(desk.raw(&request).extensions().get(), Some(&Lost::Request));
+    desk.broker.inject(Fault::drop_request());
+    desk.broker.inject(Fault::drop_response());
+    assert_eq!(desk.raw(&request).extensions().get(), Some(&Dropped::Request));
     assert_eq!(desk.broker.refusals(), []);
     let response = desk.raw(&request);
-    assert_eq!((response.status().as_u16(), response.extensions().get()), (504, Some(&Lost::Reply)));
+    assert_eq!((response.status().as_u16(), response.extensions().get()), (504, Some(&Dropped::Response)));
     assert_eq!(desk.raw(&request).status(), 401);
     assert_eq!(desk.last_reason(), RefusalReason::NonceRepeated);
 }

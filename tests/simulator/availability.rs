@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use ibkr_oauth::{
     BrokerageStatus, Compete, Context, Secret, Signer, Timestamp, UnlockedToken,
-    simulator::{Broker, BrokerBuilder, Fault, Lost, RefusalReason, test_keys},
+    simulator::{Broker, BrokerBuilder, Dropped, Fault, RefusalReason, test_keys},
 };
 
 const TOKEN: &str = "218c1d970d85a8442825";
@@ -32,8 +32,8 @@ impl Desk {
         let mut cx = Context::new(Timestamp::from_secs(START), &mut entropy);
         let token = UnlockedToken::from_plaintext(TOKEN, Secret::from(SECRET.to_vec()));
         let exchange = token.live_session_token(&test_keys::consumer().unwrap(), &mut cx).unwrap();
-        let reply = broker.handle(&mut cx, exchange.request());
-        let signer = exchange.complete(reply).unwrap().signer();
+        let response = broker.handle(&mut cx, exchange.request());
+        let signer = exchange.complete(response).unwrap().signer();
         Self { broker, entropy, millis: START * 1000, signer }
     }
 
@@ -64,15 +64,15 @@ impl Desk {
     fn open(&mut self, compete: Compete) -> BrokerageStatus {
         let mut cx = Context::new(Timestamp::from_millis(self.millis), &mut self.entropy);
         let exchange = self.signer.brokerage().open(&mut cx, compete).unwrap();
-        let reply = self.broker.handle(&mut cx, exchange.request());
-        exchange.complete(reply).unwrap()
+        let response = self.broker.handle(&mut cx, exchange.request());
+        exchange.complete(response).unwrap()
     }
 
     fn status(&mut self) -> BrokerageStatus {
         let mut cx = Context::new(Timestamp::from_millis(self.millis), &mut self.entropy);
         let exchange = self.signer.brokerage().status(&mut cx).unwrap();
-        let reply = self.broker.handle(&mut cx, exchange.request());
-        exchange.complete(reply).unwrap()
+        let response = self.broker.handle(&mut cx, exchange.request());
+        exchange.complete(response).unwrap()
     }
 
     fn reasons(&self) -> Vec<RefusalReason> {
@@ -92,7 +92,7 @@ const OPEN: [Option<bool>; 3] = [Some(true), Some(true), Some(false)];
 fn another_program_has_the_session_until_it_leaves() {
     let mut desk = Desk::new(|builder| builder);
     assert_eq!(flags(&desk.open(Compete::Yield)), OPEN);
-    desk.broker.displace();
+    desk.broker.start_competing_session();
     assert_eq!(flags(&desk.status()), DISPLACED);
     assert_eq!(desk.accounts(), 400);
     assert_eq!(desk.reasons(), [RefusalReason::BrokerageSessionClosed]);
@@ -103,7 +103,7 @@ fn another_program_has_the_session_until_it_leaves() {
     assert_eq!((status, &tickle["iserver"]["authStatus"]["competing"]), (200, &true.into()));
     assert_eq!(desk.call(Method::GET, "/portfolio/accounts").0, 200);
 
-    desk.broker.release();
+    desk.broker.end_competing_session();
     assert_eq!(flags(&desk.status()), CLOSED);
     assert_eq!(desk.accounts(), 400);
     assert_eq!(flags(&desk.open(Compete::Yield)), OPEN);
@@ -114,10 +114,10 @@ fn another_program_has_the_session_until_it_leaves() {
 #[test]
 fn another_program_is_thrown_out_by_who_competes() {
     let mut desk = Desk::new(|builder| builder.brokerage_session(true));
-    desk.broker.displace();
+    desk.broker.start_competing_session();
     assert_eq!(flags(&desk.open(Compete::Take)), OPEN);
     assert_eq!(desk.accounts(), 200);
-    desk.broker.release();
+    desk.broker.end_competing_session();
     assert_eq!(flags(&desk.status()), OPEN, "who was thrown out leaves nothing behind");
 }
 
@@ -242,14 +242,14 @@ fn the_limit_holds_for_each_second_of_a_long_run() {
 fn a_request_that_never_arrives_is_not_counted() {
     let mut desk = Desk::new(|builder| builder.rate_limit(1, Duration::from_secs(600)));
     desk.wait(1);
-    desk.broker.inject(Fault::lose_request().times(5));
+    desk.broker.inject(Fault::drop_request().times(5));
     for _ in 0..5 {
         assert_eq!(desk.tickle(), 504);
     }
     assert_eq!(desk.tickle(), 200);
-    desk.broker.inject(Fault::lose_reply());
+    desk.broker.inject(Fault::drop_response());
     assert_eq!(desk.tickle(), 504);
-    assert_eq!(desk.reasons(), [RefusalReason::RateExceeded], "the one whose reply is lost has arrived");
+    assert_eq!(desk.reasons(), [RefusalReason::RateExceeded], "the one whose response is lost has arrived");
 }
 
 #[test]
@@ -291,20 +291,20 @@ fn the_broker_counts_and_remembers_what_it_accepted() {
     assert_eq!((desk.tickle(), desk.accounts()), (200, 400));
     desk.broker.inject(Fault::status(503));
     assert_eq!(desk.tickle(), 503);
-    desk.broker.inject(Fault::lose_reply());
-    desk.broker.inject(Fault::lose_request());
+    desk.broker.inject(Fault::drop_response());
+    desk.broker.inject(Fault::drop_request());
     assert_eq!((desk.tickle(), desk.tickle()), (504, 504));
 
     assert_eq!(desk.broker.requests(), 6);
     assert_eq!(desk.broker.live_session_tokens_issued(), 1);
     assert_eq!(desk.broker.brokerage_sessions_opened(), 0);
-    let told: Vec<_> = desk
+    let logged: Vec<_> = desk
         .broker
         .accepted()
         .map(|accepted| (accepted.method().as_str(), accepted.path(), accepted.timestamp(), accepted.status().as_u16()))
         .collect();
     assert_eq!(
-        told,
+        logged,
         [
             ("POST", "/oauth/live_session_token", START, 200),
             ("POST", "/tickle", START + 5, 200),
@@ -315,7 +315,7 @@ fn the_broker_counts_and_remembers_what_it_accepted() {
     );
     let last = desk.broker.accepted().next_back().unwrap();
     assert_eq!((last.token(), last.at()), (Some(TOKEN), Timestamp::from_secs(START + 5)));
-    let mut nonces: Vec<&str> = desk.broker.accepted().map(ibkr_oauth::simulator::Accepted::nonce).collect();
+    let mut nonces: Vec<&str> = desk.broker.accepted().map(ibkr_oauth::simulator::AcceptedRequest::nonce).collect();
     nonces.sort_unstable();
     nonces.dedup();
     assert_eq!(nonces.len(), 4);
@@ -337,10 +337,10 @@ fn a_lost_reply_still_looks_lost_during_maintenance() {
     let (from, until) = (Timestamp::from_secs(START + 1), Timestamp::from_secs(START + 2));
     let mut desk = Desk::new(|builder| builder.maintenance(from, until));
     desk.wait(1);
-    desk.broker.inject(Fault::lose_reply());
+    desk.broker.inject(Fault::drop_response());
     let mut cx = Context::new(Timestamp::from_millis(desk.millis), &mut desk.entropy);
     let exchange = desk.signer.brokerage().tickle(&mut cx).unwrap();
     let response = desk.broker.handle(&mut cx, exchange.request());
-    assert_eq!((response.status().as_u16(), response.extensions().get()), (504, Some(&Lost::Reply)));
+    assert_eq!((response.status().as_u16(), response.extensions().get()), (504, Some(&Dropped::Response)));
     assert_eq!(desk.broker.accepted().len(), 1);
 }

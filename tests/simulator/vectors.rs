@@ -121,9 +121,9 @@ fn each_key_agreement_gives_the_response_the_proof_and_the_token_of_the_vectors(
         for field in
             ["wrong_lst_base64_if_leading_zero_byte_rule_ignored", "wrong_lst_base64_if_k_is_left_padded_to_256_bytes"]
         {
-            let slip = STANDARD.decode(text(&case[field])).unwrap();
-            if slip != token {
-                assert_eq!(ask(field, &slip), 401, "{name}: {field}");
+            let mistake = STANDARD.decode(text(&case[field])).unwrap();
+            if mistake != token {
+                assert_eq!(ask(field, &mistake), 401, "{name}: {field}");
                 wrong += 1;
             }
         }

@@ -166,7 +166,7 @@ fn a_broker_that_says_no_or_is_not_there_is_status_1() {
     user.run(&["token"]).assert_failure(1, "", "invalid consumer", "reset");
     server.broker().inject(Fault::wrong_proof());
     user.run(&["token"]).assert_failure(1, "", "proof", "key");
-    server.broker().inject(Fault::lose_reply());
+    server.broker().inject(Fault::drop_response());
     user.run(&["token"]).assert_failure(1, "", "no reply from 127.0.0.1", "");
     let base_url = format!("{}/v1/api", Address::new().origin());
     let bundle = user.change(&json!({ "base_url": base_url }));

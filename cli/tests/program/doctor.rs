@@ -297,7 +297,7 @@ fn broken_brokers() {
         fault("a proof that does not fit", Fault::wrong_proof(), "proof", "Diffie-Hellman parameters"),
         fault("too many requests", at_sign_in(Fault::rate_limited()), "live_session_token", "10 to 15 minutes"),
         fault("maintenance", at_sign_in(Fault::status(503).with_empty_body()), "live_session_token", "wait"),
-        fault("a lost reply", at_sign_in(Fault::lose_reply()), "live_session_token", "network"),
+        fault("a lost reply", at_sign_in(Fault::drop_response()), "live_session_token", "network"),
         fault("another session", Fault::competing().at(OPEN), "brokerage_session", "log out there"),
         fault("no permission to trade", not_entitled, "brokerage_session", "check the account"),
         fault(

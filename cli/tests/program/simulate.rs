@@ -209,7 +209,7 @@ fn refusals_say_what_was_expected_and_hide_the_secret() {
 
 #[test]
 fn faults_strike_as_often_as_told() {
-    let arguments = ["--fault", "invalid-consumer:2", "--fault", "lose-reply", "--fault", "unavailable"];
+    let arguments = ["--fault", "invalid-consumer:2", "--fault", "drop-response", "--fault", "unavailable"];
     let simulator = Simulator::start(&arguments);
     for what in ["invalid consumer", "invalid consumer", "no reply", "503"] {
         simulator.run(&["token"]).assert_failure(1, "", what, "");

@@ -6,7 +6,7 @@ use ibkr_oauth::{
     simulator::{Broker, RefusalReason},
 };
 
-use crate::deviations::good::{BASE, FORM, Good, Pairs, Slip, authorization, set};
+use crate::deviations::good::{BASE, Change, FORM, Good, Pairs, authorization, set};
 
 fn get() -> Good {
     Good::protected(Method::GET, "/portfolio/accounts")
@@ -62,7 +62,7 @@ pub(crate) fn another_scheme_word() {
 
 #[test]
 pub(crate) fn a_header_of_another_form() {
-    let slips: [Slip; 9] = [
+    let mistakes: [Change; 9] = [
         |_| "OAuth".to_owned(),
         |text| text.replace("OAuth ", "OAuth  "),
         |text| text.replace('"', ""),
@@ -73,16 +73,16 @@ pub(crate) fn a_header_of_another_form() {
         |text| format!("{text}, "),
         |text| text.replace("oauth_nonce=", "oauth_nonce = "),
     ];
-    for slip in slips {
+    for mistake in mistakes {
         let good = get();
-        let request = good.rewritten(slip);
+        let request = good.rewritten(mistake);
         good.refuses(RefusalReason::AuthorizationMalformed, &request);
     }
 }
 
 #[test]
 fn commas_without_a_blank_and_another_order_are_no_deviations() {
-    let slips: [Slip; 2] = [
+    let mistakes: [Change; 2] = [
         |text| text.replace(", ", ","),
         |text| {
             let mut parts: Vec<&str> = text.strip_prefix("OAuth ").unwrap().split(", ").collect();
@@ -90,9 +90,9 @@ fn commas_without_a_blank_and_another_order_are_no_deviations() {
             format!("OAuth {}", parts.join(", "))
         },
     ];
-    for slip in slips {
+    for mistake in mistakes {
         for mut good in kinds() {
-            let request = good.rewritten(slip);
+            let request = good.rewritten(mistake);
             good.takes(&request);
         }
     }

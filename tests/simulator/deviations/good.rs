@@ -30,8 +30,8 @@ pub(crate) const JSON: &str = "application/json";
 /// A query whose base string is another under each policy but one: `,` and a space in both spellings, and a name twice.
 pub(crate) const HARD_QUERY: &str = "/iserver/marketdata/snapshot?fields=84%2C86&conids=8314,265598&q=a+b&q=a%20c&flag";
 
-/// Makes one text of another: a slip.
-pub(crate) type Slip = fn(&str) -> String;
+/// Makes one text of another: a mistake.
+pub(crate) type Change = fn(&str) -> String;
 
 /// Names and values in the order sent.
 pub(crate) type Pairs = Vec<(String, String)>;
@@ -97,8 +97,8 @@ pub(crate) fn json_body() -> ParameterPlacement {
 pub(crate) fn consented(broker: &mut Broker, consumer: &Consumer, entropy: &mut Scripted) -> Verifier {
     let mut cx = Context::new(Timestamp::from_secs(NOW), entropy);
     let exchange = consumer.request_token(&mut cx, Callback::OutOfBand).unwrap();
-    let reply = broker.handle(&mut cx, exchange.request());
-    let consent = exchange.complete(reply).unwrap();
+    let response = broker.handle(&mut cx, exchange.request());
+    let consent = exchange.complete(response).unwrap();
     let callback = broker.consent(&mut cx, consent.url()).unwrap();
     consent.verifier(&callback).unwrap()
 }
@@ -364,13 +364,13 @@ pub(crate) fn hmac_signature(key: &[u8], message: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// The refusal's line names the slip.
-pub(crate) fn names(refusal: &Refusal, slip: &str) {
+/// The refusal's line names the mistake.
+pub(crate) fn names(refusal: &Refusal, mistake: &str) {
     let said = refusal.to_string();
-    assert!(said.contains(&format!("it would be right for {slip}")), "{said}");
+    assert!(said.contains(&format!("it would be right for {mistake}")), "{said}");
 }
 
-/// No slip is named.
+/// No mistake is named.
 pub(crate) fn names_nothing(refusal: &Refusal) {
     assert!(!refusal.to_string().contains("it would be right for"), "{refusal}");
 }

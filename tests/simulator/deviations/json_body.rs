@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use ibkr_oauth::{ParameterPlacement, simulator::RefusalReason};
 
-use crate::deviations::good::{Good, Slip, authorization, json_body, names, set};
+use crate::deviations::good::{Change, Good, authorization, json_body, names, set};
 
 fn kinds() -> [Good; 3] {
     [Good::request_token(json_body()), Good::access_token(json_body()), Good::live_session_token(json_body())]
@@ -40,7 +40,7 @@ fn no_media_type() {
 
 #[test]
 pub(crate) fn a_body_that_is_not_one_object_of_strings() {
-    let slips: [Slip; 6] = [
+    let mistakes: [Change; 6] = [
         |text| text.replace("\"1700000000\"", "1700000000"),
         |text| format!("[{text}]"),
         |text| format!("{text}{text}"),
@@ -48,9 +48,9 @@ pub(crate) fn a_body_that_is_not_one_object_of_strings() {
         |text| text.trim_end_matches('}').to_owned(),
         |_| "null".to_owned(),
     ];
-    for slip in slips {
+    for mistake in mistakes {
         for good in kinds() {
-            let request = edited(&good, slip);
+            let request = edited(&good, mistake);
             good.refuses(RefusalReason::ParametersMalformed, &request);
         }
     }

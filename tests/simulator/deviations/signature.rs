@@ -11,7 +11,7 @@ use num_bigint::BigUint;
 use sha1::Sha1;
 
 use crate::deviations::good::{
-    Good, LIVE_SESSION_TOKEN, NOW, SECRET, Slip, TOKEN, consumer, hmac_signature, json_body, names, names_nothing,
+    Change, Good, LIVE_SESSION_TOKEN, NOW, SECRET, TOKEN, consumer, hmac_signature, json_body, names, names_nothing,
     rsa_signature, signed_in,
 };
 use crate::scripted::Scripted;
@@ -106,7 +106,7 @@ pub(crate) fn a_flipped_bit_of_the_signature() {
 
 #[test]
 fn slips_in_the_text_that_is_signed() {
-    let slips: [(&str, Slip); 12] = [
+    let mistakes: [(&str, Change); 12] = [
         ("method in lower case", |text| text.replacen("GET&", "get&", 1).replacen("POST&", "post&", 1)),
         ("upper-case host", |text| text.replacen("api.ibkr.com", "API.IBKR.COM", 1)),
         ("default port", |text| text.replacen("ibkr.com", "ibkr.com%3A443", 1)),
@@ -131,18 +131,18 @@ fn slips_in_the_text_that_is_signed() {
         ("the signature's name in it", |text| format!("{text}%26oauth_signature%3D")),
         ("a line end", |text| format!("{text}\n")),
     ];
-    for (slip, change) in slips {
+    for (mistake, change) in mistakes {
         for good in kinds() {
             let text = format!("{}{}", good.prepend, change(&good.base_string));
             let refusal = good.misses_signature_over(&text);
-            assert!(!refusal.subject().is_empty(), "{slip}");
+            assert!(!refusal.subject().is_empty(), "{mistake}");
         }
     }
 }
 
 #[test]
 fn known_slips_in_the_text_that_is_signed_are_named() {
-    let slips: [(&str, Slip); 3] = [
+    let mistakes: [(&str, Change); 3] = [
         ("the scheme http:", |text| text.replacen("https", "http", 1)),
         ("a slash at the end of the URL", |text| {
             let (head, parameters) = text.rsplit_once('&').unwrap();
@@ -150,10 +150,10 @@ fn known_slips_in_the_text_that_is_signed_are_named() {
         }),
         ("the method PUT", |text| text.replacen("GET", "PUT", 1).replacen("POST", "PUT", 1)),
     ];
-    for (slip, change) in slips {
+    for (mistake, change) in mistakes {
         for good in kinds() {
             let text = format!("{}{}", good.prepend, change(&good.base_string));
-            names(&good.misses_signature_over(&text), slip);
+            names(&good.misses_signature_over(&text), mistake);
         }
     }
 }
@@ -166,13 +166,13 @@ fn a_timestamp_signed_in_milliseconds() {
     }
 }
 
-fn signed_with(good: Good, key: &[u8], slip: Option<&str>) {
+fn signed_with(good: Good, key: &[u8], mistake: Option<&str>) {
     let expected = good.base_string.clone();
     let request = good.with_signature(&hmac_signature(key, &expected));
     let refusal = good.refuses(RefusalReason::SignatureDiffers, &request);
     assert_eq!(refusal.expected_base_string(), Some(expected.as_str()));
-    match slip {
-        Some(slip) => names(&refusal, slip),
+    match mistake {
+        Some(mistake) => names(&refusal, mistake),
         None => names_nothing(&refusal),
     }
 }
@@ -217,8 +217,8 @@ fn negotiated(wanted: impl Fn(&[u8]) -> bool) -> (Good, Vec<u8>) {
         let mut cx = Context::new(Timestamp::from_secs(NOW), &mut entropy);
         let token = UnlockedToken::from_plaintext(TOKEN, Secret::from(SECRET.to_vec()));
         let exchange = token.live_session_token(&consumer, &mut cx).unwrap();
-        let reply = broker.handle(&mut cx, exchange.request());
-        let live = exchange.complete(reply).unwrap();
+        let response = broker.handle(&mut cx, exchange.request());
+        let live = exchange.complete(response).unwrap();
         let key = live.secret().expose().to_vec();
         let what = (Method::GET, "/portfolio/accounts");
         return (Good::by_signer(broker, entropy, &live.signer(), &key, what, None), k);

@@ -6,7 +6,7 @@ use ibkr_oauth::{
     simulator::{Broker, RefusalReason},
 };
 
-use crate::deviations::good::{Good, NOW, Slip, consented, consumer, json_body, set};
+use crate::deviations::good::{Change, Good, NOW, consented, consumer, json_body, set};
 use crate::scripted::Scripted;
 
 fn placements() -> [ParameterPlacement; 2] {
@@ -65,8 +65,8 @@ pub(crate) fn a_request_token_without_consent() {
         let (mut broker, mut entropy) = (Broker::default(), Scripted::default());
         let mut cx = Context::new(Timestamp::from_secs(NOW), &mut entropy);
         let exchange = consumer.request_token(&mut cx, Callback::OutOfBand).unwrap();
-        let reply = broker.handle(&mut cx, exchange.request());
-        let consent = exchange.complete(reply).unwrap();
+        let response = broker.handle(&mut cx, exchange.request());
+        let consent = exchange.complete(response).unwrap();
         if declined {
             broker.decline(&mut cx, consent.url()).unwrap();
         }
@@ -90,7 +90,7 @@ pub(crate) fn another_callback() {
 
 #[test]
 pub(crate) fn a_challenge_of_another_form() {
-    let slips: [Slip; 6] = [
+    let mistakes: [Change; 6] = [
         str::to_uppercase,
         |text| format!("0{text}"),
         |text| format!("0x{text}"),
@@ -98,10 +98,10 @@ pub(crate) fn a_challenge_of_another_form() {
         |text| format!("{text}g"),
         |_| "0".to_owned(),
     ];
-    for slip in slips {
+    for mistake in mistakes {
         for placement in placements() {
             let good = Good::live_session_token(placement);
-            let challenge = slip(&good.value("diffie_hellman_challenge"));
+            let challenge = mistake(&good.value("diffie_hellman_challenge"));
             let request = good.resigned(|pairs| set(pairs, "diffie_hellman_challenge", &challenge));
             good.refuses(RefusalReason::ChallengeMalformed, &request);
         }
@@ -130,8 +130,8 @@ fn visit(reason: RefusalReason, change: impl FnOnce(&str) -> String) {
     let mut good = Good::request_token(ParameterPlacement::Header);
     let mut cx = Context::new(Timestamp::from_secs(NOW), &mut good.entropy);
     let exchange = consumer.request_token(&mut cx, Callback::OutOfBand).unwrap();
-    let reply = good.broker.handle(&mut cx, exchange.request());
-    let consent = exchange.complete(reply).unwrap();
+    let response = good.broker.handle(&mut cx, exchange.request());
+    let consent = exchange.complete(response).unwrap();
     let url: Uri = change(&consent.url().to_string()).parse().unwrap();
     let refusal = good.broker.consent(&mut cx, &url).unwrap_err();
     assert_eq!(refusal.reason(), reason, "{refusal}");

@@ -12,7 +12,7 @@ use ibkr_oauth::{
     AccessToken, Callback, Consumer, Context, Endpoints, OsEntropy, Timestamp,
     dh::DhGroup,
     key::RsaKey,
-    simulator::{Broker, Lost, test_keys},
+    simulator::{Broker, Dropped, test_keys},
 };
 
 use super::{Address, Loopback, Received, wire};
@@ -88,7 +88,7 @@ impl Account {
         let response = self.with_context(|cx| self.broker().handle(cx, &request));
         let target = received.target().1.to_owned();
         self.answered.lock().unwrap().push((target, received.body.clone(), response.status()));
-        if response.extensions().get::<Lost>().is_some() { Vec::new() } else { wire(&response) }
+        if response.extensions().get::<Dropped>().is_some() { Vec::new() } else { wire(&response) }
     }
 }
 

@@ -129,7 +129,7 @@ fn a_day<A: Adapter>(address: Address, adapter: &Arc<A>) {
     // The weather: the token dies among the requests, three forms are not answered, and two times it is 503.
     for fault in [
         Fault::expire_live_session_token().after(77),
-        Fault::lose_reply().at(IMPACT).after(10).times(3),
+        Fault::drop_response().at(IMPACT).after(10).times(3),
         Fault::status(503).at(IMPACT).after(30),
         Fault::status(503).at(SEARCH).after(20),
     ] {

@@ -149,7 +149,7 @@ fn a_lost_reply_and_a_broken_proof_are_told_apart() {
         });
         send(&agent(), exchange).unwrap_err()
     };
-    server.broker().inject(Fault::lose_reply());
+    server.broker().inject(Fault::drop_response());
     assert_eq!(negotiate().kind(), ErrorKind::Unavailable);
     server.broker().inject(Fault::wrong_proof());
     assert_eq!(negotiate().kind(), ErrorKind::Unverified);

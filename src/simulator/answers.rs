@@ -1,18 +1,20 @@
 //! The broker's answers, as the real one words them where that is known.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
+    endpoint::Endpoint,
     refusal::{Objection, RefusalReason},
-    verify::Endpoint,
 };
 use crate::context::Timestamp;
 
 /// An answer before it becomes bytes, so that a fault can still change it.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
+pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Body,
 }
@@ -26,7 +28,7 @@ pub(super) enum Body {
     Other { content_type: HeaderValue, content: Bytes },
 }
 
-impl Reply {
+impl Answer {
     pub(super) const fn new(status: StatusCode, body: Body) -> Self {
         Self { status, body }
     }
@@ -140,24 +142,16 @@ impl Reply {
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, content_type);
         }
-        if let Ok(date) = HeaderValue::try_from(http_date(now)) {
+        if let Some(date) = http_date(now) {
             headers.insert(header::DATE, date);
         }
         response
     }
 }
 
-/// `Tue, 14 Nov 2023 22:13:20 GMT` (RFC 9110 section 5.6.7).
-fn http_date(now: Timestamp) -> String {
-    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let weekday = WEEKDAYS.iter().cycle().nth(usize::try_from(now.as_secs() / 86_400 % 7).unwrap_or_default());
-    let text = now.to_string();
-    let (date, time) = text.split_once('T').unwrap_or_default();
-    let mut parts = date.split('-');
-    let year = parts.next().unwrap_or_default();
-    let month = parts.next().and_then(|month| MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?));
-    let day = parts.next().unwrap_or_default();
-    let time = time.split('.').next().unwrap_or_default();
-    format!("{}, {day} {} {year} {time} GMT", weekday.unwrap_or(&""), month.unwrap_or(&""))
+/// `None` where the year has more than four digits.
+fn http_date(now: Timestamp) -> Option<HeaderValue> {
+    const YEAR_10_000: u64 = 253_402_300_800;
+    let since_epoch = Some(now.as_secs()).filter(|seconds| *seconds < YEAR_10_000).map(Duration::from_secs)?;
+    HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::UNIX_EPOCH.checked_add(since_epoch)?)).ok()
 }

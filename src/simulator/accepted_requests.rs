@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use http::{Method, StatusCode};
 
-use super::{REMEMBERED, verify::Verified};
+use super::{newest::REMEMBERED, verify::Verified};
 use crate::context::Timestamp;
 
 /// A request that passed every check of its address, parameters and signature.
 ///
 /// Its resource may have said no all the same: the [`status`](Self::status) tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedRequest {
     at: Timestamp,
     method: Method,
     path: String,
@@ -21,7 +21,7 @@ pub struct Accepted {
     status: StatusCode,
 }
 
-impl Accepted {
+impl AcceptedRequest {
     /// The broker's time when it answered.
     #[must_use]
     pub const fn at(&self) -> Timestamp {
@@ -85,17 +85,17 @@ impl Accepted {
 
 /// The newest accepted requests, the oldest of them first.
 #[derive(Debug, Default)]
-pub(super) struct Log(VecDeque<Accepted>);
+pub(super) struct Log(VecDeque<AcceptedRequest>);
 
 impl Log {
-    pub(super) fn push(&mut self, accepted: Accepted) {
+    pub(super) fn push(&mut self, accepted: AcceptedRequest) {
         if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
         self.0.push_back(accepted);
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Accepted> + ExactSizeIterator {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &AcceptedRequest> + ExactSizeIterator {
         self.0.iter()
     }
 }

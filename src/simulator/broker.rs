@@ -1,0 +1,164 @@
+//! The broker's state, and what it counts.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http::Request;
+
+use super::{
+    accepted_requests::{AcceptedRequest, Log},
+    address::without_query,
+    brokerage_session::BrokerageSession,
+    faults::{Fault, Script},
+    newest::REMEMBERED,
+    pacing::Pacing,
+    profile::Profile,
+    refusal::{Objection, Refusal},
+    registry::Registry,
+};
+use crate::context::{Context, Timestamp};
+
+/// The broker. See the [module](super) for what it checks and how to test against it.
+pub struct Broker {
+    pub(super) profile: Profile,
+    pub(super) registry: Registry,
+    pub(super) brokerage_session: Option<BrokerageSession>,
+    /// The brokerage session counts as opened at the first request.
+    pub(super) starts_open: bool,
+    /// Another program of the user's has the brokerage session.
+    pub(super) competing: bool,
+    pub(super) pacing: Pacing,
+    pub(super) script: Script,
+    /// The newest, the oldest of them first.
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) refused: u64,
+    pub(super) accepted: Log,
+    pub(super) requests: u64,
+    pub(super) orders: u64,
+    pub(super) live_session_tokens: u64,
+    pub(super) brokerage_sessions: u64,
+    pub(super) clock_ahead: Duration,
+    pub(super) clock_behind: Duration,
+}
+
+impl Broker {
+    pub(super) fn new(
+        profile: Profile,
+        registry: Registry,
+        starts_open: bool,
+        (clock_ahead, clock_behind): (Duration, Duration),
+    ) -> Self {
+        Self {
+            profile,
+            registry,
+            brokerage_session: None,
+            starts_open,
+            competing: false,
+            pacing: Pacing::default(),
+            script: Script::default(),
+            refusals: Vec::new(),
+            refused: 0,
+            accepted: Log::default(),
+            requests: 0,
+            orders: 0,
+            live_session_tokens: 0,
+            brokerage_sessions: 0,
+            clock_ahead,
+            clock_behind,
+        }
+    }
+
+    /// Adds a fault to those that wait for their request. At most one, the first that fits, applies to each.
+    pub fn inject(&mut self, fault: Fault) {
+        self.script.push(fault);
+    }
+
+    /// The newest 4096 requests and visits that it refused, in order. What an injected [`Fault`] answered in the broker's
+    /// place is not among them.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// How many requests and visits it has refused so far, those that are no longer among the
+    /// [`refusals`](Self::refusals) included.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The newest 4096 requests that passed every check of their address, parameters and signature, in order.
+    #[must_use]
+    pub fn accepted(&self) -> impl DoubleEndedIterator<Item = &AcceptedRequest> + ExactSizeIterator {
+        self.accepted.iter()
+    }
+
+    /// How many requests were handed to it so far, whatever became of them.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// How many live session tokens it has negotiated so far: how often clients have shaken hands with it.
+    #[must_use]
+    pub const fn live_session_tokens_issued(&self) -> u64 {
+        self.live_session_tokens
+    }
+
+    /// How often a brokerage session was opened so far, one that was open already included.
+    #[must_use]
+    pub const fn brokerage_sessions_opened(&self) -> u64 {
+        self.brokerage_sessions
+    }
+
+    /// Another program of the same user, such as TWS, takes the brokerage session.
+    ///
+    /// From then on the brokerage session is closed and each status says `"authenticated": false, "competing": true`.
+    /// Opening it with `"compete": false` changes nothing, and answers so with a 200; with `"compete": true` it throws
+    /// the other program out.
+    pub fn start_competing_session(&mut self) {
+        self.brokerage_session = None;
+        self.starts_open = false;
+        self.competing = true;
+    }
+
+    /// The other program leaves: nothing competes any more, and the brokerage session has to be opened anew.
+    pub const fn end_competing_session(&mut self) {
+        self.competing = false;
+    }
+
+    /// The time by the broker's clock.
+    pub(super) fn clock(&self, cx: &Context<'_>) -> Timestamp {
+        cx.now().saturating_add(self.clock_ahead).saturating_sub(self.clock_behind)
+    }
+
+    /// The number in the text of an error, which changes at every request.
+    pub(super) const fn trace(&self) -> u64 {
+        self.requests.saturating_add(10_000)
+    }
+
+    pub(super) fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
+        let subject = format!("{} {}", request.method(), without_query(request.uri()));
+        self.remember(Refusal { at, subject, objection });
+    }
+
+    pub(super) fn remember(&mut self, refusal: Refusal) {
+        self.refused = self.refused.saturating_add(1);
+        if self.refusals.len() == REMEMBERED {
+            self.refusals.remove(0);
+        }
+        self.refusals.push(refusal);
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker")
+            .field("consumer_key", &self.profile.consumer_key)
+            .field("query_policy", &self.profile.query_policy)
+            .field("requests", &self.requests)
+            .field("refused", &self.refused)
+            .field("refusals", &self.refusals)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! One request, from its arrival to its answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+
+use super::{
+    accepted_requests::AcceptedRequest,
+    answers::{Answer, Body},
+    broker::Broker,
+    endpoint::Endpoint,
+    faults::{Dropped, Effect, Fault},
+    refusal::Objection,
+    verify::{self, Verified},
+};
+use crate::context::{Context, Timestamp};
+
+impl Broker {
+    /// Answers one request.
+    ///
+    /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Dropped`]
+    /// among its extensions stands for none.
+    pub fn handle(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Response<Bytes> {
+        self.requests = self.requests.saturating_add(1);
+        let path = self.profile.base.relative(request.uri()).unwrap_or_default();
+        let fault = self.script.take(path);
+        if let Some(fault) = &fault {
+            self.strike(fault.effect());
+        }
+        let now = self.clock(cx);
+        if std::mem::take(&mut self.starts_open) {
+            self.open_brokerage_session(now, Duration::ZERO);
+        }
+        let lost = match fault.as_ref().map(Fault::effect) {
+            Some(Effect::Drop(lost)) => Some(*lost),
+            _ => None,
+        };
+        let turned_away = match lost {
+            // It never arrived, so that there is nobody to be turned away.
+            Some(Dropped::Request) => Some(no_answer()),
+            _ => self.turn_away(request, cx.now(), now),
+        };
+        let mut answer = match (turned_away, fault.as_ref().map(Fault::effect)) {
+            (Some(answer), _) => answer,
+            (None, Some(Effect::Instead(answer))) => answer.clone(),
+            (None, Some(Effect::Instead401(text))) => Answer::traced_error(self.trace(), text),
+            (None, Some(Effect::NoAccessSecret)) => {
+                let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
+                Answer::no_access_secret(self.trace(), &token)
+            }
+            (None, Some(Effect::PenaltyBox(duration))) => {
+                self.pacing.confine(cx.now(), *duration);
+                Answer::too_many_requests()
+            }
+            (None, Some(Effect::DelayBridge(delay))) => self.answer(cx, request, now, *delay),
+            (None, _) => self.answer(cx, request, now, Duration::ZERO),
+        };
+        if lost.is_some() {
+            answer = no_answer();
+        }
+        if let Some(fault) = &fault {
+            if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
+                self.brokerage_session = None;
+            }
+            fault.alter(&mut answer, self.profile.group.prime());
+        }
+        let mut response = answer.into_response(now);
+        if let Some(lost) = lost {
+            response.extensions_mut().insert(lost);
+        }
+        response
+    }
+
+    fn strike(&mut self, effect: &Effect) {
+        match effect {
+            Effect::ExpireLiveSessionTokens => {
+                if let Some(grant) = &mut self.registry.grant {
+                    grant.end_live_session_tokens();
+                }
+            }
+            Effect::ClockAhead(duration) => self.clock_ahead = self.clock_ahead.saturating_add(*duration),
+            Effect::ClockBehind(duration) => self.clock_behind = self.clock_behind.saturating_add(*duration),
+            _ => {}
+        }
+    }
+
+    /// Answers what gets no further than the broker's front door.
+    fn turn_away(&mut self, request: &Request<Bytes>, arrived: Timestamp, now: Timestamp) -> Option<Answer> {
+        if let Err(objection) = self.pacing.admit(self.profile.availability.rate_limit, arrived) {
+            self.record(request, now, objection);
+            return Some(Answer::too_many_requests());
+        }
+        if !self.profile.availability.is_maintenance(now) {
+            return None;
+        }
+        // Both shapes were seen.
+        Some(if self.requests.is_multiple_of(2) {
+            Answer::new(StatusCode::SERVICE_UNAVAILABLE, Body::Empty)
+        } else {
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+        })
+    }
+
+    fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        now: Timestamp,
+        bridge_delay: Duration,
+    ) -> Answer {
+        let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
+        let verified = verify::locate(&self.profile, request)
+            .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now));
+        let (accepted, served) = match verified {
+            Ok(verified) => {
+                let parameter = |name| verified.parameters.get(name).unwrap_or_default();
+                self.registry.accept(parameter("oauth_token"), parameter("oauth_nonce"), verified.timestamp);
+                let accepted = AcceptedRequest::new(request.method(), &verified, now);
+                (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay))
+            }
+            Err(objection) => (None, Err(objection)),
+        };
+        let answer = served.unwrap_or_else(|objection| {
+            let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
+            let answer = Answer::refusing(&objection, endpoint, token, self.trace());
+            self.record(request, now, objection);
+            answer
+        });
+        if let Some(accepted) = accepted {
+            self.accepted.push(accepted.answered(answer.status));
+        }
+        answer
+    }
+
+    fn serve(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        verified: &Verified,
+        now: Timestamp,
+        bridge_delay: Duration,
+    ) -> Result<Answer, Objection> {
+        let parameters = &verified.parameters;
+        match verified.endpoint {
+            Endpoint::RequestToken => self.request_token(cx, parameters),
+            Endpoint::AccessToken => self.access_token(cx, parameters),
+            Endpoint::LiveSessionToken => self.live_session_token(cx, parameters, now),
+            Endpoint::Protected => self.resource(cx, request, &verified.path, now, bridge_delay),
+        }
+    }
+}
+
+fn no_answer() -> Answer {
+    Answer::new(StatusCode::GATEWAY_TIMEOUT, Body::Empty)
+}

@@ -1,0 +1,34 @@
+//! What the broker knows before the first request.
+
+use super::{
+    address::Base,
+    arithmetic::{Group, RsaPublic},
+    availability::Availability,
+};
+use crate::consumer::QueryPolicy;
+
+/// What the broker knows of its one consumer, and where it listens.
+#[derive(Debug)]
+pub(super) struct Profile {
+    pub(super) consumer_key: String,
+    pub(super) realm: String,
+    pub(super) signing_key: RsaPublic,
+    pub(super) encryption_key: RsaPublic,
+    pub(super) group: Group,
+    pub(super) base: Base,
+    pub(super) query_policy: QueryPolicy,
+    pub(super) paper: bool,
+    pub(super) status: ConsumerStatus,
+    pub(super) first_party_only: bool,
+    pub(super) accounts: Vec<String>,
+    pub(super) callback: String,
+    pub(super) consent_page: Option<String>,
+    pub(super) availability: Availability,
+}
+
+/// Whether the broker has activated the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConsumerStatus {
+    Active,
+    Inactive,
+}
