@@ -16,7 +16,7 @@ use crate::{consumer::QueryPolicy, context::Timestamp, secret::Secret};
 /// Makes a [`Broker`] that differs from the default one.
 ///
 /// ```
-/// use ibkr_oauth::{consumer::QueryPolicy, simulator::Broker};
+/// use ibkr_oauth::{QueryPolicy, simulator::Broker};
 ///
 /// let broker = Broker::builder()
 ///     .base_url("http://localhost:5000/v1/api")

@@ -18,7 +18,7 @@ use ibkr_oauth::{
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 45] = [
+const SEARCHED: [&str; 44] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
@@ -44,7 +44,7 @@ const SEARCHED: [&str; 45] = [
     "LiveSessionToken",
     "Output",
     "ParameterPlacement",
-    "Parts",
+    "CredentialParts",
     "PendingResponse",
     "Place",
     "Refusal",
@@ -64,12 +64,11 @@ const SEARCHED: [&str; 45] = [
     "UnlockedToken",
     "Unsigned",
     "Verifier",
-    "World",
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
 const HARMLESS: [(&str, &str); 26] = [
-    ("Accepted", "what a request said in the open, and its path"),
+    ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment"),
     ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
     ("BaseUri", "a URL without query"),

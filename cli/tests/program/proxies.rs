@@ -249,7 +249,7 @@ fn doctor_names_the_proxy_and_whose_fault_it_is() {
     assert_eq!(seen["message"], "none: NO_PROXY names 127.0.0.1");
     assert_eq!(finding(&[], "proxy"), Value::Null);
     let seen = finding(&[("ALL_PROXY", "socks5://127.0.0.1:1")], "reachability");
-    assert!(seen["verdict"] == "error" && seen["remedy"].as_str().unwrap().contains("ALL_PROXY"), "{seen}");
+    assert!(seen["severity"] == "error" && seen["remedy"].as_str().unwrap().contains("ALL_PROXY"), "{seen}");
     let no_proxy = Address::new().serve_raw(|mut stream: Stream| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
