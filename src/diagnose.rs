@@ -4,6 +4,7 @@
 //! - [`catalogue`] is what is known of the broker's refusals; [`Error::cause`](crate::Error::cause) is the entry that fits.
 //! - [`Explanation`] shows how a request is signed, step by step, and [`compare`] tells what another client did otherwise.
 //! - [`examine`] looks at a credential bundle, without any network.
+//! - [`escape_invisible`] makes a text of others fit to be shown, and [`is_credential_shaped`] finds what should not be.
 //! - [`clock_skew`] tells from a reply how far the clocks are apart.
 //!
 //! Nothing here is sent anywhere, and what is printed or serialized holds no secret: it may be pasted in a forum.
@@ -56,7 +57,10 @@ use http::HeaderMap;
 #[cfg(feature = "rsa")]
 pub use self::examine::{Examination, Finding, Parts, Subject, Verdict, examine};
 pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
-pub use crate::error::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};
+pub use self::mask::is_credential_shaped;
+pub use crate::error::{
+    CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue, escape_invisible, is_invisible,
+};
 use crate::{context::Timestamp, session};
 
 /// The broker's time less ours, in whole seconds, from the `Date` of a reply to a request that was sent at `sent`.

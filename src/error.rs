@@ -8,8 +8,12 @@ use serde::{Serialize, Serializer};
 use crate::{context::EntropyError, key::KeyError};
 
 mod catalogue;
+mod invisible;
 
-pub use self::catalogue::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};
+pub use self::{
+    catalogue::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue},
+    invisible::{escape_invisible, is_invisible},
+};
 
 /// A failure, one word wide.
 ///
@@ -257,7 +261,7 @@ impl Error {
 
     /// What the broker said, in its own words: the text of its `error` field, or the start of a body of another shape.
     ///
-    /// At most 600 characters, with control characters replaced; empty where the broker said nothing.
+    /// At most 600 characters, with invisible ones [escaped](crate::diagnose::escape_invisible); empty where the broker said nothing.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.0.reply.as_ref().map(|reply| reply.detail.as_str())
@@ -313,27 +317,18 @@ impl ErrorKind {
 
 /// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
 fn printable(text: &str) -> String {
-    let text = text.trim();
+    // No more than could be kept is looked at: the text may be a long one.
+    let start: String = text.trim().chars().take(DETAIL_LIMIT + 1).collect();
+    let text = escape_invisible(&start);
     if text.chars().nth(DETAIL_LIMIT).is_none() {
-        return text.chars().map(plain).collect();
+        return text.into_owned();
     }
-    text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
+    text.chars().take(DETAIL_LIMIT - 1).chain(['…']).collect()
 }
 
 /// A text in which the words of others may stand: a key store's, a system's.
 fn one_line(text: Cow<'static, str>) -> Cow<'static, str> {
-    if text.contains(is_garbling) { text.chars().map(plain).collect() } else { text }
-}
-
-fn plain(char: char) -> char {
-    if is_garbling(char) { ' ' } else { char }
-}
-
-/// Control characters, the line and paragraph separators, and what turns the direction of writing around (Unicode's
-/// `Bidi_Control`).
-pub(crate) fn is_garbling(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    if text.contains(is_invisible) { escape_invisible(&text).into_owned().into() } else { text }
 }
 
 impl fmt::Display for Error {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use http::Uri;
 
 use crate::{
-    error::is_garbling,
+    error::escape_invisible,
     oauth1::{form_parameters, percent_decode_lossy, percent_encode, query_parameters},
 };
 
@@ -189,9 +189,10 @@ impl Mask {
     }
 }
 
-/// Whether there is something in the text that has the shape of a token, of a secret or of a signature.
+/// Whether there is something in the text that has the shape of a token, of a secret or of a signature: 16 hexadecimal
+/// digits in a row (20 without a letter among them), or 20 characters of Base64 with digits and letters of both cases.
 #[must_use]
-pub(super) fn is_credential_shaped(text: &str) -> bool {
+pub fn is_credential_shaped(text: &str) -> bool {
     let is_long_number = |run: &str| {
         let has_letter = run.bytes().any(|byte| byte.is_ascii_alphabetic());
         run.len() >= if has_letter { HEXADECIMAL.0 } else { HEXADECIMAL.1 }
@@ -273,5 +274,5 @@ pub(super) fn encoded(shown: &str) -> String {
 
 /// The text without what could forge or garble a line.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|char| if is_garbling(char) { ' ' } else { char }).collect()
+    escape_invisible(text).into_owned()
 }
