@@ -105,6 +105,7 @@ fn negotiate(
             report.error(LIVE_SESSION_TOKEN, &error.to_string(), &advice::on_refusal(&error, examination))?;
         }
         Ok(Ok(token)) => {
+            credentials::hide(&token);
             let until = token.expires_at().map_or_else(String::new, |moment| format!("; it expires at {moment}"));
             report.fine(LIVE_SESSION_TOKEN, &format!("negotiated{until}"))?;
             report.fine(PROOF, "the broker proved that it has the same one")?;

@@ -9,7 +9,7 @@ use ibkr_oauth::{
 use crate::{
     credentials::{self, BundleArguments},
     failure::Failure,
-    output::{self, Format},
+    output::Format,
     report::{Check, Report},
 };
 
@@ -36,9 +36,6 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 
 /// Examines the bundle, and adds what is found to the report.
 pub(crate) fn examine(bundle: &CredentialBundle, report: &mut Report) -> Result<Examination, Failure> {
-    if let Ok(Some(token)) = bundle.access_token() {
-        output::hide(token.token());
-    }
     let examination = credentials::with_context(|cx| diagnose::examine(bundle, cx));
     for finding in examination.findings() {
         report.add(Check::from(finding))?;

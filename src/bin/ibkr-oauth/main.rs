@@ -20,6 +20,7 @@ mod examine;
 mod explain;
 mod failure;
 mod files;
+mod hidden;
 mod keygen;
 mod output;
 mod report;
@@ -89,10 +90,18 @@ To begin with:
 
 Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `examine` or
 `doctor` found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
-what happened, and what to try. Colours are used on a terminal, unless NO_COLOR is set."#;
+what happened, and what to try; with `--output json` it is an object with `error`, `try`, and where they are known `kind`,
+`stage`, `status` and `cause`. Colours are used on a terminal, unless NO_COLOR is set.
+
+What others write is shown without the bundle's credentials, and with its invisible characters escaped."#;
 
 fn main() -> ExitCode {
-    let CommandLine { output, command } = CommandLine::parse();
+    let status = run(CommandLine::parse());
+    hidden::forget();
+    status
+}
+
+fn run(CommandLine { output, command }: CommandLine) -> ExitCode {
     let format = output.unwrap_or_default();
     let result = match command {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
