@@ -209,6 +209,38 @@ fn the_simulator_reports_what_clients_send_in_one_line() {
 }
 
 #[test]
+fn a_wrong_command_line_is_json_where_that_is_asked_for() {
+    let folder = Folder::new();
+    for arguments in [
+        &["token", "--output", "json"][..],
+        &["--output=json"],
+        &["token", "--bogus\u{202e}", "--output", "json"],
+        &["--output", "json", "request", "--bundle", "b.json", "G\u{1b}[31m ET", "/x"],
+        &["nonsense", "--output=json"],
+        &["explain", "--output=json", "GET", "https://h/x", "--header", "OAuth", "oauth_consumer_key=QZWXECRVT,"],
+        &["explain", "--output=json", "GET", "https://h/x", "f8d1c0de5ec4e70fbabe"],
+    ] {
+        let outcome = run_in(&folder.0, arguments);
+        assert_eq!((outcome.status, outcome.text()), (2, ""), "{arguments:?}");
+        let object: Value = serde_json::from_str(&outcome.stderr).unwrap_or_else(|_| panic!("{}", outcome.stderr));
+        assert_eq!(object["kind"], "config", "{object:#}");
+        assert!(!object["error"].as_str().unwrap().is_empty() && !object["try"].as_str().unwrap().is_empty());
+        assert!(!outcome.stderr.contains("QZWXECRVT") && !outcome.stderr.contains("f8d1c0de"), "{}", outcome.stderr);
+        assert_visible(&outcome);
+        let text = arguments.iter().filter(|argument| !["--output", "json", "--output=json"].contains(argument));
+        let outcome = run_in(&folder.0, &text.copied().collect::<Vec<_>>());
+        assert!(outcome.status == 2 && serde_json::from_str::<Value>(&outcome.stderr).is_err(), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("QZWXECRVT") && !outcome.stderr.contains("f8d1c0de"), "{}", outcome.stderr);
+        assert_visible(&outcome);
+    }
+    for arguments in [&["--help", "--output", "json"][..], &["token", "--help", "--output=json"], &["--version"]] {
+        let outcome = run_in(&folder.0, arguments);
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+        assert!(serde_json::from_str::<Value>(outcome.text()).is_err() && outcome.text().contains("ibkr-oauth"));
+    }
+}
+
+#[test]
 fn an_error_in_json_says_what_is_known_of_it() {
     let (server, user) = start();
     server.broker().inject(ibkr_oauth::simulator::Fault::invalid_consumer());

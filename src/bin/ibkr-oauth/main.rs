@@ -6,7 +6,7 @@
     reason = "the library does no input and output of its own; this program does it in its place"
 )]
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +31,7 @@ mod simulate;
 mod standard_input;
 mod stop;
 mod token;
+mod wrong_arguments;
 
 use output::Format;
 
@@ -96,12 +97,17 @@ what happened, and what to try; with `--output json` it is an object with `error
 What others write is shown without the bundle's credentials, and with its invisible characters escaped."#;
 
 fn main() -> ExitCode {
-    let status = run(CommandLine::parse());
+    let status = run(&env::args_os().collect::<Vec<_>>());
     hidden::forget();
     status
 }
 
-fn run(CommandLine { output, command }: CommandLine) -> ExitCode {
+/// Runs the program with these arguments, its name first.
+fn run(arguments: &[OsString]) -> ExitCode {
+    let CommandLine { output, command } = match CommandLine::try_parse_from(arguments) {
+        Ok(command_line) => command_line,
+        Err(error) => return wrong_arguments::report(&error, arguments),
+    };
     let format = output.unwrap_or_default();
     let result = match command {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),

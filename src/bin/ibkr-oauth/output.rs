@@ -14,7 +14,7 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::StyledStr};
 use ibkr_oauth::diagnose::{escape_invisible, is_invisible};
 use serde_json::Value;
 
@@ -91,6 +91,12 @@ pub(crate) fn print_body(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Writes to standard output what has a credential in it, and was asked for because of that.
 pub(crate) fn print_credential(text: &str) -> Result<(), Failure> {
+    to_stdout(text.as_bytes())
+}
+
+/// Writes the help to standard output, which has nothing in it of others.
+pub(crate) fn print_help(help: &StyledStr) -> Result<(), Failure> {
+    let text = if Palette::of_stdout().0 { help.ansi().to_string() } else { help.to_string() };
     to_stdout(text.as_bytes())
 }
 
