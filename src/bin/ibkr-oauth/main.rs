@@ -33,6 +33,9 @@ mod stop;
 mod token;
 mod wrong_arguments;
 
+#[cfg(all(test, unix))]
+mod broken_inputs;
+
 use output::Format;
 
 /// Sign in to Interactive Brokers' Web API, sign requests and send them, and find out why it does not work.

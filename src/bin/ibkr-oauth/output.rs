@@ -124,6 +124,12 @@ pub(crate) fn show_progress(line: &str) {
 
 /// That nobody reads on is no failure.
 fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    #[cfg(test)]
+    {
+        captured(0, bytes);
+        return Ok(());
+    }
+    #[cfg_attr(test, expect(unreachable_code, reason = "a test looks at what would be written"))]
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -134,8 +140,21 @@ fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn to_stderr(bytes: &[u8]) {
+    #[cfg(test)]
+    return captured(1, bytes);
+    #[cfg_attr(test, expect(unreachable_code, reason = "a test looks at what would be written"))]
     // There is no other place to report a failure to.
     let _ = io::stderr().lock().write_all(bytes);
+}
+
+/// What was written to standard output and to standard error, in tests.
+#[cfg(test)]
+pub(crate) static CAPTURED: std::sync::Mutex<[Vec<u8>; 2]> = std::sync::Mutex::new([Vec::new(), Vec::new()]);
+
+#[cfg(test)]
+fn captured(stream: usize, bytes: &[u8]) {
+    let mut captured = CAPTURED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    captured.iter_mut().skip(stream).take(1).for_each(|written| written.extend_from_slice(bytes));
 }
 
 /// The value with each text in it, names included, changed.
