@@ -4,6 +4,7 @@
 //! - [`Error::cause`](crate::Error::cause) names what is behind a refusal, by [the table below](#refusals).
 //! - [`Explanation`] shows how a request is signed, step by step, and [`compare`] tells what another client did otherwise.
 //! - [`check`] looks at a credential bundle, without any network.
+//! - [`escape_invisible`] makes a text of others fit to be shown, and [`is_credential_shaped`] finds what should not be.
 //! - [`clock_skew`] tells from a reply how far the clocks are apart.
 //!
 //! Nothing here is sent anywhere, and what is printed or serialized holds no secret: it may be pasted in a forum.
@@ -59,12 +60,13 @@ mod mask;
 use http::HeaderMap;
 
 pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
+pub use self::mask::is_credential_shaped;
 #[cfg(feature = "rsa")]
 pub use self::{
     check::{check, parts::CredentialParts},
     findings::{Finding, Findings, Severity, Subject},
 };
-pub use crate::error::Cause;
+pub use crate::error::{Cause, escape_invisible, is_invisible};
 use crate::{context::Timestamp, session};
 
 /// The broker's time less ours, in whole seconds, from the `Date` of a reply to a request that was sent at `sent`.

@@ -11,17 +11,19 @@ use self::{
 use crate::context::EntropyError;
 
 mod catalogue;
+mod invisible;
 mod kind;
 mod refusal;
 mod text;
 
 pub use self::{
     catalogue::Cause,
+    invisible::{escape_invisible, is_invisible},
     kind::{ErrorKind, Stage},
 };
 pub(crate) use self::{
     catalogue::Scope,
-    text::{is_garbling, is_page, names_secret},
+    text::{is_page, names_secret},
 };
 
 /// What went wrong: who must act, where, what the broker said, and what to try.
@@ -177,7 +179,7 @@ impl Error {
 
     /// What the broker said, in its own words: the text of its `error` field, or the start of a body of another shape.
     ///
-    /// At most 600 characters, with control characters replaced; empty where the broker said nothing.
+    /// At most 600 characters, with invisible ones [escaped](crate::diagnose::escape_invisible); empty where the broker said nothing.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.0.response.as_ref().map(|response| response.detail.as_str())

@@ -62,7 +62,7 @@ impl Handshakes {
     }
 }
 
-/// SeededEntropy that remember the first 32 bytes they gave out: the exponent.
+/// Random numbers that remember the first 32 bytes they gave out: the exponent.
 struct Witness {
     rng: SeededEntropy,
     exponent: Option<[u8; 32]>,

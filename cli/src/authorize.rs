@@ -18,6 +18,7 @@ use crate::{
     connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     failure::Failure,
+    hidden,
     output::{self, Format},
 };
 
@@ -113,6 +114,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     })?;
 
     let token = send(&agent, credentials::with_context(|cx| verifier.access_token(&consumer, cx))?)?;
+    hidden::add(token.token());
     file.write(&[
         ("access_token", token.token().to_owned()),
         ("access_token_secret", STANDARD.encode(token.encrypted_secret())),

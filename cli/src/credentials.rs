@@ -6,14 +6,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
     AccessToken, Consumer, Context, CredentialBundle, KeyLocation, LiveSessionToken, OsEntropy, Secret, Timestamp,
     adapter::ureq::send,
 };
 use ureq::Agent;
+use zeroize::Zeroizing;
 
-use crate::{failure::Failure, output};
+use crate::{failure::Failure, hidden};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -40,13 +42,14 @@ impl BundleArguments {
         })?;
         let text = str::from_utf8(content.expose())
             .map_err(|_| Failure::usage(format!("the bundle {path} is not UTF-8"), "save it as UTF-8"))?;
+        hidden::add_bundle(text);
         Ok(CredentialBundle::from_json(text)?)
     }
 
     /// Reads the bundle with all that it names.
     pub(crate) fn read_whole(&self) -> Result<CredentialBundle, Failure> {
         let folder = self.bundle.parent().unwrap_or(Path::new(""));
-        Ok(self.read()?.resolve(|location| fetch(folder, location))?)
+        Ok(self.read()?.resolve(|location| fetch(folder, location).inspect(hidden::add_content))?)
     }
 }
 
@@ -67,21 +70,26 @@ fn fetch(folder: &Path, location: &KeyLocation) -> Result<Secret, String> {
 
 /// The bundle's access token.
 pub(crate) fn access_token(bundle: &CredentialBundle) -> Result<AccessToken, Failure> {
-    let token = bundle.access_token()?.ok_or_else(|| {
+    bundle.access_token()?.ok_or_else(|| {
         Failure::usage(
             "the bundle has no access token",
             "put `access_token` and `access_token_secret` from the portal into the bundle; third parties get them by \
              `ibkr-oauth authorize`",
         )
-    })?;
-    output::hide(token.token());
-    Ok(token)
+    })
 }
 
 /// Negotiates a live session token.
 pub(crate) fn sign_in(agent: &Agent, consumer: &Consumer, token: &AccessToken) -> Result<LiveSessionToken, Failure> {
     let exchange = with_context(|cx| consumer.unlock(cx, token)?.live_session_token(consumer, cx))?;
-    Ok(send(agent, exchange)?)
+    let live_session_token = send(agent, exchange)?;
+    hide(&live_session_token);
+    Ok(live_session_token)
+}
+
+/// Keeps the live session token out of everything that is written but for what is asked to show it.
+pub(crate) fn hide(token: &LiveSessionToken) {
+    hidden::add(&Zeroizing::new(STANDARD.encode(token.secret().expose())));
 }
 
 /// Calls `work` with the present moment and the machine's random bytes.

@@ -112,6 +112,7 @@ fn negotiate(
             report.error(LIVE_SESSION_TOKEN, &error.to_string(), &advice::on_refusal(&error, findings))?;
         }
         Ok(Ok(token)) => {
+            sign_in::hide(&token);
             let until = token.expires_at().map_or_else(String::new, |moment| format!("; it expires at {moment}"));
             report.ok(LIVE_SESSION_TOKEN, &format!("negotiated{until}"))?;
             report.ok(PROOF, "the broker proved that it has the same one")?;

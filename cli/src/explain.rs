@@ -13,7 +13,8 @@ use crate::{
     arguments::{QueryPolicyArguments, RequestArguments},
     credentials::BundleArguments,
     failure::Failure,
-    output::{self, Format},
+    hidden,
+    output::{self, Format, Shown},
     sign, standard_input,
 };
 
@@ -74,8 +75,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     match format {
         Format::Json => output::print_json(&json!({ "explanation": explanation, "comparison": comparison })),
         Format::Text => match comparison {
-            Some(comparison) => output::print_line(&format!("{explanation}\n\n{comparison}")),
-            None => output::print_line(&explanation.to_string()),
+            Some(comparison) => output::print(&Shown::lines(&format!("{explanation}\n\n{comparison}"))),
+            None => output::print(&Shown::lines(&explanation.to_string())),
         },
     }
 }
@@ -86,6 +87,7 @@ fn consumer(arguments: &Arguments, url: &Uri) -> Result<(Consumer, String), Fail
         None => (Consumer::builder("CONSUMERKEY"), "access-token".to_owned()),
         Some(path) => {
             let bundle = BundleArguments::at(path).read()?;
+            hidden::add(bundle.consumer_key());
             let token =
                 bundle.access_token()?.map_or_else(|| "access-token".to_owned(), |token| token.token().to_owned());
             (bundle.keyless_consumer_builder(), token)

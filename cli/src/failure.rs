@@ -2,36 +2,44 @@
 
 use std::process::ExitCode;
 
-use ibkr_oauth::{Error, ErrorKind};
-use serde_json::json;
+use ibkr_oauth::{Error, ErrorKind, diagnose::Cause};
+use serde_json::{Map, Value};
 
-use crate::output::{self, Format, Palette, Tone, one_line};
+use crate::output::{self, Format, Palette, Shown, Tone};
 
 /// Why the program ends without success.
 pub(crate) struct Failure {
     what: String,
     remedy: String,
     status: u8,
+    /// What programs are told beside the two lines.
+    details: Map<String, Value>,
 }
 
 impl Failure {
     /// The broker or the network said no.
     pub(crate) fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), remedy: remedy.into(), status: 1 }
+        Self { what: what.into(), remedy: remedy.into(), status: 1, details: Map::new() }
     }
 
     /// The command line or the bundle cannot be used.
     pub(crate) fn usage(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), remedy: remedy.into(), status: 2 }
+        let kind = ErrorKind::Config.name().into();
+        Self { status: 2, details: Map::from_iter([("kind".to_owned(), kind)]), ..Self::refused(what, remedy) }
     }
 
     /// All was said already, on standard output.
     pub(crate) fn reported() -> Self {
-        Self { what: String::new(), remedy: String::new(), status: 1 }
+        Self::refused("", "")
     }
 
     pub(crate) fn with_remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: remedy.into(), ..self }
+    }
+
+    /// With what is known of this error.
+    pub(crate) fn about(self, error: &Error) -> Self {
+        Self { details: details(error), ..self }
     }
 
     pub(crate) fn what(&self) -> &str {
@@ -43,25 +51,47 @@ impl Failure {
     }
 
     pub(crate) fn report(self, format: Format) -> ExitCode {
-        let (what, remedy) = (one_line(&self.what), one_line(&self.remedy));
+        let Self { what, remedy, status, details } = self;
         match format {
             _ if what.is_empty() => {}
-            Format::Json => output::print_note(&json!({ "error": what, "try": remedy }).to_string()),
+            Format::Json => output::note_json(&object(&what, &remedy, details)),
             Format::Text => {
                 let palette = Palette::of_stderr();
-                let (error, hint) = (palette.paint(Tone::Bad, "error:"), palette.paint(Tone::Good, "try:"));
-                output::print_note(&format!("{error} {what}\n{hint} {remedy}"));
+                let line = |tone, word, text: &str| palette.paint(tone, word).then(&Shown::line(&format!(" {text}")));
+                output::note(&line(Tone::Bad, "error:", &what));
+                output::note(&line(Tone::Good, "try:", &remedy));
             }
         }
-        ExitCode::from(self.status)
+        ExitCode::from(status)
     }
+}
+
+/// The error as one JSON object: `error`, `try`, and `kind`, `stage`, `status` and `cause` where they are known.
+pub(crate) fn json(error: &Error) -> Value {
+    object(&error.to_string(), error.remedy(), details(error))
+}
+
+fn object(what: &str, remedy: &str, details: Map<String, Value>) -> Value {
+    let lines = [("error", what), ("try", remedy)].map(|(name, text)| (name.to_owned(), Value::from(text)));
+    Value::Object(lines.into_iter().chain(details).collect())
+}
+
+fn details(error: &Error) -> Map<String, Value> {
+    let details = [
+        ("kind", Some(Value::from(error.kind().name()))),
+        ("stage", Some(Value::from(error.stage().to_string()))),
+        ("status", error.status().map(|status| Value::from(status.as_u16()))),
+        ("cause", error.cause().map(Cause::name).map(Value::from)),
+    ];
+    details.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error.kind() {
+        let failure = match error.kind() {
             ErrorKind::Config | ErrorKind::Key => Self::usage(error.to_string(), error.remedy()),
             _ => Self::refused(error.to_string(), error.remedy()),
-        }
+        };
+        failure.about(&error)
     }
 }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     failure::Failure,
     files::{self, Readers},
-    output::{self, Format, Palette, Tone},
+    output::{self, Format, Palette, Shown, Tone},
 };
 
 mod dice;
@@ -36,6 +36,9 @@ const PRIVATE_ENCRYPTION: &str = "private_encryption.pem";
 const PUBLIC_SIGNATURE: &str = "public_signature.pem";
 const PUBLIC_ENCRYPTION: &str = "public_encryption.pem";
 const DH_PARAMETERS: &str = "dhparam.pem";
+
+/// What is said of a private key.
+const SECRET: &str = "keep secret:";
 
 /// The arguments of `keygen`.
 #[derive(Args)]
@@ -89,20 +92,20 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         })),
         Format::Text => {
             let group = if arguments.fresh_group { "a safe prime of your own" } else { "group 14 of RFC 3526" };
-            output::print_bytes(instructions(folder, &signature, &encryption, group).as_bytes())
+            let text = instructions(folder, &signature, &encryption, group);
+            output::print(&Shown::lines(text.trim_end()).with_tone(Palette::of_stdout(), Tone::Doubtful, SECRET))
         }
     }
 }
 
 fn instructions(folder: &Path, signature: &Pair, encryption: &Pair, group: &str) -> String {
-    let palette = Palette::of_stdout();
-    let (folder, secret) = (folder.display(), palette.paint(Tone::Doubtful, "keep secret:"));
+    let folder = folder.display();
     let (signs, opens) = (&signature.fingerprint, &encryption.fingerprint);
     format!(
         r#"Wrote to {folder}:
 
-  {PRIVATE_SIGNATURE}   {secret} it signs your requests
-  {PRIVATE_ENCRYPTION}  {secret} it opens the access token's secret
+  {PRIVATE_SIGNATURE}   {SECRET} it signs your requests
+  {PRIVATE_ENCRYPTION}  {SECRET} it opens the access token's secret
   {PUBLIC_SIGNATURE}    SHA-256 {signs}
   {PUBLIC_ENCRYPTION}   SHA-256 {opens}
   {DH_PARAMETERS}             2048 bits, generator 2: {group}

@@ -4,12 +4,10 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    clippy::print_stdout,
-    clippy::print_stderr,
     reason = "the library does no input and output of its own; this program does it in its place"
 )]
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +20,7 @@ mod doctor;
 mod explain;
 mod failure;
 mod files;
+mod hidden;
 mod keygen;
 mod no_proxy;
 mod output;
@@ -34,6 +33,10 @@ mod simulate;
 mod standard_input;
 mod stop;
 mod token;
+mod wrong_arguments;
+
+#[cfg(all(test, unix))]
+mod broken_inputs;
 
 use output::Format;
 
@@ -91,10 +94,23 @@ To begin with:
 
 Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `doctor`
 found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
-what happened, and what to try. Colours are used on a terminal, unless NO_COLOR is set."#;
+what happened, and what to try; with `--output json` it is an object with `error`, `try`, and where they are known `kind`,
+`stage`, `status` and `cause`. Colours are used on a terminal, unless NO_COLOR is set.
+
+What others write is shown without the bundle's credentials, and with its invisible characters escaped."#;
 
 fn main() -> ExitCode {
-    let CommandLine { output, command } = CommandLine::parse();
+    let status = run(&env::args_os().collect::<Vec<_>>());
+    hidden::forget();
+    status
+}
+
+/// Runs the program with these arguments, its name first.
+fn run(arguments: &[OsString]) -> ExitCode {
+    let CommandLine { output, command } = match CommandLine::try_parse_from(arguments) {
+        Ok(command_line) => command_line,
+        Err(error) => return wrong_arguments::report(&error, arguments),
+    };
     let format = output.unwrap_or_default();
     let result = match command {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),

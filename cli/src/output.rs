@@ -1,15 +1,24 @@
-//! Writing to standard output and standard error without ever panicking.
+//! The only place that writes to standard output and standard error. It never panics, shows no credential of the
+//! bundle's, and hands no terminal what others wrote to control it.
+//!
+//! - What is said to people, as text or in JSON, is a [`Shown`]: credentials are hidden, and invisible characters are
+//!   visible escapes.
+//! - What is data for a program ([`print_data`], [`print_body`]) keeps its characters: JSON has escapes of its own, and
+//!   bytes that are piped on are not ours to change. Credentials are hidden there too: whoever asked for a reply did not
+//!   ask for what she already has, and replies are pasted in forums.
+//! - What is a credential and was asked for by name is printed by [`print_credential`] alone.
 
 use std::{
     env,
+    fmt::Write as _,
     io::{self, ErrorKind, IsTerminal, Write},
-    sync::OnceLock,
 };
 
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::StyledStr};
+use ibkr_oauth::diagnose::{escape_invisible, is_invisible};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, hidden};
 
 /// How results and errors are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -21,8 +30,106 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Writes the bytes to standard output, and nothing else. That nobody reads on is no failure.
-pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+/// A text that may be shown.
+pub(crate) struct Shown(String);
+
+impl Shown {
+    /// The text in one line.
+    pub(crate) fn line(text: &str) -> Self {
+        Self(one_line(text))
+    }
+
+    /// A text whose lines are ours, whatever stands in them.
+    pub(crate) fn lines(text: &str) -> Self {
+        Self(hidden::hide(text).split('\n').map(escape_invisible).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// With this after it.
+    pub(crate) fn then(mut self, more: &Self) -> Self {
+        self.0.push_str(&more.0);
+        self
+    }
+
+    /// With these words in this tone, wherever they stand.
+    pub(crate) fn with_tone(self, palette: Palette, tone: Tone, words: &str) -> Self {
+        Self(self.0.replace(words, &palette.paint(tone, words).0))
+    }
+}
+
+/// The text as it may be shown, in one line.
+pub(crate) fn one_line(text: &str) -> String {
+    escape_invisible(&hidden::hide(text)).into_owned()
+}
+
+/// Writes the line to standard output.
+pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
+    print(&Shown::line(line))
+}
+
+/// Writes the text and a line end to standard output.
+pub(crate) fn print(text: &Shown) -> Result<(), Failure> {
+    to_stdout(format!("{}\n", text.0).as_bytes())
+}
+
+/// Writes a JSON object for people and programs to standard output, in one line.
+pub(crate) fn print_json(value: &Value) -> Result<(), Failure> {
+    to_stdout(json_line(&with_texts(value, &one_line)).as_bytes())
+}
+
+/// Writes a JSON object with data of others to standard output, in one line. Their texts stay what they were.
+pub(crate) fn print_data(value: &Value) -> Result<(), Failure> {
+    to_stdout(json_line(&with_texts(value, &|text| hidden::hide(text).into_owned())).as_bytes())
+}
+
+/// Writes bytes of others to standard output: as they are, and on a terminal as text in which nothing controls it.
+pub(crate) fn print_body(bytes: &[u8]) -> Result<(), Failure> {
+    if io::stdout().is_terminal() {
+        return to_stdout(Shown::lines(&String::from_utf8_lossy(bytes)).0.as_bytes());
+    }
+    to_stdout(&hidden::hide_bytes(bytes))
+}
+
+/// Writes to standard output what has a credential in it, and was asked for because of that.
+pub(crate) fn print_credential(text: &str) -> Result<(), Failure> {
+    to_stdout(text.as_bytes())
+}
+
+/// Writes the help to standard output, which has nothing in it of others.
+pub(crate) fn print_help(help: &StyledStr) -> Result<(), Failure> {
+    let text = if Palette::of_stdout().0 { help.ansi().to_string() } else { help.to_string() };
+    to_stdout(text.as_bytes())
+}
+
+/// Writes a line to standard error, where there is one.
+pub(crate) fn print_note(line: &str) {
+    note(&Shown::line(line));
+}
+
+/// Writes the text and a line end to standard error, where there is one.
+pub(crate) fn note(text: &Shown) {
+    to_stderr(format!("{}\n", text.0).as_bytes());
+}
+
+/// Writes a JSON object to standard error, in one line.
+pub(crate) fn note_json(value: &Value) {
+    to_stderr(json_line(&with_texts(value, &one_line)).as_bytes());
+}
+
+/// Replaces the line on the terminal that somebody looks at while waiting, by nothing in the end; elsewhere does nothing.
+pub(crate) fn show_progress(line: &str) {
+    if io::stderr().is_terminal() {
+        to_stderr(format!("\r\u{1b}[K{}", one_line(line)).as_bytes());
+    }
+}
+
+/// That nobody reads on is no failure.
+fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    #[cfg(test)]
+    {
+        captured(0, bytes);
+        return Ok(());
+    }
+    #[cfg_attr(test, expect(unreachable_code, reason = "a test looks at what would be written"))]
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -32,40 +139,51 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard output.
-pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
-    print_bytes(format!("{line}\n").as_bytes())
-}
-
-/// Writes a JSON object to standard output, in one line.
-pub(crate) fn print_json(value: &Value) -> Result<(), Failure> {
-    print_line(&value.to_string())
-}
-
-/// Writes a line to standard error, where there is one.
-pub(crate) fn print_note(line: &str) {
+fn to_stderr(bytes: &[u8]) {
+    #[cfg(test)]
+    return captured(1, bytes);
+    #[cfg_attr(test, expect(unreachable_code, reason = "a test looks at what would be written"))]
     // There is no other place to report a failure to.
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = io::stderr().lock().write_all(bytes);
 }
 
-/// The access token, which the broker's words may name.
-static HIDDEN: OnceLock<String> = OnceLock::new();
+/// What was written to standard output and to standard error, in tests.
+#[cfg(test)]
+pub(crate) static CAPTURED: std::sync::Mutex<[Vec<u8>; 2]> = std::sync::Mutex::new([Vec::new(), Vec::new()]);
 
-/// Keeps the access token out of all that [`one_line`] makes.
-pub(crate) fn hide(access_token: &str) {
-    if !access_token.is_empty() {
-        // There is one bundle, so that the first one is the only one.
-        let _ = HIDDEN.set(access_token.to_owned());
+#[cfg(test)]
+fn captured(stream: usize, bytes: &[u8]) {
+    let mut captured = CAPTURED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    captured.iter_mut().skip(stream).take(1).for_each(|written| written.extend_from_slice(bytes));
+}
+
+/// The value with each text in it, names included, changed.
+fn with_texts(value: &Value, change: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(text)),
+        Value::Array(values) => values.iter().map(|value| with_texts(value, change)).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (change(name), with_texts(value, change))).collect())
+        }
+        other => other.clone(),
     }
 }
 
-/// The text in one line, with nothing in it that a terminal would obey, and without the access token.
-pub(crate) fn one_line(text: &str) -> String {
-    let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    match HIDDEN.get() {
-        Some(access_token) => text.replace(access_token.as_str(), "[hidden]"),
-        None => text,
+/// The value in a line of JSON, in which no character is invisible: JSON itself lets most of them through.
+fn json_line(value: &Value) -> String {
+    let mut line = String::new();
+    for char in value.to_string().chars() {
+        if is_invisible(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                // Writing into a text cannot fail.
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        } else {
+            line.push(char);
+        }
     }
+    line.push('\n');
+    line
 }
 
 /// Colours, where they are wanted: on a terminal, unless `NO_COLOR` is set.
@@ -90,9 +208,10 @@ impl Palette {
         Self(io::stderr().is_terminal() && is_allowed())
     }
 
-    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> Shown {
+        let text = one_line(text);
         if !self.0 {
-            return text.to_owned();
+            return Shown(text);
         }
         let code = match tone {
             Tone::Good => "32",
@@ -100,7 +219,7 @@ impl Palette {
             Tone::Bad => "1;31",
             Tone::Strong => "1",
         };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        Shown(format!("\u{1b}[{code}m{text}\u{1b}[0m"))
     }
 }
 

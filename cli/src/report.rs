@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     failure::Failure,
-    output::{self, Format, Palette, Tone, one_line},
+    output::{self, Format, Palette, Shown, Tone, one_line},
 };
 
 /// One thing that was looked at.
@@ -67,21 +67,21 @@ impl Report {
     pub(crate) fn add(&mut self, check: Check) -> Result<(), Failure> {
         let written = match self.format {
             Format::Json => Ok(()),
-            Format::Text => output::print_bytes(self.lines(&check).as_bytes()),
+            Format::Text => output::print(&self.lines(&check)),
         };
         self.checks.push(check);
         written
     }
 
-    fn lines(&self, Check { subject, severity, message, remedy }: &Check) -> String {
+    fn lines(&self, Check { subject, severity, message, remedy }: &Check) -> Shown {
         let tone = match severity {
             Severity::Ok => Tone::Good,
             Severity::Warning => Tone::Doubtful,
             _ => Tone::Bad,
         };
         let mark = self.palette.paint(tone, &format!("{severity:<7}"));
-        let below = remedy.as_ref().map_or_else(String::new, |remedy| format!("{:<7}  {:<19}  -> {remedy}\n", "", ""));
-        format!("{mark}  {subject:<19}  {message}\n{below}")
+        let below = remedy.as_ref().map_or_else(String::new, |remedy| format!("\n{:<7}  {:<19}  -> {remedy}", "", ""));
+        mark.then(&Shown::lines(&format!("  {subject:<19}  {message}{below}")))
     }
 
     pub(crate) fn has_error(&self) -> bool {
@@ -103,7 +103,9 @@ impl Report {
     pub(crate) fn finish(self, otherwise: &str) -> Result<(), Failure> {
         let next = self.next_step().unwrap_or(otherwise);
         match self.format {
-            Format::Text => output::print_line(&format!("{} {next}", self.palette.paint(Tone::Strong, "next:")))?,
+            Format::Text => {
+                output::print(&self.palette.paint(Tone::Strong, "next:").then(&Shown::line(&format!(" {next}"))))?;
+            }
             Format::Json => output::print_json(&json!({
                 "severity": self.severity(),
                 "findings": self.checks,

@@ -28,8 +28,10 @@ use crate::{
 /// The arguments of `request`.
 #[derive(Args)]
 #[command(after_help = "\
-The body of the reply goes to standard output, byte for byte, and its status line to standard error. With
-`--output json` both are one object, {\"status\":…,\"headers\":{…},\"body\":…}, the body parsed where it is JSON.
+The body of the reply goes to standard output, byte for byte, and its status line to standard error; on a terminal,
+invisible characters in it are escaped. With `--output json` both are one object,
+{\"status\":…,\"headers\":{…},\"body\":…}, the body parsed where it is JSON. A credential of the bundle's in it is
+[hidden].
 
 Examples:
   ibkr-oauth request --bundle bundle.json GET /portfolio/accounts
@@ -108,11 +110,11 @@ fn print(response: &Response<Bytes>, format: Format) -> Result<(), Failure> {
         }
         let body = serde_json::from_slice(response.body())
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(response.body())));
-        return output::print_json(&json!({ "status": status.as_u16(), "headers": headers, "body": body }));
+        return output::print_data(&json!({ "status": status.as_u16(), "headers": headers, "body": body }));
     }
     let reason = status.canonical_reason().unwrap_or_default();
     output::print_note(format!("{:?} {} {reason}", response.version(), status.as_u16()).trim_end());
-    output::print_bytes(response.body())
+    output::print_body(response.body())
 }
 
 fn build(method: &Method, url: &Uri, media_type: Option<HeaderValue>, body: Bytes) -> Request<Bytes> {
@@ -165,5 +167,5 @@ fn explain(error: &Error, opened: bool) -> Failure {
         (false, _) => error.remedy(),
     };
     // The reply was understood, so the command line and the bundle are not at fault whatever the status.
-    Failure::refused(error.to_string(), remedy)
+    Failure::refused(error.to_string(), remedy).about(error)
 }

@@ -13,8 +13,8 @@ use crate::{
     arguments::QueryPolicyArguments,
     connection::ConnectionArguments,
     credentials::{self, BundleArguments},
-    failure::Failure,
-    output::{self, Format, one_line},
+    failure::{self, Failure},
+    output::{self, Format},
     stop,
 };
 
@@ -99,7 +99,7 @@ fn print(event: &SessionEvent, format: Format) -> Result<(), Failure> {
     let (name, text, details) = describe(event);
     let now = credentials::now().to_string();
     match format {
-        Format::Text => output::print_line(&format!("{now} {}", one_line(&text))),
+        Format::Text => output::print_line(&format!("{now} {text}")),
         Format::Json => output::print_json(&json!({ "at": now, "event": name, "text": text, "details": details })),
     }
 }
@@ -120,7 +120,7 @@ fn describe(event: &SessionEvent) -> (&'static str, String, Value) {
         SessionEvent::Failed { error, retry_at } => (
             "failed",
             format!("{error}; next attempt at {retry_at}; {}", error.remedy()),
-            json!({ "error": error.to_string(), "try": error.remedy(), "retry_at": retry_at.to_string() }),
+            with(failure::json(error), "retry_at", &retry_at.to_string()),
         ),
         SessionEvent::Displaced { retry_at } => (
             "displaced",
@@ -150,10 +150,18 @@ fn describe(event: &SessionEvent) -> (&'static str, String, Value) {
             if *logged_out { "closed, and logged out" } else { "closed, without a confirmed logout" }.to_owned(),
             json!({ "logged_out": logged_out }),
         ),
-        SessionEvent::GaveUp { error } => ("gave-up", gave_up(error), json!({ "error": error.to_string() })),
+        SessionEvent::GaveUp { error } => ("gave-up", gave_up(error), failure::json(error)),
         // Nothing here makes them, and none of them holds a secret.
         other => ("other", format!("{other:?}"), Value::Null),
     }
+}
+
+/// The object with one more field.
+fn with(mut object: Value, name: &str, value: &str) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.insert(name.to_owned(), value.into());
+    }
+    object
 }
 
 fn gave_up(error: &Error) -> String {

@@ -10,6 +10,7 @@ use crate::{
     arguments::{QueryPolicyArguments, RequestArguments},
     credentials::{self, BundleArguments},
     failure::Failure,
+    hidden,
     output::{self, Format},
     standard_input,
 };
@@ -54,14 +55,15 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let access_token = credentials::access_token(&bundle)?;
     let given = &arguments.live_session_token;
     let live_session_token = decode(&standard_input::given(given, "a live session token", LONGEST_TOKEN, COPY_AGAIN)?)?;
+    hidden::add(&STANDARD.encode(live_session_token.expose()));
     let signer = Signer::from_stored(&consumer, access_token.token(), &live_session_token)?;
     let (parts, form) = arguments.request.read()?;
     let (nonce, timestamp) = attempt(arguments.nonce.as_deref(), arguments.timestamp)?;
     let signature = signer.sign_with(&parts, form.as_deref(), &nonce, timestamp)?;
     let header = String::from_utf8_lossy(signature.authorization.as_bytes());
     match format {
-        Format::Text => output::print_line(&header),
-        Format::Json => output::print_json(&json!({ "authorization": header })),
+        Format::Text => output::print_credential(&format!("{header}\n")),
+        Format::Json => output::print_credential(&format!("{}\n", json!({ "authorization": header }))),
     }
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 }
 
 /// A broker at this base URL, and the access token of its one consumer.
-fn open_account(base_url: &str, query_policy: QueryPolicy) -> Result<(Broker, AccessToken), Failure> {
+pub(crate) fn open_account(base_url: &str, query_policy: QueryPolicy) -> Result<(Broker, AccessToken), Failure> {
     let unusable = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("the broker cannot be simulated: {error}"), "give another `--listen`")
     };
@@ -155,16 +155,15 @@ impl Simulation {
         let refused = broker.refused();
         let response = with_context(|cx| broker.handle(cx, &request));
         if let Some(refusal) = broker.refusals().last().filter(|_| broker.refused() > refused) {
-            output::print_note(&match self.format {
-                Format::Text => format!("refused: {refusal}"),
-                Format::Json => json!({
+            match self.format {
+                Format::Text => output::print_note(&format!("refused: {refusal}")),
+                Format::Json => output::note_json(&json!({
                     "refused": refusal.subject(),
                     "reason": format!("{:?}", refusal.reason()),
                     "detail": refusal.to_string(),
                     "expected_base_string": refusal.expected_base_string(),
-                })
-                .to_string(),
-            });
+                })),
+            }
         }
         response.extensions().get::<Dropped>().is_none().then_some(response)
     }

@@ -37,8 +37,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let expires_at = token.expires_at().map_or_else(|| "null".to_owned(), |moment| format!("\"{moment}\""));
     let base64 = Zeroizing::new(STANDARD.encode(token.secret().expose()));
     if format == Format::Text {
-        return output::print_bytes(Zeroizing::new(format!("{}\n", *base64)).as_bytes());
+        return output::print_credential(&Zeroizing::new(format!("{}\n", *base64)));
     }
     let object = Zeroizing::new(format!("{{\"live_session_token\":\"{}\",\"expires_at\":{expires_at}}}\n", *base64));
-    output::print_bytes(object.as_bytes())
+    output::print_credential(&object)
 }

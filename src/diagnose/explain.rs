@@ -5,7 +5,7 @@ use std::fmt;
 use http::{Method, Uri, request::Parts};
 use serde::Serialize;
 
-use super::mask;
+use super::mask::{self, Mask};
 use crate::{
     consumer::{QueryPolicy, uri_error},
     error::{Error, Stage},
@@ -66,8 +66,9 @@ pub struct ExplainedParameter {
 
 /// How a request is signed.
 ///
-/// `Display` and `Serialize` hide the consumer key (but for its beginning), tokens, the signature and the secret that is
-/// prepended to the base string of a live session token's request. [`base_string`](Self::base_string) is whole, but for
+/// `Display`, `Debug` and `Serialize` hide the consumer key (but for its beginning), tokens, the signature and the secret
+/// that is prepended to the base string of a live session token's request; and whatever could be one of them, where the
+/// header is broken. [`base_string`](Self::base_string) is whole, but for
 /// that secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Explanation {
@@ -79,6 +80,7 @@ pub struct Explanation {
     prepended: bool,
     header: String,
     slips: Vec<Slip>,
+    mask: Mask,
 }
 
 impl Explanation {
@@ -95,7 +97,8 @@ impl Explanation {
     ) -> Result<Self, Error> {
         let signature = signer.sign_with(parts, form, nonce, timestamp)?;
         let header = String::from_utf8_lossy(signature.authorization.as_bytes());
-        Self::of_signed(&parts.method, &parts.uri, &header, form, signer.consumer().query_policy())
+        let mask = Mask::of_request(&parts.uri, form).with_nonce(Some(nonce));
+        Self::with_mask(&parts.method, &parts.uri, &header, form, signer.consumer().query_policy(), mask)
     }
 
     /// How a request must have been signed that has this `Authorization` header, by this or by another client. The request
@@ -113,7 +116,21 @@ impl Explanation {
         form: Option<&[u8]>,
         policy: QueryPolicy,
     ) -> Result<Self, Error> {
+        Self::with_mask(method, uri, authorization, form, policy, Mask::of_request(uri, form))
+    }
+
+    fn with_mask(
+        method: &Method,
+        uri: &Uri,
+        authorization: &str,
+        form: Option<&[u8]>,
+        policy: QueryPolicy,
+        mut mask: Mask,
+    ) -> Result<Self, Error> {
         let read = header::read(authorization)?;
+        for (name, value) in &read.parameters {
+            mask.learn(name, value);
+        }
         let signed: Vec<(&str, &str)> = read
             .parameters
             .iter()
@@ -122,18 +139,19 @@ impl Explanation {
             .collect();
         let base_string = policy.base_string(method, uri, &signed, form).map_err(|error| uri_error(STAGE, error))?;
         let base_uri = BaseUri::new(uri).map_err(|error| uri_error(STAGE, error))?;
-        let parameters = parameters(uri, &read.parameters, form, policy);
+        let parameters = parameters(uri, &read.parameters, form, policy, &mask);
         let mut slips = read.slips;
         slips.extend(slip::of_parameters(&read.parameters));
         Ok(Self {
             method: method.as_str().to_owned(),
-            base_uri: base_uri.to_string(),
+            base_uri: mask.uri(&base_uri.to_string()),
             policy,
             parameters,
             base_string,
             prepended: uri.path().ends_with("/oauth/live_session_token"),
-            header: header::masked(&read.parameters),
+            header: header::masked(&read.parameters, &mask),
             slips,
+            mask,
         })
     }
 
@@ -171,13 +189,13 @@ impl Explanation {
     /// Tells what another client's base string for the same request has otherwise.
     #[must_use]
     pub fn compare(&self, other: &str) -> Comparison {
-        compare::against(&self.base_string, Some(self.prepended), other)
+        compare::against(&self.base_string, Some(self.prepended), other, &self.mask)
     }
 
     /// The base string with its credentials hidden.
     fn masked_base_string(&self) -> String {
         let prepend = if self.prepended { "[the opened secret in hexadecimal]" } else { "" };
-        let masked = parse::BaseString::parse(&self.base_string).map(|parsed| parsed.masked());
+        let masked = parse::BaseString::parse(&self.base_string).map(|parsed| parsed.masked(&self.mask));
         format!("{prepend}{}", masked.unwrap_or_else(|| mask::HIDDEN.to_owned()))
     }
 }
@@ -188,33 +206,34 @@ fn parameters(
     header: &[(String, String)],
     form: Option<&[u8]>,
     policy: QueryPolicy,
+    mask: &Mask,
 ) -> Vec<ExplainedParameter> {
     let text = |bytes: &[u8]| mask::printable(&String::from_utf8_lossy(bytes));
     let wire = uri.query().unwrap_or_default();
     let sent = wire.split('&').filter(|pair| !pair.is_empty());
     let query = query_parameters(wire).zip(sent).map(|(parameter, sent)| {
-        let explained = explained(Origin::Query, &text(&parameter.name), &text(&parameter.value), policy);
+        let explained = explained(Origin::Query, &text(&parameter.name), &text(&parameter.value), policy, mask);
         match policy {
             QueryPolicy::RawPairs => {
-                ExplainedParameter { in_base_string: Some(as_sent(&explained.name, sent)), ..explained }
+                ExplainedParameter { in_base_string: Some(as_sent(&explained.name, sent, mask)), ..explained }
             }
             _ => explained,
         }
     });
     let form = form_parameters(form.unwrap_or_default())
-        .map(|parameter| explained(Origin::Form, &text(&parameter.name), &text(&parameter.value), policy));
-    let header = header.iter().map(|(name, value)| explained(Origin::Header, name, value, policy));
+        .map(|parameter| explained(Origin::Form, &text(&parameter.name), &text(&parameter.value), policy, mask));
+    let header = header.iter().map(|(name, value)| explained(Origin::Header, name, value, policy, mask));
     query.chain(form).chain(header).collect()
 }
 
-fn explained(origin: Origin, name: &str, value: &str, policy: QueryPolicy) -> ExplainedParameter {
-    let (name, value) = (mask::printable(name), mask::printable(&mask::value(name, value)));
-    let encoded_once = format!("{}={}", percent_encode(name.as_bytes()), mask::encoded(&value));
+fn explained(origin: Origin, name: &str, value: &str, policy: QueryPolicy, mask: &Mask) -> ExplainedParameter {
+    let (name, value) = (mask::printable(&mask.name(name)), mask::printable(&mask.value(name, value)));
+    let encoded_once = format!("{}={}", mask::encoded(&name), mask::encoded(&value));
     let in_base_string = match (origin, policy) {
         (Origin::Header, _) if name == "realm" || name == "oauth_signature" => None,
         (Origin::Query | Origin::Form, QueryPolicy::Omit | QueryPolicy::InUrl) => None,
         (_, QueryPolicy::RawPairs | QueryPolicy::DecodedOnce) => {
-            Some(format!("{}%3D{}", percent_encode(name.as_bytes()), mask::encoded(&value)))
+            Some(format!("{}%3D{}", mask::encoded(&name), mask::encoded(&value)))
         }
         _ => Some(mask::encoded(&encoded_once)),
     };
@@ -222,10 +241,10 @@ fn explained(origin: Origin, name: &str, value: &str, policy: QueryPolicy) -> Ex
 }
 
 /// What stands in the base string of a pair that is taken from the query as it was sent. `name` is the decoded name.
-fn as_sent(name: &str, pair: &str) -> String {
+fn as_sent(name: &str, pair: &str, mask: &Mask) -> String {
     match pair.split_once('=') {
         Some((sent, value)) => {
-            format!("{}%3D{}", percent_encode(sent.as_bytes()), mask::encoded(&mask::value(name, value)))
+            format!("{}%3D{}", percent_encode(sent.as_bytes()), mask::encoded(&mask.value(name, value)))
         }
         None => percent_encode(pair.as_bytes()),
     }

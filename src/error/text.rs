@@ -2,32 +2,25 @@
 
 use std::borrow::Cow;
 
+use super::invisible::{escape_invisible, is_invisible};
+
 /// The longest part of a response that an error keeps, in characters.
 const DETAIL_LIMIT: usize = 600;
 
 /// Cuts `text` to what an error keeps, and takes from it what could forge or garble a line of a log.
 pub(super) fn printable(text: &str) -> String {
-    let text = text.trim();
+    // No more than could be kept is looked at: the text may be a long one.
+    let start: String = text.trim().chars().take(DETAIL_LIMIT + 1).collect();
+    let text = escape_invisible(&start);
     if text.chars().nth(DETAIL_LIMIT).is_none() {
-        return text.chars().map(plain).collect();
+        return text.into_owned();
     }
-    text.chars().take(DETAIL_LIMIT - 1).map(plain).chain(['…']).collect()
+    text.chars().take(DETAIL_LIMIT - 1).chain(['…']).collect()
 }
 
 /// A text in which the words of others may stand: a key store's, a system's.
 pub(super) fn one_line(text: Cow<'static, str>) -> Cow<'static, str> {
-    if text.contains(is_garbling) { text.chars().map(plain).collect() } else { text }
-}
-
-fn plain(char: char) -> char {
-    if is_garbling(char) { ' ' } else { char }
-}
-
-/// Control characters, the line and paragraph separators, and what turns the direction of writing around (Unicode's
-/// `Bidi_Control`).
-pub(crate) fn is_garbling(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    if text.contains(is_invisible) { escape_invisible(&text).into_owned().into() } else { text }
 }
 
 /// Whether a text names a field whose value is secret: the session in quotes, since an error's words may be of one too.

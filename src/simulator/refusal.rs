@@ -2,7 +2,10 @@
 
 use std::{error, fmt};
 
-use crate::context::{EntropyError, Timestamp};
+use crate::{
+    context::{EntropyError, Timestamp},
+    error::escape_invisible,
+};
 
 /// Why a request, or a visit to the consent page, was refused. One reason for each check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,7 +184,7 @@ pub(super) struct Objection {
 impl Objection {
     pub(super) fn new(reason: RefusalReason, detail: impl Into<String>) -> Self {
         // What a client sends must not start a line of its own in a log.
-        let detail = detail.into().chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        let detail = escape_invisible(&detail.into()).into_owned();
         Self { reason, detail, base_string: None, prepended: false }
     }
 

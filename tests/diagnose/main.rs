@@ -10,6 +10,7 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
+mod broken_texts;
 mod catalogue;
 mod check;
 mod explain;

@@ -8,15 +8,11 @@ use ibkr_oauth::{
 use crate::{
     credentials,
     failure::Failure,
-    output,
     report::{Check, Report},
 };
 
 /// Checks the bundle, and adds what is found to the report.
 pub(super) fn check(bundle: &CredentialBundle, report: &mut Report) -> Result<Findings, Failure> {
-    if let Ok(Some(token)) = bundle.access_token() {
-        output::hide(token.token());
-    }
     let findings = credentials::with_context(|cx| diagnose::check(bundle, cx));
     for finding in findings.findings() {
         report.add(Check::from(finding))?;

@@ -1,7 +1,6 @@
 //! The search for a safe prime.
 
 use std::{
-    io::{self, IsTerminal, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +19,7 @@ use crypto_primes::{
 use ibkr_oauth::{Error, dh::DhGroup};
 
 use super::dice::Dice;
-use crate::{failure::Failure, stop};
+use crate::{failure::Failure, output, stop};
 
 const BITS: u32 = 2048;
 /// The time between two pictures of the spinner.
@@ -60,7 +59,7 @@ pub(super) fn find() -> Result<DhGroup, Failure> {
         }
     };
     done.store(true, Ordering::SeqCst);
-    spinner.clear();
+    output::show_progress("");
     result
 }
 
@@ -76,30 +75,19 @@ fn search(done: &AtomicBool) -> Option<U2048> {
 
 /// What turns on a terminal while somebody waits; elsewhere nothing.
 struct Spinner {
-    visible: bool,
     began: Instant,
     turns: usize,
 }
 
 impl Spinner {
     fn new() -> Self {
-        Self { visible: io::stderr().is_terminal(), began: Instant::now(), turns: 0 }
+        Self { began: Instant::now(), turns: 0 }
     }
 
     fn turn(&mut self) {
         self.turns = self.turns.wrapping_add(1);
-        if self.visible {
-            let picture = ["|", "/", "-", "\\"].into_iter().cycle().nth(self.turns % 4).unwrap_or_default();
-            let seconds = self.began.elapsed().as_secs();
-            let mut err = io::stderr().lock();
-            let _ = write!(err, "\r{picture} looking for a safe prime: {seconds} s (Ctrl-C cancels)");
-            let _ = err.flush();
-        }
-    }
-
-    fn clear(&self) {
-        if self.visible {
-            let _ = write!(io::stderr().lock(), "\r\u{1b}[K");
-        }
+        let picture = ["|", "/", "-", "\\"].into_iter().cycle().nth(self.turns % 4).unwrap_or_default();
+        let seconds = self.began.elapsed().as_secs();
+        output::show_progress(&format!("{picture} looking for a safe prime: {seconds} s (Ctrl-C cancels)"));
     }
 }

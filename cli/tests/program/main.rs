@@ -11,6 +11,8 @@
 
 #[cfg(unix)]
 mod authorize_listen;
+#[cfg(unix)]
+mod broken_inputs;
 mod callback_visits;
 mod command_line;
 #[cfg(unix)]
@@ -18,6 +20,7 @@ mod commands;
 mod doctor;
 #[path = "../../src/authorize/head.rs"]
 mod head;
+mod hostile_texts;
 #[path = "../../src/no_proxy.rs"]
 mod no_proxy;
 #[cfg(unix)]

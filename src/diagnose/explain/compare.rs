@@ -8,7 +8,7 @@ use super::{
     Slip,
     parse::{BaseString, Encoding},
 };
-use crate::diagnose::mask;
+use crate::diagnose::mask::Mask;
 
 mod pairs;
 mod text;
@@ -149,11 +149,15 @@ impl fmt::Display for Comparison {
 /// ```
 #[must_use]
 pub fn compare(expected: &str, found: &str) -> Comparison {
-    against(expected, None, found)
+    let mut mask = Mask::default();
+    for pair in [expected, found].into_iter().filter_map(BaseString::parse).flat_map(|parsed| parsed.pairs) {
+        mask.learn(&pair.key(), pair.value());
+    }
+    against(expected, None, found, &mask)
 }
 
 /// `prepended` says whether a secret belongs before the expected base string, where that is known without it.
-pub(super) fn against(expected: &str, prepended: Option<bool>, found: &str) -> Comparison {
+pub(super) fn against(expected: &str, prepended: Option<bool>, found: &str, mask: &Mask) -> Comparison {
     let (Some(ours), Some(theirs)) = (BaseString::parse(expected), BaseString::parse(found)) else {
         let differences = vec![Difference::new(Place::Whole, Slip::NotABaseString)];
         return Comparison { position: None, differences };
@@ -167,9 +171,9 @@ pub(super) fn against(expected: &str, prepended: Option<bool>, found: &str) -> C
         differences.push(Difference::new(Place::Method, slip).showing(Some(ours.method), Some(theirs.method)));
     }
     differences.extend(encoding_slip(ours.uri_encoding, theirs.uri_encoding, Place::Uri));
-    uri::compare(&ours, &theirs, &mut differences);
+    uri::compare(&ours, &theirs, mask, &mut differences);
     differences.extend(encoding_slip(ours.pairs_encoding, theirs.pairs_encoding, Place::Parameters));
-    pairs::compare(&ours, &theirs, &mut differences);
+    pairs::compare(&ours, &theirs, mask, &mut differences);
     // What differs only between two attempts says nothing about either.
     differences.sort_by_key(|difference| difference.slip == Slip::AnotherAttempt);
     let position = ours.text.bytes().zip(theirs.text.bytes()).position(|(ours, theirs)| ours != theirs);
@@ -204,12 +208,4 @@ fn encoding_slip(ours: Encoding, theirs: Encoding, place: Place) -> Option<Diffe
         (Encoding::Once, Encoding::Once) => return None,
     };
     Some(Difference::new(place, slip))
-}
-
-/// A name as it may be shown.
-fn shown_name(name: &str) -> String {
-    if name.len() > 40 {
-        return mask::HIDDEN.to_owned();
-    }
-    mask::printable(name)
 }

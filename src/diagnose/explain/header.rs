@@ -2,9 +2,9 @@
 
 use super::{STAGE, Slip};
 use crate::{
-    diagnose::mask,
+    diagnose::mask::{self, Mask},
     error::Error,
-    oauth1::{percent_decode_lossy as percent_decode, percent_encode},
+    oauth1::percent_decode_lossy as percent_decode,
 };
 
 /// A header's parameters, decoded, `realm` among them, in their order.
@@ -31,8 +31,7 @@ pub(super) fn read(text: &str) -> Result<Read, Error> {
     let mut read = Read { parameters: Vec::new(), slips: Vec::new() };
     for item in rest.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         let Some((name, value)) = item.split_once('=') else {
-            return Err(Error::config(STAGE, "the header is not a list of `name=\"value\"` with commas between")
-                .with_remedy("copy the whole header again"));
+            return Err(not_a_list(rest));
         };
         let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         if bare.is_none() {
@@ -40,11 +39,21 @@ pub(super) fn read(text: &str) -> Result<Read, Error> {
         }
         let (name, value) = (name.trim(), bare.unwrap_or(value.trim_matches('"')));
         // RFC 5849 encodes all values but the realm's.
+        // One that swallowed its neighbour.
+        if value.contains('"') || (name != "oauth_callback" && percent_decode(value).contains("oauth_")) {
+            return Err(not_a_list(rest));
+        }
         let decoded = if name == "realm" { value.to_owned() } else { percent_decode(value) };
         let decoded = if name == "oauth_signature" { read.signature(value, decoded) } else { decoded };
         read.parameters.push((percent_decode(name), decoded));
     }
     Ok(read)
+}
+
+fn not_a_list(rest: &str) -> Error {
+    let structure = mask::structure(rest);
+    Error::config(STAGE, format!("the header is not a list of `name=\"value\"` with commas between, but {structure}"))
+        .with_remedy("copy the whole header again, and see that a comma stands between its parameters")
 }
 
 impl Read {
@@ -68,12 +77,12 @@ impl Read {
 }
 
 /// The header as it ought to be written, credentials hidden.
-pub(super) fn masked(parameters: &[(String, String)]) -> String {
+pub(super) fn masked(parameters: &[(String, String)], mask: &Mask) -> String {
     let list: Vec<String> = parameters
         .iter()
         .map(|(name, value)| match name.as_str() {
-            "realm" => format!("realm=\"{value}\""),
-            _ => format!("{}=\"{}\"", percent_encode(name.as_bytes()), mask::encoded(&mask::value(name, value))),
+            "realm" => format!("realm=\"{}\"", mask.value(name, value)),
+            _ => format!("{}=\"{}\"", mask::encoded(&mask.name(name)), mask::encoded(&mask.value(name, value))),
         })
         .collect();
     format!("OAuth {}", list.join(", "))

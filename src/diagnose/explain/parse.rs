@@ -1,16 +1,11 @@
 //! Taking a base string apart, whoever made it, as long as it has the three parts of one.
 
-use std::borrow::Cow;
-
 use crate::{
-    diagnose::mask,
-    oauth1::{percent_decode_lossy as decode, percent_encode},
+    diagnose::mask::{self, Mask},
+    oauth1::percent_decode_lossy as decode,
 };
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"];
-
-/// The longest name without a value that is shown, in bytes.
-const LONGEST_FLAG: usize = 24;
 
 /// A base string in its parts.
 pub(super) struct BaseString<'a> {
@@ -58,13 +53,8 @@ impl Pair {
     }
 
     /// The pair as it may be shown.
-    pub(super) fn masked(&self) -> String {
-        // A long text without `=` is hardly a name.
-        if self.value.is_none() && self.name.len() > LONGEST_FLAG {
-            return mask::HIDDEN.to_owned();
-        }
-        let value = mask::value(&self.key(), self.value()).into_owned();
-        format!("{}={value}", self.name)
+    pub(super) fn masked(&self, mask: &Mask) -> String {
+        mask.pair(&self.name, self.value.as_deref())
     }
 }
 
@@ -102,19 +92,9 @@ impl<'a> BaseString<'a> {
     }
 
     /// The base string, without what stands before it, as it may be shown.
-    pub(super) fn masked(&self) -> String {
-        let pairs: Vec<String> = self
-            .pairs
-            .iter()
-            .map(|pair| {
-                let name = percent_encode(pair.name.as_bytes());
-                match &pair.value {
-                    Some(value) => format!("{name}%3D{}", mask::encoded(&mask::value(&pair.key(), value))),
-                    None => name,
-                }
-            })
-            .collect();
-        format!("{}&{}&{}", self.method, mask::encoded(&masked_uri(&self.uri)), pairs.join("%26"))
+    pub(super) fn masked(&self, mask: &Mask) -> String {
+        let pairs: Vec<String> = self.pairs.iter().map(|pair| mask::encoded(&pair.masked(mask))).collect();
+        format!("{}&{}&{}", self.method, mask::encoded(&mask.uri(&self.uri)), pairs.join("%26"))
     }
 }
 
@@ -132,17 +112,4 @@ fn split_method(head: &str) -> Option<(&str, &str)> {
         let (prepend, found) = head.split_at_checked(head.len().checked_sub(method.len())?)?;
         found.eq_ignore_ascii_case(method).then_some((prepend, found))
     })
-}
-
-/// A URI with the values of its query hidden where they are credentials.
-pub(super) fn masked_uri(uri: &str) -> Cow<'_, str> {
-    let Some((path, query)) = uri.split_once('?') else { return Cow::Borrowed(uri) };
-    let pairs: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) => format!("{name}={}", mask::value(name, value)),
-            None => pair.to_owned(),
-        })
-        .collect();
-    Cow::Owned(format!("{path}?{}", pairs.join("&")))
 }

@@ -6,10 +6,11 @@ use super::{
         parse::{BaseString, Pair},
         slip::in_milliseconds,
     },
-    Difference, Place, shown_name, text,
+    Difference, Place, text,
 };
+use crate::diagnose::mask::{self, Mask};
 
-pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, differences: &mut Vec<Difference>) {
+pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, differences: &mut Vec<Difference>) {
     let before = differences.len();
     let query_moved = differences.iter().any(|difference| {
         difference.place == Place::Uri && matches!(difference.slip, Slip::QueryInUrl | Slip::QueryNotInUrl)
@@ -21,7 +22,7 @@ pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, difference
         if query_moved && !is_protocol(&key) {
             continue;
         }
-        of_name(&key, ours, theirs, differences);
+        of_name(&key, ours, theirs, mask, differences);
     }
     if differences.len() > before {
         let all_of_query =
@@ -35,7 +36,7 @@ pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, difference
         }
     }
     if !query_moved && differences.iter().skip(before).all(|difference| difference.slip == Slip::AnotherAttempt) {
-        order(ours, theirs, differences);
+        order(ours, theirs, mask, differences);
     }
 }
 
@@ -48,13 +49,13 @@ fn is_of_query(place: &Place) -> bool {
 }
 
 /// The pairs of one name on both sides.
-fn of_name(key: &str, ours: &BaseString<'_>, theirs: &BaseString<'_>, differences: &mut Vec<Difference>) {
+fn of_name(key: &str, ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, differences: &mut Vec<Difference>) {
     let named = |pairs: &[Pair]| -> Vec<Pair> { pairs.iter().filter(|pair| pair.key() == key).cloned().collect() };
     let (all_ours, all_theirs) = (named(&ours.pairs), named(&theirs.pairs));
     let (missing, added) = (without(&all_ours, &all_theirs), without(&all_theirs, &all_ours));
-    let place = || Place::Parameter(shown_name(key));
+    let place = || Place::Parameter(mask::printable(&mask.name(key)));
     let mut add = |slip, expected: Option<&Pair>, found: Option<&Pair>| {
-        let (expected, found) = (expected.map(Pair::masked), found.map(Pair::masked));
+        let (expected, found) = (expected.map(|pair| pair.masked(mask)), found.map(|pair| pair.masked(mask)));
         differences.push(Difference::new(place(), slip).showing(expected.as_deref(), found.as_deref()));
     };
     let both = missing.len().min(added.len());
@@ -105,13 +106,13 @@ fn of_pair(key: &str, expected: &Pair, found: &Pair) -> Slip {
     }
 }
 
-fn order(ours: &BaseString<'_>, theirs: &BaseString<'_>, differences: &mut Vec<Difference>) {
+fn order(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, differences: &mut Vec<Difference>) {
     let keys = |base_string: &BaseString<'_>| base_string.pairs.iter().map(Pair::key).collect::<Vec<_>>();
     let same_pairs = without(&ours.pairs, &theirs.pairs).is_empty() && ours.pairs.len() == theirs.pairs.len();
     if keys(ours) != keys(theirs) || (same_pairs && ours.pairs != theirs.pairs) {
         let first =
             ours.pairs.iter().zip(&theirs.pairs).find(|(ours, theirs)| ours != theirs && ours.key() != theirs.key());
-        let (expected, found) = first.map(|(ours, theirs)| (ours.masked(), theirs.masked())).unzip();
+        let (expected, found) = first.map(|(ours, theirs)| (ours.masked(mask), theirs.masked(mask))).unzip();
         let difference = Difference::new(Place::Parameters, Slip::Order);
         differences.push(difference.showing(expected.as_deref(), found.as_deref()));
     } else if same_pairs && ours.pairs_encoding == theirs.pairs_encoding && ours.raw_pairs != theirs.raw_pairs {

@@ -1,12 +1,10 @@
 //! The second part of two base strings: the URL.
 
 use super::{
-    super::{
-        Slip,
-        parse::{BaseString, masked_uri},
-    },
+    super::{Slip, parse::BaseString},
     Difference, Place, text,
 };
+use crate::diagnose::mask::Mask;
 
 /// A URL in its parts, as it stands there.
 struct Parts<'a> {
@@ -38,9 +36,9 @@ impl<'a> Parts<'a> {
     }
 }
 
-pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, differences: &mut Vec<Difference>) {
+pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, differences: &mut Vec<Difference>) {
     let mut add = |slip| {
-        let (expected, found) = (masked_uri(&ours.uri), masked_uri(&theirs.uri));
+        let (expected, found) = (mask.uri(&ours.uri), mask.uri(&theirs.uri));
         differences.push(Difference::new(Place::Uri, slip).showing(Some(&expected), Some(&found)));
     };
     if ours.uri == theirs.uri {
