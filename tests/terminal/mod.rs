@@ -88,7 +88,8 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
     outcome(command(folder).args(arguments).output().unwrap())
 }
 
-fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
+/// What the finished program left behind.
+pub(crate) fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(!stderr.contains("panicked"), "{stderr}");
     Outcome { status: status.code().unwrap(), stdout, stderr }

@@ -1,6 +1,6 @@
 //! How the commands that connect do so.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use ureq::{
@@ -8,7 +8,7 @@ use ureq::{
     tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, reading};
 
 /// The arguments of every command that connects.
 #[derive(Args)]
@@ -27,11 +27,11 @@ impl ConnectionArguments {
             return Ok(Agent::new_with_defaults());
         };
         let shown = path.display();
-        let content = fs::read(path).map_err(|error| {
-            Failure::usage(format!("the certificate {shown} cannot be read: {error}"), "check the path")
+        let content = reading::file(path).map_err(|error| {
+            Failure::usage(format!("the certificate {shown} cannot be read: {error}"), error.remedy())
         })?;
         let mut certificates = Vec::new();
-        for item in parse_pem(&content) {
+        for item in parse_pem(content.bytes.expose()) {
             if let Ok(PemItem::Certificate(certificate)) = item {
                 certificates.push(certificate);
             }

@@ -22,6 +22,7 @@ mod failure;
 mod files;
 mod keygen;
 mod output;
+mod reading;
 mod report;
 mod request;
 mod session;
