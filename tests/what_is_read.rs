@@ -34,8 +34,7 @@ enum Reads {
     Certificate,
 }
 
-const ALL: [Reads; 5] =
-    [Reads::Bundle, Reads::SignatureKey, Reads::EncryptionKey, Reads::DhParams, Reads::Certificate];
+const ALL: [Reads; 5] = [Reads::Bundle, Reads::SignatureKey, Reads::EncryptionKey, Reads::DhParams, Reads::Certificate];
 
 fn bundle() -> Value {
     json!({

@@ -28,6 +28,7 @@ mod request;
 mod session;
 mod sign;
 mod simulate;
+mod simulated_account;
 mod standard_input;
 mod stop;
 mod token;

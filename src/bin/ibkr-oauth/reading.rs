@@ -135,9 +135,7 @@ fn is_pipe(_: FileType) -> bool {
 
 /// Does the work on a thread, since a pipe without a writer blocks even while it is opened. Where it takes too long, the
 /// thread is left to the end of the program, which is near then.
-fn in_time<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Unreadable> + Send + 'static,
-) -> Result<T, Unreadable> {
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> Result<T, Unreadable> + Send + 'static) -> Result<T, Unreadable> {
     let (sender, result) = mpsc::channel();
     thread::Builder::new().spawn(move || {
         // Where nobody waits any more, it took too long.

@@ -24,7 +24,7 @@ use crate::{
     credentials::with_context,
     failure::Failure,
     output::{self, Format},
-    stop,
+    simulated_account, stop,
 };
 
 mod faults;
@@ -35,7 +35,8 @@ mod server;
 #[derive(Args)]
 #[command(after_help = "\
 Writes DIR/bundle.json with everything that a client needs, and the keys as PEM files beside it: fixed keys for tests,
-which everybody knows. The first line on standard output is one JSON object:
+which everybody knows. What an earlier simulation wrote there is renewed; any other file of one of these names is left
+as it is, and then nothing is written. The first line on standard output is one JSON object:
 
   {\"address\":\"127.0.0.1:41234\",\"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
 
@@ -97,7 +98,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     for fault in &arguments.fault {
         broker.inject(fault.clone());
     }
-    let bundle = folder::write(arguments.out.as_deref(), &base_url, arguments.query_policy, &token)?;
+    let bundle =
+        folder::write(arguments.out.as_deref(), &simulated_account::bundle(&base_url, arguments.query_policy, &token))?;
     let simulation = Arc::new(Simulation { broker: Mutex::new(broker), format });
     thread::spawn(move || server::serve(&listener, &format!("http://{address}"), &simulation));
 

@@ -44,7 +44,9 @@ impl BundleFile {
             self.fields.set(name, value);
         }
         let text = serde_json::to_string_pretty(&self.fields).map(|text| Zeroizing::new(text + "\n"));
-        let written = text.map_err(io::Error::from).and_then(|text| files::replace(&self.path, text.as_bytes()));
+        let written =
+            text.map_err(io::Error::from).and_then(|text| files::replace(&self.path, text.as_bytes(), || true));
+        let written = written.map(drop);
         written.map_err(|error| cannot_write(&self.path, &error))
     }
 }
