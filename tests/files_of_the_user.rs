@@ -14,12 +14,12 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, symlink},
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use ibkr_oauth::simulator::test_keys;
 use serde_json::{Value, json};
-use terminal::{Folder, Outcome, Running, command, outcome, run_in};
+use terminal::{Folder, Outcome, Running, run_in, run_with_room};
 
 /// The names that `simulate` writes.
 const NAMES: [&str; 4] = ["private_signature.pem", "private_encryption.pem", "dhparam.pem", "bundle.json"];
@@ -179,16 +179,6 @@ fn an_earlier_simulation_is_renewed_and_all_else_is_left_alone() {
     folder.write("elsewhere/settings.json", r#"{"consumer_key":"MYCONSKEY"}"#);
     assert_simulates(&folder.0, "elsewhere");
     assert_eq!(all_in(&folder.0.join("elsewhere")).len(), 5);
-}
-
-/// Runs the program where no file may be longer than this, in blocks of 512 bytes: as on a disk that is full.
-fn run_with_room(folder: &Path, blocks: u32, arguments: &[&str]) -> Outcome {
-    // Without the trap, the signal ends the program before it can clean up.
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-    let program = command(folder).get_program().to_owned();
-    let mut shell = Command::new("sh");
-    shell.current_dir(folder).args(["-c", &script]).arg(program).args(arguments).stdin(Stdio::null());
-    outcome(shell.output().unwrap())
 }
 
 #[test]

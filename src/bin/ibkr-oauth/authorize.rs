@@ -8,7 +8,6 @@ use std::{
     thread,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{Callback, Consent, ErrorKind, Verifier, adapter::ureq::send, http::Uri};
 use serde_json::json;
@@ -30,7 +29,8 @@ use bundle_file::BundleFile;
 #[command(after_help = "\
 For third parties: first parties get their access token from the portal. Prints the page on which the user logs in and
 consents, waits until the browser is sent back, and writes `access_token` and `access_token_secret` into the bundle; all
-else in it stays as it is. The address that the browser was sent to may be pasted here whole, or only the verifier in it.
+else in it stays as it is, also what is changed meanwhile. Where that is impossible by then, the token goes into a new
+file. The address that the browser was sent to may be pasted here whole, or only the verifier in it.
 
 Examples:
   ibkr-oauth authorize --bundle bundle.json
@@ -63,8 +63,8 @@ enum Answer {
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    let file = BundleFile::open(arguments.bundle.path())?;
     let bundle = arguments.bundle.read_whole()?;
-    let file = BundleFile::read(arguments.bundle.path())?;
     let consumer = bundle.consumer()?;
     let agent = arguments.connection.agent()?;
     let (sender, answers) = mpsc::channel();
@@ -94,10 +94,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let verifier = wait(&consent, &answers, listens)?;
 
     let token = send(&agent, credentials::with_context(|cx| verifier.access_token(&consumer, cx))?)?;
-    file.write(&[
-        ("access_token", token.token().to_owned()),
-        ("access_token_secret", STANDARD.encode(token.encrypted_secret())),
-    ])?;
+    file.write(bundle.consumer_key(), &token)?;
     let path = arguments.bundle.path().display();
     match format {
         Format::Json => output::print_json(&json!({ "bundle": path.to_string(), "is_paper": token.is_paper() })),

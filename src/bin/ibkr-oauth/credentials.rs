@@ -13,7 +13,7 @@ use ibkr_oauth::{
 };
 use ureq::Agent;
 
-use crate::{failure::Failure, output, reading};
+use crate::{exposure, failure::Failure, output, reading};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -37,6 +37,7 @@ impl BundleArguments {
         let path = self.bundle.display();
         let content = reading::file(&self.bundle)
             .map_err(|error| Failure::usage(format!("the bundle {path} cannot be read: {error}"), error.remedy()))?;
+        exposure::check(&self.bundle, &content);
         let text = str::from_utf8(content.bytes.expose())
             .map_err(|_| Failure::usage(format!("the bundle {path} is not UTF-8"), "save it as UTF-8"))?;
         Ok(CredentialBundle::from_json(text)?)
@@ -49,10 +50,12 @@ impl BundleArguments {
         let resolved = self.read()?.resolve(|location| match location {
             KeyLocation::File(path) => {
                 let path = folder.join(path);
-                reading::file(&path).map(|content| content.bytes).map_err(|error| {
+                let content = reading::file(&path).map_err(|error| {
                     remedy = Some(error.remedy());
                     format!("{error} ({})", path.display())
-                })
+                })?;
+                exposure::check(&path, &content);
+                Ok(content.bytes)
             }
             elsewhere => fetch(elsewhere),
         });

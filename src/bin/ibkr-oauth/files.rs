@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, Metadata},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -98,9 +98,18 @@ pub(crate) fn replace(path: &Path, content: &[u8], is_unchanged: impl FnOnce() -
     Ok(true)
 }
 
-/// Whether a file could be [replaced](replace), for those who have something to lose then.
-pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
-    stage(path, b"", Readers::Owner).map(drop)
+/// Room on the disk for a file that is to be [replaced](replace) later. It has no name, and goes with the program.
+pub(crate) struct Reserve {
+    _file: File,
+}
+
+/// Keeps so many bytes of room beside a file, and sees to it that it could be replaced.
+pub(crate) fn reserve(path: &Path, length: u64) -> io::Result<Reserve> {
+    let mut file = tempfile::tempfile_in(folder_of(path))?;
+    keep_owner(&file, &fs::metadata(path)?)?;
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+    file.sync_all()?;
+    Ok(Reserve { _file: file })
 }
 
 /// Whether a file has other names, which [`replace`] would leave with its old content.
@@ -150,7 +159,10 @@ fn keep_owner(file: &File, old: &Metadata) -> io::Result<()> {
     if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
         return Ok(());
     }
-    fchown(file, Some(old.uid()), Some(old.gid()))
+    fchown(file, Some(old.uid()), Some(old.gid())).map_err(|error| {
+        let (user, group) = (old.uid(), old.gid());
+        io::Error::new(error.kind(), format!("its owner (user {user}, group {group}) cannot be kept: {error}"))
+    })
 }
 
 #[cfg(not(unix))]

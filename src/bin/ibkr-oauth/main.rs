@@ -18,6 +18,7 @@ mod credentials;
 mod doctor;
 mod examine;
 mod explain;
+mod exposure;
 mod failure;
 mod files;
 mod keygen;
@@ -32,6 +33,7 @@ mod simulated_account;
 mod standard_input;
 mod stop;
 mod token;
+mod warning;
 
 use output::Format;
 
@@ -96,6 +98,7 @@ what happened, and what to try. Colours are used on a terminal, unless NO_COLOR 
 fn main() -> ExitCode {
     let CommandLine { output, command } = CommandLine::parse();
     let format = output.unwrap_or_default();
+    warning::set_format(format);
     let result = match command {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
         Command::Request(arguments) => request::run(&arguments, format),

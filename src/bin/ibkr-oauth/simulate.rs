@@ -24,7 +24,7 @@ use crate::{
     credentials::with_context,
     failure::Failure,
     output::{self, Format},
-    simulated_account, stop,
+    simulated_account, stop, warning,
 };
 
 mod faults;
@@ -92,6 +92,12 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     };
     let listener = TcpListener::bind(arguments.listen).map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
+    if !address.ip().is_loopback() {
+        warning::warn(
+            &format!("whoever reaches {address} can use this simulator: everybody has its keys"),
+            "give `--listen 127.0.0.1:PORT` if only this machine needs it",
+        );
+    }
     let base_url = format!("http://{address}/v1/api");
 
     let (mut broker, token) = open_account(&base_url, arguments.query_policy)?;
