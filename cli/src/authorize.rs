@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::{Args, value_parser};
 use ibkr_oauth::{Callback, Consent, ErrorKind, Verifier, adapter::ureq::send, http::Uri};
 use serde_json::json;
@@ -25,17 +24,21 @@ use crate::{
 mod bundle_file;
 mod callback;
 mod head;
+mod heard;
 mod visit;
 
 use bundle_file::BundleFile;
+use heard::Heard;
 use visit::OwnAddress;
 
 /// The arguments of `authorize`.
 #[derive(Args)]
 #[command(after_help = "\
 For third parties: first parties get their access token from the portal. Prints the page on which the user logs in and
-consents, waits until the browser is sent back with the answer to this very request, and writes `access_token` and `access_token_secret` into the bundle; all
-else in it stays as it is. The address that the browser was sent to may be pasted here whole, or only the verifier in it.
+consents, waits until the browser is sent back with the answer to this very request, and writes `access_token` and
+`access_token_secret` into the bundle; all else in it stays as it is, also what is changed meanwhile. Where that is
+impossible by then, the token goes into a new file. The address that the browser was sent to may be pasted here whole, or
+only the verifier in it.
 
 Examples:
   ibkr-oauth authorize --bundle bundle.json
@@ -61,24 +64,13 @@ pub(crate) struct Arguments {
     timeout: u64,
 }
 
-/// What is heard while the answer is waited for.
-enum Heard {
-    /// The browser came with the answer.
-    Consented(Verifier),
-    /// Somebody came with something else.
-    Note(String),
-    Pasted(String),
-    /// Nothing more will be pasted.
-    InputEnded,
-}
-
 /// The most notes that are shown: a web page can send the browser here without end.
 const MOST_NOTES: usize = 20;
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let end = Instant::now() + Duration::from_secs(arguments.timeout);
+    let file = BundleFile::open(arguments.bundle.path())?;
     let bundle = arguments.bundle.read_whole()?;
-    let file = BundleFile::read(arguments.bundle.path())?;
     let consumer = bundle.consumer()?;
     let agent = arguments.connection.agent(consumer.endpoints())?;
     let (sender, heard) = mpsc::channel();
@@ -115,10 +107,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 
     let token = send(&agent, credentials::with_context(|cx| verifier.access_token(&consumer, cx))?)?;
     hidden::add(token.token());
-    file.write(&[
-        ("access_token", token.token().to_owned()),
-        ("access_token_secret", STANDARD.encode(token.encrypted_secret())),
-    ])?;
+    file.write(bundle.consumer_key(), &token)?;
     let path = arguments.bundle.path().display();
     match format {
         Format::Json => output::print_json(&json!({ "bundle": path.to_string(), "is_paper": token.is_paper() })),

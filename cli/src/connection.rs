@@ -1,6 +1,6 @@
 //! How the commands that connect do so.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, path::PathBuf};
 
 use clap::Args;
 use ibkr_oauth::Endpoints;
@@ -13,6 +13,7 @@ use crate::{
     arguments,
     failure::Failure,
     proxy::{self, Route},
+    reading,
 };
 
 /// The arguments of every command that connects.
@@ -37,11 +38,11 @@ impl ConnectionArguments {
             return Ok(config.build().into());
         };
         let shown = path.display();
-        let content = fs::read(path).map_err(|error| {
-            Failure::usage(format!("the certificate {shown} cannot be read: {error}"), "check the path")
+        let content = reading::file(path).map_err(|error| {
+            Failure::usage(format!("the certificate {shown} cannot be read: {error}"), error.remedy())
         })?;
         let mut certificates = Vec::new();
-        for item in parse_pem(&content) {
+        for item in parse_pem(content.bytes.expose()) {
             if let Ok(PemItem::Certificate(certificate)) = item {
                 certificates.push(certificate);
             }

@@ -1,7 +1,7 @@
 //! From the bundle's file to a live session token.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -15,7 +15,7 @@ use ibkr_oauth::{
 use ureq::Agent;
 use zeroize::Zeroizing;
 
-use crate::{failure::Failure, hidden};
+use crate::{exposure, failure::Failure, hidden, reading};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -37,10 +37,12 @@ impl BundleArguments {
     /// Reads the bundle, but none of the files that it names.
     pub(crate) fn read(&self) -> Result<CredentialBundle, Failure> {
         let path = self.bundle.display();
-        let content = fs::read(&self.bundle).map(Secret::from).map_err(|error| {
-            Failure::usage(format!("the bundle {path} cannot be read: {error}"), "check the path after `--bundle`")
+        let content = reading::file(&self.bundle).map_err(|error| {
+            let remedy = error.remedy().replace("check the path", "check the path after `--bundle`");
+            Failure::usage(format!("the bundle {path} cannot be read: {error}"), remedy)
         })?;
-        let text = str::from_utf8(content.expose())
+        exposure::check(&self.bundle, &content);
+        let text = str::from_utf8(content.bytes.expose())
             .map_err(|_| Failure::usage(format!("the bundle {path} is not UTF-8"), "save it as UTF-8"))?;
         hidden::add_bundle(text);
         Ok(CredentialBundle::from_json(text)?)
@@ -49,16 +51,34 @@ impl BundleArguments {
     /// Reads the bundle with all that it names.
     pub(crate) fn read_whole(&self) -> Result<CredentialBundle, Failure> {
         let folder = self.bundle.parent().unwrap_or(Path::new(""));
-        Ok(self.read()?.resolve(|location| fetch(folder, location).inspect(hidden::add_content))?)
+        let mut remedy = None;
+        let resolved = self.read()?.resolve(|location| match location {
+            KeyLocation::File(path) => {
+                let path = folder.join(path);
+                let content = reading::file(&path).map_err(|error| {
+                    remedy = Some(error.remedy());
+                    format!("{error} ({})", path.display())
+                })?;
+                exposure::check(&path, &content);
+                hidden::add_content(&content.bytes);
+                Ok(content.bytes)
+            }
+            elsewhere => fetch(elsewhere).inspect(hidden::add_content),
+        });
+        resolved.map_err(|error| {
+            let failure = Failure::from(error);
+            // Ours knows what is wrong with the file.
+            match remedy {
+                Some(remedy) => failure.with_remedy(remedy),
+                None => failure,
+            }
+        })
     }
 }
 
-fn fetch(folder: &Path, location: &KeyLocation) -> Result<Secret, String> {
+/// Fetches what lies in no file.
+fn fetch(location: &KeyLocation) -> Result<Secret, String> {
     match location {
-        KeyLocation::File(path) => {
-            let path = folder.join(path);
-            fs::read(&path).map(Secret::from).map_err(|error| format!("{error} ({})", path.display()))
-        }
         KeyLocation::Env(name) => env::var(name).map(Secret::from).map_err(|error| match error {
             env::VarError::NotPresent => "it is not set".to_owned(),
             // The error's own text shows the value.

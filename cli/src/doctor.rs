@@ -1,10 +1,7 @@
 //! `ibkr-oauth doctor`
 
 use clap::Args;
-use ibkr_oauth::{
-    Consumer, CredentialBundle, LiveSessionToken,
-    diagnose::{Findings, Severity},
-};
+use ibkr_oauth::{Consumer, CredentialBundle, LiveSessionToken, diagnose::Findings};
 use ureq::Agent;
 
 use crate::{
@@ -120,10 +117,4 @@ fn negotiate(
         }
     }
     Ok(None)
-}
-
-/// Whether everything that was found about these fields is fine.
-fn is_fine(findings: &Findings, fields: &[&str]) -> bool {
-    let mut findings = findings.findings().iter().filter(|finding| fields.contains(&finding.subject.name()));
-    findings.all(|finding| finding.severity == Severity::Ok)
 }

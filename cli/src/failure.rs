@@ -5,8 +5,6 @@ use std::process::ExitCode;
 use ibkr_oauth::{Error, ErrorKind, diagnose::Cause};
 use serde_json::{Map, Value};
 
-use crate::output::{self, Format, Palette, Shown, Tone};
-
 /// Why the program ends without success.
 pub(crate) struct Failure {
     what: String,
@@ -50,19 +48,13 @@ impl Failure {
         &self.remedy
     }
 
-    pub(crate) fn report(self, format: Format) -> ExitCode {
-        let Self { what, remedy, status, details } = self;
-        match format {
-            _ if what.is_empty() => {}
-            Format::Json => output::note_json(&object(&what, &remedy, details)),
-            Format::Text => {
-                let palette = Palette::of_stderr();
-                let line = |tone, word, text: &str| palette.paint(tone, word).then(&Shown::line(&format!(" {text}")));
-                output::note(&line(Tone::Bad, "error:", &what));
-                output::note(&line(Tone::Good, "try:", &remedy));
-            }
-        }
-        ExitCode::from(status)
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.status)
+    }
+
+    /// What programs are told.
+    pub(crate) fn to_json(&self) -> Value {
+        object(&self.what, &self.remedy, self.details.clone())
     }
 }
 

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     failure::Failure,
-    files::{self, Readers},
+    files::{self, NewFile, Readers},
     output::{self, Format, Palette, Shown, Tone},
 };
 
@@ -71,13 +71,15 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     check_free(folder)?;
     let group = if arguments.fresh_group { fresh_group::find()? } else { DhGroup::modp_2048() };
     let (signature, encryption) = (make_pair()?, make_pair()?);
+    let group = group.to_pem();
     let files = [
         (PRIVATE_SIGNATURE, signature.private.as_str(), Readers::Owner),
         (PRIVATE_ENCRYPTION, encryption.private.as_str(), Readers::Owner),
         (PUBLIC_SIGNATURE, signature.public.as_str(), Readers::Everybody),
         (PUBLIC_ENCRYPTION, encryption.public.as_str(), Readers::Everybody),
-        (DH_PARAMETERS, &group.to_pem(), Readers::Everybody),
+        (DH_PARAMETERS, group.as_str(), Readers::Everybody),
     ];
+    let files = files.map(|(name, content, readers)| NewFile { name, content: content.as_bytes(), readers });
     write(folder, &files)?;
     match format {
         Format::Json => output::print_json(&json!({
@@ -159,19 +161,16 @@ fn check_free(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Writes all files, or none.
-fn write(folder: &Path, files: &[(&str, &str, Readers)]) -> Result<(), Failure> {
-    files::make_folder(folder).map_err(|error| cannot_write(folder, &error))?;
-    let mut written = Vec::new();
-    for (name, content, readers) in files {
-        let path = folder.join(name);
-        if let Err(error) = files::create(&path, content.as_bytes(), *readers) {
-            for path in written {
-                // The error that is reported is the first one.
-                let _ = fs::remove_file(path);
+fn write(folder: &Path, files: &[NewFile<'_>]) -> Result<(), Failure> {
+    let is_new = files::make_folder(folder).map_err(|error| cannot_write(folder, &error))?;
+    match files::create_all(folder, files) {
+        Ok(_) => Ok(()),
+        Err((path, error)) => {
+            if is_new {
+                // The first error says more than that a folder is left.
+                let _ = fs::remove_dir(folder);
             }
-            return Err(cannot_write(&path, &error));
+            Err(cannot_write(&path, &error))
         }
-        written.push(path);
     }
-    Ok(())
 }

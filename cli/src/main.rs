@@ -18,21 +18,26 @@ mod connection;
 mod credentials;
 mod doctor;
 mod explain;
+mod exposure;
 mod failure;
+mod failure_report;
 mod files;
 mod hidden;
 mod keygen;
 mod no_proxy;
 mod output;
 mod proxy;
+mod reading;
 mod report;
 mod request;
 mod session;
 mod sign;
 mod simulate;
+mod simulated_account;
 mod standard_input;
 mod stop;
 mod token;
+mod warning;
 mod wrong_arguments;
 
 #[cfg(all(test, unix))]
@@ -112,6 +117,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Err(error) => return wrong_arguments::report(&error, arguments),
     };
     let format = output.unwrap_or_default();
+    warning::set_format(format);
     let result = match command {
         Command::Token(arguments) => token::run(&arguments, output.unwrap_or(Format::Json)),
         Command::Request(arguments) => request::run(&arguments, format),
@@ -125,6 +131,6 @@ fn run(arguments: &[OsString]) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(format),
+        Err(failure) => failure_report::report(&failure, format),
     }
 }

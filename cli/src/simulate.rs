@@ -3,18 +3,16 @@
 use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread,
 };
 
 use clap::Args;
 use ibkr_oauth::{
     AccessToken, Callback, Consumer, Endpoints, Error, QueryPolicy,
-    bytes::Bytes,
     dh::DhGroup,
-    http::{Request, Response, header::HOST},
     key::RsaKey,
-    simulator::{Broker, Dropped, Fault, test_keys},
+    simulator::{Broker, Fault, test_keys},
 };
 use serde_json::json;
 
@@ -23,18 +21,22 @@ use crate::{
     credentials::with_context,
     failure::Failure,
     output::{self, Format},
-    stop,
+    simulated_account, stop, warning,
 };
 
 mod faults;
 mod folder;
 mod server;
+mod simulation;
+
+use simulation::Simulation;
 
 /// The arguments of `simulate`.
 #[derive(Args)]
 #[command(after_help = "\
 Writes DIR/bundle.json with everything that a client needs, and the keys as PEM files beside it: fixed keys for tests,
-which everybody knows. The first line on standard output is one JSON object:
+which everybody knows. What an earlier simulation wrote there is renewed; any other file of one of these names is left
+as it is, and then nothing is written. The first line on standard output is one JSON object:
 
   {\"address\":\"127.0.0.1:41234\",\"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
 
@@ -90,13 +92,20 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     };
     let listener = TcpListener::bind(arguments.listen).map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
+    if !address.ip().is_loopback() {
+        warning::warn(
+            &format!("whoever reaches {address} can use this simulator: everybody has its keys"),
+            "give `--listen 127.0.0.1:PORT` if only this machine needs it",
+        );
+    }
     let base_url = format!("http://{address}/v1/api");
 
     let (mut broker, token) = open_account(&base_url, arguments.query_policy)?;
     for fault in &arguments.fault {
         broker.inject(fault.clone());
     }
-    let bundle = folder::write(arguments.out.as_deref(), &base_url, arguments.query_policy, &token)?;
+    let bundle =
+        folder::write(arguments.out.as_deref(), &simulated_account::bundle(&base_url, arguments.query_policy, &token))?;
     let simulation = Arc::new(Simulation { broker: Mutex::new(broker), format });
     thread::spawn(move || server::serve(&listener, &format!("http://{address}"), &simulation));
 
@@ -133,38 +142,4 @@ pub(crate) fn open_account(base_url: &str, query_policy: QueryPolicy) -> Result<
         Ok::<_, Failure>(exchange.complete(reply)?)
     })?;
     Ok((broker, token))
-}
-
-/// The broker that answers, and where it says what it refuses.
-struct Simulation {
-    broker: Mutex<Broker>,
-    format: Format,
-}
-
-impl Simulation {
-    /// A panic elsewhere is no reason to stop answering.
-    fn lock(&self) -> MutexGuard<'_, Broker> {
-        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `None` where the client is to see no answer.
-    fn answer(&self, mut request: Request<Bytes>) -> Option<Response<Bytes>> {
-        // Clients such as ibind name the real broker there, wherever they connect.
-        request.headers_mut().remove(HOST);
-        let mut broker = self.lock();
-        let refused = broker.refused();
-        let response = with_context(|cx| broker.handle(cx, &request));
-        if let Some(refusal) = broker.refusals().last().filter(|_| broker.refused() > refused) {
-            match self.format {
-                Format::Text => output::print_note(&format!("refused: {refusal}")),
-                Format::Json => output::note_json(&json!({
-                    "refused": refusal.subject(),
-                    "reason": format!("{:?}", refusal.reason()),
-                    "detail": refusal.to_string(),
-                    "expected_base_string": refusal.expected_base_string(),
-                })),
-            }
-        }
-        response.extensions().get::<Dropped>().is_none().then_some(response)
-    }
 }

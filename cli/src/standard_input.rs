@@ -1,10 +1,11 @@
 //! Reading what is piped in.
 
-use std::io::{self, Read};
-
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    reading::{self, Unreadable},
+};
 
 /// The argument, or what standard input has where that is `-`: it is to be `what`, of at most so many bytes.
 pub(crate) fn given(argument: &str, what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Failure> {
@@ -13,13 +14,14 @@ pub(crate) fn given(argument: &str, what: &str, most: usize, remedy: &str) -> Re
 
 /// Reads all of standard input, into memory that is wiped. More than `most` bytes are refused.
 fn read(what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Failure> {
-    // At its final size from the start: one that grows leaves copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(most.saturating_add(1)));
-    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    let read = io::stdin().lock().take(limit).read_to_string(&mut text);
-    read.map_err(|error| Failure::usage(format!("{what} cannot be read from standard input: {error}"), remedy))?;
-    if text.len() > most {
-        return Err(Failure::usage(format!("what standard input has is longer than {what} can be"), remedy));
-    }
-    Ok(text)
+    let unreadable = |error: &dyn std::fmt::Display, remedy: &str| {
+        Failure::usage(format!("{what} cannot be read from standard input: {error}"), remedy)
+    };
+    let content = reading::standard_input(most).map_err(|error| match error {
+        Unreadable::TooLong => Failure::usage(format!("what standard input has is longer than {what} can be"), remedy),
+        Unreadable::TooSlow => unreadable(&error, error.remedy()),
+        _ => unreadable(&error, remedy),
+    })?;
+    let text = str::from_utf8(content.expose()).map_err(|_| unreadable(&"it is not UTF-8", remedy))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }

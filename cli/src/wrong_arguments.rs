@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 
 use crate::{
     failure::Failure,
-    hidden,
+    failure_report, hidden,
     output::{self, Format, Palette, Shown, Tone},
 };
 
@@ -15,13 +15,13 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let rendered = error.render();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return output::print_help(&rendered)
-            .map_or_else(|failure| failure.report(Format::Text), |()| ExitCode::SUCCESS);
+            .map_or_else(|failure| failure_report::report(&failure, Format::Text), |()| ExitCode::SUCCESS);
     }
     hide_credentials(arguments);
     let text = rendered.to_string();
     if asks_for_json(arguments) {
         let (what, remedy) = in_two(&text);
-        return Failure::usage(what, remedy).report(Format::Json);
+        return failure_report::report(&Failure::usage(what, remedy), Format::Json);
     }
     output::note(&Shown::lines(text.trim_end()).with_tone(Palette::of_stderr(), Tone::Bad, "error:"));
     ExitCode::from(2)

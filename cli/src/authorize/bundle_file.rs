@@ -1,59 +1,163 @@
-//! The bundle's file, to be written back with other values for some of its fields.
+//! The bundle's file, to be written back with an access token in it.
 
 use std::{
-    fmt, fs, io,
+    env, fmt, io,
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ibkr_oauth::{AccessToken, CredentialBundle};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::Value;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::{failure::Failure, files};
+use crate::{
+    failure::Failure,
+    files::{self, NewFile, Readers, Reserve},
+    reading, warning,
+};
 
-/// The fields of a bundle, in the order of the file.
+/// How often a file that changes while it is written is read again.
+const ATTEMPTS: u32 = 10;
+
+/// How many names are tried for a file beside the bundle.
+const MOST_NAMES: u32 = 1000;
+
+/// The length of an access token and its secret, generously, in bytes.
+const ROOM_FOR_TOKEN: u64 = 16 << 10;
+
+/// A file with a bundle that an access token can be written into.
 pub(super) struct BundleFile {
+    /// As it was given: what is there when the token comes is what counts.
     path: PathBuf,
-    fields: Fields,
+    folder: PathBuf,
+    reserve: Reserve,
+    is_linked: bool,
 }
 
 impl BundleFile {
-    /// Reads the file, whose content is known to be a bundle, and sees to it that it can be replaced: an access token that
-    /// can be kept nowhere would cost the user another consent.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let unreadable = |error: &dyn fmt::Display| {
-            Failure::usage(format!("the bundle {} cannot be read: {error}", path.display()), "check the path")
+    /// Sees to it that the file can be replaced, and keeps room for that: an access token that can be kept nowhere would
+    /// cost the user another consent.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let unreadable = |error: &dyn fmt::Display, remedy: &str| {
+            Failure::usage(format!("the bundle {} cannot be read: {error}", path.display()), remedy)
         };
         // A link stays one: it is the file behind it that is replaced.
-        let path = path.canonicalize().map_err(|error| unreadable(&error))?;
-        let text = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| unreadable(&error))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        // The error's own text might show a value.
-        let fields = serde_json::from_str(text).map_err(|_| unreadable(&"it is not a JSON object"))?;
-        files::check_replaceable(&path).map_err(|error| cannot_write(&path, &error))?;
-        Ok(Self { path, fields })
+        let real = path.canonicalize().map_err(|error| unreadable(&error, "check the path after `--bundle`"))?;
+        let metadata = reading::regular_file(&real).map_err(|error| unreadable(&error, error.remedy()))?.metadata;
+        let reserve = files::reserve(&real, metadata.len().saturating_mul(2).saturating_add(ROOM_FOR_TOKEN));
+        let reserve = reserve.map_err(|error| {
+            Failure::usage(
+                format!("the access token could not be written into {}: {error}", path.display()),
+                "see to it that this program may write into that folder, and that the disk has room",
+            )
+        })?;
+        let is_linked = files::has_other_names(&metadata);
+        if is_linked {
+            warn_of_links(path);
+        }
+        let folder = real.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { path: path.to_owned(), folder, reserve, is_linked })
     }
 
-    /// Replaces the file by one with these values.
-    pub(super) fn write(mut self, values: &[(&str, String)]) -> Result<(), Failure> {
-        for (name, value) in values {
-            self.fields.set(name, value);
-        }
-        let text = serde_json::to_string_pretty(&self.fields).map(|text| Zeroizing::new(text + "\n"));
-        let written = text.map_err(io::Error::from).and_then(|text| files::replace(&self.path, text.as_bytes()));
-        written.map_err(|error| cannot_write(&self.path, &error))
+    /// Writes the token into the bundle as it is by now. If that is none of this consumer's any more, the token goes into a
+    /// new file, which the failure names.
+    pub(super) fn write(self, consumer_key: &str, token: &AccessToken) -> Result<(), Failure> {
+        let Self { path, folder, reserve, is_linked } = self;
+        // Not before now, so that nobody else can have taken it.
+        drop(reserve);
+        let secret = Zeroizing::new(STANDARD.encode(token.encrypted_secret()));
+        let values = [("access_token", token.token()), ("access_token_secret", secret.as_str())];
+        let Err(why) = merge(&path, is_linked, consumer_key, &values) else { return Ok(()) };
+        let what = format!("the access token could not be written into {}: {why}", path.display());
+        Err(match keep_beside(&folder, &values) {
+            Ok(kept) => Failure::usage(
+                format!("{what}; it is kept in {}", kept.display()),
+                "put the two fields of that file into the bundle: the user need not consent again",
+            ),
+            Err(error) => Failure::usage(
+                format!("{what}; nor beside it: {error}"),
+                "see to it that this program may write into that folder, and that the disk has room; then authorize again",
+            ),
+        })
     }
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::usage(
-        format!("the access token cannot be written into {}: {error}", path.display()),
-        "see to it that this program may write into that folder, and authorize again",
-    )
+fn warn_of_links(path: &Path) {
+    warning::warn(
+        &format!(
+            "{} has another name, a hard link, under which the old bundle stays: only this one gets the access token",
+            path.display()
+        ),
+        "make the link anew afterwards",
+    );
+}
+
+/// Puts the values into the file, and keeps all else that is in it, whoever wrote that meanwhile.
+fn merge(path: &Path, knows_of_links: bool, consumer_key: &str, values: &[(&str, &str)]) -> Result<(), String> {
+    for _ in 0..ATTEMPTS {
+        let real = path.canonicalize().map_err(|error| error.to_string())?;
+        let old = reading::regular_file(&real).map_err(|error| error.to_string())?;
+        let new = merged(old.bytes.expose(), consumer_key, values)?;
+        let is_unchanged = || {
+            let is_there = path.canonicalize().is_ok_and(|now| now == real);
+            is_there && reading::regular_file(&real).is_ok_and(|now| now.bytes == old.bytes)
+        };
+        if files::replace(&real, &new, is_unchanged).map_err(|error| error.to_string())? {
+            if files::has_other_names(&old.metadata) && !knows_of_links {
+                warn_of_links(path);
+            }
+            return Ok(());
+        }
+    }
+    Err("it does not stop changing".to_owned())
+}
+
+/// The bundle with these values.
+fn merged(old: &[u8], consumer_key: &str, values: &[(&str, &str)]) -> Result<Zeroizing<Vec<u8>>, String> {
+    let text = str::from_utf8(old).map_err(|_| "it is not UTF-8".to_owned())?;
+    let bundle = CredentialBundle::from_json(text).map_err(|error| error.to_string())?;
+    if bundle.consumer_key() != consumer_key {
+        return Err("its consumer key is another by now".to_owned());
+    }
+    // The error's own text might show a value.
+    let fields = serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut fields: Fields = fields.map_err(|_| "it is not a JSON object".to_owned())?;
+    for (name, value) in values {
+        fields.set(name, value);
+    }
+    fields.write().map_err(|error| error.to_string())
+}
+
+/// Writes the values into a new file: in this folder, or else wherever there is room.
+fn keep_beside(folder: &Path, values: &[(&str, &str)]) -> io::Result<PathBuf> {
+    let fields = Fields(values.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect());
+    let content = fields.write()?;
+    let mut result = create_free(folder, &content);
+    for elsewhere in [env::current_dir().ok(), Some(env::temp_dir())].into_iter().flatten() {
+        if result.is_err() {
+            // The error that is reported is that of the last place.
+            result = create_free(&elsewhere, &content);
+        }
+    }
+    result
+}
+
+fn create_free(folder: &Path, content: &[u8]) -> io::Result<PathBuf> {
+    let mut result = Err(io::Error::from(io::ErrorKind::AlreadyExists));
+    for number in 1..=MOST_NAMES {
+        let name = if number == 1 { "access_token.json".to_owned() } else { format!("access_token-{number}.json") };
+        let file = NewFile { name: &name, content, readers: Readers::Owner };
+        result = files::create_all(folder, &[file]).map(|_| folder.join(&name)).map_err(|(_, error)| error);
+        if !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            break;
+        }
+    }
+    result
 }
 
 /// A JSON object that keeps its order.
@@ -62,9 +166,38 @@ struct Fields(Vec<(String, Value)>);
 impl Fields {
     fn set(&mut self, name: &str, value: &str) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = Value::from(value),
+            Some((_, known)) => {
+                wipe(known);
+                *known = Value::from(value);
+            }
             None => self.0.push((name.to_owned(), Value::from(value))),
         }
+    }
+
+    /// As a file.
+    fn write(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        // One that grows leaves copies behind.
+        let mut content = Zeroizing::new(Vec::with_capacity(reading::LIMIT));
+        serde_json::to_writer_pretty(&mut *content, self)?;
+        content.push(b'\n');
+        Ok(content)
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        for (_, value) in &mut self.0 {
+            wipe(value);
+        }
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        _ => {}
     }
 }
 
@@ -90,11 +223,11 @@ impl<'de> Deserialize<'de> for Fields {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Vec::new();
+                let mut fields = Fields(Vec::new());
                 while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+                    fields.0.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(fields)
             }
         }
 

@@ -12,7 +12,8 @@ use std::{
 use ibkr_oauth::{Consent, http::StatusCode};
 
 use super::{
-    Heard, head,
+    head,
+    heard::Heard,
     visit::{Meaning, OwnAddress, Visit},
 };
 

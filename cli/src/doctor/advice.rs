@@ -1,11 +1,9 @@
-//! What to do about a refused sign-in, given what the findings has ruled out.
+//! What to do about a refused sign-in, given what the check has ruled out.
 
 use ibkr_oauth::{
     Error, ErrorKind,
-    diagnose::{Cause, Findings},
+    diagnose::{Cause, Findings, Severity},
 };
-
-use super::is_fine;
 
 /// Whether the broker gave out a live session token that is not ours.
 pub(super) fn is_about_proof(error: &Error) -> bool {
@@ -43,4 +41,10 @@ pub(super) fn on_refusal(error: &Error, findings: &Findings) -> String {
         }
         _ => error.remedy().to_owned(),
     }
+}
+
+/// Whether everything that was found about these fields is fine.
+fn is_fine(findings: &Findings, fields: &[&str]) -> bool {
+    let mut findings = findings.findings().iter().filter(|finding| fields.contains(&finding.subject.name()));
+    findings.all(|finding| finding.severity == Severity::Ok)
 }

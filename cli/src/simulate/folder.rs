@@ -5,76 +5,106 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ibkr_oauth::{AccessToken, QueryPolicy, simulator::test_keys};
-use serde_json::{Value, json};
+use ibkr_oauth::simulator::test_keys;
 
-use crate::{failure::Failure, files};
+use crate::{
+    failure::Failure,
+    files::{self, NewFile, Readers},
+    reading, simulated_account,
+};
 
 const BUNDLE: &str = "bundle.json";
+
+const KEYS: [(&str, &str); 3] = [
+    ("private_signature.pem", test_keys::SIGNING_KEY),
+    ("private_encryption.pem", test_keys::DECRYPTION_KEY),
+    ("dhparam.pem", test_keys::DH_PARAMETERS),
+];
 
 /// How many names are tried for a folder that nobody gave a name.
 const MOST_NAMES: u32 = 10_000;
 
-/// Writes the bundle, and returns its absolute path.
-pub(super) fn write(
-    out: Option<&Path>,
-    base_url: &str,
-    query_policy: QueryPolicy,
-    token: &AccessToken,
-) -> Result<PathBuf, Failure> {
-    let folder = match out {
-        Some(folder) => take(folder)?,
-        None => make_fresh()?,
+/// Writes the bundle and the keys beside it, all or none, and returns the bundle's absolute path.
+pub(super) fn write(out: Option<&Path>, bundle: &str) -> Result<PathBuf, Failure> {
+    let (folder, is_new) = match out {
+        Some(folder) => (folder.to_owned(), files::make_folder(folder).map_err(|error| cannot_write(folder, &error))?),
+        None => (make_fresh()?, true),
     };
-    let bundle = json!({
-        "consumer_key": test_keys::CONSUMER_KEY,
-        "realm": "limited_poa",
-        "base_url": base_url,
-        "query_policy": query_policy.name(),
-        "access_token": token.token(),
-        "access_token_secret": STANDARD.encode(token.encrypted_secret()),
-        // In it, so that it can be moved; and beside it, for clients that want files.
-        "signature_key": test_keys::SIGNING_KEY,
-        "encryption_key": test_keys::DECRYPTION_KEY,
-        "dh_params": test_keys::DH_PARAMETERS,
-    });
-    for (name, content) in [
-        ("private_signature.pem", test_keys::SIGNING_KEY),
-        ("private_encryption.pem", test_keys::DECRYPTION_KEY),
-        ("dhparam.pem", test_keys::DH_PARAMETERS),
-        (BUNDLE, &format!("{bundle:#}\n")),
-    ] {
-        files::replace(&folder.join(name), content.as_bytes()).map_err(|error| cannot_write(&folder, &error))?;
+    if let Err(failure) = fill(&folder, bundle) {
+        if is_new {
+            // The failure says more than that a folder is left.
+            let _ = fs::remove_dir(&folder);
+        }
+        return Err(failure);
     }
     let folder = folder.canonicalize().map_err(|error| cannot_write(&folder, &error))?;
     Ok(folder.join(BUNDLE))
 }
 
-fn cannot_write(folder: &Path, error: &io::Error) -> Failure {
-    Failure::usage(format!("the folder {} cannot be written: {error}", folder.display()), "give another `--out`")
-}
-
-/// The folder as given, made where it is missing. It must hold no JSON file but the bundle of an earlier simulation.
-fn take(folder: &Path) -> Result<PathBuf, Failure> {
-    files::make_folder(folder).map_err(|error| cannot_write(folder, &error))?;
-    for entry in fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))? {
-        let path = entry.map_err(|error| cannot_write(folder, &error))?.path();
-        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        if is_json && !is_simulated(&path) {
-            return Err(Failure::usage(
-                format!("{} is there already", path.display()),
-                "give a folder of its own after `--out`",
-            ));
+fn fill(folder: &Path, bundle: &str) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for (name, content) in KEYS {
+        if is_free(&folder.join(name), |found| found == content.as_bytes())? {
+            missing.push(NewFile { name, content: content.as_bytes(), readers: Readers::Owner });
         }
     }
-    Ok(folder.to_owned())
+    let path = folder.join(BUNDLE);
+    let is_first = is_free(&path, simulated_account::is_bundle)?;
+    if is_first {
+        missing.push(NewFile { name: BUNDLE, content: bundle.as_bytes(), readers: Readers::Owner });
+    }
+    if !is_first && path.symlink_metadata().is_ok_and(|metadata| files::has_other_names(&metadata)) {
+        return Err(in_the_way(&path, "it has another name, a hard link"));
+    }
+    let created = files::create_all(folder, &missing).map_err(|(path, error)| cannot_write(&path, &error))?;
+    if is_first {
+        return Ok(());
+    }
+    let failure = match files::replace(&path, bundle.as_bytes(), || is_earlier(&path)) {
+        Ok(true) => return Ok(()),
+        Ok(false) => in_the_way(&path, FOREIGN),
+        Err(error) => cannot_write(&path, &error),
+    };
+    created.undo();
+    Err(failure)
 }
 
-fn is_simulated(path: &Path) -> bool {
-    let bundle: Option<Value> = fs::read(path).ok().and_then(|content| serde_json::from_slice(&content).ok());
-    let consumer_key = bundle.as_ref().and_then(|bundle| bundle.get("consumer_key")?.as_str());
-    path.file_name().is_some_and(|name| name == BUNDLE) && consumer_key == Some(test_keys::CONSUMER_KEY)
+const FOREIGN: &str = "it is not a file of the simulator's";
+
+/// Whether nothing has this name. An error where it is something that is not `known` to be the simulator's, and of which
+/// there may be no other copy.
+fn is_free(path: &Path, is_known: impl FnOnce(&[u8]) -> bool) -> Result<bool, Failure> {
+    let metadata = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        result => result.map_err(|error| cannot_write(path, &error))?,
+    };
+    let why = if metadata.is_symlink() {
+        "it is a link".to_owned()
+    } else if metadata.is_dir() {
+        "it is a folder".to_owned()
+    } else {
+        match reading::regular_file(path) {
+            Ok(content) if is_known(content.bytes.expose()) => return Ok(false),
+            Ok(_) => FOREIGN.to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    Err(in_the_way(path, &why))
+}
+
+fn is_earlier(path: &Path) -> bool {
+    is_free(path, simulated_account::is_bundle).is_ok_and(|is_free| !is_free)
+}
+
+fn in_the_way(path: &Path, why: &str) -> Failure {
+    Failure::usage(
+        format!("{} is there already, and is not overwritten: {why}", path.display()),
+        "give another folder after `--out`: a new one, or that of an earlier simulation",
+    )
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::usage(format!("{} cannot be written: {error}", path.display()), "give another folder after `--out`")
 }
 
 fn make_fresh() -> Result<PathBuf, Failure> {

@@ -19,7 +19,7 @@ use ibkr_oauth::{
     },
 };
 
-use super::Simulation;
+use super::simulation::Simulation;
 
 /// The most connections at a time.
 const MOST_CONNECTIONS: usize = 64;

@@ -97,7 +97,7 @@ fn before_consent(user: &User, server: &BrokerServer) -> std::path::PathBuf {
             test_keys::CONSUMER_KEY
         ),
     );
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     path
 }
 
@@ -112,7 +112,7 @@ fn assert_authorized(user: &User, server: &BrokerServer, path: &Path) {
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  \"")?.split('"').next()).collect();
     let kept = ["dh_params", "signature_key", "encryption_key", "consumer_key", "base_url"];
     assert_eq!(names, [&kept[..], &["access_token", "access_token_secret"]].concat());
-    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(run_in(&user.folder.0, &["token", "--bundle", path.to_str().unwrap()]).status, 0);
     let bundle: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(bundle["access_token"], server.account.access_token.token());

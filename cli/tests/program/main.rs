@@ -13,11 +13,17 @@
 mod authorize_listen;
 #[cfg(unix)]
 mod broken_inputs;
+#[cfg(unix)]
+mod bundle_while_authorizing;
 mod callback_visits;
 mod command_line;
 #[cfg(unix)]
 mod commands;
 mod doctor;
+#[cfg(unix)]
+mod exposed_files;
+#[cfg(unix)]
+mod files_of_the_user;
 #[path = "../../src/authorize/head.rs"]
 mod head;
 mod hostile_texts;
@@ -34,3 +40,5 @@ mod simulate;
 mod terminal;
 #[path = "../../src/authorize/visit.rs"]
 mod visit;
+#[cfg(unix)]
+mod what_is_read;

@@ -25,9 +25,12 @@ impl Folder {
         Self(path)
     }
 
+    /// Writes a file that only its owner may read.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, content).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         path
     }
 }
@@ -86,6 +89,17 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
     outcome(command(folder).args(arguments).output().unwrap())
 }
 
+/// Runs the program where no file may be longer than this, in blocks of 512 bytes: as on a disk that is full.
+pub(crate) fn run_with_room(folder: &Path, blocks: u32, arguments: &[&str]) -> Outcome {
+    // Without the trap, the signal ends the program before it can clean up.
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let program = command(folder).get_program().to_owned();
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder).args(["-c", &script]).arg(program).args(arguments).stdin(Stdio::null());
+    outcome(shell.output().unwrap())
+}
+
+/// What the finished program left behind.
 pub(crate) fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(!stderr.contains("panicked"), "{stderr}");
