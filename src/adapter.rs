@@ -100,6 +100,7 @@ impl NoReply {
         };
         let message = format!("no reply from {host}: {}", self.failure);
         let error = Error::new(kind, Stage::Transport, message).with_remedy(self.remedy);
+        let error = if self.failure.kind == FailureKind::NotSent { error.with_nothing_sent() } else { error };
         match self.source {
             Some(source) => error.with_source(source),
             None => error,

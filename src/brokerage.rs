@@ -15,9 +15,10 @@ use serde::Deserialize;
 use crate::{
     context::Context,
     encoding::base64,
-    error::{Error, Stage},
+    error::{Cause, Error, Stage},
     exchange::Exchange,
     header_value::{header_value, sensitive},
+    json,
     oauth1::percent_encode,
     response,
     secret::Secret,
@@ -67,7 +68,7 @@ impl Signer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compete {
-    /// Leave it alone; the reply then says `competing`.
+    /// Leave it alone; the response then says `competing`.
     Yield,
     /// Throw it out.
     Take,
@@ -141,11 +142,12 @@ impl Brokerage<'_> {
     pub fn web_socket(self, cx: &mut Context<'_>, tickle: &Tickle) -> Result<Request<()>, Error> {
         const STAGE: Stage = Stage::WebSocket;
         let session = tickle.session().ok_or_else(|| {
-            Error::config(STAGE, "the tickle's reply named no session").with_remedy("tickle again, then upgrade")
+            Error::config(STAGE, "the tickle's response named no session").with_remedy("tickle again, then upgrade")
         })?;
         // RFC 6265 section 4.1.1; a semicolon would begin another cookie.
         if !session.expose().iter().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(byte)) {
-            return Err(Error::malformed(STAGE, "the session that the tickle's reply named fits into no cookie"));
+            let message = "the session that the tickle's response named is not valid in a cookie";
+            return Err(Error::malformed(STAGE, message).with_nothing_sent());
         }
         let endpoint = self.signer.consumer().endpoints().url("/ws")?;
         let scheme = if endpoint.scheme_str() == Some("http") { "ws" } else { "wss" };
@@ -153,7 +155,7 @@ impl Brokerage<'_> {
         let token = percent_encode(self.signer.access_token().as_bytes());
         let uri: Uri = format!("{scheme}://{authority}{}?oauth_token={token}", endpoint.path())
             .parse()
-            .map_err(|error| Error::config(STAGE, "the access token fits into no URL").with_source(error))?;
+            .map_err(|error| Error::config(STAGE, "the access token is not valid in a URL").with_source(error))?;
         let mut key = [0; 16];
         cx.entropy().fill(&mut key).map_err(|error| Error::entropy(STAGE, error))?;
         let mut cookie = b"api=".to_vec();
@@ -173,9 +175,10 @@ impl Brokerage<'_> {
     }
 }
 
-/// How the brokerage session is, in the broker's words. A flag is `None` where the reply lacks it.
+/// How the brokerage session is, in the broker's words. A flag is `None` where the response lacks it.
 ///
-/// A reply of status 200 may well say that there is no session: look at [`is_ready`](Self::is_ready).
+/// A response of status 200 may well say that there is no session: look at [`is_ready`](Self::is_ready), and at
+/// [`error`](Self::error) for the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct BrokerageStatus {
@@ -192,38 +195,67 @@ pub struct BrokerageStatus {
     #[serde(default)]
     pub connected: Option<bool>,
     /// Words of the broker's about the session.
-    #[serde(default, deserialize_with = "response::unimportant")]
+    #[serde(default, deserialize_with = "json::unimportant")]
     pub message: Option<String>,
     /// Why the session failed.
     #[serde(default)]
     pub fail: Option<String>,
-    /// The server asks to be left alone so long, in milliseconds, after too many attempts in a row.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::unimportant")]
     wait: Option<u64>,
 }
 
 impl BrokerageStatus {
-    /// Whether the session takes requests: authenticated, with no other session in its way, and connected and established
-    /// where the server says so.
+    /// Whether the session takes requests: authenticated, with no other session in its way and no words of failure, and
+    /// connected and established where the server says so.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let Self { authenticated, established, competing, connected, .. } = self;
+        let Self { authenticated, established, competing, connected, fail, message: _, wait: _ } = self;
         *authenticated == Some(true)
             && *competing != Some(true)
             && *connected != Some(false)
             && *established != Some(false)
+            && fail.as_deref().is_none_or(|words| words.trim().is_empty())
     }
 
-    /// How long the server asks to be left alone, after too many attempts in a row.
+    /// How long the server asks to be left alone, after too many attempts in a row. `None` where the session is ready, or
+    /// where there is nothing to wait for.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
-        self.wait.map(Duration::from_millis)
+        self.wait.filter(|millis| *millis > 0 && !self.is_ready()).map(Duration::from_millis)
+    }
+
+    /// Why the session takes no requests; `None` where it [is ready](Self::is_ready).
+    ///
+    /// Its message has the flags, its [`detail`](Error::detail) the broker's words (`fail`, then `message`), and its
+    /// [`cause`](Error::cause) what they mean: [`ForceCompeteRequired`](Cause::ForceCompeteRequired),
+    /// [`CompetingSession`](Cause::CompetingSession) where the flag says so, and
+    /// [`BrokerageNotReady`](Cause::BrokerageNotReady) where nothing more is known.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        if self.is_ready() {
+            return None;
+        }
+        let Self { authenticated, established, competing, connected, message, fail, wait: _ } = self;
+        let flags = [
+            ("authenticated", authenticated),
+            ("established", established),
+            ("connected", connected),
+            ("competing", competing),
+        ];
+        let flags = flags.iter().filter_map(|(name, flag)| flag.map(|flag| format!("{name}: {flag}")));
+        let wait = self.wait().map(|wait| format!("wait: {} ms", wait.as_millis()));
+        let facts: Vec<String> = flags.chain(wait).collect();
+        let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
+        let words = [fail, message].into_iter().flatten().map(|words| words.trim()).filter(|words| !words.is_empty());
+        let words = words.collect::<Vec<_>>().join(": ");
+        let cause = if *competing == Some(true) { Cause::CompetingSession } else { Cause::BrokerageNotReady };
+        Some(Error::from_words(Stage::BrokerageStatus, format!("it takes no requests{facts}"), &words, cause))
     }
 }
 
-/// The reply to a tickle.
+/// The response to a tickle.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "TickleReply")]
+#[serde(from = "TickleResponse")]
 pub struct Tickle {
     session: Option<Secret>,
     sso_expires: Option<Duration>,
@@ -233,15 +265,15 @@ pub struct Tickle {
 }
 
 #[derive(Deserialize)]
-struct TickleReply {
+struct TickleResponse {
     #[serde(default)]
     session: Option<String>,
-    #[serde(default, deserialize_with = "response::unimportant", rename = "ssoExpires")]
+    #[serde(default, deserialize_with = "json::unimportant", rename = "ssoExpires")]
     sso_expires: Option<u64>,
     /// The broker's spelling.
-    #[serde(default, deserialize_with = "response::unimportant", rename = "collission")]
+    #[serde(default, deserialize_with = "json::unimportant", rename = "collission")]
     collision: Option<bool>,
-    #[serde(default, deserialize_with = "response::unimportant", rename = "userId")]
+    #[serde(default, deserialize_with = "json::unimportant", rename = "userId")]
     user_id: Option<u64>,
     #[serde(default)]
     iserver: Option<Iserver>,
@@ -253,14 +285,14 @@ struct Iserver {
     status: Option<BrokerageStatus>,
 }
 
-impl From<TickleReply> for Tickle {
-    fn from(reply: TickleReply) -> Self {
+impl From<TickleResponse> for Tickle {
+    fn from(response: TickleResponse) -> Self {
         Self {
-            session: reply.session.filter(|session| !session.is_empty()).map(Secret::from),
-            sso_expires: reply.sso_expires.map(Duration::from_millis),
-            collision: reply.collision,
-            user_id: reply.user_id,
-            status: reply.iserver.and_then(|iserver| iserver.status),
+            session: response.session.filter(|session| !session.is_empty()).map(Secret::from),
+            sso_expires: response.sso_expires.map(Duration::from_millis),
+            collision: response.collision,
+            user_id: response.user_id,
+            status: response.iserver.and_then(|iserver| iserver.status),
         }
     }
 }
@@ -309,11 +341,11 @@ impl fmt::Debug for Tickle {
     }
 }
 
-/// The reply to a logout.
+/// The response to a logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Logout {
-    /// Whether the broker ended the session.
+    /// Whether the broker ended the session. Servers that do not say so, such as those that answer `confirmed`, have not.
     #[serde(default)]
     pub status: bool,
 }

@@ -1,7 +1,7 @@
 //! Finding out what is wrong: what the broker's refusals mean, what a signature was made over, and whether credentials
 //! fit together.
 //!
-//! - [`catalogue`] is what is known of the broker's refusals; [`Error::cause`](crate::Error::cause) is the entry that fits.
+//! - [`Error::cause`](crate::Error::cause) names what is behind a refusal, by [the table below](#refusals).
 //! - [`Explanation`] shows how a request is signed, step by step, and [`compare`] tells what another client did otherwise.
 //! - [`examine`] looks at a credential bundle, without any network.
 //! - [`clock_skew`] tells from a reply how far the clocks are apart.
@@ -40,9 +40,11 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 //!
-//! # The catalogue
+//! # Refusals
 //!
-//! The first line that fits counts. A status in brackets is the usual one, where the words alone decide.
+//! What the broker's words mean, and its statuses where the words are not known. The first line that fits counts. An error
+//! in a response of status 200 is read by its words, and by the `statusCode` that it names. *request* is a refusal of the
+//! application's own request; the same line is *rejected* where the request was this crate's.
 //!
 #![doc = include_str!("diagnose/catalogue.md")]
 
@@ -56,7 +58,7 @@ use http::HeaderMap;
 #[cfg(feature = "rsa")]
 pub use self::examine::{Examination, Finding, Parts, Subject, Verdict, examine};
 pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
-pub use crate::error::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};
+pub use crate::error::Cause;
 use crate::{context::Timestamp, session};
 
 /// The broker's time less ours, in whole seconds, from the `Date` of a reply to a request that was sent at `sent`.

@@ -8,10 +8,16 @@ use serde::{Serialize, Serializer};
 use crate::{context::EntropyError, key::KeyError};
 
 mod catalogue;
+mod refusal;
 
-pub use self::catalogue::{CATALOGUE_VERSION, CatalogueEntry, Cause, Confidence, catalogue};
+pub use self::catalogue::Cause;
+use self::catalogue::Meaning;
+pub(crate) use self::{
+    catalogue::Scope,
+    refusal::{is_page, names_secret},
+};
 
-/// A failure, one word wide.
+/// What went wrong: who must act, where, what the broker said, and what to try.
 ///
 /// [`Display`](fmt::Display) says in one line what happened; [`remedy`](Self::remedy) says in one line what to try.
 /// Neither ever holds a secret.
@@ -36,13 +42,16 @@ struct Inner {
     kind: ErrorKind,
     stage: Stage,
     message: Cow<'static, str>,
-    remedy: Cow<'static, str>,
-    reply: Option<Reply>,
-    cause: Option<(Cause, Confidence)>,
+    /// What is known of this failure in particular. It goes before what its cause and its kind suggest.
+    remedy: Option<Cow<'static, str>>,
+    response: Option<Answer>,
+    meaning: Option<Meaning>,
+    nothing_sent: bool,
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
-struct Reply {
+/// The status and the words of a response.
+struct Answer {
     status: StatusCode,
     detail: String,
 }
@@ -59,11 +68,14 @@ pub enum ErrorKind {
     Entropy,
     /// The owner of the account or of the consumer key: the broker, or the user at the consent page, said no.
     Rejected,
+    /// The caller: the broker refuses this one request of the application's, or it came too early. Token and sessions are
+    /// as good as before.
+    Request,
     /// Nobody yet: the broker cannot answer now. Try again later, with a new signature.
     Unavailable,
-    /// Whoever runs the connection: what came back is not a reply of this protocol.
+    /// Whoever runs the connection: what came back is not a response of this protocol.
     Malformed,
-    /// The owner of the keys: the reply did not prove that the other side knows the shared secret. Do not trust it.
+    /// The owner of the keys: the response did not prove that the other side knows the shared secret. Do not trust it.
     Unverified,
 }
 
@@ -93,13 +105,15 @@ pub enum Stage {
     OpenBrokerage,
     /// `POST /iserver/auth/status`.
     BrokerageStatus,
+    /// `GET /iserver/accounts`.
+    Accounts,
     /// `POST /tickle`.
     Tickle,
     /// `POST /logout`.
     Logout,
     /// The WebSocket upgrade.
     WebSocket,
-    /// Sending a request, or receiving the reply to it.
+    /// Sending a request, or receiving the response to it.
     Transport,
 }
 
@@ -117,6 +131,7 @@ impl fmt::Display for Stage {
             Self::Sign => "signature",
             Self::OpenBrokerage => "brokerage session",
             Self::BrokerageStatus => "brokerage status",
+            Self::Accounts => "accounts",
             Self::Tickle => "tickle",
             Self::Logout => "logout",
             Self::WebSocket => "WebSocket",
@@ -139,7 +154,7 @@ impl Serialize for Stage {
     }
 }
 
-/// The longest part of a reply that an error keeps, in characters.
+/// The longest part of a response that an error keeps, in characters.
 const DETAIL_LIMIT: usize = 600;
 
 impl Error {
@@ -148,9 +163,10 @@ impl Error {
             kind,
             stage,
             message: one_line(message.into()),
-            remedy: Cow::Borrowed(kind.remedy()),
-            reply: None,
-            cause: None,
+            remedy: None,
+            response: None,
+            meaning: None,
+            nothing_sent: false,
             source: None,
         }))
     }
@@ -180,24 +196,6 @@ impl Error {
         Self::new(ErrorKind::Entropy, stage, "no random bytes could be had").with_source(error)
     }
 
-    /// The broker's refusal, `text` being what it said, and `stated` the status that it named inside a good reply.
-    pub(crate) fn refused(stage: Stage, status: StatusCode, stated: Option<StatusCode>, text: &str) -> Self {
-        let meant = stated.filter(|_| status.is_success()).unwrap_or(status);
-        let entry = catalogue::find(stage, meant, text);
-        let kind = entry.map_or_else(|| catalogue::kind_of(meant), |entry| entry.kind);
-        let message = match kind {
-            _ if status.is_success() => "the broker answered with an error".to_owned(),
-            ErrorKind::Unavailable => format!("the broker cannot answer now ({status})"),
-            ErrorKind::Malformed => format!("what came back is no answer of the broker's ({status})"),
-            _ => format!("the broker refused ({status})"),
-        };
-        let error = Self::new(kind, stage, message).with_reply(status, text);
-        match entry {
-            Some(entry) => error.with_remedy(entry.remedy).with_cause(entry.cause, entry.confidence),
-            None => error,
-        }
-    }
-
     /// The same as a trouble with one field of a credential bundle, which is named first.
     pub(crate) fn in_field(mut self, field: &str) -> Self {
         self.0.message = Cow::Owned(format!("`{field}`: {}", self.0.message));
@@ -206,12 +204,36 @@ impl Error {
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
-        self.0.remedy = one_line(remedy.into());
+        self.0.remedy = Some(one_line(remedy.into()));
         self
     }
 
-    pub(crate) fn with_cause(mut self, cause: Cause, confidence: Confidence) -> Self {
-        self.0.cause = Some((cause, confidence));
+    /// Names the cause, where no response does.
+    pub(crate) fn with_cause(self, cause: Cause) -> Self {
+        self.with_meaning(Meaning::of_cause(cause))
+    }
+
+    fn with_meaning(mut self, meaning: Meaning) -> Self {
+        self.0.meaning = Some(meaning);
+        self
+    }
+
+    /// The same where the clocks are apart by so many seconds: the likeliest cause of a refusal whose words are not known,
+    /// or are about the timestamp.
+    pub(crate) fn with_clock_skew(self, seconds: u64) -> Self {
+        let meaning = self.0.meaning;
+        let is_explained = meaning.is_some_and(|known| known.by_words && known.cause != Some(Cause::TimestampRefused));
+        if self.0.kind != ErrorKind::Rejected || is_explained {
+            return self;
+        }
+        self.with_remedy(format!(
+            "the clock is {seconds} s off by the broker's `Date`: set it, or allow `correct_clock`"
+        ))
+    }
+
+    /// Notes that the request never left, where that is certain.
+    pub(crate) fn with_nothing_sent(mut self) -> Self {
+        self.0.nothing_sent = true;
         self
     }
 
@@ -220,14 +242,14 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_reply(mut self, status: StatusCode, text: &str) -> Self {
-        self.0.reply = Some(Reply { status, detail: printable(text) });
+    pub(crate) fn with_response(mut self, status: StatusCode, text: &str) -> Self {
+        self.0.response = Some(Answer { status, detail: printable(text) });
         self
     }
 
-    /// Notes the status of the reply, where what the broker said is not known yet.
+    /// Notes the status of the response, where what the broker said is not known yet.
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.0.reply.get_or_insert_with(|| Reply { status, detail: String::new() });
+        self.0.response.get_or_insert_with(|| Answer { status, detail: String::new() });
         self
     }
 
@@ -249,10 +271,10 @@ impl Error {
         self.0.stage
     }
 
-    /// The status of the broker's reply, if there was one.
+    /// The status of the broker's response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        self.0.reply.as_ref().map(|reply| reply.status)
+        self.0.response.as_ref().map(|response| response.status)
     }
 
     /// What the broker said, in its own words: the text of its `error` field, or the start of a body of another shape.
@@ -260,26 +282,63 @@ impl Error {
     /// At most 600 characters, with control characters replaced; empty where the broker said nothing.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
-        self.0.reply.as_ref().map(|reply| reply.detail.as_str())
+        self.0.response.as_ref().map(|response| response.detail.as_str())
     }
 
-    /// What is behind the broker's refusal, if its words or its status are known; see
-    /// [`diagnose::catalogue`](crate::diagnose::catalogue).
+    /// What is behind the broker's refusal, if its words or its status are known; see [`diagnose`](crate::diagnose).
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        self.0.cause.map(|(cause, _)| cause)
+        self.0.meaning?.cause
     }
 
-    /// How much is known of that [`cause`](Self::cause).
+    /// What the failure is about, and so what has to change before the next attempt can fare better.
+    pub(crate) fn scope(&self) -> Scope {
+        match (self.0.meaning, self.0.kind) {
+            (Some(meaning), _) => meaning.scope,
+            (None, ErrorKind::Config | ErrorKind::Key | ErrorKind::Entropy) => Scope::Local,
+            (None, ErrorKind::Unverified | ErrorKind::Rejected) => Scope::Consumer,
+            (None, ErrorKind::Request) => Scope::Request,
+            (None, ErrorKind::Unavailable | ErrorKind::Malformed) => Scope::Unavailable,
+        }
+    }
+
+    /// Whether the broker's words say that only a person can change this.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who decides whether a session goes on"))]
+    pub(crate) fn needs_person(&self) -> bool {
+        self.0.meaning.is_some_and(|meaning| meaning.by_words && meaning.scope == Scope::Consumer)
+    }
+
+    /// Whether the broker may have acted on the request: false only where it is certain that it did not.
+    ///
+    /// It is certain
+    /// - where nothing was sent: an error of a setting, a key or random numbers, one of a stage that sends nothing (such as
+    ///   [`Stage::Sign`] and [`Stage::Bundle`]), or no connection;
+    /// - where a status says so by itself: 400, 401, 403 to 407, 410, 411, 413 to 415, 417, 421, 422, 426, 428, 429 and
+    ///   431, also as the `statusCode` of a 200;
+    /// - where the broker's words do, whatever the status: those of a [`cause`](Self::cause) such as
+    ///   [`NoBrokerageSession`](Cause::NoBrokerageSession) or [`AccountsNotQueried`](Cause::AccountsNotQueried).
+    ///
+    /// All else may come after the act: no answer in time, a connection that broke, a response that cannot be read or that
+    /// proves nothing, a redirect, 408, any other 4xx and 5xx, and a 200 with words that are not known.
+    ///
+    /// Where it is true, find out what became of an order before it is sent again.
     #[must_use]
-    pub fn confidence(&self) -> Option<Confidence> {
-        self.0.cause.map(|(_, confidence)| confidence)
+    pub fn may_have_been_sent(&self) -> bool {
+        let Inner { kind, stage, meaning, nothing_sent, .. } = &*self.0;
+        let sends_nothing = matches!(
+            stage,
+            Stage::Key | Stage::Bundle | Stage::Consumer | Stage::Authorize | Stage::Unlock | Stage::Sign
+        );
+        let is_local = matches!(kind, ErrorKind::Config | ErrorKind::Key | ErrorKind::Entropy);
+        !(sends_nothing || is_local || *nothing_sent || meaning.is_some_and(|meaning| meaning.nothing_done))
     }
 
-    /// The likeliest way out, in one line.
+    /// The likeliest way out, in one line: of this failure, of its [`cause`](Self::cause), or of its
+    /// [`kind`](Self::kind), whichever is the first to be known.
     #[must_use]
     pub fn remedy(&self) -> &str {
-        &self.0.remedy
+        let of_cause = || self.0.meaning?.remedy;
+        self.0.remedy.as_deref().or_else(of_cause).unwrap_or(self.0.kind.remedy())
     }
 }
 
@@ -292,6 +351,7 @@ impl ErrorKind {
             Self::Key => "key",
             Self::Entropy => "entropy",
             Self::Rejected => "rejected",
+            Self::Request => "request",
             Self::Unavailable => "unavailable",
             Self::Malformed => "malformed",
             Self::Unverified => "unverified",
@@ -304,6 +364,7 @@ impl ErrorKind {
             Self::Key => "check the key that is named and the form it is given in",
             Self::Entropy => "look after the machine's source of random numbers",
             Self::Rejected => "check the consumer key, the access token and the keys registered with the broker",
+            Self::Request => "check what was asked for: the request's path, query and body",
             Self::Unavailable => "wait, then send the request again with a new signature",
             Self::Malformed => "check the base URL, and whether a proxy answers in the broker's place",
             Self::Unverified => "check the decryption key, the Diffie-Hellman parameters and the consumer key",
@@ -348,15 +409,16 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, stage, message, remedy, reply, cause, source } = &*self.0;
+        let Inner { kind, stage, message, remedy: _, response: _, meaning: _, nothing_sent: _, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("stage", stage)
             .field("message", message)
-            .field("remedy", remedy)
-            .field("status", &reply.as_ref().map(|reply| reply.status))
-            .field("detail", &reply.as_ref().map(|reply| &reply.detail))
-            .field("cause", &cause.map(|(cause, _)| cause))
+            .field("remedy", &self.remedy())
+            .field("status", &self.status())
+            .field("detail", &self.detail())
+            .field("cause", &self.cause())
+            .field("may_have_been_sent", &self.may_have_been_sent())
             .field("source", source)
             .finish()
     }

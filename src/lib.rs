@@ -144,6 +144,7 @@ mod error;
 mod exchange;
 mod flow;
 mod header_value;
+mod json;
 pub mod key;
 pub mod oauth1;
 mod response;

@@ -190,7 +190,7 @@ impl Session {
         now: Timestamp,
     ) -> Result<Self, Error> {
         // One that is told for longer than any token lives is a mistake.
-        let longest_penalty = now.saturating_add(exchange::LONGEST_RETRY_AFTER);
+        let longest_penalty = now.saturating_add(crate::response::LONGEST_RETRY_AFTER);
         let penalty = snapshot.penalty_until().map(|until| until.min(longest_penalty));
         let (live, expires_at) = snapshot.restore(&consumer, &token, config.correct_clock, now)?;
         let mut session = Self { opened: true, ..Self::new(consumer, token, config) };

@@ -96,6 +96,54 @@ fn the_broker_s_words_about_a_session_are_kept() {
     assert_eq!(read_status(&json!({})), BrokerageStatus::default());
 }
 
+fn read_bytes(body: &[u8]) -> Tickle {
+    let mut dice = Dice(1);
+    let exchange = signer().brokerage().tickle(&mut Context::new(NOW, &mut dice)).unwrap();
+    exchange.complete(reply(200, body.to_vec())).unwrap()
+}
+
+#[test]
+fn what_the_broker_asks_to_wait_counts_only_where_something_is_missing() {
+    let ready = json!({ "authenticated": true, "connected": true, "competing": false, "wait": 0 });
+    let status = read_status(&ready);
+    assert!(status.is_ready() && status.wait().is_none());
+    let status = read_status(&json!({ "authenticated": true, "connected": true, "wait": 3000 }));
+    assert!(status.is_ready() && status.wait().is_none(), "it is open: nothing is left to wait for");
+    assert_eq!(read_status(&json!({ "authenticated": false, "wait": 0 })).wait(), None);
+    assert_eq!(read_status(&json!({ "authenticated": false, "wait": 3000 })).wait(), Some(Duration::from_secs(3)));
+    for odd in [json!(-1), json!("soon"), json!(1.5), json!({}), json!(null)] {
+        assert_eq!(read_status(&json!({ "authenticated": false, "wait": odd })).wait(), None, "{odd}");
+    }
+}
+
+#[test]
+fn words_of_failure_are_not_readiness() {
+    let fail = |words: &str| json!({ "authenticated": true, "connected": true, "fail": words });
+    assert!(!read_status(&fail("Force compete capability must be used together with compete flag")).is_ready());
+    assert!(read_status(&fail("")).is_ready());
+    let refused = json!({ "passed": false, "authenticated": false, "connected": true, "competing": false });
+    assert!(!read_status(&refused).is_ready());
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_costs_no_tickle() {
+    let tickle = read_bytes(
+        b"{\"session\":\"5e55\",\"iserver\":{\"authStatus\":{\"authenticated\":true,\"connected\":true,\
+          \"message\":\"caf\x99\"}},\"hmds\":{\"error\":\"no bridge \x99\"}}",
+    );
+    assert_eq!(tickle.session().unwrap().expose(), b"5e55");
+    let status = tickle.brokerage().unwrap();
+    assert!(status.is_ready());
+    assert_eq!(status.message.as_deref(), Some("caf\u{fffd}"));
+}
+
+#[test]
+fn an_old_answer_to_a_logout_says_that_nothing_ended() {
+    let mut dice = Dice(1);
+    let exchange = signer().brokerage().logout(&mut Context::new(NOW, &mut dice)).unwrap();
+    assert!(!exchange.complete(reply(200, r#"{"confirmed":true}"#)).unwrap().status);
+}
+
 #[test]
 fn a_tickle_says_what_the_broker_said() {
     let tickle = read_tickle(&json!({
@@ -173,11 +221,13 @@ fn the_upgrade_is_one_that_a_web_socket_client_takes() {
 fn without_a_session_there_is_no_upgrade() {
     let error = upgrade("https://api.ibkr.com/v1/api", TOKEN, "").unwrap_err();
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::WebSocket));
+    assert!(!error.may_have_been_sent());
     assert!(error.remedy().contains("tickle again"), "{}", error.remedy());
     for session in ["a\r\nX-Injected: b", "a; b=c", "a b", "a,b", "\"a\"", "ä"] {
         let error = upgrade("https://api.ibkr.com/v1/api", TOKEN, session).unwrap_err();
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Malformed, Stage::WebSocket), "{session}");
-        assert!(error.to_string().contains("no cookie"), "{error}");
+        assert!(!error.may_have_been_sent(), "{session}");
+        assert!(error.to_string().contains("not valid in a cookie"), "{error}");
     }
     let tickle = read_tickle(&json!({ "session": "5e55" }));
     let mut failing = world::Failing(0, Dice(1));

@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 14] = [
     &["timestamp_floor", "header_value"],
     &["error"],
     &["key"],
-    &["encoding"],
+    &["encoding", "json"],
     &["secret", "context"],
 ];
 

@@ -13,7 +13,7 @@ use http::{Method, Request, Response, header};
 use ibkr_oauth::{
     Compete, Consumer, Context, CredentialBundle, Error, ErrorKind, KeyLocation, Secret, Stage, Timestamp,
     dh::DhGroup,
-    diagnose::{Cause, Confidence, Explanation, Parts, Slip, Subject, Verdict, clock_skew, compare, examine},
+    diagnose::{Cause, Explanation, Parts, Slip, Subject, Verdict, clock_skew, compare, examine},
     key::RsaKey,
     oauth1::{self, AuthorizationHeader, QueryPolicy, percent_encode},
     simulator::{Broker, Fault, RefusalReason, test_keys},
@@ -83,7 +83,7 @@ fn pain_01_invalid_consumer_is_told_from_wrong_credentials() {
     let mut broker = world::broker_builder().active(false).build().unwrap();
     let error = negotiate(&mut broker, &consumer(), NOW);
     assert_eq!(error.cause(), Some(Cause::ConsumerNotActiveOrUnknown));
-    assert_eq!((error.kind(), error.confidence()), (ErrorKind::Rejected, Some(Confidence::Observed)));
+    assert_eq!(error.kind(), ErrorKind::Rejected);
     assert!(error.detail().unwrap().contains("invalid consumer"), "{error}");
     assert!(
         error.remedy().contains("not yet active") && error.remedy().contains("weekend reset"),

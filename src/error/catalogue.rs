@@ -1,66 +1,159 @@
-//! The broker's statuses and texts as data: what each means, who must act, and what to try.
+//! What the broker's refusals mean: one classification, by words first and by status where the words are not known.
 
 use http::StatusCode;
-use serde::Serialize;
 
-use super::{ErrorKind, Stage};
+use super::{ErrorKind, Stage, is_page};
 
 mod cause;
-mod entries;
+mod scope;
+mod statuses;
+#[cfg(test)]
+mod tests;
+mod words;
 
-pub use self::cause::{Cause, Confidence};
-
-/// The version of the [catalogue](crate::diagnose::catalogue). It rises with each change of an entry.
-pub const CATALOGUE_VERSION: u32 = 1;
+pub use self::cause::Cause;
+pub(crate) use self::scope::Scope;
 
 /// One known way in which the broker says no. A field that is `None` fits everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct CatalogueEntry {
-    /// The status of the reply, or the one that a reply of status 200 names as its `statusCode`.
-    pub status: Option<u16>,
-    /// The step of the protocol that was refused.
-    pub stage: Option<Stage>,
-    /// Part of the broker's text, in lower case; empty fits every text.
-    pub text: &'static str,
-    /// What it means.
-    pub cause: Cause,
-    /// How much is known of it.
-    pub confidence: Confidence,
-    /// Who must act.
-    pub kind: ErrorKind,
-    /// What to try.
-    pub remedy: &'static str,
-    /// Where it was seen or is written.
-    pub source: &'static str,
+#[derive(Clone, Copy)]
+struct Entry {
+    status: Option<u16>,
+    stage: Option<Stage>,
+    /// Part of the broker's text, in lower case; `…` stands for anything. Empty fits every text.
+    text: &'static str,
+    cause: Cause,
+    scope: Scope,
+    remedy: &'static str,
 }
 
-/// All entries. The first one that fits a reply is the one that counts, so that the specific ones stand above the
-/// general ones.
-#[must_use]
-pub fn catalogue() -> &'static [CatalogueEntry] {
-    entries::CATALOGUE
+/// What a refusal means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meaning {
+    pub(super) kind: ErrorKind,
+    pub(super) scope: Scope,
+    pub(super) cause: Option<Cause>,
+    pub(super) remedy: Option<&'static str>,
+    /// Whether the broker's words say so, and not its status alone.
+    pub(super) by_words: bool,
+    /// Whether it is certain that the broker did not act on the request.
+    pub(super) nothing_done: bool,
 }
 
-/// The entry for a reply, if it is a known one.
-pub(super) fn find(stage: Stage, status: StatusCode, text: &str) -> Option<&'static CatalogueEntry> {
-    let text = text.to_ascii_lowercase();
-    entries::CATALOGUE.iter().find(|entry| {
-        // An error inside a 200 has lost its own status, but not its words.
-        let by_words = status.is_success() && !entry.text.is_empty();
-        entry.status.is_none_or(|code| code == status.as_u16() || by_words)
-            && entry.stage.is_none_or(|at| at == stage)
-            && text.contains(entry.text)
-    })
-}
-
-/// Who must act on a reply that the catalogue does not know.
-pub(super) fn kind_of(status: StatusCode) -> ErrorKind {
-    if status.is_server_error() {
-        ErrorKind::Unavailable
-    } else if status.is_redirection() || status.is_informational() {
-        ErrorKind::Malformed
-    } else {
-        ErrorKind::Rejected
+impl Meaning {
+    /// What a cause means that no response names.
+    pub(super) fn of_cause(cause: Cause) -> Self {
+        let (scope, remedy) = match cause {
+            Cause::CompetingSession => (
+                Scope::BrokerageSession,
+                "log out where the other session is (TWS, the phone, another program), or take its place with \
+                 `Compete::Take`",
+            ),
+            Cause::LiveSessionTokenNotProved => (Scope::Consumer, ErrorKind::Unverified.remedy()),
+            _ => (
+                Scope::BrokerageSession,
+                "ask for its status again in some seconds, then open it anew; where it never becomes ready, check that \
+                 this user may trade, or go on without a brokerage session",
+            ),
+        };
+        let kind = kind(cause, scope, Stage::BrokerageStatus);
+        Self { kind, scope, cause: Some(cause), remedy: Some(remedy), by_words: false, nothing_done: false }
     }
+}
+
+/// What the broker's words mean, if they are known. `status` is that of the response, or the one that it names as its
+/// `statusCode`.
+pub(super) fn by_words(stage: Stage, status: StatusCode, text: &str) -> Option<Meaning> {
+    let lower = text.to_ascii_lowercase();
+    let page = is_page(text);
+    let entry = words::WORDS.iter().find(|entry| {
+        let status_fits = match entry.status {
+            // A page's words are about many things.
+            None => !page,
+            // An error inside a success has lost its own status.
+            Some(_) if status.is_success() => is_sign_in(stage) || entry.stage == Some(stage),
+            Some(code) => code == status.as_u16(),
+        };
+        status_fits && entry.stage.is_none_or(|at| at == stage) && contains(&lower, entry.text)
+    })?;
+    let nothing_done = entry.scope != Scope::Unavailable && entry.cause != Cause::BrokerageNotEntitled;
+    Some(meaning(entry, stage, true, nothing_done))
+}
+
+/// What a refusal means, its words being known or not.
+pub(super) fn classify(stage: Stage, status: StatusCode, text: &str) -> Meaning {
+    if let Some(known) = by_words(stage, status, text) {
+        return known;
+    }
+    let nothing_done = rules_out_action(status);
+    let entry = statuses::STATUSES
+        .iter()
+        .find(|entry| entry.status == Some(status.as_u16()) && entry.stage.is_none_or(|at| at == stage));
+    match entry {
+        Some(entry) => meaning(entry, stage, false, nothing_done),
+        None => unknown(stage, status, nothing_done),
+    }
+}
+
+fn meaning(entry: &Entry, stage: Stage, by_words: bool, nothing_done: bool) -> Meaning {
+    Meaning {
+        kind: kind(entry.cause, entry.scope, stage),
+        scope: entry.scope,
+        cause: Some(entry.cause),
+        remedy: Some(entry.remedy),
+        by_words,
+        nothing_done,
+    }
+}
+
+/// A status without a meaning of its own, beside words that are not known.
+fn unknown(stage: Stage, status: StatusCode, nothing_done: bool) -> Meaning {
+    let (kind, scope) = match status {
+        _ if status.is_server_error() => (ErrorKind::Unavailable, Scope::Unavailable),
+        _ if status.is_redirection() || status.is_informational() => (ErrorKind::Malformed, Scope::Unavailable),
+        _ if stage == Stage::Transport => (ErrorKind::Request, Scope::Request),
+        _ if status.is_success() && !is_sign_in(stage) => (ErrorKind::Unavailable, Scope::Unavailable),
+        _ => (ErrorKind::Rejected, Scope::Request),
+    };
+    let remedy = (stage == Stage::Transport && status.is_server_error()).then_some(statuses::LOOK_FIRST);
+    Meaning { kind, scope, cause: None, remedy, by_words: false, nothing_done }
+}
+
+/// Who must act.
+fn kind(cause: Cause, scope: Scope, stage: Stage) -> ErrorKind {
+    match (cause, scope) {
+        (Cause::ProxyAuthenticationRequired, _) => ErrorKind::Malformed,
+        (
+            Cause::BrokerageNotEntitled | Cause::PublishMissing | Cause::CompetingSession | Cause::BrokerageNotReady,
+            _,
+        )
+        | (_, Scope::Unavailable | Scope::Pacing) => ErrorKind::Unavailable,
+        (Cause::UserAgentMissingOrAccessDenied | Cause::AddressNotAllowed, _) => ErrorKind::Rejected,
+        (_, Scope::Request) if stage == Stage::Transport => ErrorKind::Request,
+        _ => ErrorKind::Rejected,
+    }
+}
+
+/// Whether a status alone makes it certain that the broker did not act: it, or what stands before it, turned the request
+/// away unread or unfulfilled (RFC 9110 section 15.5, RFC 6585). Any other may come after the act.
+fn rules_out_action(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        400 | 401 | 403..=407 | 410 | 411 | 413..=415 | 417 | 421 | 422 | 426 | 428 | 429 | 431
+    )
+}
+
+const fn is_sign_in(stage: Stage) -> bool {
+    matches!(stage, Stage::RequestToken | Stage::AccessToken | Stage::LiveSessionToken)
+}
+
+/// Whether the parts of a pattern, which `…` separates, are in a text one after another.
+fn contains(text: &str, pattern: &str) -> bool {
+    let mut rest = text;
+    pattern.split('…').all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
 }

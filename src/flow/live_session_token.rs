@@ -11,7 +11,7 @@ use crate::{
     context::{Context, Timestamp},
     dh::{self, DhGroup, Exponent, ResponseError},
     encoding::{hexadecimal, nonce, read_hexadecimal},
-    error::{Cause, Confidence, Error, ErrorKind, Stage},
+    error::{Cause, Error, ErrorKind, Stage},
     exchange::{Exchange, Unsigned},
     response,
     secret::Secret,
@@ -196,8 +196,7 @@ impl Negotiation {
 
     fn not_proved(&self) -> Error {
         let message = "the broker's proof does not match: both sides computed different tokens";
-        let error = Error::new(ErrorKind::Unverified, STAGE, message)
-            .with_cause(Cause::LiveSessionTokenNotProved, Confidence::Inferred);
+        let error = Error::new(ErrorKind::Unverified, STAGE, message).with_cause(Cause::LiveSessionTokenNotProved);
         // A wrong decryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
         match self.secret.len() {
             32 => error.with_remedy(

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{
-    Request, Response,
-    header::{DATE, RETRY_AFTER},
-};
+use http::{Request, Response};
 
 use super::{ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, State, clock_skew};
 use crate::{
@@ -16,10 +13,8 @@ use crate::{
     exchange::{Exchange, PendingResponse, Unsigned},
     flow::LiveSessionToken,
     key::KeyError,
+    response::retry_after,
 };
-
-/// More is taken for a mistake: a live session token lives no longer.
-pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The furthest that a handshake is dated ahead of the clock, for a key store that is slow.
 const LONGEST_DATED_AHEAD: Duration = Duration::from_secs(60);
@@ -114,7 +109,10 @@ impl Outstanding {
         match (&self.awaited, failure.kind) {
             (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
-            (_, _) => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
+            (_, kind) => {
+                let error = Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure);
+                if kind == FailureKind::NotSent { error.with_nothing_sent() } else { error }
+            }
         }
     }
 }
@@ -155,19 +153,6 @@ impl First {
         let (request, reply) = exchange.into_parts();
         Self::Send(request, pending(reply))
     }
-}
-
-/// How long the reply asks to be left alone (RFC 9110 section 10.2.3), at least a second and at most a day.
-pub(super) fn retry_after(response: &Response<Bytes>, now: Timestamp) -> Option<Duration> {
-    let text = |name| response.headers().get(name)?.to_str().ok().map(str::trim);
-    let moment = |text: &str| httpdate::parse_http_date(text).ok().map(Timestamp::from);
-    let wanted = text(RETRY_AFTER)?;
-    let wait = match wanted.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        // By the broker's clock, which stands beside it.
-        Err(_) => moment(wanted)?.saturating_duration_since(text(DATE).and_then(moment).unwrap_or(now)),
-    };
-    Some(wait.clamp(Duration::from_secs(1), LONGEST_RETRY_AFTER))
 }
 
 impl Session {
@@ -253,7 +238,7 @@ impl Session {
         if let Some(seconds) = clock_skew::estimate(response.headers(), since, now) {
             self.judge_skew(seconds);
         }
-        let (task, wait) = (pending.task(), retry_after(&response, now));
+        let (task, wait) = (pending.task(), retry_after(response.headers(), now));
         match pending.complete(response) {
             Ok(reply) if task.belongs_to(self.view.state) => self.succeed(cx, reply),
             Ok(_) => {}

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     brokerage::{BrokerageStatus, Compete, Tickle},
     context::{Context, Timestamp},
-    error::{Error, ErrorKind, Stage},
+    error::{Error, ErrorKind, Scope, Stage},
     flow::LiveSessionToken,
     signer::TokenId,
     timestamp_floor::ClockBehind,
@@ -212,7 +212,7 @@ impl Session {
         }
         self.failures = self.failures.saturating_add(1);
         let refused = !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Malformed);
-        let token_refused = matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::GONE));
+        let token_refused = error.scope() == Scope::Token;
         // A tickle that is refused for other reasons than its token says nothing about the session.
         if refused && (task != Task::Tickle || token_refused) {
             self.refusals = self.refusals.saturating_add(1);
@@ -283,7 +283,7 @@ impl Session {
         if error.kind() != ErrorKind::Rejected || off < SUSPICIOUS_SKEW || self.token.floor().correction() != 0 {
             return error;
         }
-        error.with_remedy(format!("the clock is {off} s off by the broker's `Date`: set it, or allow `correct_clock`"))
+        error.with_clock_skew(off)
     }
 
     pub(super) fn back_off(&mut self, error: Error, retry_at: Timestamp, retry: Trigger) {

@@ -5,6 +5,7 @@ use ibkr_oauth::{
     Consumer, Error, Secret, Signer,
     adapter::ureq::sign_and_send,
     bytes::Bytes,
+    diagnose::Cause,
     http::{
         HeaderValue, Method, Request, Response, Uri,
         header::{CONTENT_TYPE, SET_COOKIE},
@@ -153,12 +154,11 @@ fn send_settled(
 }
 
 fn is_no_bridge(error: &Error) -> bool {
-    let words = error.detail().unwrap_or_default().to_ascii_lowercase();
-    ["no bridge", "init session first"].iter().any(|known| words.contains(known))
+    error.cause() == Some(Cause::NoBrokerageSession)
 }
 
 fn explain(error: &Error, opened: bool) -> Failure {
-    let about_session = is_no_bridge(error) || error.detail().is_some_and(|words| words.contains("not authenticated"));
+    let about_session = matches!(error.cause(), Some(Cause::NoBrokerageSession | Cause::NotAuthenticated));
     let remedy = match (about_session, opened) {
         (true, false) => "add `--open`, which opens the brokerage session first",
         (true, true) => "the brokerage session was opened and is not ready yet: wait a minute, then run this again",

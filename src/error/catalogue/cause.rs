@@ -1,4 +1,4 @@
-//! What is behind a refusal, and how much is known of that.
+//! What is behind a refusal.
 
 use std::fmt;
 
@@ -42,12 +42,36 @@ pub enum Cause {
     SignatureRefused,
     /// There is no brokerage session for what lies under `/iserver`, or it is not ready yet.
     NoBrokerageSession,
+    /// The brokerage session is open and takes no requests yet, or takes none any more.
+    BrokerageNotReady,
+    /// Another session of the same user has the brokerage session.
+    CompetingSession,
+    /// The brokerage session of this user opens only where `compete` is asked for.
+    ForceCompeteRequired,
+    /// The user may read only, and has no brokerage session.
+    SessionMisconfigured,
     /// The user may have no brokerage session, or another one is in the way.
     BrokerageNotEntitled,
     /// `publish` was not `true` where the brokerage session was to be opened.
     PublishMissing,
     /// There is no `User-Agent`, this address may not use the service, or the account lacks the permission.
     UserAgentMissingOrAccessDenied,
+    /// `GET /iserver/accounts` must come first, once in each brokerage session.
+    AccountsNotQueried,
+    /// There is no such order.
+    OrderNotFound,
+    /// The order is filled or cancelled already.
+    OrderAlreadyDone,
+    /// No question of the broker's waits for this answer.
+    ReplyIdNotAccepted,
+    /// The account is not one of the user's, or not written so.
+    AccountNotValid,
+    /// No account was found by what was asked for.
+    AccountNotFound,
+    /// The account that was asked for is the selected one already.
+    AccountAlreadySet,
+    /// The request names no contract.
+    ConidsMissing,
     /// This address may not use this host.
     AddressNotAllowed,
     /// The host does not serve this URL.
@@ -62,8 +86,20 @@ pub enum Cause {
     Gone,
     /// A request with an empty body has no `Content-Length`.
     ContentLengthMissing,
+    /// The body is larger than the broker takes.
+    BodyTooLarge,
+    /// The URL is longer than the broker takes.
+    UrlTooLong,
+    /// The headers are larger than the broker takes.
+    HeadersTooLarge,
+    /// The broker does not read bodies of this media type here.
+    MediaTypeNotAccepted,
+    /// The proxy on the way wants a user and a password.
+    ProxyAuthenticationRequired,
     /// Too many requests.
     RateLimited,
+    /// The broker took the request and could not process it.
+    NotProcessed,
     /// The broker's back end does not answer, or is being maintained.
     BackendUnavailable,
 }
@@ -89,9 +125,21 @@ impl Cause {
             Self::SignatureMethodRefused => "signature_method_refused",
             Self::SignatureRefused => "signature_refused",
             Self::NoBrokerageSession => "no_brokerage_session",
+            Self::BrokerageNotReady => "brokerage_not_ready",
+            Self::CompetingSession => "competing_session",
+            Self::ForceCompeteRequired => "force_compete_required",
+            Self::SessionMisconfigured => "session_misconfigured",
             Self::BrokerageNotEntitled => "brokerage_not_entitled",
             Self::PublishMissing => "publish_missing",
             Self::UserAgentMissingOrAccessDenied => "user_agent_missing_or_access_denied",
+            Self::AccountsNotQueried => "accounts_not_queried",
+            Self::OrderNotFound => "order_not_found",
+            Self::OrderAlreadyDone => "order_already_done",
+            Self::ReplyIdNotAccepted => "reply_id_not_accepted",
+            Self::AccountNotValid => "account_not_valid",
+            Self::AccountNotFound => "account_not_found",
+            Self::AccountAlreadySet => "account_already_set",
+            Self::ConidsMissing => "conids_missing",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::WrongHost => "wrong_host",
             Self::NotFound => "not_found",
@@ -99,7 +147,13 @@ impl Cause {
             Self::Timeout => "timeout",
             Self::Gone => "gone",
             Self::ContentLengthMissing => "content_length_missing",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UrlTooLong => "url_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::MediaTypeNotAccepted => "media_type_not_accepted",
+            Self::ProxyAuthenticationRequired => "proxy_authentication_required",
             Self::RateLimited => "rate_limited",
+            Self::NotProcessed => "not_processed",
             Self::BackendUnavailable => "backend_unavailable",
         }
     }
@@ -126,9 +180,21 @@ impl fmt::Display for Cause {
             Self::SignatureMethodRefused => "the signature method is not the one for this request",
             Self::SignatureRefused => "the signature is wrong",
             Self::NoBrokerageSession => "there is no brokerage session",
+            Self::BrokerageNotReady => "the brokerage session is not ready",
+            Self::CompetingSession => "another session of this user has the brokerage session",
+            Self::ForceCompeteRequired => "the brokerage session opens only where `compete` is asked for",
+            Self::SessionMisconfigured => "the user may read only",
             Self::BrokerageNotEntitled => "the user may have no brokerage session, or another one is in the way",
             Self::PublishMissing => "`publish` is not true",
             Self::UserAgentMissingOrAccessDenied => "no `User-Agent`, or access denied",
+            Self::AccountsNotQueried => "`GET /iserver/accounts` must come first",
+            Self::OrderNotFound => "there is no such order",
+            Self::OrderAlreadyDone => "the order is filled or cancelled",
+            Self::ReplyIdNotAccepted => "no question waits for this answer",
+            Self::AccountNotValid => "the account is not valid",
+            Self::AccountNotFound => "no such account was found",
+            Self::AccountAlreadySet => "the account is selected already",
+            Self::ConidsMissing => "no contract is named",
             Self::AddressNotAllowed => "this address may not use this host",
             Self::WrongHost => "the host does not serve this URL",
             Self::NotFound => "the path is unknown",
@@ -136,7 +202,13 @@ impl fmt::Display for Cause {
             Self::Timeout => "the request came too slowly",
             Self::Gone => "the session is gone",
             Self::ContentLengthMissing => "`Content-Length` is missing",
+            Self::BodyTooLarge => "the body is too large",
+            Self::UrlTooLong => "the URL is too long",
+            Self::HeadersTooLarge => "the headers are too large",
+            Self::MediaTypeNotAccepted => "the media type is not accepted",
+            Self::ProxyAuthenticationRequired => "the proxy wants a user and a password",
             Self::RateLimited => "too many requests",
+            Self::NotProcessed => "the request was not processed",
             Self::BackendUnavailable => "the broker's back end does not answer",
         })
     }
@@ -145,28 +217,5 @@ impl fmt::Display for Cause {
 impl Serialize for Cause {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
-    }
-}
-
-/// How much is known of what a reply means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Confidence {
-    /// It is a conclusion: nobody published such a reply together with its cause.
-    Inferred,
-    /// The broker, or a standard, says so.
-    Documented,
-    /// Somebody published such a reply, and what helped.
-    Observed,
-}
-
-impl fmt::Display for Confidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inferred => "inferred",
-            Self::Documented => "documented",
-            Self::Observed => "observed",
-        })
     }
 }
