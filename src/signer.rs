@@ -15,7 +15,7 @@ use self::{
 };
 use crate::{
     consumer::{Consumer, uri_error},
-    context::Context,
+    context::{Context, Timestamp},
     dh,
     encoding::base64,
     error::{Error, Stage},
@@ -112,6 +112,15 @@ impl Signer {
     #[must_use]
     pub fn token_id(&self) -> TokenId {
         self.token_id
+    }
+
+    /// Whether any signer of the same access token made a signature of a later second than `at`.
+    pub(crate) fn has_signed_after(&self, at: Timestamp) -> bool {
+        self.floor.is_past(at)
+    }
+
+    pub(crate) fn floor(&self) -> &TimestampFloor {
+        &self.floor
     }
 
     /// The consumer for whom requests are signed.

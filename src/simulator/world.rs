@@ -10,7 +10,7 @@ use crate::{
     context::{Context, Entropy, EntropyError, Timestamp},
     error::Error,
     oauth1::AuthorizationHeader,
-    session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent},
+    session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent},
 };
 
 /// Random bytes that are the same for the same seed. **For tests only:** they are not fit for keys.
@@ -293,9 +293,11 @@ impl World {
 
     /// Tells the session that a request of the application's own, signed just now, was answered with `status`.
     pub fn report(&mut self, status: StatusCode) {
-        if let Some(token_id) = self.session.view().token_id() {
-            self.tell(Input::Reported { token_id, status });
-        }
+        let Some(token_id) = self.session.view().token_id() else { return };
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = status;
+        let uri = http::Uri::from_static("https://api.ibkr.com/v1/api/portfolio/accounts");
+        self.tell(Input::Reported(Report::new(token_id, self.client_now(), &http::Method::GET, &uri, &response)));
     }
 
     /// Gives the session an input.

@@ -1,0 +1,116 @@
+//! Whether the brokerage session is asked for or taken, and when next, where another session of the user is in the way.
+
+use std::time::Duration;
+
+use super::{
+    CompetePolicy, SessionConfig,
+    moment::{Clock, Moment},
+    pace::{UNBROKEN, limit},
+};
+use crate::brokerage::Compete;
+
+/// The wait before the first taking back under [`CompetePolicy::TakeAlways`], and the longest.
+const RETAKE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(900));
+/// How often at most an ask is made early because the broker stopped saying `competing`.
+const EARLY_ASKS: Duration = Duration::from_secs(900);
+
+/// What is known of other sessions of the same user.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Takeover {
+    /// The broker has answered to an opening.
+    is_opened: bool,
+    /// The one take of [`CompetePolicy::TakeOnce`] was made.
+    is_used: bool,
+    /// How often the session was displaced since it last was ready for long.
+    displacements: u32,
+    /// From when on it may be taken without an ask: the last answer named another session.
+    take_from: Option<Moment>,
+    /// In this trouble a take was refused and an opening without one was tried.
+    fell_back: bool,
+    /// The next opening is without a take, whatever the policy.
+    yields_next: bool,
+    /// When the broker last said `competing`.
+    named: Option<Moment>,
+    asked_early: Option<Moment>,
+    /// When the brokerage session last became ready.
+    ready: Option<Moment>,
+}
+
+impl Takeover {
+    /// Goes on for another process, which has made the first opening.
+    pub(super) fn resumed() -> Self {
+        Self { is_opened: true, is_used: true, ..Self::default() }
+    }
+
+    /// What the next opening does.
+    pub(super) fn compete(&self, policy: CompetePolicy, clock: &Clock) -> Compete {
+        let takes = match policy {
+            CompetePolicy::Yield => false,
+            CompetePolicy::TakeOnce => !self.is_used,
+            CompetePolicy::TakeAlways => !self.is_opened || clock.is_due(self.take_from),
+        };
+        if takes && !self.yields_next { Compete::Take } else { Compete::Yield }
+    }
+
+    /// The broker answered to an opening with 200.
+    pub(super) fn answered(&mut self, compete: Compete) {
+        self.is_opened = true;
+        self.is_used |= compete == Compete::Take;
+        self.yields_next = false;
+    }
+
+    /// The broker refused a take with 500, in the words that are known or in none. Whether an opening without it follows.
+    pub(super) fn take_refused(&mut self, in_known_words: bool) -> bool {
+        self.is_used |= in_known_words;
+        self.is_opened |= in_known_words;
+        self.yields_next = !std::mem::replace(&mut self.fell_back, true);
+        self.yields_next
+    }
+
+    /// The trouble is over.
+    pub(super) fn forget_trouble(&mut self) {
+        self.fell_back = false;
+    }
+
+    /// Another session is in the way; when this one asks, or takes, again.
+    pub(super) fn displaced(&mut self, clock: &Clock, config: &SessionConfig) -> Moment {
+        if config.compete != CompetePolicy::TakeAlways {
+            return clock.after(config.displaced_retry);
+        }
+        // An answer before its time does not begin another wait.
+        if let Some(at) = self.take_from.filter(|at| *at > clock.now()) {
+            return at;
+        }
+        if clock.since(self.ready) >= UNBROKEN {
+            self.displacements = 0;
+        }
+        self.displacements = self.displacements.saturating_add(1);
+        let at = clock.after(limit(RETAKE.0, RETAKE.1, self.displacements));
+        self.take_from = Some(at);
+        at
+    }
+
+    /// The broker said `competing`.
+    pub(super) fn name(&mut self, now: Moment) {
+        self.named = Some(now);
+    }
+
+    /// Whether the broker has not said `competing` for a while.
+    pub(super) fn is_without_rival(&self, clock: &Clock) -> bool {
+        clock.since(self.named) >= UNBROKEN
+    }
+
+    /// Whether to ask at once, now that the broker stopped saying `competing`.
+    pub(super) fn asks_early(&mut self, clock: &Clock) -> bool {
+        let asks = clock.since(self.asked_early) >= EARLY_ASKS;
+        if asks {
+            self.asked_early = Some(clock.now());
+        }
+        asks
+    }
+
+    pub(super) fn ready(&mut self, now: Moment) {
+        self.ready = Some(now);
+        self.take_from = None;
+    }
+}
