@@ -137,7 +137,7 @@ impl Brokerage<'_> {
     }
 
     /// The request that opens the WebSocket: RFC 6455's headers, the cookie with the session from `tickle`, and a
-    /// `User-Agent`. It is not signed; the access token stands in its URL.
+    /// `User-Agent`. It is not signed; the access token is in its URL.
     ///
     /// Hand it to a WebSocket client such as `tungstenite`. The stream is ready when the broker's first message of topic
     /// `sts` says `authenticated`.

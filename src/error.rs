@@ -65,7 +65,7 @@ struct Answer {
 pub enum ErrorKind {
     /// The program: a setting or an argument is missing or cannot work. Nothing was sent.
     Config,
-    /// Whoever keeps the keys: a key is missing, unreadable or refused its work.
+    /// The keeper of the keys: a key is missing, unreadable or refused its work.
     Key,
     /// The machine: its source of random bytes failed.
     Entropy,
@@ -76,7 +76,7 @@ pub enum ErrorKind {
     Request,
     /// Nobody yet: the broker cannot answer now. Try again later, with a new signature.
     Unavailable,
-    /// Whoever runs the connection: what came back is not a response of this protocol.
+    /// The operator of the connection: what came back is not a response of this protocol.
     Malformed,
     /// The owner of the keys: the response did not prove that the other side knows the shared secret. Do not trust it.
     Unverified,
@@ -196,7 +196,7 @@ impl Error {
     }
 
     pub(crate) fn entropy(stage: Stage, error: EntropyError) -> Self {
-        Self::new(ErrorKind::Entropy, stage, "no random bytes could be had").with_source(error)
+        Self::new(ErrorKind::Entropy, stage, "the random number generator failed").with_source(error)
     }
 
     /// The same as a trouble with one field of a credential bundle, which is named first.

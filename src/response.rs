@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_by_the_clock_that_stands_beside_it() {
+    fn a_moment_is_compared_with_the_date_beside_it() {
         let moment = (RETRY_AFTER, "Tue, 14 Nov 2023 22:15:20 GMT");
         assert_eq!(wait(&[moment.clone(), (DATE, "Tue, 14 Nov 2023 22:14:20 GMT")]), Some(Duration::from_secs(60)));
         assert_eq!(wait(&[moment, (DATE, "no date")]), Some(Duration::from_secs(120)));

@@ -72,6 +72,7 @@ fn every_failure_of_the_connection_is_tried_again() {
         machine.fail(kind);
         let Some(SessionEvent::Failed { error, retry_at }) = machine.events.first() else { panic!("{kind:?}") };
         assert_eq!((error.kind(), error.stage()), (expected, Stage::LiveSessionToken));
+        assert_eq!(error.may_have_been_sent(), kind != FailureKind::NotSent);
         assert!(*retry_at > machine.now);
         machine.wait();
         machine.answer();

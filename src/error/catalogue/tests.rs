@@ -1,4 +1,4 @@
-//! The tables: each entry can be reached, says what to do, and stands in the documentation.
+//! The tables: each entry can be reached, says what to do, and is in the documentation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 use std::fmt::Write as _;
