@@ -180,9 +180,9 @@ struct History {
     was_authenticated: bool,
     /// Openings since the start by which the user was not authenticated, without a word why.
     fruitless: u32,
-    /// Refusals of the token since it was last accepted by a tickle.
+    /// Refusals of the token, as long as the session was never live.
     refusals: u32,
-    /// Responses of status 410 since then.
+    /// Responses of status 410 since the token was last accepted by a tickle.
     gone: u32,
 }
 
@@ -208,6 +208,8 @@ impl Session {
             last_error: None,
             progress: Progress::default(),
             rejected: Arc::default(),
+            suspects: Arc::default(),
+            primed: None,
             next_tickle: None,
             reopening: None,
             settled_at: None,
@@ -576,6 +578,9 @@ impl Session {
         (view.reopening, view.settled_at) = (reopening, settled_at);
         if !Arc::ptr_eq(&view.rejected, self.suspicion.rejected()) {
             view.rejected = Arc::clone(self.suspicion.rejected());
+        }
+        if !Arc::ptr_eq(&view.suspects, self.suspicion.suspects()) {
+            view.suspects = Arc::clone(self.suspicion.suspects());
         }
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Report, SessionView, State};
+use super::{
+    Report, SessionView, State,
+    suspicion::{Doubt, Suspect},
+};
 use crate::{
     context::Timestamp,
     error::{ErrorKind, Scope},
@@ -76,6 +79,9 @@ impl SessionView {
             Scope::BrokerageSession if !self.terms.brokerage => Advice::GiveUp(ErrorKind::Rejected),
             Scope::BrokerageSession => self.resolve(&self.ticket(report, Subject::BrokerageSession)),
             Scope::Request if report.wants_accounts() && self.terms.brokerage && self.terms.primes => {
+                if self.primed.is_some_and(|at| at >= report.signed_at) {
+                    return Advice::Resend;
+                }
                 self.resolve(&self.ticket(report, Subject::Accounts))
             }
             Scope::Unavailable if may_pass(report.status) => {
@@ -114,12 +120,14 @@ impl SessionView {
     }
 
     fn ticket(&self, report: &Report, subject: Subject) -> Ticket {
+        let doubt = if subject == Subject::Token { Doubt::Token } else { Doubt::BrokerageSession };
+        let suspect = self.suspects.iter().find(|suspect| suspect.is(&report.path, doubt));
         Ticket {
             token_id: report.token_id,
             subject,
             is_iserver: report.is_iserver(),
             was_live: self.is_live,
-            asked: self.progress.asked,
+            asked: suspect.map_or(self.progress.asked, Suspect::asked),
             lives: self.progress.lives,
             primes: self.progress.primes,
         }

@@ -338,7 +338,7 @@ impl Session {
             return self.emit(SessionEvent::UnexpectedAnswer { id });
         };
         // Its timestamp would be old when the penalty box ends; and who leaves needs no live session token.
-        if self.penalty.is_some() || self.shutting_down {
+        if self.present_penalty().is_some() || self.shutting_down {
             return;
         }
         // Asked for anew, dated so that a key store as slow as this is not overtaken again.

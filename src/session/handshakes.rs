@@ -95,10 +95,12 @@ impl Session {
             // Shows at once whether the brokerage session outlived its token.
             self.tickles.schedule(now);
             self.go(Trigger::Renewed, from.into());
-        } else if self.config.brokerage {
+            return;
+        }
+        self.tickles.schedule(now.after(self.config.tickle_interval));
+        if self.config.brokerage {
             self.open_or_wait(Trigger::Proved, Trigger::Proved);
         } else {
-            self.tickles.schedule(now.after(self.config.tickle_interval));
             self.go(Trigger::ProvedReadOnly, Phase::Live(Live::default()));
         }
     }
@@ -205,7 +207,7 @@ impl Session {
 
     /// A tickle was accepted: whatever was thought of the token, it is good.
     pub(super) fn token_accepted(&mut self) {
-        (self.history.refusals, self.history.gone) = (0, 0);
+        self.history.gone = 0;
         let now = self.clock.now();
         let next = self.handshakes.next(now);
         if let Some(held) = self.held.as_mut().filter(|held| held.is_dead) {

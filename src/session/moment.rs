@@ -16,17 +16,23 @@ pub(super) struct Moment(Duration);
 
 impl Moment {
     pub(super) fn after(self, wait: Duration) -> Self {
-        Self(self.0.saturating_add(wait))
+        Self(self.0.saturating_add(in_whole_millis(wait)))
     }
 
     pub(super) fn before(self, margin: Duration) -> Self {
-        Self(self.0.saturating_sub(margin))
+        Self(self.0.saturating_sub(in_whole_millis(margin)))
     }
 
     /// How long after `earlier` this is; nothing where it is not.
     pub(super) fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
+}
+
+/// The machine's clock shows no less: a moment between two of its milliseconds would not have come when it is said to.
+fn in_whole_millis(wait: Duration) -> Duration {
+    let up = wait.saturating_add(Duration::from_nanos(999_999));
+    Duration::new(up.as_secs(), up.subsec_millis() * 1_000_000)
 }
 
 /// A session's own clock, and how far it is ahead of the machine's.
@@ -95,6 +101,16 @@ mod tests {
         clock.advance(Timestamp::from_secs(500));
         assert!(clock.is_due(Some(deadline)));
         assert_eq!(clock.since(Some(deadline)), Duration::from_secs(40));
+    }
+
+    #[test]
+    fn a_deadline_has_come_when_the_clock_shows_it() {
+        let mut clock = Clock::default();
+        for nanos in [1, 499_999, 1_000_000, 1_500_000] {
+            let deadline = clock.after(Duration::from_nanos(nanos));
+            clock.advance(clock.wall(deadline));
+            assert!(clock.is_due(Some(deadline)), "{nanos}");
+        }
     }
 
     #[test]

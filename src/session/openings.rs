@@ -261,6 +261,7 @@ impl Session {
     /// The accounts were queried, or could not be.
     pub(super) fn primed(&mut self, verdict: Verdict) {
         self.view.progress.primes += 1;
+        self.view.primed = Some(self.clock.wall_now());
         let now = self.clock.now();
         if let Verdict::Failed(error) | Verdict::TokenRefused(error) = verdict {
             let again = match self.phase {

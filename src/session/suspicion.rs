@@ -23,12 +23,22 @@ pub(super) struct Rejected {
 
 /// A refusal that nothing has answered yet.
 #[derive(Clone, Debug)]
-struct Suspect {
+pub(super) struct Suspect {
     path: Arc<str>,
     is_iserver: bool,
     /// How many exchanges had been started when it was reported: their answers may be older than the refusal.
     asked: u64,
     doubt: Doubt,
+}
+
+impl Suspect {
+    pub(super) fn is(&self, path: &str, doubt: Doubt) -> bool {
+        self.doubt == doubt && &*self.path == path
+    }
+
+    pub(super) fn asked(&self) -> u64 {
+        self.asked
+    }
 }
 
 /// What a refusal casts doubt on.
@@ -48,7 +58,7 @@ pub(super) enum Opinion {
 /// What the application's refusals leave open, and what they have shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Suspicion {
-    suspects: Vec<Suspect>,
+    suspects: Arc<Vec<Suspect>>,
     rejected: Arc<Vec<Rejected>>,
     /// From when on a second opinion may be had again, and how long that holds then.
     opinion: Option<(Moment, Duration)>,
@@ -62,13 +72,17 @@ impl Suspicion {
 
     /// Takes note of a refusal that only an exchange started from now on can answer.
     pub(super) fn raise(&mut self, report: &Report, doubt: Doubt, asked: u64) {
-        let known = |suspect: &&mut Suspect| suspect.path == report.path && suspect.doubt == doubt;
-        if let Some(suspect) = self.suspects.iter_mut().find(known) {
+        let suspects = Arc::make_mut(&mut self.suspects);
+        if let Some(suspect) = suspects.iter_mut().find(|suspect| suspect.is(&report.path, doubt)) {
             suspect.asked = suspect.asked.max(asked);
-        } else if self.suspects.len() < PATHS {
+        } else if suspects.len() < PATHS {
             let path = Arc::clone(&report.path);
-            self.suspects.push(Suspect { path, is_iserver: report.is_iserver(), asked, doubt });
+            suspects.push(Suspect { path, is_iserver: report.is_iserver(), asked, doubt });
         }
+    }
+
+    pub(super) fn suspects(&self) -> &Arc<Vec<Suspect>> {
+        &self.suspects
     }
 
     pub(super) fn is_rejected(&self, path: &str) -> bool {
@@ -82,10 +96,21 @@ impl Suspicion {
     /// The broker accepts the token and all is well, by the answer to the `round`-th exchange: what was refused before it
     /// was started is about the requests. Whether one was about the brokerage session.
     pub(super) fn all_well(&mut self, round: u64, now: Moment) -> bool {
+        self.settle(now, |suspect| suspect.asked < round)
+    }
+
+    /// The token is accepted before the brokerage session is ready: only what needs none of it is answered.
+    pub(super) fn token_accepted(&mut self, round: u64, now: Moment) {
+        self.settle(now, |suspect| suspect.asked < round && suspect.doubt == Doubt::Token && !suspect.is_iserver);
+    }
+
+    fn settle(&mut self, now: Moment, is_answered: impl Fn(&Suspect) -> bool) -> bool {
+        if !self.suspects.iter().any(&is_answered) {
+            return false;
+        }
         let mut is_about_brokerage = false;
-        let (answered, open): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.suspects).into_iter().partition(|suspect| suspect.asked < round);
-        self.suspects = open;
+        let (answered, open): (Vec<_>, Vec<_>) = self.suspects.iter().cloned().partition(is_answered);
+        self.suspects = Arc::new(open);
         for suspect in answered {
             match suspect.doubt {
                 Doubt::BrokerageSession => is_about_brokerage = true,
@@ -101,24 +126,16 @@ impl Suspicion {
         is_about_brokerage
     }
 
-    /// The token is accepted before the brokerage session is ready: only what needs none of it is answered.
-    pub(super) fn token_accepted(&mut self, round: u64, now: Moment) {
-        let (kept, mut others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.suspects)
-            .into_iter()
-            .partition(|suspect| suspect.is_iserver || suspect.doubt == Doubt::BrokerageSession);
-        std::mem::swap(&mut self.suspects, &mut others);
-        self.all_well(round, now);
-        self.suspects.extend(kept);
-    }
-
     /// The session changed so much that nothing reported before says anything about it.
     pub(super) fn forget_suspects(&mut self) {
-        self.suspects.clear();
+        if !self.suspects.is_empty() {
+            self.suspects = Arc::default();
+        }
     }
 
     /// Another token signs from now on.
     pub(super) fn forget_token(&mut self) {
-        self.suspects.clear();
+        self.forget_suspects();
         if !self.rejected.is_empty() {
             self.rejected = Arc::default();
         }

@@ -32,7 +32,7 @@ pub(super) struct Takeover {
     /// When the broker last said `competing`.
     named: Option<Moment>,
     asked_early: Option<Moment>,
-    /// When the brokerage session last became ready.
+    /// When the brokerage session became ready that is not taken since.
     ready: Option<Moment>,
 }
 
@@ -81,7 +81,7 @@ impl Takeover {
         if let Some(at) = self.take_from.filter(|at| *at > clock.now()) {
             return at;
         }
-        if clock.since(self.ready) >= UNBROKEN {
+        if self.ready.take().is_some_and(|ready| clock.since(Some(ready)) >= UNBROKEN) {
             self.displacements = 0;
         }
         self.displacements = self.displacements.saturating_add(1);

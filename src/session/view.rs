@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{State, suspicion::Rejected};
+use super::{
+    State,
+    suspicion::{Rejected, Suspect},
+};
 use crate::{
     context::Timestamp,
     error::Error,
@@ -23,6 +26,9 @@ pub struct SessionView {
     pub(super) last_error: Option<Arc<Error>>,
     pub(super) progress: Progress,
     pub(super) rejected: Arc<Vec<Rejected>>,
+    pub(super) suspects: Arc<Vec<Suspect>>,
+    /// When the accounts were last queried.
+    pub(super) primed: Option<Timestamp>,
     pub(super) next_tickle: Option<Timestamp>,
     /// When the brokerage session is opened anew although it seems to be ready.
     pub(super) reopening: Option<Timestamp>,
@@ -109,7 +115,10 @@ impl SessionView {
     /// Whether the other view says nothing that this one does not, to advice that waits included.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let key = |view: &Self| (view.progress, view.next_tickle, view.reopening, view.settled_at);
-        self.looks_like(other) && key(self) == key(other) && Arc::ptr_eq(&self.rejected, &other.rejected)
+        self.looks_like(other)
+            && key(self) == key(other)
+            && Arc::ptr_eq(&self.rejected, &other.rejected)
+            && Arc::ptr_eq(&self.suspects, &other.suspects)
     }
 
     fn has_error_of(&self, other: &Self) -> bool {

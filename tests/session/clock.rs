@@ -79,7 +79,8 @@ fn a_corrected_clock_renews_by_the_brokers_time() {
         };
         assert!(count_events(&world, renewed) >= 1, "{ahead}");
         let refused: Vec<_> = world.broker().refusals().iter().map(ToString::to_string).collect();
-        assert!(refused.len() <= 2, "{refused:?}");
+        // Three responses have to agree before the clock is corrected.
+        assert!(refused.len() <= 6, "{refused:?}");
     }
 }
 
@@ -115,7 +116,7 @@ fn a_step_back_beyond_the_floor_starts_afresh() {
         .collect();
     assert_eq!(told, [seconds(301)]);
     assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
-    assert_eq!(machine.session.view().token_id(), None);
+    assert_eq!(machine.session.view().token_id(), token_id, "the old one signs until there is another");
     let header = machine.sent.last().unwrap().1.headers()["authorization"].to_str().unwrap().to_owned();
     assert!(header.contains(&format!("oauth_timestamp=\"{}\"", machine.now.as_secs())), "{header}");
 

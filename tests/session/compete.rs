@@ -30,11 +30,12 @@ fn who_yields_waits_until_the_other_has_gone() {
     world.run_for(hours(2));
     assert_eq!(world.session().view().state(), State::Displaced);
     assert!(world.session().view().signer().is_some(), "reading goes on");
-    assert!(displacements(&world) >= 20);
+    assert!((8..=9).contains(&displacements(&world)), "{}", displacements(&world));
     assert_eq!(world.broker().brokerage_sessions_opened(), 1);
-    assert!((20..30).contains(&count_sent(&world, OPEN)), "{}", count_sent(&world, OPEN));
+    assert!((8..=9).contains(&count_sent(&world, OPEN)), "{}", count_sent(&world, OPEN));
+    // The next tickle does not say `competing` any more.
     world.broker().release();
-    world.run_for(seconds(301));
+    world.run_for(seconds(61));
     assert_eq!(world.session().view().state(), State::Live);
     assert_eq!(world.broker().brokerage_sessions_opened(), 2);
     assert_eq!(world.broker().live_session_tokens_issued(), 1);
@@ -59,7 +60,7 @@ fn one_take_is_one_even_where_it_did_not_help() {
     machine.answer();
     machine.reply(200, COMPETING);
     assert_eq!((machine.state(), takes(&machine)), (State::Displaced, 1));
-    machine.pass(300);
+    machine.pass(900);
     machine.tell(ibkr_oauth::session::Input::Timeout);
     assert_eq!((machine.path(), takes(&machine)), (OPEN, 1));
 }
@@ -111,6 +112,8 @@ fn a_session_lost_without_a_word_of_another_is_asked_for_before_it_is_taken() {
     assert_eq!(takes(&machine), 1);
     machine.wait();
     machine.reply(200, tickle(LOST));
+    // A loss so soon after the opening makes the next one wait.
+    machine.wait();
     assert_eq!((machine.path(), takes(&machine)), (OPEN, 1));
     machine.reply(200, COMPETING);
     assert_eq!(machine.state(), State::Displaced);
@@ -148,7 +151,7 @@ fn a_failed_tickle_does_not_make_a_displacement_new() {
     machine.reply(200, tickle(COMPETING));
     let (retry_at, _) = machine.deadline.unwrap();
     let displaced = |event: &SessionEvent| match event {
-        SessionEvent::Displaced { retry_at } => Some(*retry_at),
+        SessionEvent::Displaced { retry_at, .. } => Some(*retry_at),
         _ => None,
     };
     let told = machine.events.iter().filter_map(displaced).next_back().unwrap();
@@ -166,7 +169,7 @@ fn a_failed_tickle_does_not_make_a_displacement_new() {
 }
 
 #[test]
-fn a_displaced_session_that_fails_to_renew_is_soon_known_to_be_displaced() {
+fn a_displaced_session_that_fails_to_renew_stays_displaced() {
     let mut machine = Machine::live(config(|config| config.displaced_retry = hours(100)));
     machine.wait();
     machine.reply(200, tickle(COMPETING));
@@ -177,9 +180,10 @@ fn a_displaced_session_that_fails_to_renew_is_soon_known_to_be_displaced() {
         machine.wait();
     }
     machine.reply(503, "");
-    assert_eq!((machine.state(), machine.path()), (State::Live, "/tickle"));
-    machine.reply(200, tickle(COMPETING));
     assert_eq!(machine.state(), State::Displaced);
+    // The next attempt comes soon.
+    machine.wait();
+    assert_eq!(machine.state(), State::Renewing);
 }
 
 #[test]

@@ -1,8 +1,4 @@
 //! Drivers of sessions whose signing key is elsewhere: in an HSM, a KMS, another process.
-#![cfg(feature = "simulator")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
-
-mod world;
 
 use std::{
     future::{pending, ready},
@@ -10,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crate::world::{self, Dice, NOW};
 use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
@@ -20,17 +17,19 @@ use ibkr_oauth::{
     session::{Failure, FailureKind, Session, SessionConfig, SessionEvent, State},
     simulator::{Broker, test_keys},
 };
-use world::{Dice, NOW};
 
-/// A driver for a consumer without a signing key, on a clock that stands still. One refusal is one too many.
+/// A driver for a consumer without a signing key, on a clock that shows some seconds more each time: no wait is real.
 fn driver() -> Driver<Dice> {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
         .dh_group(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
         .build()
         .unwrap();
-    let mut config = SessionConfig::default();
-    config.max_refusals = 0;
-    Driver::with_clock(Session::new(consumer, world::unlocked(), config), Dice(1), || NOW)
+    let mut now = NOW;
+    let clock = move || {
+        now = now.saturating_add(Duration::from_secs(4));
+        now
+    };
+    Driver::with_clock(Session::new(consumer, world::unlocked(), SessionConfig::default()), Dice(1), clock)
 }
 
 /// The broker on the other side, and the store that has the key.

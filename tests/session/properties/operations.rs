@@ -17,6 +17,8 @@ use ibkr_oauth::{
 };
 use proptest::prelude::*;
 
+use crate::machine::report;
+
 /// The key in the key store.
 static SIGNING_KEY: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap());
 
@@ -295,7 +297,7 @@ impl Bench {
             Operation::Observe(current, status) => {
                 let token_id = if *current { self.session.view().token_id() } else { self.token_ids.first().copied() };
                 if let Some(token_id) = token_id {
-                    self.handle(Input::Reported { token_id, status: StatusCode::from_u16(*status).unwrap() });
+                    self.handle(Input::Reported(report(token_id, self.now, "/portfolio/accounts", *status, "", None)));
                 }
             }
             Operation::Timeout => self.handle(Input::Timeout),

@@ -1,5 +1,4 @@
 //! What the values around a session say of themselves.
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use ibkr_oauth::session::{Failure, FailureKind, Snapshot};
 
@@ -9,7 +8,7 @@ fn a_failure_says_what_is_certain_and_then_the_detail() {
     assert_eq!(said(FailureKind::NotSent, "connection refused"), "nothing was sent: connection refused");
     assert_eq!(said(FailureKind::MaybeSent, "reset"), "the connection broke: reset");
     assert_eq!(said(FailureKind::TimedOut, ""), "no answer came in time");
-    assert_eq!(said(FailureKind::TooLarge, "2 MB"), "the reply is too large: 2 MB");
+    assert_eq!(said(FailureKind::TooLarge, "2 MB"), "the response is too large: 2 MB");
     assert_eq!(said(FailureKind::Refused, "no such key"), "the key store refused: no such key");
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn check(world: &World, boxes: bool) {
             let (_, event) = events.next().expect("an event");
             match event {
                 SessionEvent::Negotiated { .. } => signer = true,
-                SessionEvent::StateChanged { to: State::Negotiating | State::Closed, .. } => signer = false,
+                SessionEvent::StateChanged { to: State::Closed, .. } => signer = false,
                 SessionEvent::PenaltyBox { until } => boxed_until = boxed_until.max(Some(*until)),
                 SessionEvent::ClockStepped { .. } => stepped = true,
                 _ => {}

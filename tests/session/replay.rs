@@ -1,23 +1,16 @@
 //! A log of what went into a session replays it, to the byte: time, random bytes, replies.
 
-#![cfg(feature = "simulator")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
 use ibkr_oauth::{
-    Context, Entropy, EntropyError, Secret, Timestamp, TokenId, UnlockedToken,
+    Context, Entropy, EntropyError, Secret, Timestamp, UnlockedToken,
     bytes::Bytes,
-    http::{Request, Response, StatusCode},
-    session::{CompetePolicy, ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, State},
+    http::{Request, Response},
+    session::{CompetePolicy, ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, State},
     simulator::{Broker, Fault, SeededEntropy, test_keys},
 };
+
+use crate::machine::report;
 
 const TOKEN: &str = "218c1d970d85a8442825";
 const DAYS: u64 = 4;
@@ -35,7 +28,7 @@ struct Call {
 enum Word {
     Response(ExchangeId, Response<Bytes>),
     Failed(ExchangeId, Failure),
-    Observed(TokenId, StatusCode),
+    Reported(Report),
     Shutdown,
     Timeout,
 }
@@ -45,7 +38,7 @@ impl Word {
         match self {
             Self::Response(id, response) => Input::Response { id, response },
             Self::Failed(id, failure) => Input::Failed { id, failure },
-            Self::Observed(token_id, status) => Input::Reported { token_id, status },
+            Self::Reported(report) => Input::Reported(report),
             Self::Shutdown => Input::Shutdown,
             Self::Timeout => Input::Timeout,
         }
@@ -192,7 +185,7 @@ impl Storm {
                         0..=3 => self.ahead = [0, -100, 90, -1000][usize::from(self.roll() % 4)],
                         4 => {
                             if let Some(token_id) = self.session.view().token_id() {
-                                self.tell(Word::Observed(token_id, StatusCode::UNAUTHORIZED));
+                                self.tell(Word::Reported(report(token_id, self.ours(), "/trsrv", 401, "", None)));
                             }
                         }
                         5 => self.now = self.now.saturating_add(Duration::from_secs(3 * 3600)),
