@@ -404,7 +404,7 @@ impl Session {
     }
 
     fn act_in_phase(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_tickle_due = self.clock.is_due(self.tickles.next());
+        let is_tickle_due = self.clock.is_due(self.tickle());
         let is_renewal_due = self.clock.is_due(self.renewal());
         match &mut self.phase {
             Phase::Negotiating { initial, log_out } => {
@@ -432,7 +432,7 @@ impl Session {
             Phase::BackingOff(pause) if pause.retry != Retry::Tickle && self.clock.is_due(Some(pause.until)) => {
                 self.try_again();
             }
-            Phase::Live(_) | Phase::Displaced(_) | Phase::BackingOff(_) if is_tickle_due && self.held.is_some() => {
+            Phase::Live(_) | Phase::Displaced(_) | Phase::BackingOff(_) if is_tickle_due => {
                 self.tickles.start(self.clock.now(), &self.config);
                 self.start(cx, Task::Tickle);
             }
@@ -458,7 +458,7 @@ impl Session {
             return earliest([(Some(until), TimeoutReason::PenaltyBox), expiry]);
         }
         let renewal = (self.renewal(), TimeoutReason::Renewal);
-        let tickle = (self.tickles.next().filter(|_| self.held.is_some()), TimeoutReason::Tickle);
+        let tickle = (self.tickle(), TimeoutReason::Tickle);
         match &self.phase {
             Phase::Live(live) => earliest([renewal, (live.reopen, TimeoutReason::BackOff), tickle, expiry]),
             Phase::Displaced(rival) => {
@@ -473,6 +473,11 @@ impl Session {
             }
             _ => None,
         }
+    }
+
+    /// When the next tickle is due, where there is a token.
+    fn tickle(&self) -> Option<Moment> {
+        self.tickles.next().filter(|_| self.held.is_some())
     }
 
     /// Until when a penalty box lasts, if there is one now.

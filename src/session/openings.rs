@@ -18,6 +18,8 @@ use crate::{
 
 /// After how long each the brokerage session is asked whether it is ready; the last of them is repeated.
 const POLLS: [u64; 7] = [1, 2, 3, 5, 8, 13, 28];
+/// So many of the first are left out while openings fail, to stay within 150 requests an hour.
+const HURRIED_POLLS: usize = 3;
 /// How soon an opening without a take follows a take that was refused.
 const FALL_BACK: Duration = Duration::from_secs(3);
 /// How long nothing was sent where a loss is no wonder: the machine slept.
@@ -175,6 +177,7 @@ impl Session {
         let now = self.clock.now();
         let (opened, polls) = match self.phase {
             Phase::Settling(settling) => (settling.opened, settling.polls + 1),
+            _ if self.openings.is_troubled() => (now, HURRIED_POLLS),
             _ => (now, 0),
         };
         let end = opened.after(self.config.settle_timeout);
@@ -208,7 +211,10 @@ impl Session {
             self.openings.wait_until(soon);
         }
         let error = self.suspect_no_entitlement(error, trouble);
-        let next = self.openings.next(self.clock.now());
+        let now = self.clock.now();
+        let next = self.openings.next(now);
+        // What was just sent has kept the token alive.
+        self.tickles.schedule(now.after(self.config.tickle_interval));
         self.emit_failed(error, next);
         self.go(Trigger::Failed, Phase::BackingOff(Pause { until: next, retry: Retry::Opening }));
     }

@@ -128,6 +128,11 @@ impl Pace {
         self.allowed.unwrap_or(now).max(hourly).max(now)
     }
 
+    /// Whether an attempt has failed that nothing has made up for yet.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.troubled.is_some()
+    }
+
     /// A person wants the next attempt now.
     pub(super) fn skip_wait(&mut self) {
         self.allowed = None;

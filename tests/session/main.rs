@@ -31,6 +31,7 @@ mod remote_keys;
 mod replay;
 mod reports;
 mod states;
+mod stories;
 mod texts;
 mod transitions;
 #[path = "../world/mod.rs"]
