@@ -18,13 +18,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
     Consent, Context, Scratch, Secret, UnlockedToken,
-    session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig},
+    session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig},
     simulator::{World, test_keys},
 };
 use world::{Dice, NOW};
 
 /// Where a value of the type is searched for secrets: the file among the tests, and what stands there.
-const SEARCHED: [(&str, &str, &str); 47] = [
+const SEARCHED: [(&str, &str, &str); 48] = [
     ("AccessToken", "redaction.rs", "check(\"AccessToken\""),
     ("Broker", "redaction.rs", "check(\"Broker\""),
     ("BrokerBuilder", "redaction.rs", "check(\"BrokerBuilder\""),
@@ -54,6 +54,7 @@ const SEARCHED: [(&str, &str, &str); 47] = [
     ("PendingResponse", "redaction.rs", "check(\"PendingResponse\""),
     ("Place", "diagnose_redaction.rs", "check(&explanation.compare("),
     ("PreparedRequest", "redaction_of_every_type.rs", "hidden(\"PreparedRequest\""),
+    ("Report", "redaction_of_every_type.rs", "hidden(\"Report\""),
     ("Refusal", "redaction.rs", "check_displayed(\"Refusal\""),
     ("RequestSignature", "redaction.rs", "check(\"RequestSignature\""),
     ("RsaKey", "redaction.rs", "check(\"RsaKey\""),
@@ -76,9 +77,9 @@ const SEARCHED: [(&str, &str, &str); 47] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 28] = [
+const HARMLESS: [(&str, &str); 29] = [
     ("Accepted", "what a request said in the open, and its path"),
-    ("Advice", "a moment"),
+    ("Advice", "a moment, flags and numbers"),
     ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
     ("BaseUri", "a URL without query"),
     ("BrokerError", "a text about the simulator's settings"),
@@ -102,6 +103,7 @@ const HARMLESS: [(&str, &str); 28] = [
     ("SeededEntropy", "for tests only"),
     ("Sent", "what a request said in the open, and its path"),
     ("SessionConfig", "durations and flags"),
+    ("Ticket", "flags and numbers"),
     ("Timestamp", "a number"),
     ("UnknownQueryPolicy", "holds nothing"),
     ("Weather", "chances"),
@@ -203,6 +205,7 @@ fn what_signs_shows_none() {
 fn what_goes_into_a_session_and_comes_out_shows_none() {
     let token = UnlockedToken::from_plaintext("t", Secret::from(world::SECRET.as_slice()));
     let consumer = test_keys::consumer().unwrap();
+    let consumer_of_report = consumer.clone();
     let mut session = Session::new(consumer, token, SessionConfig::default());
     let mut dice = Dice(1);
     let output = loop {
@@ -215,6 +218,12 @@ fn what_goes_into_a_session_and_comes_out_shows_none() {
     let Output::Transmit { id, .. } = output else { panic!("{output:?}") };
     let id: ExchangeId = id;
     let response = Response::builder().header("set-cookie", "MARKER").body(Bytes::from("MARKER")).unwrap();
+    let uri = "https://api.ibkr.com/v1/api/MARKER?MARKER".parse().unwrap();
+    let token_id =
+        ibkr_oauth::Signer::from_stored(&consumer_of_report, "token", &vec![7; 20].into()).unwrap().token_id();
+    let report = Report::new(token_id, NOW, &http::Method::GET, &uri, &response);
+    hidden("Report", &report);
+    hidden("Input", &Input::Reported(report));
     hidden("Input", &Input::Response { id, response });
     hidden("Input", &Input::Signed { id, signature: b"MARKER".to_vec() });
     let failure = Failure { kind: FailureKind::TimedOut, detail: "no".to_owned() };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Session, SessionConfig, SessionEvent, Trigger,
+    Session, SessionConfig, SessionEvent, State, Trigger,
     exchange::Task,
     moment::Moment,
     pace::{Trouble, UNBROKEN, from_zero},
@@ -200,7 +200,9 @@ impl Session {
             // Its handshake goes on.
             Phase::Renewing { .. } => self.go(Trigger::TokenLost, negotiating),
             _ if next <= now => self.go(Trigger::TokenLost, negotiating),
-            Phase::BackingOff(_) => self.phase = Phase::BackingOff(pause),
+            Phase::BackingOff(_) | Phase::Priming { shown: State::BackingOff, .. } => {
+                self.phase = Phase::BackingOff(pause);
+            }
             _ => self.go(Trigger::Failed, Phase::BackingOff(pause)),
         }
     }

@@ -14,7 +14,7 @@ const SECOND_OPINION: usize = 3;
 const OPINION_HOLDS: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(24 * 3600));
 
 /// A path that the present token is refused on, although the broker accepts it elsewhere.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Rejected {
     pub(super) path: Arc<str>,
     is_iserver: bool,
@@ -22,7 +22,7 @@ pub(super) struct Rejected {
 }
 
 /// A refusal that nothing has answered yet.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Suspect {
     path: Arc<str>,
     is_iserver: bool,
@@ -56,7 +56,7 @@ pub(super) enum Opinion {
 }
 
 /// What the application's refusals leave open, and what they have shown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Suspicion {
     suspects: Arc<Vec<Suspect>>,
     rejected: Arc<Vec<Rejected>>,
