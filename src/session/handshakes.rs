@@ -140,18 +140,14 @@ impl Session {
         self.slow_handshakes(cx, trouble(&error, is_unsent), wait);
         let next = self.handshakes.next(self.clock.now());
         self.emit_failed(error, next);
-        match self.phase {
-            Phase::Renewing { from } => {
-                if let Some(held) = &mut self.held {
-                    held.renewal = Some(next);
-                }
-                self.go(Trigger::RenewalFailed, from.into());
+        if let Phase::Renewing { from } = self.phase {
+            if let Some(held) = &mut self.held {
+                held.renewal = Some(next);
             }
-            _ => {
-                let retry = Retry::Negotiation { log_out: false };
-                self.go(Trigger::Failed, Phase::BackingOff(Pause { until: next, retry }));
-            }
+            return self.go(Trigger::RenewalFailed, from.into());
         }
+        let retry = Retry::Negotiation { log_out: false };
+        self.go(Trigger::Failed, Phase::BackingOff(Pause { until: next, retry }));
     }
 
     fn slow_handshakes(&mut self, cx: &mut Context<'_>, trouble: Trouble, wait: Option<Duration>) {
@@ -188,10 +184,13 @@ impl Session {
         let next = self.handshakes.next(now);
         let negotiating = Phase::Negotiating { initial: None, log_out: false };
         let pause = Pause { until: next, retry: Retry::Negotiation { log_out: false } };
-        match self.phase {
-            Phase::Negotiating { .. } | Phase::Closing | Phase::Closed => return,
-            Phase::BackingOff(Pause { retry: Retry::Negotiation { .. }, .. }) => return,
-            _ => {}
+        let comes_anyway = match self.phase {
+            Phase::Negotiating { .. } | Phase::Closing | Phase::Closed => true,
+            Phase::BackingOff(pause) => matches!(pause.retry, Retry::Negotiation { .. }),
+            _ => false,
+        };
+        if comes_anyway {
+            return;
         }
         if let Some(error) = error {
             self.emit_failed(error, next);

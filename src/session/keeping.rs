@@ -88,12 +88,14 @@ impl Session {
             }
             Verdict::Failed(error) => self.tickle_failed(error),
             Verdict::Ready => self.tickle_agrees(cx, round),
-            Verdict::Accepted => match self.phase {
-                Phase::Live(_) => self.tickle_agrees(cx, round),
-                Phase::BackingOff(_) if !self.config.brokerage => self.tickle_agrees(cx, round),
-                Phase::BackingOff(Pause { retry: Retry::Tickle, .. }) => self.tickle_agrees(cx, round),
-                _ => self.rival_is_gone(),
-            },
+            Verdict::Accepted => {
+                let agrees = match self.phase {
+                    Phase::Live(_) => true,
+                    Phase::BackingOff(pause) => !self.config.brokerage || pause.retry == Retry::Tickle,
+                    _ => false,
+                };
+                if agrees { self.tickle_agrees(cx, round) } else { self.rival_is_gone() }
+            }
             Verdict::Rival { error, is_named } => match &mut self.phase {
                 Phase::Displaced(rival) => {
                     rival.is_named |= is_named;

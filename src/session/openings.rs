@@ -317,7 +317,7 @@ impl Session {
         let mut starts_over = false;
         if silence < ASLEEP {
             self.history.losses = self.history.losses.saturating_add(1);
-            starts_over = self.history.losses % START_OVER == 0
+            starts_over = self.history.losses.is_multiple_of(START_OVER)
                 && self.takeover.is_without_rival(&self.clock)
                 && self.config.on_shutdown != OnShutdown::LeaveOpen;
         }

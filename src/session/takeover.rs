@@ -14,6 +14,16 @@ const RETAKE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_se
 /// How often at most an ask is made early because the broker stopped saying `competing`.
 const EARLY_ASKS: Duration = Duration::from_secs(900);
 
+/// Whether an opening without a take follows one that was refused: once in each trouble.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum FallBack {
+    #[default]
+    Possible,
+    /// The next opening is without a take, whatever the policy.
+    Next,
+    Done,
+}
+
 /// What is known of other sessions of the same user.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Takeover {
@@ -25,10 +35,7 @@ pub(super) struct Takeover {
     displacements: u32,
     /// From when on it may be taken without an ask: the last answer named another session.
     take_from: Option<Moment>,
-    /// In this trouble a take was refused and an opening without one was tried.
-    fell_back: bool,
-    /// The next opening is without a take, whatever the policy.
-    yields_next: bool,
+    fall_back: FallBack,
     /// When the broker last said `competing`.
     named: Option<Moment>,
     asked_early: Option<Moment>,
@@ -49,27 +56,34 @@ impl Takeover {
             CompetePolicy::TakeOnce => !self.is_used,
             CompetePolicy::TakeAlways => !self.is_opened || clock.is_due(self.take_from),
         };
-        if takes && !self.yields_next { Compete::Take } else { Compete::Yield }
+        if takes && self.fall_back != FallBack::Next { Compete::Take } else { Compete::Yield }
     }
 
     /// The broker answered to an opening with 200.
     pub(super) fn answered(&mut self, compete: Compete) {
         self.is_opened = true;
         self.is_used |= compete == Compete::Take;
-        self.yields_next = false;
+        self.fell_back();
+    }
+
+    fn fell_back(&mut self) {
+        if self.fall_back == FallBack::Next {
+            self.fall_back = FallBack::Done;
+        }
     }
 
     /// The broker refused a take with 500, in the words that are known or in none. Whether an opening without it follows.
     pub(super) fn take_refused(&mut self, in_known_words: bool) -> bool {
         self.is_used |= in_known_words;
         self.is_opened |= in_known_words;
-        self.yields_next = !std::mem::replace(&mut self.fell_back, true);
-        self.yields_next
+        let is_possible = self.fall_back == FallBack::Possible;
+        self.fall_back = if is_possible { FallBack::Next } else { FallBack::Done };
+        is_possible
     }
 
     /// The trouble is over.
     pub(super) fn forget_trouble(&mut self) {
-        self.fell_back = false;
+        self.fall_back = FallBack::Possible;
     }
 
     /// Another session is in the way; when this one asks, or takes, again.

@@ -37,7 +37,9 @@ fn every_story_goes_as_it_is_told() {
         rows.push(player::row(&name, &played));
     }
     println!("{}", player::HEADING);
-    rows.iter().for_each(|row| println!("{row}"));
+    for row in &rows {
+        println!("{row}");
+    }
     assert!(rows.len() > 20 || !wanted.is_empty(), "{} stories", rows.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

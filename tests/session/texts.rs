@@ -23,3 +23,42 @@ fn a_snapshot_shows_until_when_it_is_of_use_and_no_more() {
     assert!(shown.contains(&format!("{:?}", snapshot.expires_at())), "{shown}");
     assert!(!shown.contains("MARKER") && !shown.contains("bGl2"), "{shown}");
 }
+
+/// What a day's events say, each once.
+#[test]
+fn each_event_says_one_sentence_and_has_its_name() {
+    use ibkr_oauth::session::{SessionConfig, SessionEvent};
+
+    use crate::machine::{COMPETING, Machine, boxed, tickle};
+
+    let mut machine = Machine::live(SessionConfig::default());
+    machine.wait();
+    machine.reply(200, tickle(COMPETING));
+    machine.wait();
+    machine.reply(503, "");
+    boxed(&mut machine);
+    machine.now = machine.now.saturating_sub(std::time::Duration::from_secs(4000));
+    machine.tell(ibkr_oauth::session::Input::Timeout);
+    machine.tell(ibkr_oauth::session::Input::Shutdown);
+    machine.tell(ibkr_oauth::session::Input::Shutdown);
+    let said = |name: &str| {
+        let named = |event: &&SessionEvent| event.name() == name;
+        machine.events.iter().find(named).unwrap_or_else(|| panic!("no {name}: {:?}", machine.events)).to_string()
+    };
+    for (name, words) in [
+        ("state-changed", "Negotiating -> Opening (Proved)"),
+        ("negotiated", "a live session token was negotiated and proved; it expires at 2023-11-1"),
+        (
+            "displaced",
+            "the brokerage session is not free: brokerage status: it takes no requests (authenticated: false",
+        ),
+        ("failed", "tickle: the broker cannot answer now (503 Service Unavailable); next attempt at 2023-11-14T"),
+        ("penalty-box", "too many requests: nothing is sent until 2023-11-14T"),
+        ("clock-stepped", "the clock was set back by "),
+        ("closed", "closed, without a confirmed logout"),
+        ("input-after-end", "the session has ended; what came after that was ignored"),
+    ] {
+        assert!(said(name).starts_with(words), "{name}: {}", said(name));
+    }
+    assert!(machine.events.iter().all(|event| !event.to_string().contains('\n')));
+}

@@ -173,9 +173,9 @@ fn scenario(from: State, trigger: Trigger, to: State) -> Machine {
                 _ => live(),
             });
             if trigger == Trigger::Renewed {
-                machine.answer()
+                machine.answer();
             } else {
-                machine.reply(503, "")
+                machine.reply(503, "");
             }
             machine
         }

@@ -76,7 +76,7 @@ impl Desk {
     /// The broker's own time, and whether this response shows it wrong.
     fn date(&self, now: Timestamp) -> Timestamp {
         let (ahead, nth) = self.clock;
-        let ahead = if nth > 0 && self.handled % nth == 0 { ahead } else { 0 };
+        let ahead = if nth > 0 && self.handled.is_multiple_of(nth) { ahead } else { 0 };
         Timestamp::from_secs(now.as_secs().saturating_add_signed(ahead))
     }
 

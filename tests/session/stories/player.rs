@@ -162,12 +162,12 @@ impl Player {
                 Output::Transmit { id, request, .. } => {
                     let path = request.uri().path().trim_start_matches("/v1/api").to_owned();
                     let before = self.figures.sent.last().map_or(self.now, |(at, _)| *at);
-                    self.figures.silence = self.figures.silence.max(self.now - before);
+                    self.figures.silence = self.figures.silence.max(self.now.saturating_sub(before));
                     self.figures.sent.push((self.now, path));
                     let at = START.saturating_add(self.now);
                     let input = match self.desk.handle(at, &mut self.entropy, &request) {
                         Answer::Response { status, headers, body, .. } => {
-                            Input::Response { id, response: response(status, &headers, body) }
+                            Input::Response { id, response: response(status, &headers, &body) }
                         }
                         Answer::Failed(kind) => {
                             Input::Failed { id, failure: Failure { kind, detail: "the story".to_owned() } }
@@ -256,7 +256,7 @@ impl Player {
         let Answer::Response { status, headers, body, .. } = answer else { return };
         let uri = format!("https://api.ibkr.com/v1/api{path}").parse().unwrap();
         let signed_at = self.wall().saturating_sub(age);
-        let response = response(status, &headers, body);
+        let response = response(status, &headers, &body);
         let report = Report::new(token_id, signed_at, &Method::GET, &uri, &response).attempt(attempt);
         self.hand(Input::Reported(report.clone()));
         let advice = self.session.view().advise(&report);
@@ -298,7 +298,7 @@ impl Player {
             }
             [figure, "<=", bound] => self.compare(figure, bound, |value, bound| value <= bound),
             [figure, ">=", bound] => self.compare(figure, bound, |value, bound| value >= bound),
-            [figure, bound] => self.compare(figure, bound, |value, bound| value == bound),
+            [figure, bound] => self.compare(figure, bound, |value, bound| (value - bound).abs() < 0.001),
             _ => Err("nobody knows what that means".to_owned()),
         }
     }
@@ -318,7 +318,7 @@ impl Player {
         match figure {
             "takes" => Some(self.desk.takes as f64),
             "open-advice" => Some(self.waiting.len() as f64),
-            "silent-for" => Some((self.now - self.figures.sent.last()?.0).as_secs_f64()),
+            "silent-for" => Some(self.now.saturating_sub(self.figures.sent.last()?.0).as_secs_f64()),
             _ => figure
                 .strip_prefix("events:")
                 .map(|name| self.events.iter().filter(|(_, event, _)| event == name).count() as f64),
@@ -330,14 +330,14 @@ fn is(seen: &str, wanted: &str) -> Result<(), String> {
     if seen == wanted { Ok(()) } else { Err(format!("it is {seen}")) }
 }
 
-fn response(status: u16, headers: &[(String, String)], body: String) -> Response<Bytes> {
+fn response(status: u16, headers: &[(String, String)], body: &str) -> Response<Bytes> {
     let mut builder = Response::builder().status(status);
     for (name, value) in headers {
         builder = builder.header(name, value.replace('_', " "));
     }
     // `\x99` is that byte.
     let mut bytes = Vec::new();
-    let mut rest = body.as_str();
+    let mut rest = body;
     while let Some((before, after)) = rest.split_once("\\x") {
         bytes.extend_from_slice(before.as_bytes());
         bytes.push(u8::from_str_radix(&after[..2], 16).unwrap());
@@ -356,8 +356,9 @@ impl Figures {
     fn worst_hour(&self, path: &str) -> f64 {
         let times: Vec<_> = self.sent.iter().filter(|(_, sent)| sent.contains(path)).map(|(at, _)| *at).collect();
         let hour = Duration::from_secs(3600);
-        let within =
-            |(index, at): (usize, &Duration)| times[index..].iter().take_while(|other| **other - *at < hour).count();
+        let within = |(index, at): (usize, &Duration)| {
+            times[index..].iter().take_while(|other| other.saturating_sub(*at) < hour).count()
+        };
         times.iter().enumerate().map(within).max().unwrap_or_default() as f64
     }
 
