@@ -75,7 +75,7 @@ impl<E: Entropy> Driver<E> {
     /// standard library has none.
     #[must_use]
     pub fn with_clock(session: Session, entropy: E, now: impl FnMut() -> Timestamp + Send + 'static) -> Self {
-        let mailbox = Arc::new(Mailbox::new(session.view().clone(), Box::new(now)));
+        let mailbox = Arc::new(Mailbox::new(&session, Box::new(now)));
         Self { session, entropy, mailbox }
     }
 

@@ -69,11 +69,11 @@ struct Waiting {
 }
 
 impl Mailbox {
-    pub(super) fn new(view: SessionView, clock: Clock) -> Self {
+    pub(super) fn new(session: &Session, clock: Clock) -> Self {
         let content = Content {
-            view: Arc::new(view),
+            view: Arc::new(session.view().clone()),
             is_closed: false,
-            snapshot: None,
+            snapshot: session.snapshot(),
             mail: Mail::default(),
             driver: None,
             waiting: Waiting::default(),

@@ -110,6 +110,7 @@ impl Session {
             Phase::Displaced(rival) => {
                 rival.retry = now;
                 self.openings.skip_wait();
+                self.takeover.skip_wait(now);
             }
             Phase::Live(live) => {
                 live.reopen = Some(now);

@@ -123,6 +123,11 @@ impl Takeover {
         asks
     }
 
+    /// A person wants the next attempt now.
+    pub(super) fn skip_wait(&mut self, now: Moment) {
+        self.take_from = self.take_from.map(|at| at.min(now));
+    }
+
     pub(super) fn ready(&mut self, now: Moment) {
         self.ready = Some(now);
         self.take_from = None;

@@ -198,3 +198,40 @@ fn a_displaced_session_renews_its_token() {
     let renewed = |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::Renewed, .. });
     assert_eq!(count_events(&world, renewed), 1);
 }
+
+#[test]
+fn a_person_who_does_not_want_to_wait_takes_at_once() {
+    let mut machine = Machine::live(policy(CompetePolicy::TakeAlways));
+    machine.wait();
+    machine.reply(200, tickle(COMPETING));
+    assert_eq!((machine.state(), takes(&machine)), (State::Displaced, 1));
+    machine.tell(ibkr_oauth::session::Input::RetryNow);
+    assert_eq!((machine.path(), takes(&machine)), (OPEN, 2));
+    machine.reply(200, READY);
+    assert_eq!(machine.state(), State::Live);
+}
+
+#[test]
+fn a_persons_wishes_are_granted_five_times_and_then_each_quarter_of_an_hour() {
+    let mut machine = Machine::live(policy(CompetePolicy::Yield));
+    machine.wait();
+    machine.reply(200, tickle(COMPETING));
+    let mut granted = Vec::new();
+    for _ in 0..40 {
+        let sent = machine.sent.len();
+        machine.tell(ibkr_oauth::session::Input::RetryNow);
+        let is_granted = machine.sent.len() > sent;
+        granted.push(usize::from(is_granted));
+        if is_granted {
+            assert_eq!(machine.path(), OPEN);
+            machine.reply(200, COMPETING);
+        }
+        machine.pass(60);
+        machine.tell(ibkr_oauth::session::Input::Timeout);
+        if machine.deadline.unwrap().1 == ibkr_oauth::session::TimeoutReason::Answer {
+            machine.reply(200, tickle(COMPETING));
+        }
+    }
+    assert_eq!(granted[..10].iter().sum::<usize>(), 5);
+    assert!((6..=8).contains(&granted.iter().sum::<usize>()), "{granted:?}");
+}

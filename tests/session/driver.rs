@@ -17,8 +17,8 @@ use self::stage::{Bell, Running, Stage};
 use crate::machine::report;
 use ibkr_oauth::{
     ErrorKind,
-    driver::SessionHandle,
-    session::{Advice, Failure, FailureKind, Report, SessionEvent, State, Trigger},
+    driver::{Driver, SessionHandle},
+    session::{Advice, Failure, FailureKind, Report, Session, SessionConfig, SessionEvent, State, Trigger},
     simulator::{Fault, test_keys},
 };
 
@@ -285,6 +285,12 @@ fn a_snapshot_can_be_had_while_the_driver_runs_and_another_process_signs_with_it
     let header = request.headers()["authorization"].to_str().unwrap();
     assert!(header.contains(&format!("oauth_timestamp=\"{}\"", stage.now().as_secs() + 7)), "{header}");
     assert_eq!(stage.broker(|broker, cx| broker.handle(cx, &request)).status(), 200);
+    // One that goes on from it has one from the start.
+    let token = ibkr_oauth::UnlockedToken::from_plaintext(signer.access_token(), ibkr_oauth::Secret::from(vec![1]));
+    let again = handle.snapshot().unwrap();
+    let resumed = Session::resume(consumer.clone(), token, SessionConfig::default(), again, stage.now()).unwrap();
+    let driver = Driver::new(resumed, ibkr_oauth::OsEntropy);
+    assert!(driver.handle().snapshot().is_some());
     // Not for another consumer, nor when it has expired.
     let other = ibkr_oauth::Consumer::builder("OTHER").build().unwrap();
     assert_eq!(kind(snapshot.signer(&other, stage.now())), ErrorKind::Config);
