@@ -66,11 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let maybe_sent = |error: Box<dyn Error>| Failure { kind: FailureKind::MaybeSent, detail: error.to_string() };
     let driving = std::thread::spawn(move || {
         let send = |request: Request<Bytes>, timeout| send(&request, timeout).map_err(maybe_sent);
-        driver.run_blocking(send, |event| println!("   {event:?}"));
+        driver.run_blocking(send, |event| println!("   {event}"));
     });
 
     // All others ask for a signer, and send as they like.
-    let signer = handle.signer_blocking(None)?;
+    let signer = handle.ready_blocking(Duration::from_secs(60))?;
     let url = signer.consumer().endpoints().url("/portfolio/accounts")?;
     let mut request = Request::get(url).header(header::USER_AGENT, "my-bot/1.0").body(Bytes::new())?;
     signer.sign(&mut Context::new(now(), &mut OsEntropy), &mut request)?;

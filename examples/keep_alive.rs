@@ -85,7 +85,7 @@ fn describe(event: &SessionEvent) -> String {
         SessionEvent::StateChanged { from, trigger, to } => format!("{from} -> {to} ({trigger})"),
         SessionEvent::Negotiated { expires_at, .. } => format!("a new live session token, until {expires_at}"),
         SessionEvent::Failed { error, retry_at } => format!("{error}; next try at {retry_at}"),
-        SessionEvent::Displaced { retry_at } => format!("somebody else has the session; ask again at {retry_at}"),
+        SessionEvent::Displaced { retry_at, .. } => format!("somebody else has the session; ask again at {retry_at}"),
         SessionEvent::PenaltyBox { until } => format!("too many requests: silence until {until}"),
         SessionEvent::ClockSkew { seconds, .. } => format!("the broker's clock less ours is {seconds} s"),
         SessionEvent::Closed { logged_out: true } => "logged out".to_owned(),

@@ -27,7 +27,7 @@ use ibkr_oauth::{
     Context, OsEntropy, Timestamp,
     adapter::reqwest::{client_builder, drive, sign_and_send},
     driver::{Driver, SessionHandle},
-    session::{Advice, Session, SessionConfig},
+    session::{Advice, Report, Session, SessionConfig},
 };
 
 fn now() -> Timestamp {
@@ -36,21 +36,25 @@ fn now() -> Timestamp {
 
 /// A call of your own. If the broker refuses the token, the session negotiates the next, and we try again with that.
 async fn get(client: &reqwest::Client, handle: &SessionHandle, path: &str) -> Result<Response<Bytes>, Box<dyn Error>> {
-    let (mut refused, mut attempts) = (None, 1);
+    let mut attempt = 1;
     loop {
-        // Waits where there is no token at the moment.
-        let signer = handle.signer(refused).await?;
+        // Waits until the session is live.
+        let signer = handle.ready(Duration::from_secs(60)).await?;
         let request = Request::get(signer.consumer().endpoints().url(path)?).body("")?;
-        let reply = sign_and_send(client, &signer, &mut Context::new(now(), &mut OsEntropy), request)?;
-        let response = reply.await?;
+        let (at, uri) = (now(), request.uri().clone());
+        let response = sign_and_send(client, &signer, &mut Context::new(at, &mut OsEntropy), request)?.await?;
         // The session hears of it, and knows whether to send it again does any good, and any harm.
-        match handle.report(signer.token_id(), response.status(), &http::Method::GET) {
-            Advice::Resend if attempts < 3 => {
+        let report = Report::new(signer.token_id(), at, &http::Method::GET, &uri, &response).attempt(attempt);
+        let advice = match handle.report(&report) {
+            Advice::AwaitSession(ticket) => handle.resolve(ticket).await,
+            advice => advice,
+        };
+        match advice {
+            Advice::Resend if attempt < 3 => {
                 // A server that is down gets no better by being asked at once, nor without end.
-                tokio::time::sleep(Duration::from_secs(attempts)).await;
-                (refused, attempts) = (None, attempts + 1);
+                tokio::time::sleep(Duration::from_secs(attempt.into())).await;
+                attempt += 1;
             }
-            Advice::AwaitSession => refused = Some(signer.token_id()),
             _ => return Ok(response),
         }
     }

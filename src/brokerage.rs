@@ -79,7 +79,7 @@ impl Brokerage<'_> {
     /// As [`Signer::sign`].
     pub fn open(self, cx: &mut Context<'_>, compete: Compete) -> Result<Exchange<BrokerageStatus>, Error> {
         let body = serde_json::json!({ "publish": true, "compete": compete == Compete::Take }).to_string();
-        self.exchange(cx, Stage::OpenBrokerage, "/iserver/auth/ssodh/init", Bytes::from(body))
+        self.exchange(cx, Stage::OpenBrokerage, Method::POST, "/iserver/auth/ssodh/init", Bytes::from(body))
     }
 
     /// `POST /iserver/auth/status`: asks how the brokerage session is.
@@ -87,7 +87,7 @@ impl Brokerage<'_> {
     /// # Errors
     /// As [`Signer::sign`].
     pub fn status(self, cx: &mut Context<'_>) -> Result<Exchange<BrokerageStatus>, Error> {
-        self.exchange(cx, Stage::BrokerageStatus, "/iserver/auth/status", Bytes::new())
+        self.exchange(cx, Stage::BrokerageStatus, Method::POST, "/iserver/auth/status", Bytes::new())
     }
 
     /// `POST /tickle`: keeps the session alive. Send it each minute; after about six without, the session is dead.
@@ -95,7 +95,12 @@ impl Brokerage<'_> {
     /// # Errors
     /// As [`Signer::sign`].
     pub fn tickle(self, cx: &mut Context<'_>) -> Result<Exchange<Tickle>, Error> {
-        self.exchange(cx, Stage::Tickle, "/tickle", Bytes::new())
+        self.exchange(cx, Stage::Tickle, Method::POST, "/tickle", Bytes::new())
+    }
+
+    /// `GET /iserver/accounts`: without it, the broker refuses the first orders and snapshots of a brokerage session.
+    pub(crate) fn accounts(self, cx: &mut Context<'_>) -> Result<Exchange<serde::de::IgnoredAny>, Error> {
+        self.exchange(cx, Stage::Accounts, Method::GET, "/iserver/accounts", Bytes::new())
     }
 
     /// `POST /logout`: ends the brokerage session and the live session token.
@@ -103,24 +108,26 @@ impl Brokerage<'_> {
     /// # Errors
     /// As [`Signer::sign`].
     pub fn logout(self, cx: &mut Context<'_>) -> Result<Exchange<Logout>, Error> {
-        self.exchange(cx, Stage::Logout, "/logout", Bytes::new())
+        self.exchange(cx, Stage::Logout, Method::POST, "/logout", Bytes::new())
     }
 
     fn exchange<T: serde::de::DeserializeOwned>(
         self,
         cx: &mut Context<'_>,
         stage: Stage,
+        method: Method,
         path: &str,
         body: Bytes,
     ) -> Result<Exchange<T>, Error> {
         let consumer = self.signer.consumer();
         let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
+        let has_body = method != Method::GET;
+        *request.method_mut() = method;
         *request.uri_mut() = consumer.endpoints().url(path)?;
         request.headers_mut().insert(USER_AGENT, consumer.user_agent().clone());
-        if request.body().is_empty() {
+        if request.body().is_empty() && has_body {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        } else {
+        } else if has_body {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         self.signer.sign(cx, &mut request)?;

@@ -1,4 +1,4 @@
-//! The loop around a [`Session`]: it sends, waits and is told what to do, in any runtime or in none.
+//! The loop around a [`Session`]: it sends, waits and does what the session wants, in any runtime or in none.
 //!
 //! A [`Driver`] owns the session; a [`SessionHandle`] is what the rest of the program holds. The driver brings no HTTP
 //! client, no timer and no executor: those are functions that it is given. The adapters give it theirs.
@@ -42,21 +42,21 @@ use crate::{
 mod asynchronous;
 mod blocking;
 mod handle;
+mod mailbox;
 
-use self::handle::Mailbox;
 pub use self::handle::SessionHandle;
+use self::mailbox::Mailbox;
 
 /// Drives one session until it finishes.
 pub struct Driver<E> {
     session: Session,
-    clock: Box<dyn FnMut() -> Timestamp + Send>,
     entropy: E,
     mailbox: Arc<Mailbox>,
 }
 
 /// What the driver has to do next.
 #[allow(clippy::large_enum_variant, reason = "one at a time, and taken apart at once")]
-enum Errand {
+enum Action {
     Send { id: ExchangeId, request: Request<Bytes>, timeout: Duration },
     Sign { id: ExchangeId, input: crate::key::SigningInput, timeout: Duration },
     Wait(Duration),
@@ -75,8 +75,8 @@ impl<E: Entropy> Driver<E> {
     /// standard library has none.
     #[must_use]
     pub fn with_clock(session: Session, entropy: E, now: impl FnMut() -> Timestamp + Send + 'static) -> Self {
-        let mailbox = Arc::new(Mailbox::new(session.view().clone()));
-        Self { session, clock: Box::new(now), entropy, mailbox }
+        let mailbox = Arc::new(Mailbox::new(&session, Box::new(now)));
+        Self { session, entropy, mailbox }
     }
 
     /// A handle to the session, for whoever sends requests of their own. Make as many as you need.
@@ -85,32 +85,34 @@ impl<E: Entropy> Driver<E> {
         SessionHandle::new(Arc::clone(&self.mailbox))
     }
 
-    fn tell(&mut self, input: Input) {
-        let mut cx = Context::new((self.clock)(), &mut self.entropy);
+    fn hand(&mut self, input: Input) {
+        let mut cx = Context::new(self.mailbox.now(), &mut self.entropy);
         self.session.handle_input(&mut cx, input);
     }
 
-    /// Hands over what the application said, and drains the session up to the next errand.
-    fn next_errand(&mut self, on_event: &mut impl FnMut(SessionEvent)) -> Errand {
+    /// Hands over what the application said, and drains the session up to the next action.
+    fn next_action(&mut self, on_event: &mut impl FnMut(SessionEvent)) -> Action {
         loop {
             for input in self.mailbox.take() {
-                self.tell(input);
+                self.hand(input);
             }
-            let now = (self.clock)();
+            let now = self.mailbox.now();
             let output = self.session.poll_output(&mut Context::new(now, &mut self.entropy));
-            self.mailbox.publish(self.session.view());
+            self.mailbox.publish(&self.session);
             let wait = |at: Timestamp| at.saturating_duration_since(now);
             match output {
                 Output::Event(event) => on_event(event),
                 Output::Transmit { id, request, give_up_at } => {
-                    self.mailbox.sends();
-                    return Errand::Send { id, request, timeout: wait(give_up_at) };
+                    return Action::Send { id, request, timeout: wait(give_up_at) };
                 }
-                Output::Sign { id, input, give_up_at } => return Errand::Sign { id, input, timeout: wait(give_up_at) },
-                Output::Timeout { at, .. } => return Errand::Wait(wait(at)),
+                Output::Sign { id, input, give_up_at } => return Action::Sign { id, input, timeout: wait(give_up_at) },
+                Output::Timeout { at, .. } => {
+                    let deadline = self.mailbox.wake_expired(now);
+                    return Action::Wait(wait(deadline.map_or(at, |deadline| deadline.min(at))));
+                }
                 Output::Finished => {
                     self.mailbox.close();
-                    return Errand::Stop;
+                    return Action::Stop;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The one error of this crate: who must act, where it happened, what the broker said, and what to try.
 
-use std::{borrow::Cow, error, fmt};
+use std::{borrow::Cow, error, fmt, sync::Arc};
 
 use http::{StatusCode, header::InvalidHeaderValue};
 
@@ -45,8 +45,10 @@ pub(crate) use self::{
 /// assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::AccessToken));
 /// assert!(!is_transient(&error));
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     stage: Stage,
@@ -56,10 +58,11 @@ struct Inner {
     response: Option<Answer>,
     meaning: Option<Meaning>,
     nothing_sent: bool,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
 /// The status and the words of a response.
+#[derive(Clone)]
 struct Answer {
     status: StatusCode,
     detail: String,
@@ -138,7 +141,7 @@ impl Error {
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -203,7 +206,6 @@ impl Error {
     }
 
     /// Whether the broker's words say that only a person can change this.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for who decides whether a session goes on"))]
     pub(crate) fn needs_person(&self) -> bool {
         self.0.meaning.is_some_and(|meaning| meaning.by_words && meaning.scope == Scope::Consumer)
     }

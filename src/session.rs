@@ -1,7 +1,7 @@
 //! A session that keeps itself alive: live session token, brokerage session, tickles, renewal.
 //!
 //! Everything here that has timers is one machine, and the machine has no clock, no socket and no thread. It says what
-//! it wants, and is told what happened.
+//! it wants, and is given what happened.
 //!
 //! # Contract
 //!
@@ -11,10 +11,13 @@
 //! 1. Make a [`Session`] and drain it.
 //! 2. On [`Output::Transmit`], send the request; on [`Output::Sign`], have it signed. There is at most one of both under
 //!    way. Where another comes, or `give_up_at` passes, the earlier one is of no interest any more.
-//! 3. On [`Output::Event`], tell whoever wants to know, or nobody.
+//! 3. On [`Output::Event`], log it (it has a sentence), or drop it.
 //! 4. On [`Output::Timeout`], wait until `at` or until something happens, whichever is first.
 //! 5. Call [`handle_input`](Session::handle_input) with what happened; with [`Input::Timeout`] if it was nothing.
 //! 6. Drain again, until [`Output::Finished`].
+//!
+//! An application reports what became of its own requests with [`Input::Reported`], and asks
+//! [`SessionView::advise`] what to do about those that failed.
 //!
 //! Each call has its own [`Context`], whose time is the time of that call. Clocks that step back or leap ahead, and
 //! machines that sleep for hours, are no trouble. Nothing here fails: trouble is an event. An answer to an exchange
@@ -26,7 +29,7 @@
 //! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
 //! use ibkr_oauth::{
 //!     Context, OsEntropy, Timestamp,
-//!     session::{Input, Output, Session, SessionConfig, SessionEvent},
+//!     session::{Input, Output, Session, SessionConfig},
 //!     simulator::{Broker, test_keys},
 //! };
 //!
@@ -43,8 +46,7 @@
 //!             let response = broker.handle(&mut Context::new(now, &mut entropy), &request);
 //!             session.handle_input(&mut Context::new(now, &mut entropy), Input::Response { id, response });
 //!         }
-//!         Output::Event(SessionEvent::StateChanged { from, to, .. }) => println!("{now}  {from} -> {to}"),
-//!         Output::Event(event) => println!("{now}  {event:?}"),
+//!         Output::Event(event) => println!("{now}  {event}"),
 //!         Output::Timeout { at, .. } => {
 //!             now = at; // in production: sleep until then
 //!             let input = if now < end { Input::Timeout } else { Input::Shutdown };
@@ -58,6 +60,16 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 //!
+//! # Pace
+//!
+//! Handshakes and openings of the brokerage session have a pace each. Without trouble there is no wait. In trouble the
+//! wait doubles from 2 s to ten minutes while the broker cannot answer, and to half an hour while it answers and refuses;
+//! in the first hour after a good half hour, to ten minutes in both cases. Half an hour of being live ends the trouble.
+//! In any hour there are at most 20 of each, whatever the broker and the application do.
+//!
+//! A session that was live keeps its token until the next is proved, goes on to tickle each minute whatever else it waits
+//! for, and does not end by itself. One that was never live ends where only a person can help.
+//!
 //! # States
 //!
 //! Each line of the table is in [`TRANSITIONS`], and the machine makes no other. `GaveUp` comes with
@@ -65,40 +77,69 @@
 //!
 #![doc = include_str!("session/states.md")]
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use crate::{
+    brokerage::Compete,
     consumer::Consumer,
     context::{Context, Timestamp},
     error::Error,
     flow::{LiveSessionToken, UnlockedToken},
 };
 
-mod clock_skew;
+mod advice;
 mod config;
 mod contract;
+mod due;
+mod event;
 mod exchange;
-mod schedule;
+mod handshakes;
+mod keeping;
+mod moment;
+mod openings;
+mod pace;
+mod phase;
+mod report;
+mod reported;
+mod skew;
 mod snapshot;
 mod state;
+mod suspicion;
+mod takeover;
+mod tickles;
 mod verdict;
 mod view;
 
-pub(crate) use self::clock_skew::estimate as clock_skew;
+pub(crate) use self::skew::estimate as clock_skew;
 pub use self::{
+    advice::{Advice, Ticket},
     config::{CompetePolicy, OnShutdown, SessionConfig},
-    contract::{ExchangeId, Failure, FailureKind, Input, Output, SessionEvent, TimeoutReason},
+    contract::{ExchangeId, Failure, FailureKind, Input, Output, TimeoutReason},
+    event::SessionEvent,
+    report::Report,
     snapshot::Snapshot,
     state::{State, TRANSITIONS, Trigger},
-    view::{Advice, SessionView},
+    view::SessionView,
 };
 use self::{
-    exchange::{Outstanding, Task},
-    schedule::Schedule,
+    exchange::Outstanding,
+    handshakes::Held,
+    moment::{Clock, Moment},
+    pace::{LiveTime, Pace},
+    phase::{Pause, Phase, Retry},
+    skew::Skew,
+    suspicion::Suspicion,
+    takeover::Takeover,
+    tickles::{Bucket, Tickles},
+    view::{Progress, Terms},
 };
 
 /// How long an answer may still take once the application wants the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait during which a session may still be called live.
+const LONGEST_LIVE_WAIT: Duration = Duration::from_secs(300);
+/// How often a person's wish for the next attempt is granted, beyond the first few.
+const WISHES: Duration = Duration::from_secs(900);
 
 /// The machine. See the [module](self) for its contract.
 pub struct Session {
@@ -106,62 +147,104 @@ pub struct Session {
     token: UnlockedToken,
     config: SessionConfig,
     view: SessionView,
-    live: Option<LiveSessionToken>,
-    /// A live session token from before, to begin with.
-    given: Option<LiveSessionToken>,
-    schedule: Schedule,
+    clock: Clock,
+    phase: Phase,
+    held: Option<Held>,
+    handshakes: Pace,
+    openings: Pace,
+    tickles: Tickles,
+    suspicion: Suspicion,
+    takeover: Takeover,
+    live_time: LiveTime,
+    history: History,
+    penalty: Option<Penalty>,
+    wishes: Bucket,
+    skew: Skew,
+    /// How far ahead the next handshake is dated: for as long as the key store took when it was overtaken.
+    dated_ahead: Duration,
+    last_sent: Option<Moment>,
     outstanding: Option<Outstanding>,
     outputs: VecDeque<Output>,
     next_id: u64,
-    /// Exchanges that failed since one brought the session on.
-    failures: u32,
-    /// Refusals since a tickle came back well: a token that merely opens may still be refused a minute later, for ever.
-    refusals: u32,
-    /// Replies of status 410 since then.
-    gone: u32,
-    /// The application reported a refusal while a tickle was under way.
-    doubted: bool,
-    /// Renewals that failed since a live session token was proved.
-    renewals_failed: u32,
-    /// How far ahead the next handshake is dated: for as long as the key store took when it was overtaken.
-    signing_takes: Duration,
-    /// What comes after backing off.
-    retry: Trigger,
-    /// How often the brokerage session was taken back in the present quarrel.
-    takes: u32,
-    /// The broker has answered to an opening, so that the next is not the first.
-    opened: bool,
     shutting_down: bool,
-    told_skew: i64,
+}
+
+/// What a session remembers of its past.
+#[derive(Clone, Copy, Debug, Default)]
+struct History {
+    started: Option<Moment>,
+    was_live: bool,
+    /// When the brokerage session became ready by an opening that is not lost since.
+    opened: Option<Moment>,
+    /// Losses of the brokerage session without a rival, in the present trouble.
+    losses: u32,
+    was_authenticated: bool,
+    /// Openings since the start by which the user was not authenticated, without a word why.
+    fruitless: u32,
+    /// Refusals of the token, as long as the session was never live.
+    refusals: u32,
+    /// Responses of status 410 since the token was last accepted by a tickle.
+    gone: u32,
+}
+
+/// A penalty box, present or past: nothing was sent in it.
+#[derive(Clone, Copy, Debug)]
+struct Penalty {
+    since: Moment,
+    until: Moment,
 }
 
 impl Session {
     /// A session that starts with a handshake.
     #[must_use]
     pub fn new(consumer: Consumer, token: UnlockedToken, config: SessionConfig) -> Self {
-        let told_skew = token.floor().correction();
+        let config = config.clamped();
+        let view = SessionView {
+            now: Timestamp::from_millis(0),
+            state: State::Negotiating,
+            is_live: false,
+            signer: None,
+            wait_until: None,
+            next_attempt: None,
+            last_error: None,
+            progress: Progress::default(),
+            rejected: Arc::default(),
+            suspects: Arc::default(),
+            primed: None,
+            next_tickle: None,
+            reopening: None,
+            settled_at: None,
+            terms: Terms {
+                brokerage: config.brokerage,
+                primes: config.prime,
+                longest_wait: longest_penalty(&config),
+                retry: config.tickle_retry,
+            },
+        };
         Self {
+            skew: Skew::new(token.floor().correction()),
             consumer,
             token,
-            config: config.sane(),
-            view: SessionView { state: State::Negotiating, signer: None, wait_until: None, confirmations: 0 },
-            live: None,
-            given: None,
-            schedule: Schedule::default(),
+            config,
+            view,
+            clock: Clock::default(),
+            phase: Phase::Negotiating { initial: None, log_out: false },
+            held: None,
+            handshakes: Pace::default(),
+            openings: Pace::default(),
+            tickles: Tickles::new(),
+            suspicion: Suspicion::default(),
+            takeover: Takeover::default(),
+            live_time: LiveTime::default(),
+            history: History::default(),
+            penalty: None,
+            wishes: Bucket::new(WISHES),
+            dated_ahead: Duration::ZERO,
+            last_sent: None,
             outstanding: None,
             outputs: VecDeque::new(),
             next_id: 0,
-            failures: 0,
-            refusals: 0,
-            gone: 0,
-            doubted: false,
-            renewals_failed: 0,
-            signing_takes: Duration::ZERO,
-            retry: Trigger::RetryNegotiation,
-            takes: 0,
-            opened: false,
             shutting_down: false,
-            told_skew,
         }
     }
 
@@ -173,12 +256,15 @@ impl Session {
         live: LiveSessionToken,
         config: SessionConfig,
     ) -> Self {
-        Self { given: Some(live), ..Self::new(consumer, token, config) }
+        let phase = Phase::Negotiating { initial: Some(live), log_out: false };
+        Self { phase, ..Self::new(consumer, token, config) }
     }
 
     /// A session that goes on where another process stopped, with no handshake of its own: timestamps go on rising, and
-    /// the first tickle tells how the brokerage session is. Where that is lost, [`CompetePolicy::TakeOnce`] does not throw
+    /// the first tickle shows how the brokerage session is. Where that is lost, [`CompetePolicy::TakeOnce`] does not throw
     /// another session out: the first opening was the other process's.
+    ///
+    /// It has a signer at once, and is live when that tickle says so.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the snapshot is of another consumer or access token, or has expired at `now`.
@@ -189,27 +275,31 @@ impl Session {
         snapshot: Snapshot,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        // One that is told for longer than any token lives is a mistake.
-        let longest_penalty = now.saturating_add(crate::response::LONGEST_RETRY_AFTER);
-        let penalty = snapshot.penalty_until().map(|until| until.min(longest_penalty));
+        let penalty = snapshot.penalty_until();
         let (live, expires_at) = snapshot.restore(&consumer, &token, config.correct_clock, now)?;
-        let mut session = Self { opened: true, ..Self::new(consumer, token, config) };
-        session.schedule.advance(now);
-        session.schedule.expiry = Some(expires_at);
-        session.schedule.tickle = Some(now);
-        session.schedule.penalty = penalty;
-        session.schedule.in_penalty_box();
-        let (signer, wait_until) = (Some(live.signer()), session.schedule.penalty);
-        session.view = SessionView { state: State::Live, signer, wait_until, ..session.view };
-        session.live = Some(live);
+        let mut session = Self { takeover: Takeover::resumed(), ..Self::new(consumer, token, config) };
+        session.clock.advance(now);
+        let since = session.clock.now();
+        // One that lasts longer than any that is granted is a mistake.
+        let longest = session.clock.after(longest_penalty(&session.config));
+        session.penalty = penalty.map(|until| Penalty { since, until: session.clock.moment(until).min(longest) });
+        session.penalty = session.penalty.filter(|penalty| penalty.until > since);
+        session.view.signer = Some(live.signer());
+        session.held = Some(Held::resumed(live, session.clock.moment(expires_at)));
+        session.tickles.schedule(since);
+        session.phase = Phase::BackingOff(Pause { until: since, retry: Retry::Tickle });
+        session.refresh_view();
         Ok(session)
     }
 
-    /// What another process needs to go on; `None` while there is no live session token.
+    /// What another process needs to go on, or to sign beside this one; `None` while there is no live session token that is
+    /// known to be good.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        let (live, expires_at) = (self.live.as_ref()?, self.schedule.expiry?);
-        Some(Snapshot::take(&self.consumer, &self.token, live, expires_at, self.schedule.penalty))
+        let (live, expires) = self.held.as_ref()?.good()?;
+        let expires_at = self.clock.wall(expires);
+        let penalty_until = self.present_penalty().map(|until| self.clock.wall(until));
+        Some(Snapshot::take(&self.consumer, &self.token, live, expires_at, penalty_until))
     }
 
     /// How the session is: its state, and what signs requests now.
@@ -220,152 +310,129 @@ impl Session {
 
     /// What the session wants next. Call it until it returns [`Output::Timeout`] or [`Output::Finished`].
     pub fn poll_output(&mut self, cx: &mut Context<'_>) -> Output {
-        self.schedule.advance(cx.now());
-        if self.outputs.is_empty() {
-            self.act(&mut Context::new(self.schedule.now(), cx.entropy()));
-        }
+        self.clock.advance(cx.now());
+        let now = self.clock.wall_now();
+        while self.outputs.is_empty() && self.act(&mut Context::new(now, cx.entropy())) {}
+        self.refresh_view();
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
         match self.deadline() {
-            Some((at, reason)) => Output::Timeout { at, reason },
+            Some((at, reason)) => Output::Timeout { at: self.clock.wall(at), reason },
             None => Output::Finished,
         }
     }
 
     /// Tells the session what happened. Drain [`poll_output`](Self::poll_output) afterwards.
     pub fn handle_input(&mut self, cx: &mut Context<'_>, input: Input) {
-        self.schedule.advance(cx.now());
-        let cx = &mut Context::new(self.schedule.now(), cx.entropy());
-        if self.view.state == State::Closed {
+        self.clock.advance(cx.now());
+        let cx = &mut Context::new(self.clock.wall_now(), cx.entropy());
+        if matches!(self.phase, Phase::Closed) {
             if !matches!(input, Input::Timeout) {
-                self.tell(SessionEvent::InputAfterEnd);
+                self.emit(SessionEvent::InputAfterEnd);
             }
             return;
         }
+        self.age();
         match input {
             // What is due is found when the session is polled.
             Input::Timeout => {}
             Input::Shutdown => {
                 self.shutting_down = true;
-                let patience = self.schedule.after(SHUTDOWN_PATIENCE);
-                self.schedule.answer = self.schedule.answer.map(|at| at.min(patience));
+                let patience = self.clock.after(SHUTDOWN_PATIENCE);
+                if let Some(outstanding) = &mut self.outstanding {
+                    outstanding.give_up_at = outstanding.give_up_at.min(patience);
+                }
             }
-            Input::Reported { token_id, status } => self.report(token_id, status),
+            Input::RetryNow => self.retry_now(),
+            Input::Reported(report) => self.report(&report),
             Input::Signed { id, signature } => self.attach(cx, id, &signature),
-            Input::Failed { id, failure } => match self.take_outstanding(|outstanding| outstanding.is(id)) {
-                Some(outstanding) => self.fail(cx, outstanding.task(), outstanding.failure(failure), None),
-                None => self.tell(SessionEvent::UnexpectedAnswer { id }),
+            Input::Failed { id, failure } => match self.outstanding.take_if(|outstanding| outstanding.is(id)) {
+                Some(outstanding) => self.fail_outstanding(cx, &outstanding, failure),
+                None => self.emit(SessionEvent::UnexpectedAnswer { id }),
             },
             Input::Response { id, response } => self.receive(cx, id, response),
         }
+        self.refresh_view();
     }
 
-    /// Does the one thing that is due, if one is.
-    fn act(&mut self, cx: &mut Context<'_>) {
-        let state = self.view.state;
-        if matches!(state, State::Closed) {
-            return;
-        }
-        let in_penalty_box = self.schedule.in_penalty_box();
-        self.view.wait_until = self.schedule.penalty;
-        if let Err(behind) = self.token.floor().check(cx.now()) {
-            return self.start_timestamps_afresh(behind);
-        }
-        if self.schedule.is_due(self.expiry()) {
-            return self.lose_token();
-        }
-        if self.live.is_some() && self.schedule.renewal.is_none() {
-            self.plan_renewal(cx);
-        }
-        if let Some(outstanding) = self.outstanding.take_if(|_| self.schedule.is_due(self.schedule.answer)) {
-            self.schedule.answer = None;
-            let failure = Failure { kind: FailureKind::TimedOut, detail: String::new() };
-            self.fail(cx, outstanding.task(), outstanding.failure(failure), None);
-        }
-        // A time-out that an event has overtaken changes nothing, and something else may be due.
-        if self.outstanding.is_some() || !self.outputs.is_empty() {
-            return;
-        }
-        if self.shutting_down && state != State::Closing {
-            return self.go(Trigger::Shutdown);
-        }
-        if in_penalty_box {
-            if state == State::Closing {
-                self.end(false);
-            }
-            return;
-        }
-        match state {
-            State::Negotiating => match self.given.take() {
-                Some(live) => self.adopt(cx, live),
-                None => self.start(cx, Task::Negotiate),
-            },
-            State::Opening => self.start(cx, Task::Open),
-            State::Settling if self.schedule.is_due(self.schedule.settle) => self.start(cx, Task::Status),
-            State::Renewing => self.start(cx, Task::Negotiate),
-            State::Live | State::Displaced if self.schedule.is_due(self.schedule.renewal) => {
-                self.go(Trigger::RenewalDue);
-            }
-            State::Displaced if self.schedule.is_due(self.schedule.displaced) => self.go(Trigger::RetakeDue),
-            State::Live | State::Displaced if self.schedule.is_due(self.schedule.tickle) => {
-                self.start(cx, Task::Tickle);
-            }
-            State::BackingOff if self.schedule.is_due(self.schedule.back_off) => self.go(self.retry),
-            State::Closing => match self.config.on_shutdown {
-                OnShutdown::LogOut if self.live.is_some() => self.start(cx, Task::LogOut),
-                OnShutdown::LogOut | OnShutdown::LeaveOpen => self.end(false),
-            },
-            _ => {}
+    /// Forgets what is over.
+    fn age(&mut self) {
+        let now = self.clock.now();
+        self.history.started.get_or_insert(now);
+        self.suspicion.age(now);
+        self.live_time.look(now);
+        self.handshakes.refresh(now, self.live_time);
+        if self.openings.refresh(now, self.live_time) {
+            self.history.losses = 0;
+            self.takeover.forget_trouble();
         }
     }
 
-    /// The next moment at which something will be due; `None` at the end.
-    fn deadline(&self) -> Option<(Timestamp, TimeoutReason)> {
-        if self.view.state == State::Closed {
-            return None;
+    /// Makes a transition of the table.
+    fn go(&mut self, trigger: Trigger, phase: Phase) {
+        let (from, to) = (self.phase.state(), phase.state());
+        debug_assert!(TRANSITIONS.contains(&(from, trigger, to)), "no transition from {from} on {trigger} to {to}");
+        self.phase = phase;
+        self.live_time.set(self.clock.now(), self.phase.is_live());
+        if to == State::Live && from != State::Renewing {
+            self.view.progress.lives += 1;
+            self.view.last_error = None;
+            self.history.was_live = true;
         }
-        let schedule = &self.schedule;
-        let expiry = (self.expiry(), TimeoutReason::Expiry);
-        if self.outstanding.is_some() {
-            return Schedule::earliest([(schedule.answer, TimeoutReason::Answer), expiry]);
-        }
-        if schedule.penalty.is_some() {
-            return Schedule::earliest([(schedule.penalty, TimeoutReason::PenaltyBox), expiry]);
-        }
-        let renewal = (schedule.renewal, TimeoutReason::Renewal);
-        let tickle = (schedule.tickle, TimeoutReason::Tickle);
-        match self.view.state {
-            State::Live => Schedule::earliest([renewal, tickle, expiry]),
-            State::Displaced => {
-                Schedule::earliest([(schedule.displaced, TimeoutReason::Displaced), renewal, tickle, expiry])
-            }
-            State::Settling => Schedule::earliest([(schedule.settle, TimeoutReason::Settling), expiry]),
-            State::BackingOff => Schedule::earliest([(schedule.back_off, TimeoutReason::BackOff), expiry]),
-            _ => None,
-        }
+        self.emit(SessionEvent::StateChanged { from, trigger, to });
     }
 
-    /// When the live session token expires, where that still matters.
-    fn expiry(&self) -> Option<Timestamp> {
-        self.schedule.expiry.filter(|_| self.live.is_some() && self.view.state != State::Closing)
-    }
-
-    /// Makes the transition that the table has for `trigger`.
-    fn go(&mut self, trigger: Trigger) {
-        let from = self.view.state;
-        let Some(to) = from.on(trigger) else {
-            debug_assert!(false, "no transition from {from} on {trigger}");
-            return;
-        };
-        self.view.state = to;
-        self.tell(SessionEvent::StateChanged { from, trigger, to });
-    }
-
-    fn tell(&mut self, event: SessionEvent) {
+    fn emit(&mut self, event: SessionEvent) {
         crate::trace::session(&event);
+        if let SessionEvent::Failed { error, .. }
+        | SessionEvent::Displaced { error, .. }
+        | SessionEvent::GaveUp { error } = &event
+        {
+            self.view.last_error = Some(Arc::new(error.clone()));
+        }
         self.outputs.push_back(Output::Event(event));
     }
+
+    /// Emits that something failed, and when the next attempt is made.
+    fn emit_failed(&mut self, error: Error, retry: Moment) {
+        let retry_at = self.clock.wall(self.outside_penalty(retry.max(self.clock.now())));
+        self.emit(SessionEvent::Failed { error, retry_at });
+    }
+
+    /// This moment, or the end of the penalty box where that is later.
+    fn outside_penalty(&self, moment: Moment) -> Moment {
+        self.present_penalty().map_or(moment, |until| until.max(moment))
+    }
+
+    fn give_up(&mut self, error: Error) {
+        self.held = None;
+        self.view.signer = None;
+        self.emit(SessionEvent::GaveUp { error });
+        self.go(Trigger::GaveUp, Phase::Closed);
+    }
+
+    fn end(&mut self, logged_out: bool) {
+        if logged_out {
+            self.held = None;
+        }
+        self.view.signer = None;
+        self.emit(SessionEvent::Closed { logged_out });
+        self.go(Trigger::Ended, Phase::Closed);
+    }
+
+    /// What the brokerage session is asked with, in the present opening.
+    fn compete(&self) -> Compete {
+        match self.phase {
+            Phase::Opening { compete, .. } => compete,
+            _ => Compete::Yield,
+        }
+    }
+}
+
+/// The longest time that the broker's wish to be left alone is granted.
+fn longest_penalty(config: &SessionConfig) -> Duration {
+    config.penalty_box.max(Duration::from_secs(3600))
 }
 
 impl fmt::Debug for Session {

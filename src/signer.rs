@@ -12,7 +12,7 @@ use self::{
 };
 use crate::{
     consumer::Consumer,
-    context::Context,
+    context::{Context, Timestamp},
     dh,
     encoding::{base64, nonce_digits},
     error::{Error, Stage},
@@ -108,6 +108,15 @@ impl Signer {
     #[must_use]
     pub fn token_id(&self) -> TokenId {
         self.token_id
+    }
+
+    /// Whether any signer of the same access token made a signature of a later second than `at`.
+    pub(crate) fn has_signed_after(&self, at: Timestamp) -> bool {
+        self.floor.is_past(at)
+    }
+
+    pub(crate) fn floor(&self) -> &TimestampFloor {
+        &self.floor
     }
 
     /// The consumer for whom requests are signed.

@@ -70,6 +70,11 @@ impl TimestampFloor {
         timestamp >= self.floor() && timestamp.abs_diff(self.corrected(now)) <= TOLERANCE
     }
 
+    /// Whether a later timestamp than that of a signature made at `at` was given out.
+    pub(crate) fn is_past(&self, at: Timestamp) -> bool {
+        self.floor() > self.corrected(at)
+    }
+
     pub(crate) fn floor(&self) -> u64 {
         self.floor.load(Ordering::Relaxed)
     }

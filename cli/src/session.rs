@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use ibkr_oauth::{
-    Error, OsEntropy,
+    OsEntropy,
     adapter::ureq::drive,
     driver::Driver,
     session::{CompetePolicy, Session, SessionConfig, SessionEvent},
@@ -96,63 +96,33 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 }
 
 fn print(event: &SessionEvent, format: Format) -> Result<(), Failure> {
-    let (name, text, details) = describe(event);
     let now = credentials::now().to_string();
+    let text = event.to_string();
     match format {
         Format::Text => output::print_line(&format!("{now} {text}")),
-        Format::Json => output::print_json(&json!({ "at": now, "event": name, "text": text, "details": details })),
+        Format::Json => {
+            output::print_json(&json!({ "at": now, "event": event.name(), "text": text, "details": details(event) }))
+        }
     }
 }
 
-/// The event's name, what it says to a reader, and its parts.
-fn describe(event: &SessionEvent) -> (&'static str, String, Value) {
+/// The event's parts, for programs.
+fn details(event: &SessionEvent) -> Value {
     match event {
-        SessionEvent::StateChanged { from, trigger, to } => (
-            "state-changed",
-            format!("{from} -> {to} ({trigger})"),
-            json!({ "from": from.to_string(), "trigger": trigger.to_string(), "to": to.to_string() }),
-        ),
-        SessionEvent::Negotiated { expires_at, .. } => (
-            "negotiated",
-            format!("a live session token was negotiated and proved; it expires at {expires_at}"),
-            json!({ "expires_at": expires_at.to_string() }),
-        ),
-        SessionEvent::Failed { error, retry_at } => (
-            "failed",
-            format!("{error}; next attempt at {retry_at}; {}", error.remedy()),
-            with(failure::json(error), "retry_at", &retry_at.to_string()),
-        ),
-        SessionEvent::Displaced { retry_at } => (
-            "displaced",
-            format!("another session of this user has the brokerage session; next attempt at {retry_at}"),
-            json!({ "retry_at": retry_at.to_string() }),
-        ),
-        SessionEvent::PenaltyBox { until } => (
-            "penalty-box",
-            format!("too many requests: nothing is sent until {until}"),
-            json!({ "until": until.to_string() }),
-        ),
-        SessionEvent::HostGone => {
-            ("host-gone", "this host does not serve the session any more: try another base URL".to_owned(), Value::Null)
+        SessionEvent::StateChanged { from, trigger, to } => {
+            json!({ "from": from.to_string(), "trigger": trigger.to_string(), "to": to.to_string() })
         }
-        SessionEvent::ClockStepped { by } => (
-            "clock-stepped",
-            format!("the clock was set back by {} s, so a new live session token is negotiated", by.as_secs()),
-            json!({ "seconds": by.as_secs() }),
-        ),
-        SessionEvent::ClockSkew { seconds, corrected } => (
-            "clock-skew",
-            format!("the broker's clock is {}{}", skew(*seconds), if *corrected { "; corrected" } else { "" }),
-            json!({ "seconds": seconds, "corrected": corrected }),
-        ),
-        SessionEvent::Closed { logged_out } => (
-            "closed",
-            if *logged_out { "closed, and logged out" } else { "closed, without a confirmed logout" }.to_owned(),
-            json!({ "logged_out": logged_out }),
-        ),
-        SessionEvent::GaveUp { error } => ("gave-up", gave_up(error), failure::json(error)),
-        // Nothing here makes them, and none of them holds a secret.
-        other => ("other", format!("{other:?}"), Value::Null),
+        SessionEvent::Negotiated { expires_at, .. } => json!({ "expires_at": expires_at.to_string() }),
+        SessionEvent::Failed { error, retry_at } | SessionEvent::Displaced { error, retry_at } => {
+            with(failure::json(error), "retry_at", &retry_at.to_string())
+        }
+        SessionEvent::PenaltyBox { until } => json!({ "until": until.to_string() }),
+        SessionEvent::ClockStepped { by } => json!({ "seconds": by.as_secs() }),
+        SessionEvent::ClockSkew { seconds, corrected } => json!({ "seconds": seconds, "corrected": corrected }),
+        SessionEvent::ExpiryIgnored { stated } => json!({ "stated": stated.to_string() }),
+        SessionEvent::Closed { logged_out } => json!({ "logged_out": logged_out }),
+        SessionEvent::GaveUp { error } => failure::json(error),
+        _ => Value::Null,
     }
 }
 
@@ -162,13 +132,4 @@ fn with(mut object: Value, name: &str, value: &str) -> Value {
         fields.insert(name.to_owned(), value.into());
     }
     object
-}
-
-fn gave_up(error: &Error) -> String {
-    format!("gave up: {error}")
-}
-
-fn skew(seconds: i64) -> String {
-    let by = seconds.unsigned_abs();
-    if seconds < 0 { format!("{by} s behind this machine's") } else { format!("{by} s ahead of this machine's") }
 }

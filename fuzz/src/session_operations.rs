@@ -5,6 +5,7 @@
 //!   live session token whose proof matched;
 //! * at most one exchange is outstanding, and none is started in the penalty box;
 //! * it makes no transition that is not in the table, and ends with an event and then `Finished`;
+//! * advice that has to wait is known in the end;
 //! * the same inputs give the same outputs.
 
 use std::{
@@ -24,8 +25,8 @@ use ibkr_oauth::{
     Consumer, Context, Signer, Timestamp, UnlockedToken,
     oauth1::AuthorizationHeader, QueryPolicy,
     session::{
-        CompetePolicy, ExchangeId, Failure, FailureKind, Input, OnShutdown, Output, Session, SessionConfig,
-        SessionEvent, Snapshot, State, TRANSITIONS,
+        Advice, CompetePolicy, ExchangeId, Failure, FailureKind, Input, OnShutdown, Output, Report, Session,
+        SessionConfig, SessionEvent, Snapshot, State, TRANSITIONS, Ticket,
     },
 };
 
@@ -88,6 +89,11 @@ enum Operation {
     Observe {
         status: u8,
         token_id: u8,
+        body: u8,
+        path: u8,
+        attempt: u8,
+        age: u8,
+        retry_after: Option<u16>,
     },
     /// The application signs a request of its own, perhaps with a signer of before.
     Request {
@@ -100,6 +106,7 @@ enum Operation {
         correct_clock: bool,
     },
     Shutdown,
+    RetryNow,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -171,6 +178,8 @@ struct Watch {
     shutting_down: bool,
     told_the_end: bool,
     finished: bool,
+    /// Advice that had to wait: when the session has healed, all of it is known.
+    tickets: Vec<Ticket>,
     log: String,
 }
 
@@ -225,6 +234,7 @@ impl Watch {
             shutting_down: false,
             told_the_end: false,
             finished: false,
+            tickets: Vec::new(),
             log: String::new(),
         }
     }
@@ -277,14 +287,32 @@ impl Watch {
                     self.tell(Input::Signed { id: outstanding.id, signature });
                 }
             }
-            Operation::Observe { status, token_id } => {
+            Operation::Observe { status, token_id, body, path, attempt, age, retry_after } => {
                 let statuses = [401, 410, 429, 500, 503, 200, 403, 408, 302, 599];
                 let status = StatusCode::from_u16(statuses[usize::from(status) % statuses.len()]).expect("valid");
                 if let Some(signer) = self.signer(token_id) {
-                    self.tell(Input::Reported { token_id: signer.token_id(), status });
-                    let _ = self.session.view().advise(signer.token_id(), status, &http::Method::POST);
+                    let words = ["", r#"{"error":"no bridge"}"#, r#"{"error":"Please query /accounts first"}"#];
+                    let mut response = Response::new(Bytes::from_static(words[usize::from(body) % 3].as_bytes()));
+                    *response.status_mut() = status;
+                    if let Some(seconds) = retry_after {
+                        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+                    }
+                    let paths = ["/portfolio/accounts", "/iserver/account/orders", "/trsrv/a", "/trsrv/b"];
+                    let url = format!("https://api.ibkr.com/v1/api{}", paths[usize::from(path) % 4]);
+                    let uri = url.parse().expect("a URL");
+                    let at = Timestamp::from_millis(self.now.saturating_sub(u64::from(age) * 1000));
+                    let report = Report::new(signer.token_id(), at, &http::Method::POST, &uri, &response);
+                    let report = report.attempt(u32::from(attempt));
+                    let ticket = match self.session.view().advise(&report) {
+                        Advice::AwaitSession(ticket) => Some(ticket),
+                        _ => None,
+                    };
+                    self.tell(Input::Reported(report.clone()));
+                    let _ = self.session.view().advise(&report);
+                    self.tickets.extend(ticket);
                 }
             }
+            Operation::RetryNow => self.tell(Input::RetryNow),
             Operation::Request { signer } => self.request(signer),
             Operation::Entropy(deliveries) => self.dice.deliveries = deliveries.map(u32::from),
             Operation::HandOver { correct_clock } => self.hand_over(correct_clock),
@@ -550,7 +578,8 @@ impl Watch {
             Ok(session) => {
                 assert!(!expired, "{}", self.log);
                 (self.session, self.token, self.config) = (session, token, config);
-                self.state = State::Live;
+                self.state = State::BackingOff;
+                self.tickets.clear();
                 self.outstanding = None;
                 self.asked.clear();
                 self.signers.clear();
@@ -565,7 +594,10 @@ impl Watch {
         self.dice.deliveries = None;
         let good = Answer::Good { latency: 1, life: 0, skew: 0 };
         for _ in 0..64 {
-            if self.finished || self.state == State::Live && self.outstanding.is_none() {
+            let view = self.session.view();
+            self.tickets.retain(|ticket| matches!(view.resolve(ticket), Advice::AwaitSession(_)));
+            let is_live = self.state == State::Live && self.outstanding.is_none();
+            if self.finished || is_live && self.tickets.is_empty() {
                 return;
             }
             match self.outstanding.as_ref().map(|outstanding| outstanding.request.is_some()) {
@@ -574,7 +606,7 @@ impl Watch {
                 None => self.operate(Operation::Wait),
             }
         }
-        panic!("it does not recover: {}", self.log);
+        panic!("it does not recover, or leaves {} callers waiting: {}", self.tickets.len(), self.log);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{Driver, Errand, answered, no_key_store, signed};
+use super::{Action, Driver, answered, no_key_store, signed};
 use crate::{
     context::Entropy,
     key::SigningInput,
@@ -20,7 +20,7 @@ use crate::{
 /// What is under way; kept while the application is heard, so that no request is dropped for a word of its.
 enum InFlight<F, G> {
     Nothing,
-    Reply(ExchangeId, Pin<Box<F>>),
+    Response(ExchangeId, Pin<Box<F>>),
     Signature(ExchangeId, Pin<Box<G>>),
 }
 
@@ -32,7 +32,7 @@ where
     fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Input> {
         let input = match self {
             Self::Nothing => return Poll::Pending,
-            Self::Reply(id, reply) => reply.as_mut().poll(task).map(|result| answered(*id, result)),
+            Self::Response(id, response) => response.as_mut().poll(task).map(|result| answered(*id, result)),
             Self::Signature(id, signature) => signature.as_mut().poll(task).map(|result| signed(*id, result)),
         };
         if input.is_ready() {
@@ -43,7 +43,7 @@ where
 
     /// Drops what the session does not wait for any more.
     fn keep_only(&mut self, awaited: Option<ExchangeId>) {
-        if let Self::Reply(id, _) | Self::Signature(id, _) = self {
+        if let Self::Response(id, _) | Self::Signature(id, _) = self {
             if Some(*id) != awaited {
                 *self = Self::Nothing;
             }
@@ -54,7 +54,7 @@ where
 impl<E: Entropy> Driver<E> {
     /// Drives the session until it finishes.
     ///
-    /// `send` sends a request and returns the whole reply, whatever its status; `sleep` returns after that time, as
+    /// `send` sends a request and returns the whole response, whatever its status; `sleep` returns after that time, as
     /// `tokio::time::sleep` does. Neither needs to have a limit of its own: what takes too long is dropped. The future is
     /// `Send` if they are, and `E` is. Dropping it stops everything where it stands, with no logout.
     pub async fn run<F, S>(
@@ -85,20 +85,20 @@ impl<E: Entropy> Driver<E> {
     {
         let mut in_flight = InFlight::Nothing;
         loop {
-            let wait = match self.next_errand(&mut on_event) {
-                Errand::Send { id, request, .. } => {
-                    in_flight = InFlight::Reply(id, Box::pin(send(request)));
+            let wait = match self.next_action(&mut on_event) {
+                Action::Send { id, request, .. } => {
+                    in_flight = InFlight::Response(id, Box::pin(send(request)));
                     continue;
                 }
-                Errand::Sign { id, input, .. } => {
+                Action::Sign { id, input, .. } => {
                     in_flight = InFlight::Signature(id, Box::pin(sign(input)));
                     continue;
                 }
-                Errand::Wait(wait) => {
+                Action::Wait(wait) => {
                     in_flight.keep_only(self.session.awaited());
                     wait
                 }
-                Errand::Stop => return,
+                Action::Stop => return,
             };
             let mut timer = Box::pin(sleep(wait));
             let mailbox = std::sync::Arc::clone(&self.mailbox);
@@ -112,7 +112,7 @@ impl<E: Entropy> Driver<E> {
                 timer.as_mut().poll(task).map(|()| Input::Timeout)
             });
             let input = input.await;
-            self.tell(input);
+            self.hand(input);
         }
     }
 }

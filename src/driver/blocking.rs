@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{Driver, Errand, answered, no_key_store, signed};
+use super::{Action, Driver, answered, no_key_store, signed};
 use crate::{
     context::Entropy,
     key::SigningInput,
@@ -15,7 +15,7 @@ use crate::{
 impl<E: Entropy> Driver<E> {
     /// Drives the session on this thread until it finishes.
     ///
-    /// `send` sends a request and returns the whole reply, whatever its status, within the time that it is given.
+    /// `send` sends a request and returns the whole response, whatever its status, within the time that it is given.
     /// While it is at work the driver hears nothing; what the handles say is heard when it returns.
     pub fn run_blocking(
         self,
@@ -34,16 +34,16 @@ impl<E: Entropy> Driver<E> {
         mut on_event: impl FnMut(SessionEvent),
     ) {
         loop {
-            let input = match self.next_errand(&mut on_event) {
-                Errand::Send { id, request, timeout } => answered(id, send(request, timeout)),
-                Errand::Sign { id, input, timeout } => signed(id, sign(input, timeout)),
-                Errand::Wait(wait) => {
+            let input = match self.next_action(&mut on_event) {
+                Action::Send { id, request, timeout } => answered(id, send(request, timeout)),
+                Action::Sign { id, input, timeout } => signed(id, sign(input, timeout)),
+                Action::Wait(wait) => {
                     self.mailbox.wait(wait);
                     Input::Timeout
                 }
-                Errand::Stop => return,
+                Action::Stop => return,
             };
-            self.tell(input);
+            self.hand(input);
         }
     }
 }

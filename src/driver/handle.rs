@@ -1,191 +1,13 @@
 //! What the rest of a program holds of a session that is driven elsewhere.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::poll_fn,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    task::{Context as TaskContext, Poll, Waker},
-    time::Duration,
-};
+use std::{fmt, future::poll_fn, sync::Arc, time::Duration};
 
-use http::{Method, StatusCode};
-
+use super::mailbox::{Content, Mailbox, Place};
 use crate::{
     error::{Error, ErrorKind, Stage},
-    session::{Advice, Input, SessionView, State},
-    signer::{Signer, TokenId},
+    session::{Advice, Report, SessionView, Snapshot, State, Ticket},
+    signer::Signer,
 };
-
-/// Where the handles leave word for the driver, and the driver the view for the handles.
-pub(super) struct Mailbox {
-    content: Mutex<Content>,
-    mail: Condvar,
-    news: Condvar,
-}
-
-struct Content {
-    mail: Mail,
-    view: Arc<SessionView>,
-    driver: Option<Waker>,
-    waiting: Waiting,
-    /// How many requests of the session's were sent.
-    sent: u64,
-    /// Which of them was the newest by whose answer the broker confirmed the present signer.
-    confirmed: u64,
-    doubt: Option<Doubt>,
-    /// Nobody drives the session any more.
-    closed: bool,
-}
-
-/// The refusal that was reported last.
-struct Doubt {
-    token_id: TokenId,
-    /// How many requests of the session's had been sent by then: their answers may be from before the refusal.
-    sent: u64,
-}
-
-/// What the handles said: each thing once, however many said it, so that it stays small while the driver is busy.
-#[derive(Default)]
-struct Mail {
-    observed: Vec<(TokenId, StatusCode)>,
-    shutdown: bool,
-}
-
-impl Mail {
-    fn is_empty(&self) -> bool {
-        self.observed.is_empty() && !self.shutdown
-    }
-
-    fn into_inputs(self) -> impl Iterator<Item = Input> {
-        let observed = self.observed.into_iter().map(|(token_id, status)| Input::Reported { token_id, status });
-        observed.chain(self.shutdown.then_some(Input::Shutdown))
-    }
-}
-
-/// Who waits for news; each has one place, and leaves it when it goes.
-#[derive(Default)]
-struct Waiting {
-    wakers: BTreeMap<u64, Waker>,
-    places: u64,
-}
-
-impl Mailbox {
-    pub(super) fn new(view: SessionView) -> Self {
-        let content = Content {
-            mail: Mail::default(),
-            view: Arc::new(view),
-            driver: None,
-            waiting: Waiting::default(),
-            sent: 0,
-            confirmed: 0,
-            doubt: None,
-            closed: false,
-        };
-        Self { content: Mutex::new(content), mail: Condvar::new(), news: Condvar::new() }
-    }
-
-    /// A panic elsewhere leaves the content whole: each change of it is one assignment.
-    ///
-    /// Wakers, and the keys behind a view, are other people's code, which may use the handle: none is cloned, woken or
-    /// dropped while this is locked.
-    fn lock(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn leave(&self, write: impl FnOnce(&mut Content)) {
-        let mut content = self.lock();
-        if content.closed {
-            return;
-        }
-        write(&mut content);
-        let driver = content.driver.take();
-        drop(content);
-        self.mail.notify_all();
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-    }
-
-    pub(super) fn take(&self) -> impl Iterator<Item = Input> + use<> {
-        std::mem::take(&mut self.lock().mail).into_inputs()
-    }
-
-    /// Blocks until there is word, at most so long.
-    pub(super) fn wait(&self, at_most: Duration) {
-        let content = self.lock();
-        drop(self.mail.wait_timeout_while(content, at_most, |content| content.mail.is_empty()));
-    }
-
-    pub(super) fn poll_mail(&self, task: &mut TaskContext<'_>) -> Poll<()> {
-        let waker = task.waker().clone();
-        let mut content = self.lock();
-        if !content.mail.is_empty() {
-            return Poll::Ready(());
-        }
-        let before = content.driver.replace(waker);
-        drop(content);
-        drop(before);
-        Poll::Pending
-    }
-
-    pub(super) fn publish(&self, view: &SessionView) {
-        let mut content = self.lock();
-        if content.view.is_same(view) {
-            return;
-        }
-        if content.view.confirmations() != view.confirmations() {
-            content.confirmed = content.sent;
-        }
-        let before = std::mem::replace(&mut content.view, Arc::new(view.clone()));
-        self.wake_waiting(content);
-        drop(before);
-    }
-
-    /// A request of the session's is about to be sent.
-    pub(super) fn sends(&self) {
-        self.lock().sent += 1;
-    }
-
-    pub(super) fn close(&self) {
-        let mut content = self.lock();
-        content.closed = true;
-        self.wake_waiting(content);
-    }
-
-    fn wake_waiting(&self, mut content: MutexGuard<'_, Content>) {
-        let wakers = std::mem::take(&mut content.waiting.wakers);
-        drop(content);
-        self.news.notify_all();
-        wakers.into_values().for_each(Waker::wake);
-    }
-}
-
-/// The place of one who waits for news.
-struct Place<'a> {
-    mailbox: &'a Mailbox,
-    number: Option<u64>,
-}
-
-impl Place<'_> {
-    /// Returns the waker that was here before.
-    fn keep(&mut self, content: &mut Content, waker: Waker) -> Option<Waker> {
-        let number = *self.number.get_or_insert_with(|| {
-            content.waiting.places += 1;
-            content.waiting.places
-        });
-        content.waiting.wakers.insert(number, waker)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            let waker = self.mailbox.lock().waiting.wakers.remove(&number);
-            drop(waker);
-        }
-    }
-}
 
 /// A session that is driven elsewhere: what signs requests now, and where to report their fate.
 ///
@@ -193,20 +15,31 @@ impl Drop for Place<'_> {
 ///
 /// ```no_run
 /// # #[cfg(feature = "getrandom")] mod call {
-/// # use ibkr_oauth::{Context, Error, OsEntropy, Timestamp, driver::SessionHandle, http, session::Advice};
+/// # use std::time::Duration;
+/// # use ibkr_oauth::{
+/// #     Context, Error, OsEntropy, Timestamp, bytes::Bytes, driver::SessionHandle, http,
+/// #     session::{Advice, Report},
+/// # };
 /// # fn now() -> Timestamp { Timestamp::from(std::time::SystemTime::now()) }
-/// # fn send(_: &http::Request<String>) -> http::Response<String> { unimplemented!() }
-/// # fn call(handle: &SessionHandle, build: impl Fn() -> http::Request<String>) -> Result<String, Error> {
-/// let (mut refused, mut attempts) = (None, 1);
+/// # fn send(_: &http::Request<Bytes>) -> http::Response<Bytes> { unimplemented!() }
+/// # fn call(
+/// #     handle: &SessionHandle,
+/// #     build: impl Fn() -> http::Request<Bytes>,
+/// # ) -> Result<http::Response<Bytes>, Error> {
+/// let mut attempt = 1;
 /// loop {
-///     let (signer, mut request) = (handle.signer_blocking(refused)?, build());
-///     # let sign = |request: &mut http::Request<String>| signer.sign(&mut Context::new(now(), &mut OsEntropy), request);
-///     let token_id = sign(&mut request)?;
+///     let (signer, mut request) = (handle.ready_blocking(Duration::from_secs(30))?, build());
+///     let at = now();
+///     let token_id = signer.sign(&mut Context::new(at, &mut OsEntropy), &mut request)?;
 ///     let response = send(&request);
-///     match handle.report(token_id, response.status(), request.method()) {
-///         Advice::Resend if attempts < 3 => (refused, attempts) = (None, attempts + 1),
-///         Advice::AwaitSession => refused = Some(token_id),
-///         _ => break Ok(response.into_body()),
+///     let report = Report::new(token_id, at, request.method(), request.uri(), &response).attempt(attempt);
+///     let mut advice = handle.report(&report);
+///     if let Advice::AwaitSession(ticket) = advice {
+///         advice = handle.resolve_blocking(ticket);
+///     }
+///     match advice {
+///         Advice::Resend if attempt < 3 => attempt += 1,
+///         _ => break Ok(response),
 ///     }
 /// }
 /// # }
@@ -226,99 +59,178 @@ impl SessionHandle {
         Arc::clone(&self.0.lock().view)
     }
 
-    /// Reports the fate of a request, signed by the token of `token_id`, to the session, and says what to do about it.
+    /// Reports what became of a request to the session, and says what to do about it. It returns at once; where the session
+    /// has to find out first, [`resolve`](Self::resolve) waits for that.
     #[must_use]
-    pub fn report(&self, token_id: TokenId, status: StatusCode, method: &Method) -> Advice {
-        // Only these change anything; the others would wake the driver for nothing.
-        let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::GONE);
-        if refused || status == StatusCode::TOO_MANY_REQUESTS {
-            self.0.leave(|content| {
-                if refused {
-                    content.doubt = Some(Doubt { token_id, sent: content.sent });
-                }
-                if !content.mail.observed.contains(&(token_id, status)) {
-                    content.mail.observed.push((token_id, status));
-                }
-            });
+    pub fn report(&self, report: &Report) -> Advice {
+        // Others change nothing, and would wake the driver for that.
+        if report.concerns_session() {
+            self.0.leave_report(report);
         }
-        self.view().advise(token_id, status, method)
+        let content = self.0.lock();
+        if content.is_closed && report.error().is_some() {
+            return Advice::GiveUp(ErrorKind::Config);
+        }
+        content.view.advise(report)
+    }
+
+    /// Waits for what has become of [`Advice::AwaitSession`]: any other advice, in bounded time. Dropping the future is
+    /// safe.
+    pub async fn resolve(&self, ticket: Ticket) -> Advice {
+        let mut place = Place::new(&self.0, None);
+        poll_fn(|task| place.poll(task, &|content| resolved(content, &ticket), &too_late)).await
+    }
+
+    /// As [`resolve`](Self::resolve), blocking the thread. Never call it from the functions that the driver calls: it would
+    /// wait for itself.
+    #[must_use]
+    pub fn resolve_blocking(&self, ticket: Ticket) -> Advice {
+        Place::new(&self.0, None).block(&|content| resolved(content, &ticket), &too_late)
+    }
+
+    /// Waits until the session is live, brokerage session included where one is wanted, and returns what signs requests
+    /// then. Dropping the future is safe.
+    ///
+    /// # Errors
+    /// What the session met last, with its remedy, if it is not live within `timeout` or has ended;
+    /// [`ErrorKind::Unavailable`] if nothing went wrong.
+    pub async fn ready(&self, timeout: Duration) -> Result<Signer, Error> {
+        let mut place = Place::new(&self.0, Some(timeout));
+        poll_fn(|task| place.poll(task, &ready, &not_in_time)).await
+    }
+
+    /// As [`ready`](Self::ready), blocking the thread. Never call it from the functions that the driver calls: it would wait
+    /// for itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ready_blocking(&self, timeout: Duration) -> Result<Signer, Error> {
+        Place::new(&self.0, Some(timeout)).block(&ready, &not_in_time)
+    }
+
+    /// Waits for a signer, with or without a brokerage session: enough for what does not lie under `/iserver`. Dropping the
+    /// future is safe.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub async fn signer(&self, timeout: Duration) -> Result<Signer, Error> {
+        let mut place = Place::new(&self.0, Some(timeout));
+        poll_fn(|task| place.poll(task, &signer, &not_in_time)).await
+    }
+
+    /// As [`signer`](Self::signer), blocking the thread. Never call it from the functions that the driver calls: it would
+    /// wait for itself.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn signer_blocking(&self, timeout: Duration) -> Result<Signer, Error> {
+        Place::new(&self.0, Some(timeout)).block(&signer, &not_in_time)
+    }
+
+    /// Waits until the session is in a state, and returns its view then. Dropping the future is safe.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub async fn wait_for(&self, state: State, timeout: Duration) -> Result<Arc<SessionView>, Error> {
+        let mut place = Place::new(&self.0, Some(timeout));
+        poll_fn(|task| place.poll(task, &|content| in_state(content, state), &not_in_time)).await
+    }
+
+    /// As [`wait_for`](Self::wait_for), blocking the thread. Never call it from the functions that the driver calls: it would
+    /// wait for itself.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn wait_for_blocking(&self, state: State, timeout: Duration) -> Result<Arc<SessionView>, Error> {
+        Place::new(&self.0, Some(timeout)).block(&|content| in_state(content, state), &not_in_time)
+    }
+
+    /// Waits until the view shows something else than `seen`: another state, signer, moment or error. It returns at once
+    /// when nobody drives the session any more. Dropping the future is safe.
+    pub async fn changed(&self, seen: &SessionView) -> Arc<SessionView> {
+        let mut place = Place::new(&self.0, None);
+        let present = |content: &Content| Arc::clone(&content.view);
+        poll_fn(|task| place.poll(task, &|content| changed(content, seen), &present)).await
+    }
+
+    /// As [`changed`](Self::changed), blocking the thread. Never call it from the functions that the driver calls: it would
+    /// wait for itself.
+    #[must_use]
+    pub fn changed_blocking(&self, seen: &SessionView) -> Arc<SessionView> {
+        let present = |content: &Content| Arc::clone(&content.view);
+        Place::new(&self.0, None).block(&|content| changed(content, seen), &present)
+    }
+
+    /// A person wants the next attempt now: skips one wait, if the session waits. Granted five times, and once more each 15
+    /// minutes. Returns at once.
+    pub fn retry_now(&self) {
+        self.0.leave_retry();
     }
 
     /// Asks the session to end. Returns at once; the driver returns when it has.
     pub fn shutdown(&self) {
-        self.0.leave(|content| content.mail.shutdown = true);
+        self.0.leave_shutdown();
     }
 
-    /// Waits for a signer, or, where `refused` is the token id of a request that the broker refused and that was reported
-    /// to [`report`](Self::report), for one of another token. Dropping the future is safe.
-    ///
-    /// It waits as long as it takes, which may be hours where the broker is down: put a timeout of your runtime around it,
-    /// or take what [`view`](Self::view) has at once.
-    ///
-    /// # Errors
-    /// One of [`Stage::Sign`]: [`ErrorKind::Rejected`] if the broker accepted another request of that token_id, sent after
-    /// the refusal was reported: it was about the request, not about the session. [`ErrorKind::Unavailable`] if the
-    /// session has ended.
-    pub async fn signer(&self, refused: Option<TokenId>) -> Result<Signer, Error> {
-        let sent_before = self.0.lock().sent_before(refused);
-        let mut place = Place { mailbox: &self.0, number: None };
-        poll_fn(|task| {
-            let waker = task.waker().clone();
-            let mut content = self.0.lock();
-            if let Some(result) = found(&content, refused, sent_before) {
-                return Poll::Ready(result);
-            }
-            let before = place.keep(&mut content, waker);
-            drop(content);
-            drop(before);
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// As [`signer`](Self::signer), blocking the thread, without a limit in time. Never call it from the functions that the
-    /// driver calls: it would wait for itself.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn signer_blocking(&self, refused: Option<TokenId>) -> Result<Signer, Error> {
-        let mut content = self.0.lock();
-        let sent_before = content.sent_before(refused);
-        loop {
-            if let Some(result) = found(&content, refused, sent_before) {
-                return result;
-            }
-            content = self.0.news.wait(content).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// What another process needs to sign beside this one ([`Snapshot::signer`]), or to go on when this one has left the
+    /// session open; `None` while there is no live session token that is known to be good.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.0.snapshot()
     }
 }
 
-impl Content {
-    /// How many requests had been sent when the broker refused one by this token. What it accepted between the refusal
-    /// and the wait for a signer answers the doubt too.
-    fn sent_before(&self, refused: Option<TokenId>) -> u64 {
-        match &self.doubt {
-            Some(doubt) if Some(doubt.token_id) == refused => doubt.sent,
-            _ => self.sent,
-        }
+fn resolved(content: &Content, ticket: &Ticket) -> Option<Advice> {
+    match content.view.resolve(ticket) {
+        _ if content.is_closed => Some(Advice::GiveUp(ErrorKind::Config)),
+        Advice::AwaitSession(_) => None,
+        advice => Some(advice),
     }
 }
 
-fn found(content: &Content, refused: Option<TokenId>, sent_before: u64) -> Option<Result<Signer, Error>> {
-    let view = &content.view;
-    if content.closed || view.state() == State::Closed {
-        let error = Error::new(ErrorKind::Unavailable, Stage::Sign, "the session has ended");
-        return Some(Err(error.with_remedy("start another session; the last events of this one say why it ended")));
+fn too_late(_: &Content) -> Advice {
+    Advice::GiveUp(ErrorKind::Unavailable)
+}
+
+fn ready(content: &Content) -> Option<Result<Signer, Error>> {
+    ended(content).or_else(|| signer(content).filter(|_| content.view.is_live()))
+}
+
+fn signer(content: &Content) -> Option<Result<Signer, Error>> {
+    ended(content).or_else(|| content.view.signer().cloned().map(Ok))
+}
+
+fn in_state(content: &Content, state: State) -> Option<Result<Arc<SessionView>, Error>> {
+    if content.view.state() == state {
+        return Some(Ok(Arc::clone(&content.view)));
     }
-    let signer = view.signer()?;
-    if Some(signer.token_id()) != refused {
-        return Some(Ok(signer.clone()));
+    ended(content)
+}
+
+fn changed(content: &Content, seen: &SessionView) -> Option<Arc<SessionView>> {
+    (content.is_closed || !content.view.looks_like(seen)).then(|| Arc::clone(&content.view))
+}
+
+/// What callers of a session get that has ended.
+fn ended<T>(content: &Content) -> Option<Result<T, Error>> {
+    if !content.is_closed && content.view.state() != State::Closed {
+        return None;
     }
-    (content.confirmed > sent_before).then(|| {
-        let message = "the broker refuses this request, and accepts others that are signed with the same token";
-        let remedy = "look at the request: its URL and query policy, and whether this user may make it";
-        Err(Error::new(ErrorKind::Rejected, Stage::Sign, message).with_remedy(remedy))
-    })
+    let error = content.view.last_error().cloned().unwrap_or_else(|| {
+        Error::new(ErrorKind::Unavailable, Stage::Sign, "the session has ended")
+            .with_remedy("start another session; the last events of this one say why it ended")
+            .with_nothing_sent()
+    });
+    Some(Err(error))
+}
+
+fn not_in_time<T>(content: &Content) -> Result<T, Error> {
+    Err(content.view.last_error().cloned().unwrap_or_else(|| {
+        let message = format!("the session was not ready in time: it is in the state {}", content.view.state());
+        Error::new(ErrorKind::Unavailable, Stage::Sign, message)
+            .with_remedy("wait longer; the session's events say what it waits for")
+            .with_nothing_sent()
+    }))
 }
 
 impl fmt::Debug for SessionHandle {

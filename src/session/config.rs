@@ -25,30 +25,38 @@ pub struct SessionConfig {
     pub compete: CompetePolicy,
     /// How often the session is kept alive. Default: 60 s. The broker ends it after about six minutes of silence.
     pub tickle_interval: Duration,
-    /// How soon a tickle that failed is tried again. Default: 5 s.
+    /// How soon a tickle that failed is tried again, and how soon an opening is confirmed by a first one; further failures
+    /// double it, up to the interval. Default: 5 s.
     pub tickle_retry: Duration,
     /// How long before its expiry the live session token is renewed. Default: 10 minutes.
     pub renewal_margin: Duration,
     /// Up to how much earlier still, by chance, so that many sessions do not renew at once. Default: 5 minutes.
     pub renewal_jitter: Duration,
-    /// How long a reply, or a signature of a remote key, is waited for. Default: 30 s.
+    /// How long a response, or a signature of a remote key, is waited for. Default: 30 s.
     pub response_timeout: Duration,
+    /// Whether `GET /iserver/accounts` is sent in each new brokerage session before it counts as live: without it, the
+    /// broker refuses orders and snapshots ("Please query /accounts first"). Default: yes.
+    pub prime: bool,
     /// How long a brokerage session may take from its opening until it is ready. Default: 60 s.
     pub settle_timeout: Duration,
-    /// For how long nothing is sent after a 429 that names no time itself. Default: 15 minutes.
+    /// For how long nothing is sent after a 429 that names no time itself. A time that it names is granted up to this, or
+    /// an hour where that is longer. Default: 15 minutes.
     pub penalty_box: Duration,
-    /// The longest wait before the first new attempt after a failure; it doubles with each, and the wait is drawn from
-    /// zero to it ("full jitter"). Default: 2 s.
+    /// The longest wait before the first new attempt at a handshake or an opening after a failure; it doubles with each, and
+    /// the wait is drawn from its upper half. Default: 2 s.
     pub initial_backoff: Duration,
-    /// Where that doubling ends. Default: 5 minutes.
+    /// Where that doubling ends while the broker cannot answer; while it answers and refuses, at three times this. In any
+    /// hour there are at most 20 handshakes and 20 openings, whatever happens. Default: 10 minutes.
     pub max_backoff: Duration,
-    /// After how many refusals in a row, with no tickle between them that came back well, the session gives up. Failures
-    /// that time may heal (no connection, 5xx, 429), and those of a renewal, do not count. Default: 8.
+    /// After how many refusals of its token (401, 410) a session gives up that was never live. One that was goes on until
+    /// it is told to end. Default: 8.
     pub max_refusals: u32,
-    /// How long after it was displaced a session asks again whether the brokerage session is free. Default: 5 minutes.
+    /// How long after it was displaced a session asks again whether the brokerage session is free; it asks earlier where the
+    /// broker stops saying that it is not. Default: 15 minutes.
     pub displaced_retry: Duration,
-    /// Whether signatures are dated by the broker's clock, as the `Date` of its replies tells it, where that differs from
-    /// ours by 5 seconds to one hour. Allow it only over TLS, which vouches for the replies. Default: no.
+    /// Whether signatures are dated by the broker's clock, as the `Date` of its responses tells it, where that differs from
+    /// ours by 5 seconds to one hour and three responses in a row agree. Allow it only over TLS, which vouches for the
+    /// responses. Default: no.
     pub correct_clock: bool,
     /// What becomes of the broker's side at shutdown. Default: [`OnShutdown::LogOut`].
     pub on_shutdown: OnShutdown,
@@ -64,12 +72,13 @@ impl Default for SessionConfig {
             renewal_margin: Duration::from_secs(600),
             renewal_jitter: Duration::from_secs(300),
             response_timeout: Duration::from_secs(30),
+            prime: true,
             settle_timeout: Duration::from_secs(60),
             penalty_box: Duration::from_secs(900),
             initial_backoff: Duration::from_secs(2),
-            max_backoff: Duration::from_secs(300),
+            max_backoff: Duration::from_secs(600),
             max_refusals: 8,
-            displaced_retry: Duration::from_secs(300),
+            displaced_retry: Duration::from_secs(900),
             correct_clock: false,
             on_shutdown: OnShutdown::LogOut,
         }
@@ -78,7 +87,7 @@ impl Default for SessionConfig {
 
 impl SessionConfig {
     /// The same with every interval long enough that no setting can make the machine spin.
-    pub(super) fn sane(mut self) -> Self {
+    pub(super) fn clamped(mut self) -> Self {
         for interval in [
             &mut self.tickle_interval,
             &mut self.tickle_retry,
@@ -91,6 +100,7 @@ impl SessionConfig {
         ] {
             *interval = (*interval).max(Duration::from_secs(1));
         }
+        self.max_backoff = self.max_backoff.max(self.initial_backoff);
         self
     }
 }
@@ -101,10 +111,10 @@ impl SessionConfig {
 pub enum CompetePolicy {
     /// Never throw another session out; ask again from time to time whether it has gone.
     Yield,
-    /// Throw another session out at the first opening; from then on, yield.
+    /// Throw another session out at the first opening that the broker answers; from then on, yield.
     TakeOnce,
     /// Throw another session out each time. At the first opening that is done at once; later the session is asked for
-    /// first, and taken only after waits that double while the other one keeps coming back.
+    /// first, and taken only after waits that double, from 10 s to 15 minutes, while the other one keeps coming back.
     TakeAlways,
 }
 

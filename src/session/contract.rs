@@ -1,12 +1,12 @@
 //! What goes into a [`Session`](super::Session) and what comes out of it.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 
-use super::{State, Trigger};
-use crate::{context::Timestamp, error::Error, key::SigningInput, signer::TokenId};
+use super::{Report, SessionEvent};
+use crate::{context::Timestamp, key::SigningInput};
 
 /// Names one exchange of one session. Ids are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +57,7 @@ pub enum Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutReason {
-    /// The reply to a request, or a signature, is overdue then.
+    /// The response to a request, or a signature, is overdue then.
     Answer,
     /// The session must be kept alive.
     Tickle,
@@ -78,11 +78,11 @@ pub enum TimeoutReason {
 /// What happened outside. For [`Session::handle_input`](super::Session::handle_input).
 #[non_exhaustive]
 pub enum Input {
-    /// The reply to a [`Output::Transmit`], whatever its status.
+    /// The response to a [`Output::Transmit`], whatever its status.
     Response {
         /// The exchange it belongs to.
         id: ExchangeId,
-        /// The whole reply.
+        /// The whole response.
         response: Response<Bytes>,
     },
     /// A [`Output::Transmit`] or [`Output::Sign`] came to nothing.
@@ -99,13 +99,11 @@ pub enum Input {
         /// The raw signature, as long as the key's modulus.
         signature: Vec<u8>,
     },
-    /// The broker answered one of the application's own requests with this status.
-    Reported {
-        /// The token id that [`Signer::sign`](crate::Signer::sign) returned for that request.
-        token_id: TokenId,
-        /// The status of the reply.
-        status: StatusCode,
-    },
+    /// The broker answered one of the application's own requests. What to do about that one says
+    /// [`SessionView::advise`](super::SessionView::advise), asked of the view that comes of this input.
+    Reported(Report),
+    /// A person wants the next attempt now: one wait is skipped. Granted five times, and once more each 15 minutes.
+    RetryNow,
     /// End the session.
     Shutdown,
     /// The time of the last [`Output::Timeout`] has come. Harmless when early.
@@ -142,9 +140,8 @@ impl fmt::Debug for Input {
             }
             Self::Failed { id, failure } => f.debug_struct("Failed").field("id", id).field("failure", failure).finish(),
             Self::Signed { id, signature: _ } => f.debug_struct("Signed").field("id", id).finish_non_exhaustive(),
-            Self::Reported { token_id, status } => {
-                f.debug_struct("Reported").field("token_id", token_id).field("status", status).finish()
-            }
+            Self::Reported(report) => f.debug_tuple("Reported").field(report).finish(),
+            Self::RetryNow => f.write_str("RetryNow"),
             Self::Shutdown => f.write_str("Shutdown"),
             Self::Timeout => f.write_str("Timeout"),
         }
@@ -170,7 +167,7 @@ pub enum FailureKind {
     MaybeSent,
     /// No answer came in time.
     TimedOut,
-    /// The reply is larger than any of this protocol.
+    /// The response is larger than any of this protocol.
     TooLarge,
     /// The key store, or whatever stands between, said no.
     Refused,
@@ -182,7 +179,7 @@ impl fmt::Display for Failure {
             FailureKind::NotSent => "nothing was sent",
             FailureKind::MaybeSent => "the connection broke",
             FailureKind::TimedOut => "no answer came in time",
-            FailureKind::TooLarge => "the reply is too large",
+            FailureKind::TooLarge => "the response is too large",
             FailureKind::Refused => "the key store refused",
         })?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
@@ -190,74 +187,3 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// Something that happened in a session.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SessionEvent {
-    /// The session went from one state to another.
-    StateChanged {
-        /// The state it left.
-        from: State,
-        /// Why.
-        trigger: Trigger,
-        /// The state it entered.
-        to: State,
-    },
-    /// A live session token was negotiated and proved; from now on it signs.
-    Negotiated {
-        /// Which token.
-        token_id: TokenId,
-        /// When it expires: as the broker said, or 24 hours from now.
-        expires_at: Timestamp,
-    },
-    /// Something failed and will be tried again.
-    Failed {
-        /// What.
-        error: Error,
-        /// When the next attempt is made, at the earliest.
-        retry_at: Timestamp,
-    },
-    /// Another session of the same user has the brokerage session now.
-    Displaced {
-        /// When this session asks, or takes, again.
-        retry_at: Timestamp,
-    },
-    /// The broker answered 429: nothing is sent until then.
-    PenaltyBox {
-        /// When sending starts again.
-        until: Timestamp,
-    },
-    /// The broker answered 410 although the live session token is new: this host does not serve the session any more.
-    /// Consider another one ([`Consumer::with_endpoints`](crate::Consumer::with_endpoints)).
-    HostGone,
-    /// The local clock was set back so far that timestamps had to start afresh, with a new live session token.
-    ClockStepped {
-        /// How far the last signed timestamp is ahead of the clock.
-        by: Duration,
-    },
-    /// The broker's clock differs from ours, as far as the `Date` of a reply tells. Positive: the broker is ahead.
-    ClockSkew {
-        /// The broker's time less ours, in seconds.
-        seconds: i64,
-        /// Whether signatures are dated by the broker's clock.
-        corrected: bool,
-    },
-    /// An answer came for an exchange that waits for none: late, twice, or never made. It was ignored.
-    UnexpectedAnswer {
-        /// The exchange that was named.
-        id: ExchangeId,
-    },
-    /// An input came after the end. It was ignored.
-    InputAfterEnd,
-    /// The session ended as it was asked to.
-    Closed {
-        /// Whether the broker confirmed the logout.
-        logged_out: bool,
-    },
-    /// The session ended because going on is hopeless; [`Error::kind`] says who must act.
-    GaveUp {
-        /// The last failure.
-        error: Error,
-    },
-}

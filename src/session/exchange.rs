@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, State, clock_skew};
+use super::{
+    ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, moment::Moment, phase::Phase, skew,
+    verdict::Verdict,
+};
 use crate::{
     brokerage::{BrokerageStatus, Logout, Tickle},
     context::{Context, Timestamp},
@@ -18,6 +21,8 @@ use crate::{
 
 /// The furthest that a handshake is dated ahead of the clock, for a key store that is slow.
 const LONGEST_DATED_AHEAD: Duration = Duration::from_secs(60);
+/// How long the query of the accounts may keep a session from being live.
+const PRIME_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,29 +30,41 @@ pub(super) enum Task {
     Negotiate,
     Open,
     Status,
+    /// The query of the accounts.
+    Prime,
     Tickle,
+    /// A logout before a handshake, where the brokerage session is lost again and again.
+    StartOver,
     LogOut,
 }
 
 impl Task {
-    /// Whether its answer still means something in this state.
-    pub(super) fn belongs_to(self, state: State) -> bool {
+    /// Whether its answer still means something in this phase.
+    pub(super) fn belongs_to(self, phase: &Phase) -> bool {
         match self {
-            Self::Negotiate => matches!(state, State::Negotiating | State::Renewing),
-            Self::Open => state == State::Opening,
-            Self::Status => state == State::Settling,
-            Self::Tickle => matches!(state, State::Live | State::Displaced),
-            Self::LogOut => state == State::Closing,
+            Self::Negotiate => matches!(phase, Phase::Negotiating { .. } | Phase::Renewing { .. }),
+            Self::Open => matches!(phase, Phase::Opening { .. }),
+            Self::Status => matches!(phase, Phase::Settling(_)),
+            Self::Prime => matches!(phase, Phase::Priming { .. } | Phase::Live(_)),
+            Self::Tickle => matches!(phase, Phase::Live(_) | Phase::Displaced(_) | Phase::BackingOff(_)),
+            Self::StartOver => matches!(phase, Phase::Negotiating { .. }),
+            Self::LogOut => matches!(phase, Phase::Closing),
         }
     }
 
-    const fn stage(self) -> Stage {
+    /// Whether a live session token signs it.
+    pub(super) fn is_signed_by_token(self) -> bool {
+        self != Self::Negotiate
+    }
+
+    pub(super) const fn stage(self) -> Stage {
         match self {
             Self::Negotiate => Stage::LiveSessionToken,
             Self::Open => Stage::OpenBrokerage,
             Self::Status => Stage::BrokerageStatus,
+            Self::Prime => Stage::Accounts,
             Self::Tickle => Stage::Tickle,
-            Self::LogOut => Stage::Logout,
+            Self::StartOver | Self::LogOut => Stage::Logout,
         }
     }
 }
@@ -55,13 +72,18 @@ impl Task {
 /// What is under way: sent and not answered, or given to be signed and not signed.
 pub(super) struct Outstanding {
     id: ExchangeId,
-    since: Timestamp,
+    since: Moment,
+    pub(super) give_up_at: Moment,
+    /// When something was sent before it.
+    sent_before: Option<Moment>,
+    /// Which of the exchanges that a live session token signed it is; zero where none did.
+    round: u64,
     awaited: Awaited,
 }
 
 enum Awaited {
     Signature(Unsent),
-    Reply(Pending),
+    Response(Pending),
 }
 
 /// A request for a live session token that waits for its signature, and the timestamp that it is dated by.
@@ -70,21 +92,37 @@ struct Unsent {
     timestamp: u64,
 }
 
-/// The only thing that may read the reply.
+/// The only thing that may read the response.
 enum Pending {
     Negotiate(PendingResponse<LiveSessionToken>),
     Open(PendingResponse<BrokerageStatus>),
     Status(PendingResponse<BrokerageStatus>),
+    Prime(PendingResponse<serde::de::IgnoredAny>),
     Tickle(PendingResponse<Tickle>),
+    StartOver(PendingResponse<Logout>),
     LogOut(PendingResponse<Logout>),
 }
 
 /// What came of an exchange that succeeded.
-pub(super) enum Reply {
+pub(super) enum Received {
     Negotiated(LiveSessionToken),
     Brokerage(BrokerageStatus),
-    Tickled(Tickle),
+    Accounts,
+    Tickle(Tickle),
     LoggedOut(bool),
+}
+
+/// An answer, as the session takes it.
+pub(super) struct Answer {
+    pub(super) task: Task,
+    pub(super) round: u64,
+    pub(super) verdict: Verdict,
+    /// How long the broker asks to be left alone, if it does.
+    pub(super) wait: Option<Duration>,
+    /// Nothing was sent.
+    pub(super) is_unsent: bool,
+    /// How long before it nothing had been sent.
+    pub(super) silence: Duration,
 }
 
 impl Outstanding {
@@ -99,12 +137,12 @@ impl Outstanding {
     pub(super) fn task(&self) -> Task {
         match &self.awaited {
             Awaited::Signature(_) => Task::Negotiate,
-            Awaited::Reply(pending) => pending.task(),
+            Awaited::Response(pending) => pending.task(),
         }
     }
 
     /// What a failure outside means for this exchange.
-    pub(super) fn failure(&self, failure: Failure) -> Error {
+    fn error(&self, failure: Failure) -> Error {
         let stage = self.task().stage();
         match (&self.awaited, failure.kind) {
             (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
@@ -115,6 +153,17 @@ impl Outstanding {
             }
         }
     }
+
+    fn answer(&self, verdict: Verdict) -> Answer {
+        Answer {
+            task: self.task(),
+            round: self.round,
+            verdict,
+            wait: None,
+            is_unsent: false,
+            silence: self.sent_before.map_or(Duration::MAX, |before| self.since.since(before)),
+        }
+    }
 }
 
 impl Pending {
@@ -123,17 +172,22 @@ impl Pending {
             Self::Negotiate(_) => Task::Negotiate,
             Self::Open(_) => Task::Open,
             Self::Status(_) => Task::Status,
+            Self::Prime(_) => Task::Prime,
             Self::Tickle(_) => Task::Tickle,
+            Self::StartOver(_) => Task::StartOver,
             Self::LogOut(_) => Task::LogOut,
         }
     }
 
-    fn complete(self, response: Response<Bytes>) -> Result<Reply, Error> {
+    fn complete(self, response: Response<Bytes>) -> Result<Received, Error> {
         match self {
-            Self::Negotiate(reply) => reply.complete(response).map(Reply::Negotiated),
-            Self::Open(reply) | Self::Status(reply) => reply.complete(response).map(Reply::Brokerage),
-            Self::Tickle(reply) => reply.complete(response).map(Reply::Tickled),
-            Self::LogOut(reply) => reply.complete(response).map(|logout| Reply::LoggedOut(logout.status)),
+            Self::Negotiate(pending) => pending.complete(response).map(Received::Negotiated),
+            Self::Open(pending) | Self::Status(pending) => pending.complete(response).map(Received::Brokerage),
+            Self::Prime(pending) => pending.complete(response).map(|_| Received::Accounts),
+            Self::Tickle(pending) => pending.complete(response).map(Received::Tickle),
+            Self::StartOver(pending) | Self::LogOut(pending) => {
+                pending.complete(response).map(|logout| Received::LoggedOut(logout.status))
+            }
         }
     }
 }
@@ -161,22 +215,14 @@ impl Session {
         self.outstanding.as_ref().map(|outstanding| outstanding.id)
     }
 
-    /// Takes what waits for an answer out, if it is this that was answered.
-    pub(super) fn take_outstanding(
-        &mut self,
-        is_answered: impl FnOnce(&mut Outstanding) -> bool,
-    ) -> Option<Outstanding> {
-        let outstanding = self.outstanding.take_if(is_answered)?;
-        self.schedule.answer = None;
-        Some(outstanding)
-    }
-
     /// Takes back a request that nobody has fetched to send.
     pub(super) fn withdraw(&mut self) {
         let outputs = self.outputs.len();
         self.outputs.retain(|output| !matches!(output, Output::Transmit { .. }));
         if self.outputs.len() < outputs {
-            self.take_outstanding(|_| true);
+            if let Some(outstanding) = self.outstanding.take() {
+                self.last_sent = outstanding.sent_before;
+            }
         }
     }
 
@@ -189,7 +235,11 @@ impl Session {
                 let (id, give_up_at) = self.expect(Awaited::Signature(unsent));
                 self.outputs.push_back(Output::Sign { id, input, give_up_at });
             }
-            Err(error) => self.fail(cx, task, error, None),
+            Err(error) => {
+                let verdict = Verdict::of(task, Err(error));
+                let silence = self.clock.since(self.last_sent);
+                self.take(cx, Answer { task, round: 0, verdict, wait: None, is_unsent: true, silence });
+            }
         }
     }
 
@@ -200,7 +250,7 @@ impl Session {
         };
         Ok(match task {
             Task::Negotiate => {
-                let (unsigned, timestamp) = self.token.prepare_dated_ahead(&self.consumer, cx, self.signing_takes)?;
+                let (unsigned, timestamp) = self.token.prepare_dated_ahead(&self.consumer, cx, self.dated_ahead)?;
                 if !self.consumer.has_signature_key() {
                     return Ok(First::Sign(Unsent { unsigned: Box::new(unsigned), timestamp }));
                 }
@@ -208,69 +258,106 @@ impl Session {
             }
             Task::Open => First::send(signer()?.brokerage().open(cx, self.compete())?, Pending::Open),
             Task::Status => First::send(signer()?.brokerage().status(cx)?, Pending::Status),
+            Task::Prime => First::send(signer()?.brokerage().accounts(cx)?, Pending::Prime),
             Task::Tickle => First::send(signer()?.brokerage().tickle(cx)?, Pending::Tickle),
+            Task::StartOver => First::send(signer()?.brokerage().logout(cx)?, Pending::StartOver),
             Task::LogOut => First::send(signer()?.brokerage().logout(cx)?, Pending::LogOut),
         })
     }
 
     fn transmit(&mut self, request: Request<Bytes>, pending: Pending) {
-        let (id, give_up_at) = self.expect(Awaited::Reply(pending));
+        match pending {
+            Pending::Negotiate(_) => self.handshakes.attempt(self.clock.now()),
+            Pending::Open(_) => self.openings.attempt(self.clock.now()),
+            _ => {}
+        }
+        let (id, give_up_at) = self.expect(Awaited::Response(pending));
         self.outputs.push_back(Output::Transmit { id, request, give_up_at });
     }
 
     fn expect(&mut self, awaited: Awaited) -> (ExchangeId, Timestamp) {
         let id = ExchangeId(self.next_id);
         self.next_id += 1;
-        let patience = if self.shutting_down { super::SHUTDOWN_PATIENCE } else { self.config.response_timeout };
-        let give_up_at = self.schedule.after(patience);
-        self.schedule.answer = Some(give_up_at);
-        self.outstanding = Some(Outstanding { id, since: self.schedule.now(), awaited });
-        (id, give_up_at)
+        let task = match &awaited {
+            Awaited::Signature(_) => Task::Negotiate,
+            Awaited::Response(pending) => pending.task(),
+        };
+        let patience = match task {
+            _ if self.shutting_down => super::SHUTDOWN_PATIENCE,
+            Task::Prime => PRIME_TIMEOUT.min(self.config.response_timeout),
+            _ => self.config.response_timeout,
+        };
+        let round = if task.is_signed_by_token() {
+            self.view.progress.asked += 1;
+            self.view.progress.asked
+        } else {
+            0
+        };
+        let (since, give_up_at) = (self.clock.now(), self.clock.after(patience));
+        let sent_before = self.last_sent;
+        if matches!(awaited, Awaited::Response(_)) {
+            self.last_sent = Some(since);
+        }
+        self.outstanding = Some(Outstanding { id, since, give_up_at, sent_before, round, awaited });
+        (id, self.clock.wall(give_up_at))
     }
 
-    /// Reads a reply, and acts on it if it still means something.
+    /// Reads a response, and acts on it if it still means something.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, id: ExchangeId, response: Response<Bytes>) {
-        let answered = self.take_outstanding(|outstanding| outstanding.is(id) && !outstanding.awaits_signature());
-        let Some(Outstanding { awaited: Awaited::Reply(pending), since, .. }) = answered else {
-            return self.tell(SessionEvent::UnexpectedAnswer { id });
+        let is_answered = |outstanding: &mut Outstanding| outstanding.is(id) && !outstanding.awaits_signature();
+        let Some(outstanding) = self.outstanding.take_if(is_answered) else {
+            return self.emit(SessionEvent::UnexpectedAnswer { id });
         };
-        let now = self.schedule.now();
-        if let Some(seconds) = clock_skew::estimate(response.headers(), since, now) {
+        let sent = self.clock.wall(outstanding.since);
+        if let Some(seconds) = skew::estimate(response.headers(), sent, self.clock.wall_now()) {
             self.judge_skew(seconds);
         }
-        let (task, wait) = (pending.task(), retry_after(response.headers(), now));
-        match pending.complete(response) {
-            Ok(reply) if task.belongs_to(self.view.state) => self.succeed(cx, reply),
-            Ok(_) => {}
-            Err(error) => self.fail(cx, task, error, wait),
+        let wait = retry_after(response.headers(), self.clock.wall_now());
+        let answer = outstanding.answer(Verdict::Accepted);
+        if let Awaited::Response(pending) = outstanding.awaited {
+            let verdict = Verdict::of(answer.task, pending.complete(response));
+            self.take(cx, Answer { verdict, wait, ..answer });
         }
+    }
+
+    /// Takes it that the exchange has come to nothing.
+    pub(super) fn fail_outstanding(&mut self, cx: &mut Context<'_>, outstanding: &Outstanding, failure: Failure) {
+        let is_unsent = failure.kind == FailureKind::NotSent;
+        if is_unsent {
+            self.last_sent = outstanding.sent_before;
+        }
+        let verdict = Verdict::of(outstanding.task(), Err(outstanding.error(failure)));
+        self.take(cx, Answer { is_unsent, ..outstanding.answer(verdict) });
     }
 
     /// Completes the request whose signature came, and has it sent.
     pub(super) fn attach(&mut self, cx: &mut Context<'_>, id: ExchangeId, signature: &[u8]) {
-        let signed = self.take_outstanding(|outstanding| outstanding.is(id) && outstanding.awaits_signature());
+        let is_signed = |outstanding: &mut Outstanding| outstanding.is(id) && outstanding.awaits_signature();
+        let signed = self.outstanding.take_if(is_signed);
         let Some(Outstanding { awaited: Awaited::Signature(unsent), since, .. }) = signed else {
-            return self.tell(SessionEvent::UnexpectedAnswer { id });
+            return self.emit(SessionEvent::UnexpectedAnswer { id });
         };
         // Its timestamp would be old when the penalty box ends; and who leaves needs no live session token.
-        if self.schedule.in_penalty_box() || self.shutting_down {
+        if self.present_penalty().is_some() || self.shutting_down {
             return;
         }
         // Asked for anew, dated so that a key store as slow as this is not overtaken again.
         if !self.token.floor().is_current(unsent.timestamp, cx.now()) {
-            self.signing_takes = (2 * self.schedule.since(Some(since))).min(LONGEST_DATED_AHEAD);
+            self.dated_ahead = (2 * self.clock.since(Some(since))).min(LONGEST_DATED_AHEAD);
             return;
         }
-        self.signing_takes = Duration::ZERO;
+        self.dated_ahead = Duration::ZERO;
         match unsent.unsigned.attach(signature) {
             Ok(exchange) => {
-                let (request, reply) = exchange.into_parts();
-                self.transmit(request, Pending::Negotiate(reply));
+                let (request, pending) = exchange.into_parts();
+                self.transmit(request, Pending::Negotiate(pending));
             }
             // A signature of the wrong length is the key store's fault, and may be right the next time.
             Err(error) => {
                 let error = Error::key(Stage::LiveSessionToken, KeyError::refused(error));
-                self.fail(cx, Task::Negotiate, error, None);
+                let (task, verdict) = (Task::Negotiate, Verdict::Failed(error));
+                let silence = self.clock.since(self.last_sent);
+                self.take(cx, Answer { task, round: 0, verdict, wait: None, is_unsent: false, silence });
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::clock_skew;
+use super::skew;
 use crate::{
     consumer::Consumer,
     context::Timestamp,
@@ -13,6 +13,8 @@ use crate::{
     error::{Error, Stage},
     flow::{LiveSessionToken, UnlockedToken},
     secret::Secret,
+    signer::Signer,
+    timestamp_floor::TOLERANCE,
 };
 
 const VERSION: u32 = 1;
@@ -94,6 +96,46 @@ impl Snapshot {
         }
     }
 
+    /// The same with the timestamps that `signer` has come to.
+    pub(crate) fn as_of_now(&self, signer: &Signer) -> Self {
+        Self {
+            consumer_key: self.consumer_key.clone(),
+            access_token: self.access_token.clone(),
+            live_session_token: self.live_session_token.clone(),
+            timestamp_floor: signer.floor().floor(),
+            clock_correction: signer.floor().correction(),
+            ..*self
+        }
+    }
+
+    /// What signs requests with the live session token in it: for a process that sends requests beside the one that keeps
+    /// the session alive. It refreshes nothing, and needs the next snapshot when this one has expired.
+    ///
+    /// Timestamps begin where those of the snapshot ended, and follow this machine's clock from there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the snapshot is of another consumer, or has expired at `now`.
+    pub fn signer(&self, consumer: &Consumer, now: Timestamp) -> Result<Signer, Error> {
+        self.check(consumer, now)?;
+        let signer = Signer::from_stored(consumer, &self.access_token, &self.live_session_token)?;
+        signer.floor().raise(self.timestamp_floor.min(now.as_secs().saturating_add(TOLERANCE)));
+        signer.floor().correct(skew::correction(self.clock_correction));
+        Ok(signer)
+    }
+
+    fn check(&self, consumer: &Consumer, now: Timestamp) -> Result<(), Error> {
+        if self.consumer_key != consumer.consumer_key() {
+            return refuse(
+                "the snapshot belongs to another consumer",
+                "resume with the consumer that it was taken from",
+            );
+        }
+        if self.expires_at <= now {
+            return refuse("the snapshot's live session token has expired", "start a new session: `Session::new`");
+        }
+        Ok(())
+    }
+
     /// The live session token of this snapshot, with the floor of `token` raised to the snapshot's.
     pub(super) fn restore(
         self,
@@ -102,24 +144,15 @@ impl Snapshot {
         correct_clock: bool,
         now: Timestamp,
     ) -> Result<(LiveSessionToken, Timestamp), Error> {
-        let refuse = |message, remedy| Err(Error::config(STAGE, message).with_remedy(remedy));
-        if self.consumer_key != consumer.consumer_key() {
-            return refuse(
-                "the snapshot belongs to another consumer",
-                "resume with the consumer that it was taken from",
-            );
-        }
+        self.check(consumer, now)?;
         if self.access_token != token.token() {
             return refuse(
                 "the snapshot belongs to another access token",
                 "resume with the token that it was taken from",
             );
         }
-        if self.expires_at <= now {
-            return refuse("the snapshot's live session token has expired", "start a new session: `Session::new`");
-        }
         token.floor().raise(self.timestamp_floor);
-        token.floor().correct(if correct_clock { clock_skew::correction(self.clock_correction) } else { 0 });
+        token.floor().correct(if correct_clock { skew::correction(self.clock_correction) } else { 0 });
         let live = LiveSessionToken::restore(consumer, token, self.live_session_token, Some(self.expires_at));
         Ok((live, self.expires_at))
     }
@@ -149,6 +182,10 @@ impl Snapshot {
             penalty_until: self.penalty_until.map(Timestamp::as_millis),
         }
     }
+}
+
+fn refuse<T>(message: &'static str, remedy: &'static str) -> Result<T, Error> {
+    Err(Error::config(STAGE, message).with_remedy(remedy))
 }
 
 impl fmt::Debug for Snapshot {

@@ -6,19 +6,20 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// A live session token is being negotiated; nothing can be signed.
+    /// A live session token is being negotiated. Where there was one before, it goes on signing until then.
     Negotiating,
     /// The brokerage session is being opened.
     Opening,
     /// The brokerage session was opened and is not ready yet.
     Settling,
-    /// All is well.
+    /// All is well: the last tickle, or the opening after it, said so.
     Live,
-    /// As `Live`, while the next live session token is being negotiated; the old one still signs.
+    /// The next live session token is being negotiated while the present one signs; the state it came from follows.
     Renewing,
-    /// Another session of the same user has the brokerage session.
+    /// Another session of the same user has the brokerage session, or this one may not be opened beside it.
     Displaced,
-    /// Something failed; the next attempt waits.
+    /// Something failed; the next attempt waits. With a live session token, tickles go on, and one that is answered well
+    /// ends the wait.
     BackingOff,
     /// The session is logging out.
     Closing,
@@ -34,7 +35,7 @@ pub enum Trigger {
     Proved,
     /// A live session token was proved, and no brokerage session is wanted.
     ProvedReadOnly,
-    /// The next live session token was proved before the old one expired.
+    /// The next live session token was proved.
     Renewed,
     /// It is time to renew the live session token.
     RenewalDue,
@@ -46,7 +47,7 @@ pub enum Trigger {
     Unsettled,
     /// The brokerage session has ended.
     BrokerageLost,
-    /// Another session of the same user took the brokerage session.
+    /// Another session of the same user is in the way of the brokerage session.
     Displaced,
     /// It is time to ask, or to take, again.
     RetakeDue,
@@ -58,8 +59,6 @@ pub enum Trigger {
     RetryNegotiation,
     /// It is time to open again.
     RetryOpening,
-    /// It is time to tickle again.
-    RetryTickle,
     /// The application wants the end.
     Shutdown,
     /// The logout is done, or cannot be.
@@ -71,8 +70,11 @@ pub enum Trigger {
 use State::{BackingOff, Closed, Closing, Displaced, Live, Negotiating, Opening, Renewing, Settling};
 
 /// Every transition there is: state, trigger, next state. The machine makes no other.
+///
+/// `Renewing` has several rows for one trigger: it returns to the state that it came from.
 pub const TRANSITIONS: &[(State, Trigger, State)] = &[
     (Negotiating, Trigger::Proved, Opening),
+    (Negotiating, Trigger::Proved, BackingOff),
     (Negotiating, Trigger::ProvedReadOnly, Live),
     (Negotiating, Trigger::Failed, BackingOff),
     (Negotiating, Trigger::Shutdown, Closing),
@@ -96,12 +98,14 @@ pub const TRANSITIONS: &[(State, Trigger, State)] = &[
     (Live, Trigger::Failed, BackingOff),
     (Live, Trigger::TokenLost, Negotiating),
     (Live, Trigger::Shutdown, Closing),
-    (Live, Trigger::GaveUp, Closed),
     (Renewing, Trigger::Renewed, Live),
+    (Renewing, Trigger::Renewed, Displaced),
+    (Renewing, Trigger::Renewed, BackingOff),
     (Renewing, Trigger::RenewalFailed, Live),
+    (Renewing, Trigger::RenewalFailed, Displaced),
+    (Renewing, Trigger::RenewalFailed, BackingOff),
     (Renewing, Trigger::TokenLost, Negotiating),
     (Renewing, Trigger::Shutdown, Closing),
-    (Renewing, Trigger::GaveUp, Closed),
     (Displaced, Trigger::Ready, Live),
     (Displaced, Trigger::RenewalDue, Renewing),
     (Displaced, Trigger::RetakeDue, Opening),
@@ -109,21 +113,17 @@ pub const TRANSITIONS: &[(State, Trigger, State)] = &[
     (Displaced, Trigger::TokenLost, Negotiating),
     (Displaced, Trigger::Shutdown, Closing),
     (Displaced, Trigger::GaveUp, Closed),
+    (BackingOff, Trigger::Ready, Live),
+    (BackingOff, Trigger::BrokerageLost, Opening),
+    (BackingOff, Trigger::Displaced, Displaced),
+    (BackingOff, Trigger::RenewalDue, Renewing),
     (BackingOff, Trigger::RetryNegotiation, Negotiating),
     (BackingOff, Trigger::RetryOpening, Opening),
-    (BackingOff, Trigger::RetryTickle, Live),
     (BackingOff, Trigger::TokenLost, Negotiating),
     (BackingOff, Trigger::Shutdown, Closing),
+    (BackingOff, Trigger::GaveUp, Closed),
     (Closing, Trigger::Ended, Closed),
 ];
-
-impl State {
-    /// The state that follows on `trigger`; `None` where the table has no such row.
-    #[must_use]
-    pub fn on(self, trigger: Trigger) -> Option<Self> {
-        TRANSITIONS.iter().find(|(from, why, _)| (*from, *why) == (self, trigger)).map(|(_, _, to)| *to)
-    }
-}
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,22 +1,66 @@
-//! What an application may know of a session, and what it makes of its own requests' failures.
+//! What an application may know of a session.
 
-use http::{Method, StatusCode};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::State;
+use super::{
+    Session, State,
+    moment::Moment,
+    phase::{Live, Origin, Pause, Phase, Retry},
+    suspicion::{Rejected, Suspect},
+};
 use crate::{
     context::Timestamp,
-    error::ErrorKind,
+    error::Error,
     signer::{Signer, TokenId},
 };
 
 /// A session at one moment. Cheap to clone; hand it to whoever sends requests.
-#[derive(Clone, Debug)]
+///
+/// Its moments are on the clock that the session sees.
+#[derive(Clone)]
 pub struct SessionView {
+    pub(super) now: Timestamp,
     pub(super) state: State,
+    pub(super) is_live: bool,
     pub(super) signer: Option<Signer>,
     pub(super) wait_until: Option<Timestamp>,
-    /// How often the broker accepted something signed by the present signer.
-    pub(super) confirmations: u64,
+    pub(super) next_attempt: Option<Timestamp>,
+    pub(super) last_error: Option<Arc<Error>>,
+    pub(super) progress: Progress,
+    pub(super) rejected: Arc<Vec<Rejected>>,
+    pub(super) suspects: Arc<Vec<Suspect>>,
+    /// When the accounts were last queried.
+    pub(super) primed: Option<Timestamp>,
+    pub(super) next_tickle: Option<Timestamp>,
+    /// When the brokerage session is opened anew although it seems to be ready.
+    pub(super) reopening: Option<Timestamp>,
+    /// Until when "no bridge" is what comes of an opening that was just made.
+    pub(super) settled_at: Option<Timestamp>,
+    pub(super) terms: Terms,
+}
+
+/// How far the session has come, in counts that only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Signed requests of the session's own that were started.
+    pub(super) asked: u64,
+    /// The newest of them by whose answer the broker accepted the token.
+    pub(super) accepted: u64,
+    /// The newest of them whose answer decided nothing.
+    pub(super) undecided: u64,
+    /// How often the session became live.
+    pub(super) lives: u64,
+    /// How often the accounts were queried.
+    pub(super) primes: u64,
+}
+
+/// What of the configuration matters to the application's own requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) brokerage: bool,
+    pub(super) primes: bool,
+    pub(super) longest_wait: Duration,
+    pub(super) retry: Duration,
 }
 
 impl SessionView {
@@ -26,7 +70,15 @@ impl SessionView {
         self.state
     }
 
-    /// What signs requests now; `None` while there is no live session token that is known to be good.
+    /// Whether all is well: in `Live`, and in `Renewing` out of it.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.is_live
+    }
+
+    /// What signs requests now; `None` only until the first live session token is proved, and after the end.
+    ///
+    /// Once there is one, it is kept until the next is proved, even where the broker refuses it for now.
     #[must_use]
     pub fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
@@ -44,69 +96,86 @@ impl SessionView {
         self.wait_until
     }
 
-    pub(crate) fn confirmations(&self) -> u64 {
-        self.confirmations
-    }
-
-    /// Whether the other view tells nothing that this one does not.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let key = |view: &Self| (view.state, view.token_id(), view.wait_until, view.confirmations);
-        key(self) == key(other)
-    }
-
-    /// What to do about a request of the application's own that was signed by the token of `token_id` and answered with `status`.
-    ///
-    /// A pure function: report the status to the session too ([`Input::Reported`](super::Input::Reported)), and ask the
-    /// view that comes of it.
+    /// When the session tries again, where it waits for that: in `BackingOff` and `Displaced`.
     #[must_use]
-    pub fn advise(&self, token_id: TokenId, status: StatusCode, method: &Method) -> Advice {
-        if status.is_success() || status.is_redirection() || status.is_informational() {
-            return Advice::None;
-        }
-        if matches!(self.state, State::Closing | State::Closed) {
-            return Advice::GiveUp(ErrorKind::Config);
-        }
-        match status {
-            // Refused before anything was done, so that every method may be repeated.
-            StatusCode::UNAUTHORIZED | StatusCode::GONE => match self.token_id() {
-                Some(current) if current != token_id => Advice::Resend,
-                _ => Advice::AwaitSession,
-            },
-            StatusCode::TOO_MANY_REQUESTS => Advice::WaitUntil(self.wait_until),
-            StatusCode::REQUEST_TIMEOUT
-            | StatusCode::INTERNAL_SERVER_ERROR
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => {
-                if method.is_idempotent() {
-                    Advice::Resend
-                } else {
-                    Advice::ResendIfIdempotent
-                }
-            }
-            status if status.is_server_error() => Advice::GiveUp(ErrorKind::Unavailable),
-            _ => Advice::GiveUp(ErrorKind::Rejected),
+    pub fn next_attempt(&self) -> Option<Timestamp> {
+        self.next_attempt
+    }
+
+    /// What went wrong last, since the session was last live; after the end, what ended it.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&Error> {
+        self.last_error.as_deref()
+    }
+
+    /// Whether the other view shows the same.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        let key = |view: &Self| (view.state, view.is_live, view.token_id(), view.wait_until, view.next_attempt);
+        key(self) == key(other) && self.has_error_of(other)
+    }
+
+    /// Whether the other view says nothing that this one does not, to advice that waits included.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let key = |view: &Self| (view.progress, view.next_tickle, view.reopening, view.settled_at);
+        self.looks_like(other)
+            && key(self) == key(other)
+            && Arc::ptr_eq(&self.rejected, &other.rejected)
+            && Arc::ptr_eq(&self.suspects, &other.suspects)
+    }
+
+    fn has_error_of(&self, other: &Self) -> bool {
+        match (&self.last_error, &other.last_error) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
         }
     }
 }
 
-/// What to do about a request that failed. From [`SessionView::advise`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Advice {
-    /// Nothing: the request did not fail.
-    None,
-    /// Send it again, freshly signed; where the server is in trouble (5xx), after a pause, and not without end.
-    Resend,
-    /// The broker may have acted on it, and its method does not say that twice is once. Send it again, freshly signed,
-    /// only if you know that it does no harm; for an order, ask for the list of orders first.
-    ResendIfIdempotent,
-    /// Send it again, freshly signed, but not before this moment, or, without one, not before
-    /// [`SessionView::wait_until`] is over.
-    WaitUntil(Option<Timestamp>),
-    /// The session negotiates a new live session token: send it again, freshly signed, when the view has a signer of
-    /// another token_id.
-    AwaitSession,
-    /// Sending it again would change nothing; this says who must act.
-    GiveUp(ErrorKind),
+impl Session {
+    /// Has the view show how the session is now.
+    pub(super) fn refresh_view(&mut self) {
+        let wall = |moment: Option<Moment>| moment.map(|moment| self.clock.wall(moment));
+        let next_attempt = match &self.phase {
+            Phase::BackingOff(Pause { retry: Retry::Tickle, .. }) => self.tickles.next(),
+            Phase::BackingOff(pause) => Some(pause.until),
+            Phase::Displaced(rival) => Some(rival.retry),
+            _ => None,
+        };
+        let next_attempt = wall(next_attempt.map(|at| self.outside_penalty(at)));
+        let next_tickle = wall(self.tickles.next().map(|at| self.outside_penalty(at)));
+        let (wait_until, reopening) = match &self.phase {
+            Phase::Live(Live { reopen, .. }) | Phase::Renewing { from: Origin::Live(Live { reopen, .. }) } => {
+                (wall(self.present_penalty()), wall(*reopen))
+            }
+            _ => (wall(self.present_penalty()), None),
+        };
+        let settled_at = wall(self.history.opened.map(|opened| opened.after(self.config.settle_timeout)));
+        let view = &mut self.view;
+        view.now = self.clock.wall_now();
+        view.state = self.phase.state();
+        view.is_live = self.phase.is_live();
+        (view.wait_until, view.next_attempt, view.next_tickle) = (wait_until, next_attempt, next_tickle);
+        (view.reopening, view.settled_at) = (reopening, settled_at);
+        if !Arc::ptr_eq(&view.rejected, self.suspicion.rejected()) {
+            view.rejected = Arc::clone(self.suspicion.rejected());
+        }
+        if !Arc::ptr_eq(&view.suspects, self.suspicion.suspects()) {
+            view.suspects = Arc::clone(self.suspicion.suspects());
+        }
+    }
+}
+
+impl fmt::Debug for SessionView {
+    /// Leaves out the paths of the application's requests, which may name accounts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionView")
+            .field("state", &self.state)
+            .field("is_live", &self.is_live)
+            .field("signer", &self.signer)
+            .field("wait_until", &self.wait_until)
+            .field("next_attempt", &self.next_attempt)
+            .field("last_error", &self.last_error)
+            .finish_non_exhaustive()
+    }
 }

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::Response;
 use ibkr_oauth::{
     Consent, Context, Secret, UnlockedToken,
-    session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig},
+    session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig},
     simulator::test_keys,
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 44] = [
+const SEARCHED: [&str; 45] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
@@ -48,6 +48,7 @@ const SEARCHED: [&str; 44] = [
     "PendingResponse",
     "Place",
     "Refusal",
+    "Report",
     "RequestSignature",
     "RsaKey",
     "RsaPublicKey",
@@ -67,9 +68,9 @@ const SEARCHED: [&str; 44] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 26] = [
+const HARMLESS: [(&str, &str); 27] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
-    ("Advice", "a moment"),
+    ("Advice", "a moment, flags and numbers"),
     ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
     ("BaseUri", "a URL without query"),
     ("BrokerError", "a text about the simulator's settings"),
@@ -92,6 +93,7 @@ const HARMLESS: [(&str, &str); 26] = [
     ("Realm", "stands in each header in the open"),
     ("SeededEntropy", "for tests only"),
     ("SessionConfig", "durations and flags"),
+    ("Ticket", "flags and numbers"),
     ("Timestamp", "a number"),
     ("UnknownQueryPolicy", "holds nothing"),
 ];
@@ -170,6 +172,7 @@ fn what_comes_of_the_browser_shows_none() {
 fn what_goes_into_a_session_and_comes_out_shows_none() {
     let token = UnlockedToken::from_plaintext("t", Secret::from(fixture::SECRET.as_slice()));
     let consumer = test_keys::consumer().unwrap();
+    let consumer_of_report = consumer.clone();
     let mut session = Session::new(consumer, token, SessionConfig::default());
     let mut rng = SeededEntropy(1);
     let output = loop {
@@ -182,6 +185,12 @@ fn what_goes_into_a_session_and_comes_out_shows_none() {
     let Output::Transmit { id, .. } = output else { panic!("{output:?}") };
     let id: ExchangeId = id;
     let response = Response::builder().header("set-cookie", "MARKER").body(Bytes::from("MARKER")).unwrap();
+    let uri = "https://api.ibkr.com/v1/api/MARKER?MARKER".parse().unwrap();
+    let token_id =
+        ibkr_oauth::Signer::from_stored(&consumer_of_report, "token", &vec![7; 20].into()).unwrap().token_id();
+    let report = Report::new(token_id, NOW, &http::Method::GET, &uri, &response);
+    hidden("Report", &report);
+    hidden("Input", &Input::Reported(report));
     hidden("Input", &Input::Response { id, response });
     hidden("Input", &Input::Signed { id, signature: b"MARKER".to_vec() });
     let failure = Failure { kind: FailureKind::TimedOut, detail: "no".to_owned() };

@@ -1,5 +1,6 @@
 //! Clocks that are wrong, step, or leap.
 
+use crate::simulation::Simulation;
 use std::time::Duration;
 
 use ibkr_oauth::{
@@ -8,9 +9,8 @@ use ibkr_oauth::{
     simulator::SeededEntropy,
 };
 
-use super::{config, count_events, given_up, hours, live_simulation, seconds};
+use super::{config, count_events, given_up, hours, live_world, seconds};
 use crate::machine::{Machine, READY, tickle};
-use crate::simulation::Simulation;
 
 fn skews(simulation: &Simulation) -> Vec<(i64, bool)> {
     let skew = |event: &SessionEvent| match event {
@@ -71,7 +71,7 @@ fn a_skew_beyond_belief_is_not_corrected() {
 #[test]
 fn a_corrected_clock_renews_by_the_brokers_time() {
     for ahead in [-3000, 3000] {
-        let mut simulation = live_simulation(config(|config| config.correct_clock = true));
+        let mut simulation = live_world(config(|config| config.correct_clock = true));
         simulation.step_client_clock(ahead * 1000);
         simulation.run_for(hours(40));
         assert_eq!(simulation.session().view().state(), State::Live);
@@ -80,13 +80,14 @@ fn a_corrected_clock_renews_by_the_brokers_time() {
         };
         assert!(count_events(&simulation, renewed) >= 1, "{ahead}");
         let refused: Vec<_> = simulation.broker().refusals().iter().map(ToString::to_string).collect();
-        assert!(refused.len() <= 2, "{refused:?}");
+        // Three responses have to agree before the clock is corrected.
+        assert!(refused.len() <= 6, "{refused:?}");
     }
 }
 
 #[test]
 fn small_steps_back_repeat_timestamps_and_cost_nothing() {
-    let mut simulation = live_simulation(SessionConfig::default());
+    let mut simulation = live_world(SessionConfig::default());
     for step in 1..=4 {
         simulation.run_for(seconds(600));
         simulation.step_client_clock(-60_000);
@@ -116,7 +117,7 @@ fn a_step_back_beyond_the_floor_starts_afresh() {
         .collect();
     assert_eq!(told, [seconds(301)]);
     assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
-    assert_eq!(machine.session.view().token_id(), None);
+    assert_eq!(machine.session.view().token_id(), token_id, "the old one signs until there is another");
     let header = machine.sent.last().unwrap().1.headers()["authorization"].to_str().unwrap().to_owned();
     assert!(header.contains(&format!("oauth_timestamp=\"{}\"", machine.now.as_secs())), "{header}");
 
@@ -181,7 +182,7 @@ fn a_floor_that_rises_while_the_session_signs_is_a_step_too() {
 #[test]
 fn a_suspended_machine_comes_back() {
     for (asleep, handshakes) in [(8, 1), (30, 2), (24 * 14, 2)] {
-        let mut simulation = live_simulation(SessionConfig::default());
+        let mut simulation = live_world(SessionConfig::default());
         simulation.suspend_client(hours(asleep));
         let before = simulation.sent().len();
         simulation.run_for(hours(asleep) + seconds(60));

@@ -1,5 +1,6 @@
 //! From the handshake to the logout, when nothing goes wrong.
 
+use crate::simulation::Simulation;
 use ibkr_oauth::{
     Context,
     bytes::Bytes,
@@ -9,11 +10,10 @@ use ibkr_oauth::{
 };
 
 use super::{
-    HANDSHAKE, LOGOUT, OPEN, STATUS, TICKLE, config, count_events, count_sent, hours, live_simulation,
-    live_simulation_with, paths, seconds,
+    HANDSHAKE, LOGOUT, OPEN, STATUS, TICKLE, config, count_events, count_sent, hours, live_world, live_world_with,
+    paths, seconds,
 };
 use crate::machine::{LOST, Machine, READY, UNSETTLED, tickle};
-use crate::simulation::Simulation;
 
 #[test]
 fn a_day_has_its_steps_in_order() {
@@ -41,7 +41,8 @@ fn a_tickle_goes_out_each_minute_and_five_seconds_after_a_failure() {
         machine.reply(status, tickle(READY));
     }
     let times: Vec<_> = machine.sent.iter().skip(2).map(|(at, _)| at.as_secs() - 1_700_000_000).collect();
-    assert_eq!(times, [60, 120, 180, 185, 245]);
+    // The first confirms the opening.
+    assert_eq!(times, [5, 65, 125, 130, 190]);
     assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Tickle);
 }
 
@@ -69,8 +70,8 @@ fn what_never_settles_is_opened_anew_ever_more_slowly() {
     let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
     simulation.run_for(hours(24));
     let opened = count_sent(&simulation, OPEN);
-    // A minute of settling and 150 seconds of waiting, on average.
-    assert!((300..=600).contains(&opened), "{opened}");
+    // Ten or so in the first half hour, then one each quarter to half an hour.
+    assert!((50..=80).contains(&opened), "{opened}");
     assert!(!simulation.is_finished());
     assert_eq!(simulation.broker().live_session_tokens_issued(), 2);
 }
@@ -81,13 +82,15 @@ fn a_session_that_fails_is_not_ready() {
     machine.drain();
     machine.answer();
     machine.reply(200, r#"{"authenticated":true,"connected":true,"fail":"no such user"}"#);
-    assert_eq!(machine.state(), State::Settling);
+    let said = |event: &SessionEvent| matches!(event, SessionEvent::Failed { error, .. } if error.detail() == Some("no such user"));
+    assert_eq!((machine.state(), machine.count(said)), (State::BackingOff, 1));
 }
 
 #[test]
 fn a_lost_brokerage_session_is_opened_again_with_the_same_token() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.wait();
+    machine.pass(1900);
+    machine.tell(Input::Timeout);
     machine.reply(200, tickle(LOST));
     assert_eq!((machine.state(), machine.path()), (State::Opening, OPEN));
     machine.reply(200, READY);
@@ -96,7 +99,7 @@ fn a_lost_brokerage_session_is_opened_again_with_the_same_token() {
 
 #[test]
 fn who_only_reads_opens_nothing() {
-    let mut simulation = live_simulation(config(|config| config.brokerage = false));
+    let mut simulation = live_world(config(|config| config.brokerage = false));
     simulation.run_for(hours(2));
     assert_eq!(paths(&simulation)[0], HANDSHAKE);
     assert!(paths(&simulation)[1..].iter().all(|path| *path == TICKLE));
@@ -147,7 +150,7 @@ fn renewals_are_spread_over_the_jitter_and_never_late() {
 
 #[test]
 fn a_margin_longer_than_the_tokens_life_does_not_renew_without_end() {
-    let mut simulation = live_simulation(config(|config| config.renewal_margin = hours(1000)));
+    let mut simulation = live_world(config(|config| config.renewal_margin = hours(1000)));
     simulation.run_for(hours(23));
     assert!((2..=3).contains(&simulation.broker().live_session_tokens_issued()));
 }
@@ -158,7 +161,8 @@ fn a_failed_renewal_is_repeated_and_the_session_stays_live() {
     machine.pass(23 * 3600 + 55 * 60 - 590);
     machine.tell(Input::Timeout);
     let mut attempts = 0;
-    while machine.session.view().signer().is_some() && attempts < 100 {
+    let token_id = machine.session.view().token_id();
+    while !matches!(machine.state(), State::Negotiating | State::BackingOff) && attempts < 100 {
         match machine.state() {
             State::Renewing => {
                 attempts += 1;
@@ -173,7 +177,14 @@ fn a_failed_renewal_is_repeated_and_the_session_stays_live() {
     }
     // Ten minutes of a wait that doubles, whatever the tickles between say.
     assert!((5..=20).contains(&attempts), "{attempts}");
-    assert_eq!(machine.state(), State::Negotiating);
+    // The old token has expired, and signs all the same until there is another.
+    assert_eq!(machine.session.view().token_id(), token_id);
+    while machine.path() != HANDSHAKE || machine.state() != State::Negotiating {
+        machine.wait();
+        if machine.path() == TICKLE {
+            machine.reply(503, "");
+        }
+    }
     machine.answer();
     assert_eq!(machine.state(), State::Opening);
 }
@@ -193,7 +204,7 @@ fn a_token_without_expiration_counts_for_a_day() {
 
 #[test]
 fn who_leaves_the_session_open_sends_nothing() {
-    let mut simulation = live_simulation(config(|config| config.on_shutdown = OnShutdown::LeaveOpen));
+    let mut simulation = live_world(config(|config| config.on_shutdown = OnShutdown::LeaveOpen));
     let sent = simulation.sent().len();
     simulation.handle_input(Input::Shutdown);
     assert!(simulation.is_finished());
@@ -205,7 +216,7 @@ fn who_leaves_the_session_open_sends_nothing() {
 
 #[test]
 fn a_logout_leaves_nothing_to_hand_over() {
-    let mut simulation = live_simulation(SessionConfig::default());
+    let mut simulation = live_world(SessionConfig::default());
     simulation.handle_input(Input::Shutdown);
     simulation.run_for(seconds(5));
     assert!(simulation.is_finished());
@@ -268,7 +279,7 @@ fn a_token_that_expires_during_the_logout_does_not_stir_it() {
 #[test]
 fn the_daily_reset_is_healed_without_a_handshake() {
     let broker = Broker::builder().daily_reset(-5 * 3600).build().unwrap();
-    let mut simulation = live_simulation_with(SessionConfig::default(), broker);
+    let mut simulation = live_world_with(SessionConfig::default(), broker);
     simulation.run_for(hours(23));
     let lost =
         |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::BrokerageLost, .. });

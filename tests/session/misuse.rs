@@ -2,11 +2,11 @@
 
 use ibkr_oauth::{
     bytes::Bytes,
-    http::{Response, StatusCode},
+    http::Response,
     session::{ExchangeId, Failure, FailureKind, Input, SessionConfig, SessionEvent, State, TimeoutReason},
 };
 
-use crate::machine::{Machine, READY, tickle};
+use crate::machine::{Machine, READY, report, tickle};
 
 fn unexpected(id: ExchangeId) -> impl Fn(&SessionEvent) -> bool {
     move |event| matches!(event, SessionEvent::UnexpectedAnswer { id: named } if *named == id)
@@ -81,7 +81,7 @@ fn inputs_after_the_end_are_events() {
     assert_eq!(machine.events.len(), events);
     let mut inputs = answers(id);
     inputs.push(Input::Shutdown);
-    inputs.push(Input::Reported { token_id, status: StatusCode::UNAUTHORIZED });
+    inputs.push(Input::Reported(report(token_id, machine.now, "/trsrv", 401, "", None)));
     for input in inputs {
         machine.tell(input);
         assert!(machine.deadline.is_none());
@@ -111,8 +111,10 @@ fn a_reply_that_events_have_overtaken_is_dropped() {
     machine.pass(61);
     machine.drain();
     assert_eq!(machine.path(), "/tickle");
-    machine.report(401);
-    // The tickle is still under way, and at most one request is.
+    machine.now = machine.session.snapshot().unwrap().expires_at();
+    machine.handle(Input::Timeout);
+    machine.poll();
+    // The token has expired; the tickle is still under way, and at most one request is.
     assert_eq!((machine.state(), machine.path()), (State::Negotiating, "/tickle"));
     machine.reply(200, tickle(READY));
     assert_eq!(machine.handshakes(), 2);
@@ -121,7 +123,7 @@ fn a_reply_that_events_have_overtaken_is_dropped() {
     let mut machine = Machine::live(SessionConfig::default());
     machine.pass(61);
     machine.drain();
-    machine.report(401);
-    machine.wait();
+    machine.now = machine.session.snapshot().unwrap().expires_at();
+    machine.tell(Input::Timeout);
     assert_eq!((machine.state(), machine.handshakes()), (State::Negotiating, 2));
 }

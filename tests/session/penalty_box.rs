@@ -1,14 +1,14 @@
 //! After a 429 nothing is sent before the penalty box ends.
 
+use crate::simulation::Simulation;
 use ibkr_oauth::{
-    http::{Method, StatusCode},
+    http::StatusCode,
     session::{Advice, Input, SessionConfig, SessionEvent, State, TimeoutReason},
     simulator::{Broker, Fault, RefusalReason},
 };
 
-use super::{count_events, hours, live_simulation, live_simulation_with, seconds};
-use crate::machine::{Machine, READY, tickle};
-use crate::simulation::Simulation;
+use super::{count_events, hours, live_world, live_world_with, seconds};
+use crate::machine::{Machine, READY, boxed, report, tickle};
 
 /// How long after the last 429 the next request went out.
 fn pause(simulation: &Simulation) -> Vec<u64> {
@@ -28,7 +28,7 @@ fn pause(simulation: &Simulation) -> Vec<u64> {
 
 #[test]
 fn a_429_stops_everything_for_as_long_as_is_configured() {
-    let mut simulation = live_simulation(SessionConfig::default());
+    let mut simulation = live_world(SessionConfig::default());
     simulation.broker().inject(Fault::penalty_box(seconds(890)));
     simulation.run_for(hours(1));
     assert_eq!(pause(&simulation), [900]);
@@ -51,11 +51,12 @@ fn a_broker_that_limits_the_rate_is_not_provoked() {
 #[test]
 fn the_time_that_the_broker_names_counts() {
     let date = "Tue, 14 Nov 2023 22:13:20 GMT";
-    let cases: [(&[(&'static str, &str)], u64); 8] = [
+    let cases: [(&[(&'static str, &str)], u64); 9] = [
         (&[("retry-after", "120")], 120),
-        (&[("retry-after", " 7200 ")], 7200),
+        (&[("retry-after", " 1200 ")], 1200),
+        (&[("retry-after", " 7200 ")], 3600),
         (&[("retry-after", "0")], 1),
-        (&[("retry-after", "31536000")], 24 * 3600),
+        (&[("retry-after", "31536000")], 3600),
         (&[("retry-after", "soon")], 900),
         (&[("retry-after", "99999999999999999999999999")], 900),
         (&[("retry-after", "Tue, 14 Nov 2023 22:15:20 GMT"), ("date", date)], 120),
@@ -81,19 +82,19 @@ fn the_time_that_the_broker_names_counts() {
 }
 
 #[test]
-fn a_429_of_the_applications_counts_too() {
+fn a_429_of_the_applications_that_names_a_time_counts_too() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.report(429);
+    let report = boxed(&mut machine);
     let until = machine.now.saturating_add(seconds(900));
     assert_eq!(machine.deadline, Some((until, TimeoutReason::PenaltyBox)));
-    let token_id = machine.session.view().token_id().unwrap();
-    let advice = machine.session.view().advise(token_id, StatusCode::TOO_MANY_REQUESTS, &Method::GET);
-    assert_eq!(advice, Advice::WaitUntil(Some(until)));
+    assert_eq!(machine.advice(&report), Advice::WaitUntil(until));
     // Nor does the end of the token, or a lost one, bring anything out.
     machine.pass(120);
-    machine.report(401);
+    let refused = machine.report(401);
+    assert_eq!(machine.advice(&refused), Advice::WaitUntil(until));
     let sent = machine.sent.len();
-    assert_eq!((machine.state(), machine.deadline.unwrap().1), (State::Negotiating, TimeoutReason::PenaltyBox));
+    // Nobody knows whether it is live for so long.
+    assert_eq!((machine.state(), machine.deadline.unwrap().1), (State::BackingOff, TimeoutReason::PenaltyBox));
     machine.wait();
     assert_eq!((machine.sent.len(), machine.now), (sent + 1, until));
 }
@@ -107,8 +108,7 @@ fn a_request_that_is_under_way_is_waited_for() {
     machine.handle(Input::Timeout);
     machine.poll();
     // The tickle was fetched, and is under way: its answer still counts.
-    let token_id = machine.session.view().token_id().unwrap();
-    machine.tell(Input::Reported { token_id, status: StatusCode::TOO_MANY_REQUESTS });
+    boxed(&mut machine);
     assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Answer);
     assert_eq!(machine.session.view().wait_until(), Some(machine.now.saturating_add(seconds(900))));
 }
@@ -116,14 +116,24 @@ fn a_request_that_is_under_way_is_waited_for() {
 #[test]
 fn a_second_429_makes_it_longer_and_never_shorter() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.report(429);
+    boxed(&mut machine);
     let first = machine.session.view().wait_until().unwrap();
+    // One that was signed before it began, and asks for longer.
+    let token_id = machine.session.view().token_id().unwrap();
+    let earlier = machine.now.saturating_sub(seconds(1));
     machine.pass(100);
-    machine.report(429);
+    machine.tell(Input::Reported(report(token_id, earlier, "/trsrv", 429, "", Some("900"))));
     assert_eq!(machine.session.view().wait_until(), Some(first.saturating_add(seconds(100))));
+    // Those that were signed inside do not count, however late they are reported.
+    let inside = machine.now;
+    for _ in 0..2 {
+        machine.tell(Input::Reported(report(token_id, inside, "/trsrv", 429, "", Some("3600"))));
+        assert!(machine.session.view().wait_until() <= Some(first.saturating_add(seconds(100))));
+        machine.wait();
+    }
     let mut machine = Machine::live(SessionConfig::default());
     machine.wait();
-    machine.report(429);
+    boxed(&mut machine);
     let until = machine.session.view().wait_until();
     machine.reply_with(429, "", &[("retry-after", "5")]);
     assert_eq!(machine.session.view().wait_until(), until);
@@ -132,7 +142,7 @@ fn a_second_429_makes_it_longer_and_never_shorter() {
 #[test]
 fn the_end_comes_at_once_inside_a_penalty_box() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.report(429);
+    boxed(&mut machine);
     let sent = machine.sent.len();
     machine.tell(Input::Shutdown);
     assert_eq!((machine.state(), machine.sent.len(), machine.deadline), (State::Closed, sent, None));
@@ -142,7 +152,7 @@ fn the_end_comes_at_once_inside_a_penalty_box() {
 #[test]
 fn the_box_moves_with_the_clock() {
     let mut machine = Machine::live(SessionConfig::default());
-    machine.report(429);
+    boxed(&mut machine);
     machine.now = machine.now.saturating_sub(seconds(200));
     machine.tell(Input::Timeout);
     assert_eq!(machine.session.view().wait_until(), Some(machine.now.saturating_add(seconds(900))));
@@ -155,7 +165,7 @@ fn the_box_moves_with_the_clock() {
 #[test]
 fn storms_of_429_are_one_pause() {
     let broker = Broker::default();
-    let mut simulation = live_simulation_with(SessionConfig::default(), broker);
+    let mut simulation = live_world_with(SessionConfig::default(), broker);
     for _ in 0..1000 {
         simulation.report(StatusCode::TOO_MANY_REQUESTS);
     }

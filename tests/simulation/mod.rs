@@ -8,7 +8,7 @@ use ibkr_oauth::{
     bytes::Bytes,
     http::{Request, Response, StatusCode, header::AUTHORIZATION},
     oauth1::AuthorizationHeader,
-    session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent},
+    session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent},
     simulator::{Broker, Dropped, SeededEntropy, test_keys},
 };
 
@@ -234,9 +234,17 @@ impl Simulation {
 
     /// Tells the session that a request of the application's own, signed just now, was answered with `status`.
     pub(crate) fn report(&mut self, status: StatusCode) {
-        if let Some(token_id) = self.session.view().token_id() {
-            self.handle_input(Input::Reported { token_id, status });
-        }
+        let Some(token_id) = self.session.view().token_id() else { return };
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = status;
+        let uri = http::Uri::from_static("https://api.ibkr.com/v1/api/portfolio/accounts");
+        self.handle_input(Input::Reported(Report::new(
+            token_id,
+            self.client_now(),
+            &http::Method::GET,
+            &uri,
+            &response,
+        )));
     }
 
     /// Gives the session an input.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use ibkr_oauth::{
-    Context, Error, Timestamp,
+    Context, Error, Timestamp, TokenId,
     key::SigningInput,
     session::{
-        ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, State, TimeoutReason,
-        Trigger,
+        Advice, ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent, State,
+        TimeoutReason, Trigger,
     },
     simulator::{Broker, SeededEntropy, test_keys},
 };
@@ -25,6 +25,32 @@ pub(crate) fn tickle(status: &str) -> String {
     format!(r#"{{"session":"5e55","iserver":{{"authStatus":{status}}}}}"#)
 }
 
+/// A report of the first attempt of a `GET`.
+pub(crate) fn report(
+    token_id: TokenId,
+    signed_at: Timestamp,
+    path: &str,
+    status: u16,
+    body: &str,
+    retry_after: Option<&str>,
+) -> Report {
+    let mut response = Response::new(Bytes::from(body.to_owned()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    if let Some(wait) = retry_after {
+        response.headers_mut().insert("retry-after", wait.parse().unwrap());
+    }
+    let uri = format!("https://api.ibkr.com/v1/api{path}").parse().unwrap();
+    Report::new(token_id, signed_at, &Method::GET, &uri, &response)
+}
+
+/// The application reports a 429 that asks for a quarter of an hour.
+pub(crate) fn boxed(machine: &mut Machine) -> Report {
+    let token_id = machine.session.view().token_id().unwrap();
+    let report = report(token_id, machine.now, "/portfolio/accounts", 429, "", Some("900"));
+    machine.tell(Input::Reported(report.clone()));
+    report
+}
+
 /// A session, its broker, and all that came out of the session.
 pub(crate) struct Machine {
     pub(crate) session: Session,
@@ -37,6 +63,9 @@ pub(crate) struct Machine {
     pub(crate) request: Option<(ExchangeId, Timestamp)>,
     pub(crate) to_sign: Option<(ExchangeId, SigningInput)>,
     pub(crate) deadline: Option<(Timestamp, TimeoutReason)>,
+    /// How often the accounts were queried: that is answered at once, unless it is to be seen.
+    pub(crate) primes: usize,
+    pub(crate) shows_primes: bool,
 }
 
 impl Machine {
@@ -53,7 +82,19 @@ impl Machine {
         let now = Timestamp::from_secs(1_700_000_000);
         let session = make(&mut broker, &mut Context::new(now, &mut entropy)).unwrap();
         let (events, sent) = (Vec::new(), Vec::new());
-        Self { session, broker, now, entropy, events, sent, request: None, to_sign: None, deadline: None }
+        Self {
+            session,
+            broker,
+            now,
+            entropy,
+            events,
+            sent,
+            request: None,
+            to_sign: None,
+            deadline: None,
+            primes: 0,
+            shows_primes: false,
+        }
     }
 
     /// A machine whose session is live.
@@ -73,6 +114,13 @@ impl Machine {
     /// Polls once and takes note of what comes; whether that was the last.
     pub(crate) fn poll(&mut self) -> bool {
         match self.session.poll_output(&mut Context::new(self.now, &mut self.entropy)) {
+            Output::Transmit { id, request, .. }
+                if !self.shows_primes && request.uri().path().ends_with("/accounts") =>
+            {
+                self.primes += 1;
+                let response = Response::new(Bytes::from(r#"{"accounts":["DU1"]}"#));
+                self.handle(Input::Response { id, response });
+            }
             Output::Transmit { id, request, give_up_at } => {
                 assert!(give_up_at > self.now);
                 self.sent.push((self.now, request));
@@ -170,9 +218,21 @@ impl Machine {
     }
 
     /// The application saw this status in answer to a request of the present token.
-    pub(crate) fn report(&mut self, status: u16) {
+    pub(crate) fn report(&mut self, status: u16) -> Report {
+        let report = self.response_to("/portfolio/accounts", status, "");
+        self.tell(Input::Reported(report.clone()));
+        report
+    }
+
+    /// A report of a request for this path, signed now with the present token, and answered so.
+    pub(crate) fn response_to(&self, path: &str, status: u16, body: &str) -> Report {
         let token_id = self.session.view().token_id().expect("a token");
-        self.tell(Input::Reported { token_id, status: StatusCode::from_u16(status).unwrap() });
+        report(token_id, self.now, path, status, body, None)
+    }
+
+    /// What to do about what was reported, by the present view.
+    pub(crate) fn advice(&self, report: &Report) -> Advice {
+        self.session.view().advise(report)
     }
 
     /// All transitions so far.

@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
-    Context, Error, Exchange, OsEntropy, Signer, Timestamp, TokenId,
+    Context, Error, Exchange, OsEntropy, Signer, Timestamp,
     driver::{Driver, SessionHandle},
-    session::{Session, SessionEvent},
+    session::{Advice, Session, SessionEvent, Ticket},
 };
 use rustls::pki_types::CertificateDer;
 pub(crate) mod hyper_client;
@@ -60,19 +60,27 @@ pub(crate) trait Adapter: Send + Sync + 'static {
         on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
     );
 
-    fn signer(&self, handle: &SessionHandle, refused: Option<TokenId>) -> Result<Signer, Error> {
-        handle.signer_blocking(refused)
+    fn ready(&self, handle: &SessionHandle) -> Result<Signer, Error> {
+        handle.ready_blocking(LONG)
+    }
+
+    fn resolve(&self, handle: &SessionHandle, ticket: Ticket) -> Advice {
+        handle.resolve_blocking(ticket)
     }
 }
 
-/// Drives a session in the background, by a clock that stands still.
+/// Longer than any test takes.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
+/// Drives a session in the background, by a clock that goes on from `now`.
 pub(crate) fn drive<A: Adapter>(
     adapter: &Arc<A>,
     session: Session,
     now: Timestamp,
     on_event: impl FnMut(SessionEvent) + Send + 'static,
 ) -> (SessionHandle, JoinHandle<()>) {
-    let driver = Driver::with_clock(session, OsEntropy, move || now);
+    let start = std::time::Instant::now();
+    let driver = Driver::with_clock(session, OsEntropy, move || now.saturating_add(start.elapsed()));
     let (handle, adapter) = (driver.handle(), Arc::clone(adapter));
     (handle, std::thread::spawn(move || adapter.drive(driver, on_event)))
 }

@@ -15,7 +15,7 @@ use http::{Method, Request, StatusCode};
 use ibkr_oauth::{
     Compete, ErrorKind, Timestamp,
     driver::SessionHandle,
-    session::{Advice, Session, SessionConfig, SessionEvent, State},
+    session::{Advice, Report, Session, SessionConfig, SessionEvent, State},
     simulator::Fault,
 };
 use ibkr_oauth_sockets::{Address, broker::BrokerServer, stream::certificate};
@@ -68,27 +68,35 @@ fn call<A: Adapter>(adapter: &A, server: &BrokerServer, handle: &SessionHandle, 
     } else {
         (Method::POST, format!("n={number}&Side=BUY%20now"), IMPACT.to_owned())
     };
-    let mut refused = None;
+    let mut attempt = 0;
     loop {
-        let signer = adapter.signer(handle, refused).unwrap();
+        attempt += 1;
+        let signer = adapter.ready(handle).unwrap();
         let mut request = Request::builder().method(&method).uri(format!("{}{path}", server.account.base_url()));
         if method == Method::POST {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
         let request = request.body(Bytes::from(body.clone())).unwrap();
+        let uri = request.uri().clone();
         let reply = server.account.with_context(|cx| adapter.sign_and_send(&signer, cx, request));
         let Ok(reply) = reply else {
             assert_eq!(method, Method::POST, "only these get lost here: {}", reply.unwrap_err());
             return Fate::Uncertain;
         };
-        match handle.report(signer.token_id(), reply.status(), &method) {
+        let signed_at = server.account.with_context(|cx| cx.now());
+        let report = Report::new(signer.token_id(), signed_at, &method, &uri, &reply).attempt(attempt);
+        let advice = match handle.report(&report) {
+            Advice::AwaitSession(ticket) => adapter.resolve(handle, ticket),
+            advice => advice,
+        };
+        match advice {
             Advice::None => {
                 let echo = String::from_utf8_lossy(reply.body()).replace(' ', "");
                 assert!(echo.contains(&format!("[\"n\",\"{number}\"]")), "{number} got {echo}");
                 return Fate::Done;
             }
-            Advice::Resend => refused = None,
-            Advice::AwaitSession => refused = Some(signer.token_id()),
+            // The next signer comes when the session is live again.
+            Advice::Resend | Advice::WaitUntil(_) => {}
             Advice::ResendIfIdempotent => return Fate::Uncertain,
             advice => panic!("{number}: {} {advice:?}", reply.status()),
         }
@@ -122,7 +130,7 @@ fn a_day<A: Adapter>(address: Address, adapter: &Arc<A>) {
 
     assert_eq!(call(&**adapter, &server, &handle, 1000), Fate::Done);
     assert_eq!(call(&**adapter, &server, &handle, 1001), Fate::Done);
-    let signer = adapter.signer(&handle, None).unwrap();
+    let signer = adapter.ready(&handle).unwrap();
     let exchange = server.account.with_context(|cx| signer.brokerage().open(cx, Compete::Yield).unwrap());
     assert!(adapter.send(exchange).unwrap().is_ready());
 
@@ -173,7 +181,7 @@ fn a_day<A: Adapter>(address: Address, adapter: &Arc<A>) {
     let (target, _, status) = server.account.answered().pop().unwrap();
     assert_eq!((target.as_str(), status), ("/v1/api/logout", StatusCode::OK));
     assert_eq!(handle.view().state(), State::Closed);
-    assert_eq!(handle.signer_blocking(None).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(handle.signer_blocking(Duration::ZERO).unwrap_err().kind(), ErrorKind::Unavailable);
     // Nothing was refused but what the dead token had signed.
     assert_eq!(server.broker().refusals().len(), answered_401(&server));
     let connections = server.server.connections();

@@ -11,15 +11,15 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use ibkr_oauth::{
-    Context, Error, Exchange, OsEntropy, Signer, TokenId,
+    Context, Error, Exchange, OsEntropy, Signer,
     adapter::hyper::{drive, send, sign_and_send},
     driver::{Driver, SessionHandle},
-    session::{Session, SessionEvent},
+    session::{Advice, Session, SessionEvent, Ticket},
 };
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
-use super::{Adapter, Gate, Patience, VirtualClock, runtime, trusting, with_handle};
+use super::{Adapter, Gate, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
 
 type HyperClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -78,7 +78,11 @@ impl Adapter for Hyper {
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
-    fn signer(&self, handle: &SessionHandle, refused: Option<TokenId>) -> Result<Signer, Error> {
-        self.runtime.block_on(handle.signer(refused))
+    fn ready(&self, handle: &SessionHandle) -> Result<Signer, Error> {
+        self.runtime.block_on(handle.ready(LONG))
+    }
+
+    fn resolve(&self, handle: &SessionHandle, ticket: Ticket) -> Advice {
+        self.runtime.block_on(handle.resolve(ticket))
     }
 }

@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
-    Context, Error, Exchange, OsEntropy, Signer, TokenId,
+    Context, Error, Exchange, OsEntropy, Signer,
     adapter::reqwest::{blocking, client_builder, drive, send, sign_and_send},
     driver::{Driver, SessionHandle},
-    session::{Session, SessionEvent},
+    session::{Advice, Session, SessionEvent, Ticket},
 };
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
-use super::{Adapter, Gate, Patience, VirtualClock, runtime, trusting, with_handle};
+use super::{Adapter, Gate, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
 
 pub(crate) struct Reqwest {
     client: reqwest::Client,
@@ -64,8 +64,12 @@ impl Adapter for Reqwest {
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
-    fn signer(&self, handle: &SessionHandle, refused: Option<TokenId>) -> Result<Signer, Error> {
-        self.runtime.block_on(handle.signer(refused))
+    fn ready(&self, handle: &SessionHandle) -> Result<Signer, Error> {
+        self.runtime.block_on(handle.ready(LONG))
+    }
+
+    fn resolve(&self, handle: &SessionHandle, ticket: Ticket) -> Advice {
+        self.runtime.block_on(handle.resolve(ticket))
     }
 }
 

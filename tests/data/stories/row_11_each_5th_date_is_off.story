@@ -1,0 +1,5 @@
+config correct_clock yes
+0s broker clock +600s each 5
+1d see state Live
+1d see handshakes 2
+1d see no event clock-skew
