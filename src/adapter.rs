@@ -59,7 +59,7 @@ struct NoReply {
 impl NoReply {
     fn new(kind: FailureKind, remedy: &'static str, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         let source = source.into();
-        trace::no_reply(kind);
+        trace::no_reply(&kind);
         Self { failure: Failure { kind, detail: causes(&*source) }, remedy, source: Some(source) }
     }
 
@@ -68,7 +68,7 @@ impl NoReply {
             0 => format!("it has more than {} KiB", limit >> 10),
             mebibytes => format!("it has more than {mebibytes} MiB"),
         };
-        trace::no_reply(FailureKind::TooLarge);
+        trace::no_reply(&FailureKind::TooLarge);
         let remedy = "ask for less at a time, or send the signed request with an HTTP client of your own";
         Self { failure: Failure { kind: FailureKind::TooLarge, detail }, remedy, source: None }
     }

@@ -93,20 +93,27 @@ mod contract;
 mod due;
 mod event;
 mod exchange;
+mod exchange_id;
+mod failure;
 mod handshakes;
+mod held;
 mod keeping;
 mod moment;
 mod openings;
+mod outstanding;
 mod pace;
 mod phase;
 mod report;
 mod reported;
+mod showing;
 mod skew;
 mod snapshot;
 mod state;
 mod suspicion;
 mod takeover;
+mod task;
 mod tickles;
+mod trace;
 mod verdict;
 mod view;
 
@@ -114,17 +121,19 @@ pub(crate) use self::skew::estimate as clock_skew;
 pub use self::{
     advice::{Advice, Ticket},
     config::{CompetePolicy, OnShutdown, SessionConfig},
-    contract::{ExchangeId, Failure, FailureKind, Input, Output, TimeoutReason},
+    contract::{Input, Output, TimeoutReason},
     event::SessionEvent,
+    exchange_id::ExchangeId,
+    failure::{Failure, FailureKind},
     report::Report,
     snapshot::Snapshot,
     state::{State, TRANSITIONS, Trigger},
     view::SessionView,
 };
 use self::{
-    exchange::Outstanding,
-    handshakes::Held,
+    held::Held,
     moment::{Clock, Moment},
+    outstanding::Outstanding,
     pace::{LiveTime, Pace},
     phase::{Pause, Phase, Retry},
     skew::Skew,
@@ -384,7 +393,7 @@ impl Session {
     }
 
     fn emit(&mut self, event: SessionEvent) {
-        crate::trace::session(&event);
+        trace::event(&event);
         if let SessionEvent::Failed { error, .. }
         | SessionEvent::Displaced { error, .. }
         | SessionEvent::GaveUp { error } = &event

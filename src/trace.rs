@@ -7,15 +7,10 @@
 
 use http::{Request, StatusCode};
 
-use crate::{
-    error::{Error, Stage},
-    session::SessionEvent,
-};
+use crate::error::{Error, Stage};
 
 #[cfg(feature = "tracing")]
 const EXCHANGE: &str = "ibkr_oauth::exchange";
-#[cfg(feature = "tracing")]
-const SESSION: &str = "ibkr_oauth::session";
 #[cfg(all(feature = "tracing", any(feature = "hyper", feature = "reqwest", feature = "ureq")))]
 const ADAPTER: &str = "ibkr_oauth::adapter";
 
@@ -58,30 +53,6 @@ pub(crate) fn completed<T>(result: &Result<T, Error>) {
     }
 }
 
-pub(crate) fn session(event: &SessionEvent) {
-    #[cfg(feature = "tracing")]
-    match event {
-        SessionEvent::StateChanged { from, trigger, to } => {
-            tracing::info!(target: SESSION, %from, %trigger, %to, "state changed");
-        }
-        SessionEvent::Failed { error, .. } => tracing::warn!(
-            target: SESSION,
-            stage = %error.stage(),
-            kind = error.kind().name(),
-            cause = error.cause().map(crate::error::Cause::name),
-            "failed"
-        ),
-        SessionEvent::GaveUp { error } => tracing::error!(
-            target: SESSION,
-            stage = %error.stage(),
-            kind = error.kind().name(),
-            cause = error.cause().map(crate::error::Cause::name),
-            "gave up"
-        ),
-        _ => {}
-    }
-}
-
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 pub(crate) fn sending<B>(request: &Request<B>) {
     #[cfg(feature = "tracing")]
@@ -95,7 +66,7 @@ pub(crate) fn sending<B>(request: &Request<B>) {
 }
 
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
-pub(crate) fn no_reply(failure: crate::session::FailureKind) {
+pub(crate) fn no_reply(failure: &dyn std::fmt::Debug) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: ADAPTER, failure = ?failure, "no reply");
 }

@@ -2,9 +2,10 @@
 
 use super::{
     Failure, FailureKind, LONGEST_LIVE_WAIT, OnShutdown, Session, TimeoutReason, Trigger,
-    exchange::{Outstanding, Task},
     moment::Moment,
+    outstanding::Outstanding,
     phase::{Pause, Phase, Retry},
+    task::Task,
 };
 use crate::context::Context;
 

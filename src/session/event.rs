@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::{ExchangeId, State, Trigger};
+use super::{
+    exchange_id::ExchangeId,
+    state::{State, Trigger},
+};
 use crate::{context::Timestamp, error::Error, signer::TokenId};
 
 /// Something that happened in a session.

@@ -6,15 +6,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::{
-    ExchangeId, Failure, FailureKind, Output, Session, SessionEvent, moment::Moment, phase::Phase, skew,
+    ExchangeId, Failure, FailureKind, Output, Session, SessionEvent,
+    outstanding::{Answer, Awaited, Outstanding, Pending, Unsent},
+    skew,
+    task::Task,
     verdict::Verdict,
 };
 use crate::{
-    brokerage::{BrokerageStatus, Logout, Tickle},
     context::{Context, Timestamp},
-    error::{Error, ErrorKind, Stage},
-    exchange::{Exchange, PendingResponse, Unsigned},
-    flow::LiveSessionToken,
+    error::{Error, Stage},
+    exchange::{Exchange, PendingResponse},
     key::KeyError,
     response::retry_after,
 };
@@ -23,174 +24,6 @@ use crate::{
 const LONGEST_DATED_AHEAD: Duration = Duration::from_secs(60);
 /// How long the query of the accounts may keep a session from being live.
 const PRIME_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What an exchange is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Task {
-    Negotiate,
-    Open,
-    Status,
-    /// The query of the accounts.
-    Prime,
-    Tickle,
-    /// A logout before a handshake, where the brokerage session is lost again and again.
-    StartOver,
-    LogOut,
-}
-
-impl Task {
-    /// Whether its answer still means something in this phase.
-    pub(super) fn belongs_to(self, phase: &Phase) -> bool {
-        match self {
-            Self::Negotiate => matches!(phase, Phase::Negotiating { .. } | Phase::Renewing { .. }),
-            Self::Open => matches!(phase, Phase::Opening { .. }),
-            Self::Status => matches!(phase, Phase::Settling(_)),
-            Self::Prime => matches!(phase, Phase::Priming { .. } | Phase::Live(_)),
-            Self::Tickle => matches!(phase, Phase::Live(_) | Phase::Displaced(_) | Phase::BackingOff(_)),
-            Self::StartOver => matches!(phase, Phase::Negotiating { .. }),
-            Self::LogOut => matches!(phase, Phase::Closing),
-        }
-    }
-
-    /// Whether a live session token signs it.
-    pub(super) fn is_signed_by_token(self) -> bool {
-        self != Self::Negotiate
-    }
-
-    pub(super) const fn stage(self) -> Stage {
-        match self {
-            Self::Negotiate => Stage::LiveSessionToken,
-            Self::Open => Stage::OpenBrokerage,
-            Self::Status => Stage::BrokerageStatus,
-            Self::Prime => Stage::Accounts,
-            Self::Tickle => Stage::Tickle,
-            Self::StartOver | Self::LogOut => Stage::Logout,
-        }
-    }
-}
-
-/// What is under way: sent and not answered, or given to be signed and not signed.
-pub(super) struct Outstanding {
-    id: ExchangeId,
-    since: Moment,
-    pub(super) give_up_at: Moment,
-    /// When something was sent before it.
-    sent_before: Option<Moment>,
-    /// Which of the exchanges that a live session token signed it is; zero where none did.
-    round: u64,
-    awaited: Awaited,
-}
-
-enum Awaited {
-    Signature(Unsent),
-    Response(Pending),
-}
-
-/// A request for a live session token that waits for its signature, and the timestamp that it is dated by.
-struct Unsent {
-    unsigned: Box<Unsigned<LiveSessionToken>>,
-    timestamp: u64,
-}
-
-/// The only thing that may read the response.
-enum Pending {
-    Negotiate(PendingResponse<LiveSessionToken>),
-    Open(PendingResponse<BrokerageStatus>),
-    Status(PendingResponse<BrokerageStatus>),
-    Prime(PendingResponse<serde::de::IgnoredAny>),
-    Tickle(PendingResponse<Tickle>),
-    StartOver(PendingResponse<Logout>),
-    LogOut(PendingResponse<Logout>),
-}
-
-/// What came of an exchange that succeeded.
-pub(super) enum Received {
-    Negotiated(LiveSessionToken),
-    Brokerage(BrokerageStatus),
-    Accounts,
-    Tickle(Tickle),
-    LoggedOut(bool),
-}
-
-/// An answer, as the session takes it.
-pub(super) struct Answer {
-    pub(super) task: Task,
-    pub(super) round: u64,
-    pub(super) verdict: Verdict,
-    /// How long the broker asks to be left alone, if it does.
-    pub(super) wait: Option<Duration>,
-    /// Nothing was sent.
-    pub(super) is_unsent: bool,
-    /// How long before it nothing had been sent.
-    pub(super) silence: Duration,
-}
-
-impl Outstanding {
-    pub(super) fn is(&self, id: ExchangeId) -> bool {
-        self.id == id
-    }
-
-    pub(super) fn awaits_signature(&self) -> bool {
-        matches!(self.awaited, Awaited::Signature(_))
-    }
-
-    pub(super) fn task(&self) -> Task {
-        match &self.awaited {
-            Awaited::Signature(_) => Task::Negotiate,
-            Awaited::Response(pending) => pending.task(),
-        }
-    }
-
-    /// What a failure outside means for this exchange.
-    fn error(&self, failure: Failure) -> Error {
-        let stage = self.task().stage();
-        match (&self.awaited, failure.kind) {
-            (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
-            (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
-            (_, kind) => {
-                let error = Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure);
-                if kind == FailureKind::NotSent { error.with_nothing_sent() } else { error }
-            }
-        }
-    }
-
-    fn answer(&self, verdict: Verdict) -> Answer {
-        Answer {
-            task: self.task(),
-            round: self.round,
-            verdict,
-            wait: None,
-            is_unsent: false,
-            silence: self.sent_before.map_or(Duration::MAX, |before| self.since.since(before)),
-        }
-    }
-}
-
-impl Pending {
-    fn task(&self) -> Task {
-        match self {
-            Self::Negotiate(_) => Task::Negotiate,
-            Self::Open(_) => Task::Open,
-            Self::Status(_) => Task::Status,
-            Self::Prime(_) => Task::Prime,
-            Self::Tickle(_) => Task::Tickle,
-            Self::StartOver(_) => Task::StartOver,
-            Self::LogOut(_) => Task::LogOut,
-        }
-    }
-
-    fn complete(self, response: Response<Bytes>) -> Result<Received, Error> {
-        match self {
-            Self::Negotiate(pending) => pending.complete(response).map(Received::Negotiated),
-            Self::Open(pending) | Self::Status(pending) => pending.complete(response).map(Received::Brokerage),
-            Self::Prime(pending) => pending.complete(response).map(|_| Received::Accounts),
-            Self::Tickle(pending) => pending.complete(response).map(Received::Tickle),
-            Self::StartOver(pending) | Self::LogOut(pending) => {
-                pending.complete(response).map(|logout| Received::LoggedOut(logout.status))
-            }
-        }
-    }
-}
 
 /// What a task begins with.
 #[expect(

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use super::{
-    Session, SessionConfig, SessionEvent, State, Trigger,
-    exchange::Task,
+    Session, SessionEvent, State, Trigger,
+    held::Held,
     moment::Moment,
-    pace::{Trouble, UNBROKEN, from_zero},
+    pace::{Trouble, UNBROKEN},
     phase::{Live, Origin, Pause, Phase, Retry},
     skew,
+    task::Task,
     verdict::{needs_person, trouble},
 };
 use crate::{
-    context::{Context, Entropy},
+    context::Context,
     error::{Error, ErrorKind, Scope},
     flow::LiveSessionToken,
     timestamp_floor::ClockBehind,
@@ -25,40 +26,6 @@ const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 const SUSPICIOUS_SKEW: u64 = 120;
 /// How long a session that was never live goes on at least: what only a person can answer may be a passing mistake.
 const FIRST_TRIES: Duration = Duration::from_secs(30);
-
-/// The live session token that signs.
-pub(super) struct Held {
-    token: LiveSessionToken,
-    expires: Option<Moment>,
-    renewal: Option<Moment>,
-    proved: Option<Moment>,
-    /// The broker refuses it, or its time is over. It is kept all the same until there is another.
-    is_dead: bool,
-}
-
-impl Held {
-    pub(super) fn resumed(token: LiveSessionToken, expires: Moment) -> Self {
-        Self { token, expires: Some(expires), renewal: None, proved: None, is_dead: false }
-    }
-
-    /// The token and its expiry, as long as it is known to be good.
-    pub(super) fn good(&self) -> Option<(&LiveSessionToken, Moment)> {
-        Some((&self.token, self.expires?)).filter(|_| !self.is_dead)
-    }
-
-    pub(super) fn wants_plan(&self) -> bool {
-        !self.is_dead && self.renewal.is_none()
-    }
-
-    /// Sets when to renew, from when the token expires.
-    pub(super) fn plan_renewal(&mut self, now: Moment, config: &SessionConfig, entropy: &mut dyn Entropy) {
-        let early = config.renewal_margin.saturating_add(from_zero(entropy, config.renewal_jitter));
-        self.renewal = self.expires.map(|expires| {
-            // A margin longer than the token's life must not renew without end.
-            expires.before(early.min(expires.since(now) / 2))
-        });
-    }
-}
 
 impl Session {
     /// When the live session token expires, where that still matters.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    Penalty, Session, SessionEvent, Trigger,
-    exchange::{Answer, Task},
-    longest_penalty,
+    Penalty, Session, SessionEvent, Trigger, longest_penalty,
+    outstanding::Answer,
     phase::{Pause, Phase, Readiness, Retry},
     suspicion::Opinion,
+    task::Task,
     verdict::Verdict,
 };
 use crate::{context::Context, error::Error, timestamp_floor::ClockBehind};

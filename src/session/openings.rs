@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{
     OnShutdown, Session, SessionEvent, Trigger,
-    exchange::{Answer, Task},
     moment::Moment,
+    outstanding::Answer,
     pace::{Trouble, UNBROKEN},
     phase::{Live, Origin, Pause, Phase, Readiness, Retry, Rival, Settling},
+    task::Task,
     verdict::{Verdict, is_about_take, trouble},
 };
 use crate::{

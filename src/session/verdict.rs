@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    exchange::{Received, Task},
     pace::Trouble,
+    task::{Received, Task},
 };
 use crate::{
     brokerage::BrokerageStatus,

@@ -1,9 +1,9 @@
 //! Reading an `Authorization` header as it is, whatever is wrong with it.
 
-use super::{STAGE, Slip};
+use super::slip::Slip;
 use crate::{
     diagnose::mask::{self, Mask},
-    error::Error,
+    error::{Error, Stage},
     oauth1::percent_decode_lossy as percent_decode,
 };
 
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str) -> Result<Read, Error> {
     let rest = match text.split_once(' ') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("oauth") => rest,
         _ => {
-            return Err(Error::config(STAGE, "the header does not start with `OAuth `")
+            return Err(Error::config(Stage::Sign, "the header does not start with `OAuth `")
                 .with_remedy("give the value of the `Authorization` header: `OAuth realm=\"…\", oauth_…`"));
         }
     };
@@ -52,8 +52,11 @@ pub(super) fn read(text: &str) -> Result<Read, Error> {
 
 fn not_a_list(rest: &str) -> Error {
     let structure = mask::structure(rest);
-    Error::config(STAGE, format!("the header is not a list of `name=\"value\"` with commas between, but {structure}"))
-        .with_remedy("copy the whole header again, and see that a comma stands between its parameters")
+    Error::config(
+        Stage::Sign,
+        format!("the header is not a list of `name=\"value\"` with commas between, but {structure}"),
+    )
+    .with_remedy("copy the whole header again, and see that a comma stands between its parameters")
 }
 
 impl Read {

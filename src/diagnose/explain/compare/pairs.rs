@@ -1,14 +1,16 @@
 //! The third part of two base strings: the parameters.
 
 use super::{
-    super::{
-        Slip,
-        parse::{BaseString, Pair},
-        slip::in_milliseconds,
-    },
-    Difference, Place, text,
+    difference::{Difference, Place},
+    text,
 };
-use crate::diagnose::mask::{self, Mask};
+use crate::diagnose::{
+    explain::{
+        parse::{BaseString, Pair},
+        slip::{Slip, in_milliseconds},
+    },
+    mask::{self, Mask},
+};
 
 pub(super) fn compare(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, differences: &mut Vec<Difference>) {
     let before = differences.len();

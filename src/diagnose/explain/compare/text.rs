@@ -1,6 +1,6 @@
 //! Two encoded texts that ought to be the same.
 
-use super::super::Slip;
+use crate::diagnose::explain::slip::Slip;
 use crate::{diagnose::mask, oauth1::percent_decode_lossy as decode};
 
 /// Why the encoded text `found` is not `expected`.

@@ -1,10 +1,13 @@
 //! The second part of two base strings: the URL.
 
 use super::{
-    super::{Slip, parse::BaseString},
-    Difference, Place, text,
+    difference::{Difference, Place},
+    text,
 };
-use crate::diagnose::mask::Mask;
+use crate::diagnose::{
+    explain::{parse::BaseString, slip::Slip},
+    mask::Mask,
+};
 
 /// A URL in its parts, as it stands there.
 struct Parts<'a> {
