@@ -4,8 +4,9 @@
 //! none), and then one for each protocol parameter, its name and value parted by a tab.
 
 use ibkr_oauth::{
+    QueryPolicy,
     http::Method,
-    oauth1::{self, BaseUri, UriError}, QueryPolicy,
+    oauth1::{self, BaseUri, UriError},
 };
 
 use crate::canonical;

@@ -22,8 +22,8 @@ use http::{
     header::{AUTHORIZATION, DATE, RETRY_AFTER},
 };
 use ibkr_oauth::{
-    Consumer, Context, Signer, Timestamp, UnlockedToken,
-    oauth1::AuthorizationHeader, QueryPolicy,
+    Consumer, Context, QueryPolicy, Signer, Timestamp, UnlockedToken,
+    oauth1::AuthorizationHeader,
     session::{
         Advice, CompetePolicy, ExchangeId, Failure, FailureKind, Input, OnShutdown, Output, Report, Session,
         SessionConfig, SessionEvent, Snapshot, State, TRANSITIONS, Ticket,

@@ -11,10 +11,10 @@ use http::{
     header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
 use ibkr_oauth::{
-    Callback, Consumer, Context, Secret, Signer, Timestamp,
+    Callback, Consumer, Context, QueryPolicy, Secret, Signer, Timestamp,
     dh::DhGroup,
     key::RsaKey,
-    oauth1::{self, AuthorizationHeader}, QueryPolicy,
+    oauth1::{self, AuthorizationHeader},
     simulator::{Broker, Refusal, RefusalReason, test_keys},
 };
 use serde_json::Value;

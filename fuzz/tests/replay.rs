@@ -1,10 +1,12 @@
 //! Every committed input once more, without a fuzzer: what turned up stays mended.
 
-#![allow(clippy::disallowed_methods,
+#![allow(
+    clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "the inputs are files")]
+    reason = "the inputs are files"
+)]
 
 use std::{fs, path::Path};
 

@@ -3,9 +3,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Entropy,
+    Entropy, QueryPolicy,
     http::{HeaderValue, Method, Uri},
-    oauth1::{self, AuthorizationHeader}, QueryPolicy,
+    oauth1::{self, AuthorizationHeader},
     simulator::test_keys,
 };
 use openssl::{
@@ -22,7 +22,7 @@ use crate::{
     contender::{Comparison, Contender, OURS},
     diffie_hellman,
     handshakes::{Handshakes, Rehearsal},
-    requests::{SeededEntropy, NOW},
+    requests::{NOW, SeededEntropy},
 };
 
 /// So many random numbers in turn.
@@ -91,8 +91,7 @@ impl OpenSsl {
             ("oauth_timestamp", &timestamp),
             ("oauth_token", &self.token),
         ];
-        let base_string =
-            oauth1::base_string(&Method::POST, &self.uri, &parameters, None).unwrap();
+        let base_string = oauth1::base_string(&Method::POST, &self.uri, &parameters, None).unwrap();
         let message = hexadecimal(&secret) + &base_string;
         let mut signer = Signer::new(MessageDigest::sha256(), &self.signing_key).unwrap();
         let signature = STANDARD.encode(signer.sign_oneshot_to_vec(message.as_bytes()).unwrap());

@@ -10,7 +10,7 @@ use openssl::{hash::MessageDigest, pkey::PKey, rsa::Padding, rsa::Rsa, sign::Sig
 
 use crate::{
     contender::{Comparison, Contender, OURS},
-    requests::{SeededEntropy, NOW},
+    requests::{NOW, SeededEntropy},
 };
 
 pub(crate) fn comparisons() -> [Comparison; 3] {

@@ -9,7 +9,7 @@ use sha1::Sha1;
 use crate::{
     contender::{Comparison, Contender, OURS},
     oauth1_peers, plain_code,
-    requests::{self, SeededEntropy, LIVE_SESSION_TOKEN, NOW, Sample},
+    requests::{self, LIVE_SESSION_TOKEN, NOW, Sample, SeededEntropy},
 };
 
 pub(crate) fn comparisons() -> Vec<Comparison> {
