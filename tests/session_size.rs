@@ -1,6 +1,7 @@
 //! A session is small: a server may hold a hundred thousand of them.
 
 #![cfg(feature = "simulator")]
+#![allow(clippy::print_stdout, reason = "a test says what it measured")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{alloc::System, time::Duration};

@@ -15,13 +15,11 @@ pub(crate) fn set_format(format: Format) {
 }
 
 pub(crate) fn warn(what: &str, remedy: &str) {
-    match FORMAT.get() {
-        Some(Format::Json) => output::note_json(&json!({ "warning": what, "try": remedy })),
-        _ => {
-            let palette = Palette::of_stderr();
-            let line = |tone, word, text: &str| palette.paint(tone, word).then(&Shown::line(&format!(" {text}")));
-            output::note(&line(Tone::Doubtful, "warning:", what));
-            output::note(&line(Tone::Good, "try:", remedy));
-        }
+    if matches!(FORMAT.get(), Some(Format::Json)) {
+        return output::note_json(&json!({ "warning": what, "try": remedy }));
     }
+    let palette = Palette::of_stderr();
+    let line = |tone, word, text: &str| palette.paint(tone, word).then(&Shown::line(&format!(" {text}")));
+    output::note(&line(Tone::Doubtful, "warning:", what));
+    output::note(&line(Tone::Good, "try:", remedy));
 }

@@ -8,6 +8,7 @@
     clippy::indexing_slicing,
     clippy::field_reassign_with_default,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     clippy::match_same_arms,
     unreachable_pub,
     dead_code,

@@ -127,7 +127,7 @@ fn hard_links_are_reported_before_the_consent_or_when_they_appear() {
         }
         let outcome = waiting.authorize(|bundle| {
             if !is_early {
-                link(bundle)
+                link(bundle);
             }
         });
         assert_eq!(outcome.status, 0, "{}", outcome.stderr);
@@ -138,6 +138,9 @@ fn hard_links_are_reported_before_the_consent_or_when_they_appear() {
         assert_eq!(fs::read(&other).unwrap(), before);
     }
 }
+
+/// What is done to the file while the program waits.
+type Meanwhile<'a> = &'a dyn Fn(&Path);
 
 /// Of a pipe there is nothing to read.
 fn content(path: &Path) -> Option<Vec<u8>> {
@@ -150,7 +153,7 @@ fn where_there_is_no_such_bundle_any_more_the_token_is_kept_beside_it() {
         let text = fs::read_to_string(bundle).unwrap();
         fs::write(bundle, text.replace(test_keys::CONSUMER_KEY, "MYCONSKEY")).unwrap();
     };
-    let cases: [(&str, &str, &dyn Fn(&Path)); 6] = [
+    let cases: [(&str, &str, Meanwhile<'_>); 6] = [
         ("half written", "EOF", &|bundle| fs::write(bundle, "{\"consumer_key\":").unwrap()),
         ("empty", "EOF", &|bundle| fs::write(bundle, "").unwrap()),
         ("gone", "No such file", &|bundle| fs::remove_file(bundle).unwrap()),

@@ -52,7 +52,9 @@ fn every_command_warns_once_of_each_file_that_others_can_read() {
     let (folder, bundle) = bundle();
     let keys = ["private_signature.pem", "private_encryption.pem"].map(|name| bundle.with_file_name(name));
     for mode in [0o600, 0o400, 0o640, 0o604, 0o644, 0o666] {
-        [&bundle, &keys[0], &keys[1]].into_iter().for_each(|path| set_mode(path, mode));
+        for path in [&bundle, &keys[0], &keys[1]] {
+            set_mode(path, mode);
+        }
         for (arguments, reads_keys) in COMMANDS {
             for format in ["text", "json"] {
                 let mut running = command(&folder.0);

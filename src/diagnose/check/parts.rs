@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{bundle::KeyContent, consumer::QueryPolicy};
 
-/// The parts of the credentials, as they were given: for an findings without a [`CredentialBundle`].
+/// The parts of the credentials, as they were given: to be checked without a [`CredentialBundle`](crate::CredentialBundle).
 ///
 /// What is left out is not checked.
 #[derive(Clone, Copy, Default)]

@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 server on the loopback interface, with TLS if wanted, for tests over real sockets.
 //!
-//! Each request is read whole before it is answered; a thread for each connection, and at most [`MOST_CONNECTIONS`] over
+//! Each request is read whole before it is answered; a thread for each connection, and at most `MOST_CONNECTIONS` over
 //! the server's life. Nothing sleeps: whoever waits is woken by a byte, the end of a connection or a timeout.
 
 #![allow(
