@@ -102,7 +102,7 @@
 //! [`detail`](Error::detail) what the broker said, and its [`remedy`](Error::remedy) what to try. No error, and no `Debug`
 //! or `Display` of any type, holds a secret.
 //!
-//! [`diagnose`] goes further: it knows the broker's refusals, explains signatures, and examines credentials offline.
+//! [`diagnose`] goes further: it knows the broker's refusals, explains signatures, and checks credentials offline.
 //!
 //! # Tracing
 //!
