@@ -92,11 +92,13 @@ pub struct Heap(&'static RefCell<Record>);
 impl Heap {
     /// Starts to keep what this thread frees.
     #[must_use]
-    #[allow(clippy::disallowed_methods,
-    clippy::disallowed_types,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the library reads no environment, its test does")]
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        clippy::print_stdout,
+        clippy::print_stderr,
+        reason = "the library reads no environment, its test does"
+    )]
     pub fn record() -> Self {
         let with_origins = std::env::var_os("WIPED_BACKTRACE").is_some();
         let record = Box::leak(Box::new(RefCell::new(Record { with_origins, ..Record::default() })));
