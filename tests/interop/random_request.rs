@@ -49,7 +49,8 @@ pub fn random_text(dice: &mut Dice, least: usize, most: usize) -> String {
 
 /// The scheme and authority of a URL.
 pub fn origin(url: &str) -> String {
-    url.split('/').take(3).collect::<Vec<_>>().join("/")
+    // A URL without a path may have a query all the same.
+    url.split(['?', '#']).next().unwrap_or_default().split('/').take(3).collect::<Vec<_>>().join("/")
 }
 
 /// Where a request goes: scheme and authority.
