@@ -29,8 +29,8 @@ fn handshake(criterion: &mut Criterion) {
     let mut rng = SeededEntropy(1);
     let consumer = &handshakes.consumer;
     let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
-    let signing_key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
-    let decryption_key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
+    let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
+    let decryption_key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
     let diffie_hellman = DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap();
     let response = Exponent::generate(&mut rng).unwrap().challenge(&diffie_hellman);
     group.bench_function("limit", |bencher| {

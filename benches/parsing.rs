@@ -44,10 +44,10 @@ fn replies(criterion: &mut Criterion) {
 fn keys(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("keys");
     group.bench_function("RSA private key", |bencher| {
-        bencher.iter(|| RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap());
+        bencher.iter(|| RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap());
     });
     group.bench_function("RSA public key", |bencher| {
-        bencher.iter(|| RsaPublicKey::from_pem(test_keys::SIGNING_PUBLIC_KEY).unwrap());
+        bencher.iter(|| RsaPublicKey::from_pem(test_keys::SIGNATURE_PUBLIC_KEY).unwrap());
     });
     group.bench_function("Diffie-Hellman parameters", |bencher| {
         bencher.iter(|| DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap());
@@ -60,8 +60,8 @@ fn bundle(criterion: &mut Criterion) {
         "consumer_key": test_keys::CONSUMER_KEY,
         "access_token": requests::TOKEN,
         "access_token_secret": "c2VjcmV0".repeat(43),
-        "signature_key": test_keys::SIGNING_KEY,
-        "encryption_key": test_keys::DECRYPTION_KEY,
+        "signature_key": test_keys::SIGNATURE_KEY,
+        "encryption_key": test_keys::ENCRYPTION_KEY,
         "dh_params": test_keys::DH_PARAMETERS,
     });
     let text = text.to_string();

@@ -51,8 +51,8 @@ fn sign(criterion: &mut Criterion) {
     let consumer = test_keys::consumer().unwrap();
     let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
     let (input, mut random) = (unsigned.input(), Random(rng.clone()));
-    let key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
-    let bare = PrivateKey::from_pkcs8_pem(test_keys::SIGNING_KEY).unwrap();
+    let key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
+    let bare = PrivateKey::from_pkcs8_pem(test_keys::SIGNATURE_KEY).unwrap();
 
     let mut group = criterion.benchmark_group("RSA-SHA256 signature");
     group.bench_function("RsaKey", |bencher| bencher.iter(|| key.sign(input, &mut rng).unwrap()));
@@ -66,8 +66,8 @@ fn decrypt(criterion: &mut Criterion) {
     let mut rng = SeededEntropy(1);
     let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
     let (ciphertext, mut random) = (token.encrypted_secret(), Random(rng.clone()));
-    let key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
-    let bare = PrivateKey::from_pkcs8_pem(test_keys::DECRYPTION_KEY).unwrap();
+    let key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
+    let bare = PrivateKey::from_pkcs8_pem(test_keys::ENCRYPTION_KEY).unwrap();
 
     let mut group = criterion.benchmark_group("RSA decryption");
     group.bench_function("RsaKey", |bencher| bencher.iter(|| key.decrypt(ciphertext, &mut rng).unwrap()));
@@ -79,9 +79,9 @@ fn decrypt(criterion: &mut Criterion) {
 
 fn load(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("loading an RSA key");
-    group.bench_function("RsaKey", |bencher| bencher.iter(|| RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap()));
+    group.bench_function("RsaKey", |bencher| bencher.iter(|| RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap()));
     group.bench_function("limit", |bencher| {
-        bencher.iter(|| PrivateKey::from_pkcs8_pem(test_keys::SIGNING_KEY).unwrap());
+        bencher.iter(|| PrivateKey::from_pkcs8_pem(test_keys::SIGNATURE_KEY).unwrap());
     });
     group.finish();
 }

@@ -34,7 +34,7 @@ pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 /// use ibkr_oauth::{Consumer, Realm, dh::DhGroup, key::RsaKey};
 ///
 /// # use ibkr_oauth::simulator::test_keys;
-/// # let (signing_pem, decryption_pem) = (test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY);
+/// # let (signing_pem, decryption_pem) = (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY);
 /// let consumer = Consumer::builder("MYCONSKEY")
 ///     .signature_key(RsaKey::from_pem(signing_pem)?)
 ///     .encryption_key(RsaKey::from_pem(decryption_pem)?)
@@ -52,7 +52,7 @@ struct Settings {
     consumer_key: String,
     signing_key: Option<Arc<dyn SigningKey>>,
     #[cfg(feature = "rsa")]
-    signing_public_key: Option<RsaPublicKey>,
+    signature_public_key: Option<RsaPublicKey>,
     decryption_key: Option<Arc<dyn DecryptionKey>>,
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
@@ -70,7 +70,7 @@ impl Consumer {
             consumer_key: consumer_key.into(),
             signing_key: None,
             #[cfg(feature = "rsa")]
-            signing_public_key: None,
+            signature_public_key: None,
             decryption_key: None,
             dh_group: None,
             endpoints: Endpoints::default(),
@@ -157,7 +157,7 @@ impl Consumer {
     )]
     pub(crate) fn check_signature(&self, stage: Stage, input: &SigningInput, signature: &[u8]) -> Result<(), Error> {
         #[cfg(feature = "rsa")]
-        if let Some(key) = &self.0.signing_public_key {
+        if let Some(key) = &self.0.signature_public_key {
             return key.verify(&input.digest(), signature).map_err(|error| Error::key(stage, error));
         }
         // IBKR's keys have 2048 bits or more; nobody uses more than 16384. Of raw signatures one in 2^256 is all ASCII.
@@ -197,7 +197,7 @@ pub struct ConsumerBuilder {
     consumer_key: String,
     signing_key: Option<Arc<dyn SigningKey>>,
     #[cfg(feature = "rsa")]
-    signing_public_key: Option<RsaPublicKey>,
+    signature_public_key: Option<RsaPublicKey>,
     decryption_key: Option<Arc<dyn DecryptionKey>>,
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
@@ -219,7 +219,7 @@ impl ConsumerBuilder {
     /// that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
     #[cfg(feature = "rsa")]
     pub fn signature_public_key(mut self, key: RsaPublicKey) -> Self {
-        self.signing_public_key = Some(key);
+        self.signature_public_key = Some(key);
         self
     }
 
@@ -306,7 +306,7 @@ impl ConsumerBuilder {
             consumer_key: self.consumer_key,
             signing_key: self.signing_key,
             #[cfg(feature = "rsa")]
-            signing_public_key: self.signing_public_key,
+            signature_public_key: self.signature_public_key,
             decryption_key: self.decryption_key,
             dh_group: self.dh_group,
             endpoints: self.endpoints,

@@ -2,7 +2,7 @@
 //! fit together.
 //!
 //! - [`Error::cause`](crate::Error::cause) names what is behind a refusal, by [the table below](#refusals).
-//! - [`Explanation`] shows how a request is signed, step by step, and [`compare`] tells what another client did otherwise.
+//! - [`Explanation`] shows how a request is signed, step by step, and says what another client did otherwise.
 //! - [`check`] looks at a credential bundle, without any network.
 //! - [`escape_invisible`] makes a text of others fit to be shown, and [`is_credential_shaped`] finds what should not be.
 //! - [`clock_skew`] tells from a reply how far the clocks are apart.
@@ -28,8 +28,8 @@
 //! #     "base_url": "http://127.0.0.1:8080/v1/api",
 //! #     "access_token": "218c1d970d85a8442825",
 //! #     "access_token_secret": "wi+Bfx5fSn7k1VFcggFy9XV/dP6HDDhERRBfqCw48uyW6WKLp3L37ZKonxW0",
-//! #     "signature_key": test_keys::SIGNING_KEY,
-//! #     "encryption_key": test_keys::DECRYPTION_KEY,
+//! #     "signature_key": test_keys::SIGNATURE_KEY,
+//! #     "encryption_key": test_keys::ENCRYPTION_KEY,
 //! #     "dh_params": test_keys::DH_PARAMETERS,
 //! # });
 //! # let (json, mut entropy) = (bundle.to_string(), Dice);
@@ -50,22 +50,27 @@
 //!
 #![doc = include_str!("diagnose/catalogue.md")]
 
+mod base_string;
 #[cfg(feature = "rsa")]
 mod check;
+mod comparison;
+mod encoding;
 mod explain;
 #[cfg(feature = "rsa")]
 mod findings;
+mod header;
+mod issue;
 mod mask;
+pub(crate) mod mistakes;
 
 use http::HeaderMap;
 
-pub use self::explain::{Comparison, Difference, ExplainedParameter, Explanation, Origin, Place, Slip, compare};
-pub use self::mask::is_credential_shaped;
 #[cfg(feature = "rsa")]
 pub use self::{
     check::{check, parts::CredentialParts},
     findings::{Finding, Findings, Severity, Subject},
 };
+pub use self::{explain::Explanation, issue::SignatureIssue, mask::is_credential_shaped};
 pub use crate::error::{Cause, escape_invisible, is_invisible};
 use crate::{context::Timestamp, session};
 

@@ -145,7 +145,7 @@ impl<T> fmt::Debug for PendingResponse<T> {
 /// # let mut entropy = OsEntropy;
 /// # let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
 /// # let consumer = test_keys::consumer()?;
-/// # let key_store = RsaKey::from_pem(test_keys::SIGNING_KEY)?;
+/// # let key_store = RsaKey::from_pem(test_keys::SIGNATURE_KEY)?;
 /// let unsigned = consumer.prepare_request_token(&mut cx, Callback::OutOfBand)?;
 /// let signature = key_store.sign(unsigned.input(), cx.entropy())?; // minutes later, on another machine
 /// let exchange = unsigned.attach(&signature)?;

@@ -63,7 +63,7 @@
 //! use ibkr_oauth::{AccessToken, Consumer, Context, OsEntropy, Timestamp, dh::DhGroup, http, key::RsaKey};
 //! # use ibkr_oauth::simulator::{self, test_keys};
 //! # let (signing_pem, decryption_pem, dh_pem) =
-//! #     (test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY, test_keys::DH_PARAMETERS);
+//! #     (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY, test_keys::DH_PARAMETERS);
 //! # let mut broker = simulator::Broker::default();
 //! # let now = || Timestamp::from(std::time::SystemTime::now());
 //! # let portal = test_keys::access_token(&mut broker, &mut Context::new(now(), &mut OsEntropy))?;

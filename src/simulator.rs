@@ -19,8 +19,8 @@
 //! Where the protocol wants a user in front of a browser, call [`Broker::consent`] with the consent page's URL, or
 //! [`Broker::decline`] for the one who cancels; both return the URL that the browser is sent to.
 //!
-//! When something is refused, ask [`Broker::refusals`] why. The real broker says `401` and no more; here the log has a
-//! [`RefusalReason`], a line that says exactly what differed, the signature base string that was expected and, where
+//! When something is refused, ask [`Broker::refusals`] why. The real broker says `401` and no more; here the log has the
+//! [name](Refusal::reason) of the check that failed, a line that says exactly what differed, the signature base string that was expected and, where
 //! one of the mistakes that clients are known to make explains the signature, which one it was.
 //!
 //! To see what your bot does when things go wrong, [`inject`](Broker::inject) a [`Fault`]: errors in all shapes the real broker was seen
@@ -39,7 +39,7 @@
 //! # #[cfg(feature = "getrandom")] {
 //! use ibkr_oauth::{
 //!     Context, OsEntropy, Timestamp, bytes::Bytes, http,
-//!     simulator::{Broker, Fault, RefusalReason, test_keys},
+//!     simulator::{Broker, Fault, test_keys},
 //! };
 //!
 //! let mut entropy = OsEntropy;
@@ -54,7 +54,7 @@
 //! *request.uri_mut() = url.replace("AAPL", "MSFT").parse()?;
 //! assert_eq!(broker.handle(&mut cx, &request).status(), http::StatusCode::UNAUTHORIZED);
 //! let refusal = broker.refusals().last().expect("it was refused");
-//! assert_eq!(refusal.reason(), RefusalReason::SignatureDiffers);
+//! assert_eq!(refusal.reason(), "signature_differs");
 //! assert!(refusal.expected_base_string().is_some_and(|text| text.contains("MSFT")));
 //!
 //! // The next tickle finds no back end.
@@ -78,7 +78,7 @@
 //! * the timestamp: within 300 seconds of the broker's clock, and not smaller than one accepted before with the same
 //!   token; a refused request leaves no trace in that order;
 //! * the nonce: not that of one of the newest 4096 accepted requests, with the same token;
-//! * the signature, over a base string of its own making: RSA-SHA256, with the access token's secret before it where the
+//! * the signature, over a base string that it makes itself: RSA-SHA256, with the access token's secret before it where the
 //!   protocol has that, and HMAC-SHA256 under the [`QueryPolicy`] it was set to;
 //! * that `/iserver` is used only while the brokerage session is open.
 //!
@@ -107,7 +107,7 @@
 //!
 //! [`QueryPolicy`]: crate::consumer::QueryPolicy
 
-// Each file names only files before it: percent, refusal, seeded_entropy, newest, arithmetic, address, canonical, content,
+// Each file names only files before it: percent, reason, refusal, seeded_entropy, newest, arithmetic, address, canonical, content,
 // parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, verify, accepted_requests,
 // answers, faults, broker, consent, sign_in, resources, handling, test_keys, builder.
 mod accepted_requests;
@@ -130,6 +130,7 @@ mod pacing;
 mod parameters;
 mod percent;
 mod profile;
+mod reason;
 mod refusal;
 mod registry;
 mod resources;
@@ -143,6 +144,6 @@ pub use self::{
     broker::Broker,
     builder::{BrokerBuilder, BrokerError},
     faults::{Dropped, Fault, WrongResponse},
-    refusal::{Refusal, RefusalReason},
+    refusal::Refusal,
     seeded_entropy::SeededEntropy,
 };

@@ -111,11 +111,11 @@ impl User {
             "base_url": base_url,
             "access_token": token.token(),
             "access_token_secret": secret,
-            "signature_key": test_keys::SIGNING_KEY,
-            "encryption_key": test_keys::DECRYPTION_KEY,
+            "signature_key": test_keys::SIGNATURE_KEY,
+            "encryption_key": test_keys::ENCRYPTION_KEY,
             "dh_params": test_keys::DH_PARAMETERS,
         });
-        let keys = test_keys::SIGNING_KEY.lines().chain(test_keys::DECRYPTION_KEY.lines());
+        let keys = test_keys::SIGNATURE_KEY.lines().chain(test_keys::ENCRYPTION_KEY.lines());
         let lines = keys.filter(|line| !line.starts_with("---") && line.len() >= 20).map(str::to_owned);
         let secrets = lines.chain([secret[..60].to_owned(), secret[200..260].to_owned()]).collect();
         let token = token.token().to_owned();

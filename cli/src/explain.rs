@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         Some(header) => {
             let header = given(header)?;
             let policy = consumer.query_policy();
-            Explanation::of_signed(&parts.method, &parts.uri, header.trim(), form.as_deref(), policy)?
+            Explanation::from_signed(&parts.method, &parts.uri, header.trim(), form.as_deref(), policy)?
         }
         None => own(arguments, &consumer, &token, &parts, form.as_deref())?,
     };
@@ -74,10 +74,13 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     };
     match format {
         Format::Json => output::print_json(&json!({ "explanation": explanation, "comparison": comparison })),
-        Format::Text => match comparison {
-            Some(comparison) => output::print(&Shown::lines(&format!("{explanation}\n\n{comparison}"))),
-            None => output::print(&Shown::lines(&explanation.to_string())),
-        },
+        Format::Text => {
+            let comparison = comparison.map(|issues| match issues.as_slice() {
+                [] => "\n\nthe base strings are the same".to_owned(),
+                issues => issues.iter().fold("\n".to_owned(), |text, issue| format!("{text}\n{issue}")),
+            });
+            output::print(&Shown::lines(&format!("{explanation}{}", comparison.unwrap_or_default())))
+        }
     }
 }
 
@@ -114,7 +117,7 @@ fn own(
     }
     let signer = Signer::from_stored(consumer, token, &Secret::from(vec![0; 20]))?;
     let (nonce, timestamp) = sign::attempt(arguments.nonce.as_deref(), arguments.timestamp)?;
-    Ok(Explanation::of_request(&signer, parts, form, &nonce, timestamp)?)
+    Ok(Explanation::for_request(&signer, parts, form, &nonce, timestamp)?)
 }
 
 fn given(argument: &str) -> Result<Zeroizing<String>, Failure> {

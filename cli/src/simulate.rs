@@ -127,8 +127,8 @@ pub(crate) fn open_account(base_url: &str, query_policy: QueryPolicy) -> Result<
     let builder = Broker::builder().base_url(base_url).query_policy(query_policy);
     let mut broker = builder.build().map_err(|error| unusable(&error))?;
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-        .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).map_err(Error::from)?)
-        .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).map_err(Error::from)?)
+        .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).map_err(Error::from)?)
+        .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).map_err(Error::from)?)
         .dh_params(DhGroup::modp_2048())
         .endpoints(Endpoints::new(base_url)?)
         .build()?;

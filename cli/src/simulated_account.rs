@@ -24,7 +24,7 @@ pub(crate) fn is_bundle(content: &[u8]) -> bool {
 
 /// Whether this is one of the private keys that everybody has.
 pub(crate) fn is_private_key(content: &[u8]) -> bool {
-    [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY].iter().any(|key| key.as_bytes() == content)
+    [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY].iter().any(|key| key.as_bytes() == content)
 }
 
 /// What one bundle has of its own.
@@ -46,8 +46,8 @@ impl Own {
             "access_token": self.access_token,
             "access_token_secret": self.access_token_secret,
             // In it, so that it can be moved; and beside it, for clients that want files.
-            "signature_key": test_keys::SIGNING_KEY,
-            "encryption_key": test_keys::DECRYPTION_KEY,
+            "signature_key": test_keys::SIGNATURE_KEY,
+            "encryption_key": test_keys::ENCRYPTION_KEY,
             "dh_params": test_keys::DH_PARAMETERS,
         });
         format!("{bundle:#}\n")

@@ -5,7 +5,13 @@ use std::fmt;
 use http::{Method, Uri, request::Parts};
 use serde::Serialize;
 
-use super::mask::{self, Mask};
+use super::{
+    base_string::BaseString,
+    comparison, header,
+    issue::SignatureIssue,
+    mask::{self, Mask},
+    mistakes::Signed,
+};
 use crate::{
     consumer::{QueryPolicy, uri_error},
     error::{Error, Stage},
@@ -13,32 +19,18 @@ use crate::{
     signer::Signer,
 };
 
-mod compare;
-mod header;
-mod parse;
-mod slip;
-
-pub use self::{
-    compare::{Comparison, Difference, Place, compare},
-    slip::Slip,
-};
-
 const STAGE: Stage = Stage::Sign;
 
 /// Where a parameter of a request comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Origin {
-    /// The URL's query.
+enum ParameterSource {
     Query,
-    /// The body, which is a form.
     Form,
-    /// The `Authorization` header.
     Header,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ParameterSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Query => "query",
@@ -49,37 +41,49 @@ impl fmt::Display for Origin {
 }
 
 /// A parameter of a request on its way into the base string. Values of credentials are hidden.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ExplainedParameter {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// The decoded name.
-    pub name: String,
-    /// The decoded value.
-    pub value: String,
+#[derive(Clone, PartialEq, Eq, Serialize)]
+struct ExplainedParameter {
+    source: ParameterSource,
+    /// Decoded.
+    name: String,
+    /// Decoded.
+    value: String,
     /// Name and value, each percent-encoded, with `=` between them.
-    pub encoded_once: String,
-    /// What stands of it in the base string; `None` where it is not signed.
-    pub in_base_string: Option<String>,
+    encoded_once: String,
+    /// What is in the base string of it; `None` where it is not signed.
+    in_base_string: Option<String>,
 }
 
-/// How a request is signed.
+/// How a request is signed: the parameters and where each comes from, each step of their encoding, the base string and
+/// the header.
 ///
-/// `Display`, `Debug` and `Serialize` hide the consumer key (but for its beginning), tokens, the signature and the secret
-/// that is prepended to the base string of a live session token's request; and whatever could be one of them, where the
-/// header is broken. [`base_string`](Self::base_string) is whole, but for
-/// that secret.
+/// `Display` and `Serialize` show all of that. They and `Debug` hide the consumer key (but for its beginning), tokens, the
+/// signature and the secret that is prepended to the base string of a live session token's request; and whatever could be
+/// one of them, where the header is broken. [`base_string`](Self::base_string) is whole, but for that secret.
+///
+/// ```
+/// use ibkr_oauth::{QueryPolicy, diagnose::Explanation, http::Method};
+///
+/// let url = "https://api.ibkr.com/v1/api/x?symbol=BRK%20B".parse()?;
+/// let header = r#"OAuth oauth_consumer_key="K", oauth_nonce="1", oauth_signature="c2ln", oauth_timestamp="2""#;
+/// let explanation = Explanation::from_signed(&Method::GET, &url, header, None, QueryPolicy::Rfc5849)?;
+/// assert_eq!(explanation.issues()[0].what, "the header lacks `oauth_signature_method`");
+///
+/// let theirs = explanation.base_string().replace("BRK%2520B", "BRK%2BB");
+/// let comparison = explanation.compare(&theirs);
+/// assert_eq!(comparison[0].what, "spaces were signed as `+`: `symbol=BRK+B`, not `symbol=BRK%20B`");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Explanation {
-    method: String,
-    base_uri: String,
+    method: Method,
+    uri: Uri,
+    form: Option<Vec<u8>>,
+    /// All of the header's, decoded.
+    header_parameters: Vec<(String, String)>,
     policy: QueryPolicy,
-    parameters: Vec<ExplainedParameter>,
     base_string: String,
-    prepended: bool,
-    header: String,
-    slips: Vec<Slip>,
+    issues: Vec<SignatureIssue>,
     mask: Mask,
 }
 
@@ -88,7 +92,7 @@ impl Explanation {
     ///
     /// # Errors
     /// As [`Signer::sign_with`].
-    pub fn of_request(
+    pub fn for_request(
         signer: &Signer,
         parts: &Parts,
         form: Option<&[u8]>,
@@ -105,11 +109,11 @@ impl Explanation {
     /// may be one of the sign-in.
     ///
     /// A header that a strict server would refuse is read all the same; what is wrong with it is among the
-    /// [`slips`](Self::slips).
+    /// [`issues`](Self::issues).
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the URL cannot be signed, or the header is not one of OAuth.
-    pub fn of_signed(
+    pub fn from_signed(
         method: &Method,
         uri: &Uri,
         authorization: &str,
@@ -138,27 +142,18 @@ impl Explanation {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let base_string = policy.base_string(method, uri, &signed, form).map_err(|error| uri_error(STAGE, error))?;
-        let base_uri = BaseUri::new(uri).map_err(|error| uri_error(STAGE, error))?;
-        let parameters = parameters(uri, &read.parameters, form, policy, &mask);
-        let mut slips = read.slips;
-        slips.extend(slip::of_parameters(&read.parameters));
+        let mut issues = read.issues;
+        issues.extend(header::issues(&read.parameters, uri.path()));
         Ok(Self {
-            method: method.as_str().to_owned(),
-            base_uri: mask.uri(&base_uri.to_string()),
+            method: method.clone(),
+            uri: uri.clone(),
+            form: form.map(<[u8]>::to_vec),
+            header_parameters: read.parameters,
             policy,
-            parameters,
             base_string,
-            prepended: uri.path().ends_with("/oauth/live_session_token"),
-            header: header::masked(&read.parameters, &mask),
-            slips,
+            issues,
             mask,
         })
-    }
-
-    /// All parameters, in the order of query, form and header.
-    #[must_use]
-    pub fn parameters(&self) -> &[ExplainedParameter] {
-        &self.parameters
     }
 
     /// The signature base string, whole, but without the secret that may be signed before it.
@@ -171,76 +166,96 @@ impl Explanation {
     /// for a live session token, and nowhere else.
     #[must_use]
     pub fn is_secret_prepended(&self) -> bool {
-        self.prepended
-    }
-
-    /// The `Authorization` header, with its credentials hidden.
-    #[must_use]
-    pub fn masked_header(&self) -> &str {
-        &self.header
+        self.uri.path().ends_with("/oauth/live_session_token")
     }
 
     /// What is wrong, or may be, with the header as it was given.
     #[must_use]
-    pub fn slips(&self) -> &[Slip] {
-        &self.slips
+    pub fn issues(&self) -> &[SignatureIssue] {
+        &self.issues
     }
 
-    /// Tells what another client's base string for the same request has otherwise.
+    /// What another client's base string for the same request has otherwise, the likely cause first. Nothing where both are
+    /// the same. A secret that precedes the other is noticed, and never shown.
     #[must_use]
-    pub fn compare(&self, other: &str) -> Comparison {
-        compare::against(&self.base_string, Some(self.prepended), other, &self.mask)
+    pub fn compare(&self, other: &str) -> Vec<SignatureIssue> {
+        let is_signed = |(name, _): &&(String, String)| name != "oauth_signature" && name != "realm";
+        let oauth: Vec<(String, String)> = self.header_parameters.iter().filter(is_signed).cloned().collect();
+        let realm = self.header_parameters.iter().find(|(name, _)| name == "realm").map(|(_, value)| value.as_str());
+        let signed = Signed {
+            method: &self.method,
+            uri: &self.uri,
+            form: self.form.as_deref(),
+            oauth: &oauth,
+            realm,
+            policy: self.policy,
+        };
+        comparison::compare(&signed, self.is_secret_prepended(), other, &self.mask)
     }
 
     /// The base string with its credentials hidden.
     fn masked_base_string(&self) -> String {
-        let prepend = if self.prepended { "[the opened secret in hexadecimal]" } else { "" };
-        let masked = parse::BaseString::parse(&self.base_string).map(|parsed| parsed.masked(&self.mask));
+        let prepend = if self.is_secret_prepended() { "[the opened secret in hexadecimal]" } else { "" };
+        let masked = BaseString::parse(&self.base_string).map(|parsed| parsed.masked(&self.mask));
         format!("{prepend}{}", masked.unwrap_or_else(|| mask::HIDDEN.to_owned()))
     }
 }
 
-/// The parameters of the request with each step of their encoding, credentials hidden.
-fn parameters(
-    uri: &Uri,
-    header: &[(String, String)],
-    form: Option<&[u8]>,
-    policy: QueryPolicy,
-    mask: &Mask,
-) -> Vec<ExplainedParameter> {
-    let text = |bytes: &[u8]| mask::printable(&String::from_utf8_lossy(bytes));
-    let wire = uri.query().unwrap_or_default();
-    let sent = wire.split('&').filter(|pair| !pair.is_empty());
-    let query = query_parameters(wire).zip(sent).map(|(parameter, sent)| {
-        let explained = explained(Origin::Query, &text(&parameter.name), &text(&parameter.value), policy, mask);
-        match policy {
-            QueryPolicy::RawPairs => {
-                ExplainedParameter { in_base_string: Some(as_sent(&explained.name, sent, mask)), ..explained }
+impl Explanation {
+    /// The parameters with each step of their encoding, credentials hidden: those of query, form and header.
+    fn parameters(&self) -> Vec<ExplainedParameter> {
+        let (policy, mask) = (self.policy, &self.mask);
+        let text = |bytes: &[u8]| mask::printable(&String::from_utf8_lossy(bytes));
+        let wire = self.uri.query().unwrap_or_default();
+        let sent = wire.split('&').filter(|pair| !pair.is_empty());
+        let query = query_parameters(wire).zip(sent).map(|(it, sent)| {
+            let explained = explained(ParameterSource::Query, &text(&it.name), &text(&it.value), policy, mask);
+            match policy {
+                QueryPolicy::RawPairs => {
+                    ExplainedParameter { in_base_string: Some(as_sent(&explained.name, sent, mask)), ..explained }
+                }
+                _ => explained,
             }
-            _ => explained,
+        });
+        let form = form_parameters(self.form.as_deref().unwrap_or_default())
+            .map(|it| explained(ParameterSource::Form, &text(&it.name), &text(&it.value), policy, mask));
+        let header = self
+            .header_parameters
+            .iter()
+            .map(|(name, value)| explained(ParameterSource::Header, name, value, policy, mask));
+        query.chain(form).chain(header).collect()
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        let base_uri = BaseUri::new(&self.uri).map(|uri| self.mask.uri(uri.as_str())).unwrap_or_default();
+        Shown {
+            method: self.method.as_str(),
+            base_uri,
+            query_policy: self.policy,
+            parameters: self.parameters(),
+            secret_prepended: self.is_secret_prepended(),
+            base_string: self.masked_base_string(),
+            header: header::masked(&self.header_parameters, &self.mask),
+            issues: &self.issues,
         }
-    });
-    let form = form_parameters(form.unwrap_or_default())
-        .map(|parameter| explained(Origin::Form, &text(&parameter.name), &text(&parameter.value), policy, mask));
-    let header = header.iter().map(|(name, value)| explained(Origin::Header, name, value, policy, mask));
-    query.chain(form).chain(header).collect()
+    }
 }
 
-fn explained(origin: Origin, name: &str, value: &str, policy: QueryPolicy, mask: &Mask) -> ExplainedParameter {
+fn explained(source: ParameterSource, name: &str, value: &str, policy: QueryPolicy, mask: &Mask) -> ExplainedParameter {
     let (name, value) = (mask::printable(&mask.name(name)), mask::printable(&mask.value(name, value)));
     let encoded_once = format!("{}={}", mask::encoded(&name), mask::encoded(&value));
-    let in_base_string = match (origin, policy) {
-        (Origin::Header, _) if name == "realm" || name == "oauth_signature" => None,
-        (Origin::Query | Origin::Form, QueryPolicy::Omit | QueryPolicy::InUrl) => None,
+    let in_base_string = match (source, policy) {
+        (ParameterSource::Header, _) if name == "realm" || name == "oauth_signature" => None,
+        (ParameterSource::Query | ParameterSource::Form, QueryPolicy::Omit | QueryPolicy::InUrl) => None,
         (_, QueryPolicy::RawPairs | QueryPolicy::DecodedOnce) => {
             Some(format!("{}%3D{}", mask::encoded(&name), mask::encoded(&value)))
         }
         _ => Some(mask::encoded(&encoded_once)),
     };
-    ExplainedParameter { origin, name, value, encoded_once, in_base_string }
+    ExplainedParameter { source, name, value, encoded_once, in_base_string }
 }
 
-/// What stands in the base string of a pair that is taken from the query as it was sent. `name` is the decoded name.
+/// What the base string has of a pair that is taken from the query as it was sent. `name` is the decoded name.
 fn as_sent(name: &str, pair: &str, mask: &Mask) -> String {
     match pair.split_once('=') {
         Some((sent, value)) => {
@@ -254,49 +269,40 @@ fn as_sent(name: &str, pair: &str, mask: &Mask) -> String {
 #[derive(Serialize)]
 struct Shown<'a> {
     method: &'a str,
-    base_uri: &'a str,
+    base_uri: String,
     query_policy: QueryPolicy,
-    parameters: &'a [ExplainedParameter],
+    parameters: Vec<ExplainedParameter>,
     secret_prepended: bool,
     base_string: String,
-    header: &'a str,
-    slips: &'a [Slip],
+    header: String,
+    issues: &'a [SignatureIssue],
 }
 
 impl Serialize for Explanation {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = Shown {
-            method: &self.method,
-            base_uri: &self.base_uri,
-            query_policy: self.policy,
-            parameters: &self.parameters,
-            secret_prepended: self.prepended,
-            base_string: self.masked_base_string(),
-            header: &self.header,
-            slips: &self.slips,
-        };
-        shown.serialize(serializer)
+        self.shown().serialize(serializer)
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "method       {}", self.method)?;
-        writeln!(f, "base URI     {}", self.base_uri)?;
-        writeln!(f, "query policy {}", self.policy)?;
+        let shown = self.shown();
+        writeln!(f, "method       {}", shown.method)?;
+        writeln!(f, "base URI     {}", shown.base_uri)?;
+        writeln!(f, "query policy {}", shown.query_policy)?;
         writeln!(f, "parameters")?;
-        for ExplainedParameter { origin, name, value, encoded_once, in_base_string } in &self.parameters {
-            writeln!(f, "  {origin:<6}  {name} = {value}")?;
+        for ExplainedParameter { source, name, value, encoded_once, in_base_string } in &shown.parameters {
+            writeln!(f, "  {source:<6}  {name} = {value}")?;
             writeln!(f, "          encoded once    {encoded_once}")?;
             match in_base_string {
                 Some(text) => writeln!(f, "          in base string  {text}")?,
                 None => writeln!(f, "          in base string  (not signed)")?,
             }
         }
-        writeln!(f, "base string  {}", self.masked_base_string())?;
-        write!(f, "header       {}", self.header)?;
-        for slip in &self.slips {
-            write!(f, "\nslip         {slip}\n             -> {}", slip.remedy())?;
+        writeln!(f, "base string  {}", shown.base_string)?;
+        write!(f, "header       {}", shown.header)?;
+        for issue in shown.issues {
+            write!(f, "\nissue        {}\n             -> {}", issue.what, issue.hint)?;
         }
         Ok(())
     }
@@ -304,12 +310,13 @@ impl fmt::Display for Explanation {
 
 impl fmt::Debug for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.shown();
         f.debug_struct("Explanation")
-            .field("method", &self.method)
-            .field("base_uri", &self.base_uri)
-            .field("base_string", &self.masked_base_string())
-            .field("header", &self.header)
-            .field("slips", &self.slips)
+            .field("method", &shown.method)
+            .field("base_uri", &shown.base_uri)
+            .field("base_string", &shown.base_string)
+            .field("header", &shown.header)
+            .field("issues", &shown.issues)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 //! it could be no credential whatever it was meant to be, and all else is hidden. What is known to be one is hidden by its
 //! value, too.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use http::Uri;
 
@@ -71,7 +71,7 @@ const ENCODINGS: usize = 8;
 /// What is known of a request: which names are its own, and what its credentials are.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Mask {
-    names: Vec<String>,
+    names: BTreeSet<String>,
     nonce: Option<String>,
     /// Their letters and digits alone, in lower case.
     credentials: Vec<String>,
@@ -169,7 +169,7 @@ impl Mask {
 
     /// Whether the protocol or the request has a parameter of this name, so that it is none but that.
     fn is_expected(&self, name: &str) -> bool {
-        KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)) || self.names.iter().any(|own| own == name)
+        KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)) || self.names.contains(name)
     }
 
     /// Whether the text neither is nor has a credential, nor stands near one.

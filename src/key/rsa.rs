@@ -38,7 +38,7 @@ const OPENED_SECRET: usize = 32;
 /// # #[cfg(feature = "simulator")] {
 /// use ibkr_oauth::key::RsaKey;
 ///
-/// # let text = ibkr_oauth::simulator::test_keys::SIGNING_KEY;
+/// # let text = ibkr_oauth::simulator::test_keys::SIGNATURE_KEY;
 /// let key = RsaKey::from_pem(text)?; // from a file, an environment variable, a secret store
 /// assert_eq!(key.modulus_bits(), 2048);
 /// assert!(key.public_key_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"), "what IBKR is given");

@@ -9,7 +9,7 @@ use crate::context::Timestamp;
 
 /// A request that passed every check of its address, parameters and signature.
 ///
-/// Its resource may have said no all the same: the [`status`](Self::status) tells.
+/// Its resource may have refused it all the same: see [`status`](Self::status).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedRequest {
     at: Timestamp,

@@ -2,7 +2,7 @@
 
 use http::{Request, Uri, header, uri::Authority};
 
-use super::refusal::{Objection, RefusalReason};
+use super::{reason::Reason, refusal::Objection};
 
 /// The base URL, taken apart.
 #[derive(Debug)]
@@ -49,23 +49,23 @@ impl Base {
         let uri = request.uri();
         let Some((scheme, host, port)) = place(uri) else {
             return Err(Objection::new(
-                RefusalReason::UriNotAbsolute,
+                Reason::UriNotAbsolute,
                 format!("`{}` has no scheme, host and usable port", uri.path()),
             ));
         };
         if uri.authority().is_some_and(has_userinfo) {
-            return Err(Objection::new(RefusalReason::UserinfoPresent, "the URI holds a user name"));
+            return Err(Objection::new(Reason::UserinfoPresent, "the URI holds a user name"));
         }
-        differs(RefusalReason::SchemeDiffers, "scheme", &scheme, &self.scheme)?;
-        differs(RefusalReason::HostDiffers, "host", &host, &self.host)?;
-        differs(RefusalReason::PortDiffers, "port", &port.to_string(), &self.port.to_string())?;
+        differs(Reason::SchemeDiffers, "scheme", &scheme, &self.scheme)?;
+        differs(Reason::HostDiffers, "host", &host, &self.host)?;
+        differs(Reason::PortDiffers, "port", &port.to_string(), &self.port.to_string())?;
         self.check_host_header(request)?;
         if let Some(fault) = abnormality(uri.path()) {
-            return Err(Objection::new(RefusalReason::PathNotNormal, format!("the path `{}` {fault}", uri.path())));
+            return Err(Objection::new(Reason::PathNotNormal, format!("the path `{}` {fault}", uri.path())));
         }
         let Some(path) = self.relative(uri) else {
             return Err(Objection::new(
-                RefusalReason::PathOutsideBase,
+                Reason::PathOutsideBase,
                 format!("the path `{}` is not under `{}`", uri.path(), self.path),
             ));
         };
@@ -84,7 +84,7 @@ impl Base {
             });
             if !matches {
                 return Err(Objection::new(
-                    RefusalReason::HostDiffers,
+                    Reason::HostDiffers,
                     format!("the Host header is {value:?}, the broker is {}:{}", self.host, self.port),
                 ));
             }
@@ -93,7 +93,7 @@ impl Base {
     }
 }
 
-fn differs(reason: RefusalReason, what: &str, given: &str, wanted: &str) -> Result<(), Objection> {
+fn differs(reason: Reason, what: &str, given: &str, wanted: &str) -> Result<(), Objection> {
     if given == wanted {
         return Ok(());
     }

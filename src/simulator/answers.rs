@@ -6,10 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{
-    endpoint::Endpoint,
-    refusal::{Objection, RefusalReason},
-};
+use super::{endpoint::Endpoint, reason::Reason, refusal::Objection};
 use crate::context::Timestamp;
 
 /// An answer before it becomes bytes, so that a fault can still change it.
@@ -51,7 +48,6 @@ impl Answer {
     }
 
     pub(super) fn refusing(objection: &Objection, endpoint: Endpoint, token: &str, trace: u64) -> Self {
-        use RefusalReason as Reason;
         match objection.reason {
             Reason::UserAgentMissing => Self::html(StatusCode::FORBIDDEN, "Access Denied"),
             Reason::ContentLengthMissing => Self::html(StatusCode::LENGTH_REQUIRED, "Length Required"),

@@ -29,7 +29,7 @@ use crate::{consumer::QueryPolicy, context::Timestamp, secret::Secret};
 pub struct BrokerBuilder {
     consumer_key: String,
     realm: Option<String>,
-    signing_key: String,
+    signature_key: String,
     encryption_key: String,
     prime: Vec<u8>,
     generator: Vec<u8>,
@@ -62,7 +62,7 @@ impl BrokerBuilder {
         Self {
             consumer_key: test_keys::CONSUMER_KEY.to_owned(),
             realm: None,
-            signing_key: test_keys::SIGNING_PUBLIC_KEY.to_owned(),
+            signature_key: test_keys::SIGNATURE_PUBLIC_KEY.to_owned(),
             encryption_key: test_keys::ENCRYPTION_PUBLIC_KEY.to_owned(),
             prime: test_keys::prime(),
             generator: vec![2],
@@ -97,9 +97,9 @@ impl BrokerBuilder {
         self
     }
 
-    /// The public half of the key that signs, as PEM `PUBLIC KEY` text: [`test_keys::SIGNING_PUBLIC_KEY`] unless set.
+    /// The public half of the key that signs, as PEM `PUBLIC KEY` text: [`test_keys::SIGNATURE_PUBLIC_KEY`] unless set.
     pub fn signature_public_key(mut self, pem: impl Into<String>) -> Self {
-        self.signing_key = pem.into();
+        self.signature_key = pem.into();
         self
     }
 
@@ -137,7 +137,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// Whether the consumer is active: `true` unless set. An inactive one is told `invalid consumer`.
+    /// Whether the consumer is active: `true` unless set. An inactive one is answered `invalid consumer`.
     pub const fn active(mut self, active: bool) -> Self {
         self.status = if active { ConsumerStatus::Active } else { ConsumerStatus::Inactive };
         self
@@ -194,7 +194,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// The brokerage session ends each midnight of a place whose time is so many seconds ahead of UTC (New York in
+    /// The brokerage session ends each midnight of a place whose time is this many seconds ahead of UTC (New York in
     /// winter: −18000), and has to be opened anew; the live session token stays. Unless set, it has no such end.
     pub const fn daily_reset(mut self, utc_offset: i32) -> Self {
         self.availability.daily_reset = Some(utc_offset);
@@ -208,7 +208,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// For so long after the brokerage session was opened its status says `"authenticated": true, "established": false`
+    /// For this time after the brokerage session was opened its status says `"authenticated": true, "established": false`
     /// and `/iserver` answers `no bridge`: no time unless set.
     pub const fn settling(mut self, settling: Duration) -> Self {
         self.availability.settling = settling;
@@ -217,8 +217,8 @@ impl BrokerBuilder {
 
     /// More requests than that within any second are answered with 429 and open the penalty box: until its end, by the
     /// time handed to [`handle`](Broker::handle), every request is answered with 429, and does not make it longer. The
-    /// first is among the [`refusals`](Broker::refusals) as [`RateExceeded`](super::RefusalReason::RateExceeded), the
-    /// others as [`PenaltyBox`](super::RefusalReason::PenaltyBox). Unless set, there is no limit.
+    /// first is among the [`refusals`](Broker::refusals) as `rate_exceeded`, the
+    /// others as `penalty_box`. Unless set, there is no limit.
     pub const fn rate_limit(mut self, requests_per_second: u32, penalty_box: Duration) -> Self {
         self.availability.rate_limit = Some(RateLimit { requests_per_second, penalty_box });
         self
@@ -243,8 +243,8 @@ impl BrokerBuilder {
     /// Diffie-Hellman parameters (even prime, fewer than 512 bits, generator not within `2..=p-2`), or when the base URL
     /// or the callback is not a URL as described.
     pub fn build(self) -> Result<Broker, BrokerError> {
-        let signing_key = RsaPublic::from_pem(&self.signing_key)
-            .map_err(|error| BrokerError(format!("the signing public key cannot be read: {error}")))?;
+        let signature_key = RsaPublic::from_pem(&self.signature_key)
+            .map_err(|error| BrokerError(format!("the signature public key cannot be read: {error}")))?;
         let encryption_key = RsaPublic::from_pem(&self.encryption_key)
             .map_err(|error| BrokerError(format!("the encryption public key cannot be read: {error}")))?;
         let group = Group::new(&self.prime, &self.generator)
@@ -269,7 +269,7 @@ impl BrokerBuilder {
         let profile = Profile {
             consumer_key: self.consumer_key,
             realm,
-            signing_key,
+            signature_key,
             encryption_key,
             group,
             base,

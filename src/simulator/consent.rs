@@ -7,7 +7,8 @@ use super::{
     arithmetic::{hex, random_bytes},
     broker::Broker,
     canonical::decoded_pairs,
-    refusal::{Objection, Refusal, RefusalReason},
+    reason::Reason,
+    refusal::{Objection, Refusal},
     registry::Consent,
 };
 use crate::context::Context;
@@ -72,12 +73,12 @@ impl Broker {
             None => CONSENT_PAGES.contains(&page.as_str()),
         };
         if !known {
-            return Err(Objection::new(RefusalReason::ConsentPageUnknown, format!("`{page}` is not the consent page")));
+            return Err(Objection::new(Reason::ConsentPageUnknown, format!("`{page}` is not the consent page")));
         }
         let mut token = None;
         let mut redirect = None;
         let pairs = decoded_pairs(url.query().unwrap_or_default().as_bytes()).ok_or_else(|| {
-            Objection::new(RefusalReason::BodyMalformed, "the query has a `%` without two hexadecimal digits")
+            Objection::new(Reason::BodyMalformed, "the query has a `%` without two hexadecimal digits")
         })?;
         for (name, value) in pairs {
             let slot = match name.as_slice() {
@@ -85,25 +86,25 @@ impl Broker {
                 b"redirect_uri" => &mut redirect,
                 _ => {
                     return Err(Objection::new(
-                        RefusalReason::ParameterUnknown,
+                        Reason::ParameterUnknown,
                         format!("unknown {}", String::from_utf8_lossy(&name)),
                     ));
                 }
             };
             if slot.replace(String::from_utf8_lossy(&value).into_owned()).is_some() {
                 return Err(Objection::new(
-                    RefusalReason::ParameterRepeated,
-                    format!("{} stands there more than once", String::from_utf8_lossy(&name)),
+                    Reason::ParameterRepeated,
+                    format!("{} appears more than once", String::from_utf8_lossy(&name)),
                 ));
             }
         }
-        let token = token.ok_or_else(|| Objection::new(RefusalReason::ParameterMissing, "missing oauth_token"))?;
+        let token = token.ok_or_else(|| Objection::new(Reason::ParameterMissing, "missing oauth_token"))?;
         let Some(request_token) = self.registry.request_tokens.get(&token) else {
-            return Err(Objection::new(RefusalReason::RequestTokenUnknown, "oauth_token is not a request token"));
+            return Err(Objection::new(Reason::RequestTokenUnknown, "oauth_token is not a request token"));
         };
         if !matches!(request_token.consent, Consent::Pending) {
             return Err(Objection::new(
-                RefusalReason::RequestTokenUsed,
+                Reason::RequestTokenUsed,
                 "the user has answered for this request token before",
             ));
         }
@@ -126,7 +127,7 @@ fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {
     match origin {
         Some(origin) if redirect.starts_with('/') => Ok(format!("{origin}{redirect}")),
         _ => Err(Objection::new(
-            RefusalReason::RedirectMalformed,
+            Reason::RedirectMalformed,
             format!("redirect_uri is `{redirect}`, neither a path nor an absolute URL"),
         )),
     }

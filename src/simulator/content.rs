@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use serde_json::Value;
 
-use super::refusal::{Objection, RefusalReason};
+use super::{reason::Reason, refusal::Objection};
 
 /// Whether the request's `Content-Type`, its parameters left aside, is `media_type`.
 pub(super) fn is_media_type(request: &Request<Bytes>, media_type: &str) -> bool {
@@ -30,5 +30,5 @@ pub(super) fn read_json(request: &Request<Bytes>) -> Result<Value, Objection> {
 }
 
 fn refused(detail: impl Into<String>) -> Objection {
-    Objection::new(RefusalReason::BodyMalformed, detail)
+    Objection::new(Reason::BodyMalformed, detail)
 }

@@ -16,7 +16,7 @@ const OPEN_BROKERAGE: &str = "/iserver/auth/ssodh/init";
 ///
 /// A fault applies to one request and is then spent: to the next request or, after [`at`](Self::at), to the next to a
 /// given path. [`times`](Self::times) and [`after`](Self::after) widen and delay that. Faults that concern one endpoint
-/// wait for a request to it without being told.
+/// wait for a request to it by themselves.
 ///
 /// ```
 /// use ibkr_oauth::simulator::{Broker, Fault};
@@ -42,7 +42,7 @@ pub(super) enum Effect {
     Instead401(&'static str),
     NoAccessSecret,
     Drop(Dropped),
-    /// A 429, and the same to each request for so long.
+    /// A 429, and the same to each request for this time.
     PenaltyBox(Duration),
     ExpireLiveSessionTokens,
     ClockAhead(Duration),
@@ -134,7 +134,7 @@ impl Fault {
     }
 
     /// 429, and the penalty box is open for `duration`: each request until its end is answered with 429 and is among the
-    /// [`refusals`](super::Broker::refusals) as [`PenaltyBox`](super::RefusalReason::PenaltyBox).
+    /// [`refusals`](super::Broker::refusals) as `penalty_box`.
     #[must_use]
     pub const fn penalty_box(duration: Duration) -> Self {
         Self::new(Effect::PenaltyBox(duration))
@@ -220,7 +220,7 @@ impl Fault {
         Self::new(Effect::ClockBehind(duration))
     }
 
-    /// The brokerage session opens, but `/iserver` goes on answering `no bridge` that long.
+    /// The brokerage session opens, but `/iserver` goes on answering `no bridge` for this time.
     #[must_use]
     pub fn no_bridge_for(duration: Duration) -> Self {
         Self::new(Effect::DelayBridge(duration)).at(OPEN_BROKERAGE)

@@ -20,7 +20,7 @@ impl Broker {
     /// Answers one request.
     ///
     /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Dropped`]
-    /// among its extensions stands for none.
+    /// among its extensions means that none arrived.
     pub fn handle(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Response<Bytes> {
         self.requests = self.requests.saturating_add(1);
         let path = self.profile.base.relative(request.uri()).unwrap_or_default();

@@ -2,10 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{
-    availability::RateLimit,
-    refusal::{Objection, RefusalReason},
-};
+use super::{availability::RateLimit, reason::Reason, refusal::Objection};
 use crate::context::Timestamp;
 
 /// Who sent too many requests, and until when that is not forgiven.
@@ -23,10 +20,7 @@ impl Pacing {
     /// Counts a request that arrives.
     pub(super) fn admit(&mut self, limit: Option<RateLimit>, now: Timestamp) -> Result<(), Objection> {
         if now < self.boxed_until {
-            return Err(Objection::new(
-                RefusalReason::PenaltyBox,
-                format!("no request may come before {}", self.boxed_until),
-            ));
+            return Err(Objection::new(Reason::PenaltyBox, format!("no request may come before {}", self.boxed_until)));
         }
         let Some(limit) = limit else { return Ok(()) };
         let second = Duration::from_secs(1);
@@ -38,7 +32,7 @@ impl Pacing {
         }
         self.confine(now, limit.penalty_box);
         Err(Objection::new(
-            RefusalReason::RateExceeded,
+            Reason::RateExceeded,
             format!("there were more than {} requests within a second", limit.requests_per_second),
         ))
     }

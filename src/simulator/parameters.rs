@@ -6,11 +6,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{
-    content::is_media_type,
-    percent,
-    refusal::{Objection, RefusalReason},
-};
+use super::{content::is_media_type, percent, reason::Reason, refusal::Objection};
 
 /// The OAuth parameters of one request, decoded, in the order sent.
 #[derive(Debug)]
@@ -39,13 +35,13 @@ impl Parameters {
             }
             (Some(_), Some(_)) => {
                 return Err(Objection::new(
-                    RefusalReason::AuthorizationRepeated,
-                    "the Authorization header stands there more than once",
+                    Reason::AuthorizationRepeated,
+                    "the Authorization header appears more than once",
                 ));
             }
             (None, _) if json_allowed && is_media_type(request, "application/json") => Self::from_json(request.body())?,
             (None, _) => {
-                return Err(Objection::new(RefusalReason::AuthorizationMissing, "there is no Authorization header"));
+                return Err(Objection::new(Reason::AuthorizationMissing, "there is no Authorization header"));
             }
         };
         parameters.refuse_repeated()?;
@@ -58,7 +54,7 @@ impl Parameters {
         };
         if scheme != "OAuth" {
             return Err(Objection::new(
-                RefusalReason::AuthorizationSchemeUnknown,
+                Reason::AuthorizationSchemeUnknown,
                 format!("the Authorization header's scheme is `{scheme}`, not `OAuth`"),
             ));
         }
@@ -104,7 +100,7 @@ impl Parameters {
         let pairs = deserializer.deserialize_map(Pairs).and_then(|pairs| deserializer.end().map(|()| pairs)).map_err(
             |error| {
                 Objection::new(
-                    RefusalReason::ParametersMalformed,
+                    Reason::ParametersMalformed,
                     format!("the body is not one JSON object of strings: {error}"),
                 )
             },
@@ -132,8 +128,8 @@ impl Parameters {
     /// The value of a parameter that has to be there and must not be empty.
     pub(super) fn require(&self, name: &str) -> Result<&str, Objection> {
         match self.get(name) {
-            None => Err(Objection::new(RefusalReason::ParameterMissing, format!("missing {name}"))),
-            Some("") => Err(Objection::new(RefusalReason::ParameterMissing, format!("empty {name}"))),
+            None => Err(Objection::new(Reason::ParameterMissing, format!("missing {name}"))),
+            Some("") => Err(Objection::new(Reason::ParameterMissing, format!("empty {name}"))),
             Some(value) => Ok(value),
         }
     }
@@ -153,14 +149,14 @@ impl Parameters {
 }
 
 fn malformed(detail: impl Into<String>) -> Objection {
-    Objection::new(RefusalReason::AuthorizationMalformed, detail)
+    Objection::new(Reason::AuthorizationMalformed, detail)
 }
 
 fn repeated(name: &str) -> Objection {
-    Objection::new(RefusalReason::ParameterRepeated, format!("{name} stands there more than once"))
+    Objection::new(Reason::ParameterRepeated, format!("{name} appears more than once"))
 }
 
-/// Reads a JSON object of strings without losing a name that stands there twice.
+/// Reads a JSON object of strings without losing a name that appears twice.
 struct Pairs;
 
 impl<'de> Visitor<'de> for Pairs {

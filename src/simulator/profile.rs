@@ -12,7 +12,7 @@ use crate::consumer::QueryPolicy;
 pub(super) struct Profile {
     pub(super) consumer_key: String,
     pub(super) realm: String,
-    pub(super) signing_key: RsaPublic,
+    pub(super) signature_key: RsaPublic,
     pub(super) encryption_key: RsaPublic,
     pub(super) group: Group,
     pub(super) base: Base,

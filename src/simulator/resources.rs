@@ -13,7 +13,8 @@ use super::{
     brokerage_session::BrokerageSession,
     canonical::decoded_pairs,
     content::{form_of, read_json},
-    refusal::{Objection, RefusalReason},
+    reason::Reason,
+    refusal::Objection,
 };
 use crate::context::{Context, Timestamp};
 
@@ -32,7 +33,7 @@ impl Broker {
         let about_session = matches!(path, "/iserver/auth/ssodh/init" | "/iserver/auth/status");
         if path.starts_with("/iserver/") && !about_session && !self.is_bridged(now) {
             return Err(Objection::new(
-                RefusalReason::BrokerageSessionClosed,
+                Reason::BrokerageSessionClosed,
                 "the brokerage session is not open: POST /iserver/auth/ssodh/init comes first",
             ));
         }
@@ -42,11 +43,11 @@ impl Broker {
             _ if account_of_orders(path).is_some() || account_of_order_impact(path).is_some() => &[Method::POST],
             "/portfolio/accounts" | "/iserver/accounts" => &[Method::GET],
             _ if echoes_query(path) => &[Method::GET],
-            _ => return Err(Objection::new(RefusalReason::ResourceUnknown, format!("there is no resource `{path}`"))),
+            _ => return Err(Objection::new(Reason::ResourceUnknown, format!("there is no resource `{path}`"))),
         };
         if !allowed.contains(request.method()) {
             return Err(Objection::new(
-                RefusalReason::MethodNotAllowed,
+                Reason::MethodNotAllowed,
                 format!("`{path}` does not take {}", request.method()),
             ));
         }
@@ -127,7 +128,7 @@ impl Broker {
     ) -> Result<Answer, Objection> {
         let body = read_json(request)?;
         if body.get("publish") != Some(&Value::Bool(true)) {
-            return Err(Objection::new(RefusalReason::PublishNotTrue, "`publish` is not `true` in the JSON body"));
+            return Err(Objection::new(Reason::PublishNotTrue, "`publish` is not `true` in the JSON body"));
         }
         let Some(competes) = body.get("compete").and_then(Value::as_bool) else {
             return Err(malformed("`compete` is not a boolean in the JSON body"));
@@ -193,7 +194,7 @@ impl Broker {
         if self.profile.accounts.iter().any(|known| known == account) {
             return Ok(());
         }
-        Err(Objection::new(RefusalReason::AccountUnknown, format!("there is no account `{account}`")))
+        Err(Objection::new(Reason::AccountUnknown, format!("there is no account `{account}`")))
     }
 }
 
@@ -231,5 +232,5 @@ fn echo(name: &str, pairs: &[u8]) -> Result<Answer, Objection> {
 }
 
 fn malformed(detail: impl Into<String>) -> Objection {
-    Objection::new(RefusalReason::BodyMalformed, detail)
+    Objection::new(Reason::BodyMalformed, detail)
 }

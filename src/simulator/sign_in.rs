@@ -10,7 +10,8 @@ use super::{
     arithmetic::{hex, live_session_token, proof, random_bytes, signed_bytes},
     broker::Broker,
     parameters::Parameters,
-    refusal::{Objection, RefusalReason},
+    reason::Reason,
+    refusal::Objection,
     registry::{AccessGrant, Consent, RequestToken},
     verify::read_challenge,
 };
@@ -40,18 +41,18 @@ impl Broker {
     pub(super) fn access_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
         let given = parameters.require("oauth_verifier")?;
         let Some(request_token) = self.registry.request_tokens.get_mut(parameters.require("oauth_token")?) else {
-            return Err(Objection::new(RefusalReason::RequestTokenUnknown, "oauth_token is not a request token"));
+            return Err(Objection::new(Reason::RequestTokenUnknown, "oauth_token is not a request token"));
         };
         match &request_token.consent {
             Consent::Pending | Consent::Declined => {
-                return Err(Objection::new(RefusalReason::ConsentMissing, "the user has not consented"));
+                return Err(Objection::new(Reason::ConsentMissing, "the user has not consented"));
             }
             Consent::Used => {
-                return Err(Objection::new(RefusalReason::RequestTokenUsed, "the request token was used before"));
+                return Err(Objection::new(Reason::RequestTokenUsed, "the request token was used before"));
             }
             Consent::Given { verifier } if verifier != given => {
                 return Err(Objection::new(
-                    RefusalReason::VerifierDiffers,
+                    Reason::VerifierDiffers,
                     "oauth_verifier is not the one that the callback got",
                 ));
             }
@@ -93,10 +94,10 @@ impl Broker {
             response = group.response(&exponent);
         }
         if !group.contains(&response) {
-            return Err(Objection::new(RefusalReason::EntropyFailed, "the exponents drawn give no usable response"));
+            return Err(Objection::new(Reason::EntropyFailed, "the exponents drawn give no usable response"));
         }
         let Some(grant) = &mut self.registry.grant else {
-            return Err(Objection::new(RefusalReason::TokenUnknown, "oauth_token is not the access token"));
+            return Err(Objection::new(Reason::TokenUnknown, "oauth_token is not the access token"));
         };
         let k = signed_bytes(group.shared_secret(&challenge, &exponent));
         let token = live_session_token(&k, grant.secret.expose());

@@ -12,15 +12,15 @@ use crate::{
 pub const CONSUMER_KEY: &str = "SIMULATOR";
 
 /// The key that the consumer signs with: PKCS#8 PEM, 2048 bits.
-pub const SIGNING_KEY: &str = include_str!("test_keys/signing_private.pem");
+pub const SIGNATURE_KEY: &str = include_str!("test_keys/signing_private.pem");
 
-/// The public half of [`SIGNING_KEY`], which the broker verifies with: `PUBLIC KEY` PEM.
-pub const SIGNING_PUBLIC_KEY: &str = include_str!("test_keys/signing_public.pem");
+/// The public half of [`SIGNATURE_KEY`], which the broker verifies with: `PUBLIC KEY` PEM.
+pub const SIGNATURE_PUBLIC_KEY: &str = include_str!("test_keys/signing_public.pem");
 
 /// The key that the consumer opens access token secrets with: PKCS#8 PEM, 2048 bits.
-pub const DECRYPTION_KEY: &str = include_str!("test_keys/encryption_private.pem");
+pub const ENCRYPTION_KEY: &str = include_str!("test_keys/encryption_private.pem");
 
-/// The public half of [`DECRYPTION_KEY`], which the broker encrypts to: `PUBLIC KEY` PEM.
+/// The public half of [`ENCRYPTION_KEY`], which the broker encrypts to: `PUBLIC KEY` PEM.
 pub const ENCRYPTION_PUBLIC_KEY: &str = include_str!("test_keys/encryption_public.pem");
 
 /// RFC 3526 group 14 with generator 2: `DH PARAMETERS` PEM.
@@ -45,8 +45,8 @@ pub(super) fn prime() -> Vec<u8> {
 /// None: the keys are fixed. It is a [`Result`] so that nothing here can panic.
 pub fn consumer() -> Result<Consumer, Error> {
     Consumer::builder(CONSUMER_KEY)
-        .signature_key(RsaKey::from_pem(SIGNING_KEY)?)
-        .encryption_key(RsaKey::from_pem(DECRYPTION_KEY)?)
+        .signature_key(RsaKey::from_pem(SIGNATURE_KEY)?)
+        .encryption_key(RsaKey::from_pem(ENCRYPTION_KEY)?)
         .dh_params(DhGroup::from_pem(DH_PARAMETERS)?)
         .build()
 }

@@ -14,15 +14,19 @@ use super::{
     endpoint::{COMMON, Endpoint},
     parameters::{Parameters, Placement},
     profile::{ConsumerStatus, Profile},
-    refusal::{Objection, RefusalReason},
+    reason::Reason,
+    refusal::Objection,
     registry::{AccessGrant, Registry},
 };
-use crate::{consumer::QueryPolicy, context::Timestamp};
+use crate::{consumer::QueryPolicy, context::Timestamp, diagnose::mistakes};
+
+/// How many bytes an HMAC-SHA256 has.
+const HMAC_LENGTH: usize = 32;
 
 /// How far a timestamp may be from the broker's clock, in seconds, to either side.
 const TIMESTAMP_WINDOW: u64 = 300;
 
-/// A request that passed every check that needs no state of its own step.
+/// A request that passed every check that needs no state of its step.
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) endpoint: Endpoint,
@@ -50,7 +54,7 @@ pub(super) fn verify(
     let endpoint = Endpoint::of(&address.path);
     if endpoint != Endpoint::Protected && request.method() != Method::POST {
         return Err(Objection::new(
-            RefusalReason::MethodNotAllowed,
+            Reason::MethodNotAllowed,
             format!("{} takes POST, not {}", address.path, request.method()),
         ));
     }
@@ -75,7 +79,15 @@ pub(super) fn verify(
         form,
         protocol: &protocol,
     };
-    check_signature(profile, registry, endpoint, &parameters, &signed, now)?;
+    let to_diagnose = mistakes::Signed {
+        method: request.method(),
+        uri: request.uri(),
+        form,
+        oauth: &protocol,
+        realm: parameters.realm(),
+        policy: if endpoint == Endpoint::Protected { profile.query_policy } else { QueryPolicy::Rfc5849 },
+    };
+    check_signature(profile, registry, endpoint, &parameters, (&signed, &to_diagnose), now)?;
     Ok(Verified { endpoint, path: address.path.clone(), parameters, timestamp })
 }
 
@@ -83,7 +95,7 @@ fn check_user_agent(headers: &HeaderMap) -> Result<(), Objection> {
     if headers.get(header::USER_AGENT).is_some_and(|value| !value.is_empty()) {
         return Ok(());
     }
-    Err(Objection::new(RefusalReason::UserAgentMissing, "there is no User-Agent header, or it is empty"))
+    Err(Objection::new(Reason::UserAgentMissing, "there is no User-Agent header, or it is empty"))
 }
 
 fn check_content_length(request: &Request<Bytes>) -> Result<(), Objection> {
@@ -91,14 +103,14 @@ fn check_content_length(request: &Request<Bytes>) -> Result<(), Objection> {
     let mut given = request.headers().get_all(header::CONTENT_LENGTH).iter().peekable();
     if given.peek().is_none() && length == 0 && request.method() == Method::POST {
         return Err(Objection::new(
-            RefusalReason::ContentLengthMissing,
+            Reason::ContentLengthMissing,
             "a POST with an empty body needs `Content-Length: 0`",
         ));
     }
     for value in given {
         if value.to_str().ok() != Some(length.to_string().as_str()) {
             return Err(Objection::new(
-                RefusalReason::ContentLengthDiffers,
+                Reason::ContentLengthDiffers,
                 format!("Content-Length is {value:?}, the body has {length} bytes"),
             ));
         }
@@ -109,7 +121,7 @@ fn check_content_length(request: &Request<Bytes>) -> Result<(), Objection> {
 fn check_body(request: &Request<Bytes>, endpoint: Endpoint, placement: Placement) -> Result<(), Objection> {
     if endpoint != Endpoint::Protected && placement == Placement::Header && !request.body().is_empty() {
         return Err(Objection::new(
-            RefusalReason::BodyUnexpected,
+            Reason::BodyUnexpected,
             "the request takes no body beside the Authorization header",
         ));
     }
@@ -124,8 +136,8 @@ fn check_placement(pairs: &[u8]) -> Result<(), Objection> {
     match misplaced {
         None => Ok(()),
         Some((name, _)) => Err(Objection::new(
-            RefusalReason::ParameterMisplaced,
-            format!("{} stands in the query or form", String::from_utf8_lossy(&name)),
+            Reason::ParameterMisplaced,
+            format!("{} is in the query or form", String::from_utf8_lossy(&name)),
         )),
     }
 }
@@ -136,19 +148,16 @@ fn check_names(parameters: &Parameters, endpoint: Endpoint) -> Result<(), Object
     }
     for name in parameters.names() {
         if !COMMON.contains(&name) && !endpoint.required().contains(&name) && !endpoint.tolerated().contains(&name) {
-            return Err(Objection::new(RefusalReason::ParameterUnknown, format!("unknown {name}")));
+            return Err(Objection::new(Reason::ParameterUnknown, format!("unknown {name}")));
         }
     }
     if let Some(version) = parameters.get("oauth_version").filter(|version| *version != "1.0") {
-        return Err(Objection::new(
-            RefusalReason::VersionUnsupported,
-            format!("oauth_version is `{version}`, not `1.0`"),
-        ));
+        return Err(Objection::new(Reason::VersionUnsupported, format!("oauth_version is `{version}`, not `1.0`")));
     }
     let (given, wanted) = (parameters.require("oauth_signature_method")?, endpoint.signature_method());
     if given != wanted {
         return Err(Objection::new(
-            RefusalReason::SignatureMethodDiffers,
+            Reason::SignatureMethodDiffers,
             format!("oauth_signature_method is `{given}`, this request takes `{wanted}`"),
         ));
     }
@@ -159,25 +168,25 @@ fn check_consumer(profile: &Profile, parameters: &Parameters, endpoint: Endpoint
     let given = parameters.require("oauth_consumer_key")?;
     if given != profile.consumer_key {
         return Err(Objection::new(
-            RefusalReason::ConsumerUnknown,
+            Reason::ConsumerUnknown,
             format!("oauth_consumer_key is `{given}`, the consumer is `{}`", profile.consumer_key),
         ));
     }
     if profile.status == ConsumerStatus::Inactive {
-        return Err(Objection::new(RefusalReason::ConsumerInactive, "the consumer is not active"));
+        return Err(Objection::new(Reason::ConsumerInactive, "the consumer is not active"));
     }
     if profile.first_party_only && matches!(endpoint, Endpoint::RequestToken | Endpoint::AccessToken) {
         return Err(Objection::new(
-            RefusalReason::FirstPartyOnly,
+            Reason::FirstPartyOnly,
             "a first-party consumer gets its access token from the portal",
         ));
     }
     match (parameters.placement(), parameters.realm()) {
         (Placement::JsonBody, _) => Ok(()),
-        (Placement::Header, None) => Err(Objection::new(RefusalReason::ParameterMissing, "missing realm")),
+        (Placement::Header, None) => Err(Objection::new(Reason::ParameterMissing, "missing realm")),
         (Placement::Header, Some(realm)) if realm == profile.realm => Ok(()),
         (Placement::Header, Some(realm)) => Err(Objection::new(
-            RefusalReason::RealmDiffers,
+            Reason::RealmDiffers,
             format!("realm is `{realm}`, the consumer's is `{}`", profile.realm),
         )),
     }
@@ -188,21 +197,21 @@ fn check_timestamp(registry: &Registry, parameters: &Parameters, now: Timestamp)
     let decimal = text.len() <= 10 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some(timestamp) = text.parse::<u64>().ok().filter(|_| decimal) else {
         return Err(Objection::new(
-            RefusalReason::TimestampMalformed,
+            Reason::TimestampMalformed,
             format!("oauth_timestamp is `{text}`, not positive decimal seconds of at most ten digits"),
         ));
     };
     let clock = now.as_secs();
     if timestamp.abs_diff(clock) > TIMESTAMP_WINDOW {
         return Err(Objection::new(
-            RefusalReason::TimestampOutsideWindow,
+            Reason::TimestampOutsideWindow,
             format!("oauth_timestamp is {timestamp}, the broker's clock says {clock}: more than 300 seconds apart"),
         ));
     }
     let newest = registry.newest_timestamp(parameters.get("oauth_token").unwrap_or_default());
     match newest {
         Some(newest) if timestamp < newest => Err(Objection::new(
-            RefusalReason::TimestampOutOfOrder,
+            Reason::TimestampOutOfOrder,
             format!("oauth_timestamp is {timestamp}, after {newest} was accepted with the same token"),
         )),
         _ => Ok(timestamp),
@@ -213,7 +222,7 @@ fn check_nonce(registry: &Registry, parameters: &Parameters) -> Result<(), Objec
     let nonce = parameters.require("oauth_nonce")?;
     if registry.has_seen(parameters.get("oauth_token").unwrap_or_default(), nonce) {
         return Err(Objection::new(
-            RefusalReason::NonceRepeated,
+            Reason::NonceRepeated,
             format!("oauth_nonce `{nonce}` was accepted before with the same token"),
         ));
     }
@@ -223,7 +232,7 @@ fn check_nonce(registry: &Registry, parameters: &Parameters) -> Result<(), Objec
 fn check_callback(parameters: &Parameters) -> Result<(), Objection> {
     match parameters.get("oauth_callback") {
         Some(callback) if callback != "oob" && !is_absolute_url(callback) => Err(Objection::new(
-            RefusalReason::CallbackMalformed,
+            Reason::CallbackMalformed,
             format!("oauth_callback is `{callback}`, neither `oob` nor an absolute URL"),
         )),
         _ => Ok(()),
@@ -235,15 +244,12 @@ pub(super) fn read_challenge(profile: &Profile, text: &str) -> Result<BigUint, O
     let hexadecimal = !text.starts_with('0') && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let Some(challenge) = BigUint::parse_bytes(text.as_bytes(), 16).filter(|_| hexadecimal) else {
         return Err(Objection::new(
-            RefusalReason::ChallengeMalformed,
+            Reason::ChallengeMalformed,
             "diffie_hellman_challenge is not lower-case hexadecimal without leading zeros",
         ));
     };
     if !profile.group.contains(&challenge) {
-        return Err(Objection::new(
-            RefusalReason::ChallengeOutOfRange,
-            "diffie_hellman_challenge is not within 2..=p-2",
-        ));
+        return Err(Objection::new(Reason::ChallengeOutOfRange, "diffie_hellman_challenge is not within 2..=p-2"));
     }
     Ok(challenge)
 }
@@ -253,13 +259,13 @@ fn check_signature(
     registry: &Registry,
     endpoint: Endpoint,
     parameters: &Parameters,
-    signed: &Signed<'_>,
+    signed: (&Signed<'_>, &mistakes::Signed<'_>),
     now: Timestamp,
 ) -> Result<(), Objection> {
     let grant = registry.grant.as_ref().filter(|grant| parameters.get("oauth_token") == Some(&grant.token));
     match (endpoint, grant) {
         (Endpoint::RequestToken | Endpoint::AccessToken, _) => check_rsa(profile, parameters, signed, None),
-        (_, None) => Err(Objection::new(RefusalReason::TokenUnknown, "oauth_token is not the access token")),
+        (_, None) => Err(Objection::new(Reason::TokenUnknown, "oauth_token is not the access token")),
         (Endpoint::LiveSessionToken, Some(grant)) => check_rsa(profile, parameters, signed, Some(grant)),
         (Endpoint::Protected, Some(grant)) => check_hmac(profile, grant, parameters, signed, now),
     }
@@ -268,12 +274,14 @@ fn check_signature(
 fn read_signature(parameters: &Parameters, length: usize) -> Result<Vec<u8>, Objection> {
     let text = parameters.require("oauth_signature")?;
     let signature = STANDARD.decode(text).map_err(|error| {
-        Objection::new(RefusalReason::SignatureMalformed, format!("oauth_signature is not Base64: {error}"))
+        Objection::new(Reason::SignatureMalformed, format!("oauth_signature is not Base64: {error}"))
     })?;
     if signature.len() != length {
+        let exchanged = mistakes::exchanged_methods(signature.len(), length != HMAC_LENGTH);
+        let hint = exchanged.map(|issue| diagnosis::cause(&issue.what)).unwrap_or_default();
         return Err(Objection::new(
-            RefusalReason::SignatureMalformed,
-            format!("oauth_signature has {} bytes, not {length}", signature.len()),
+            Reason::SignatureMalformed,
+            format!("oauth_signature has {} bytes, not {length}{hint}", signature.len()),
         ));
     }
     Ok(signature)
@@ -282,25 +290,25 @@ fn read_signature(parameters: &Parameters, length: usize) -> Result<Vec<u8>, Obj
 fn check_rsa(
     profile: &Profile,
     parameters: &Parameters,
-    signed: &Signed<'_>,
+    (signed, to_diagnose): (&Signed<'_>, &mistakes::Signed<'_>),
     grant: Option<&AccessGrant>,
 ) -> Result<(), Objection> {
-    let signature = read_signature(parameters, profile.signing_key.size())?;
+    let signature = read_signature(parameters, profile.signature_key.size())?;
     let base_string = base_string(signed, QueryPolicy::Rfc5849)?;
     let prepend = grant.map(|grant| hex(grant.secret.expose())).unwrap_or_default();
-    let verifies = |text: &str| profile.signing_key.verifies(text.as_bytes(), &signature);
+    let verifies = |text: &str| profile.signature_key.verifies(text.as_bytes(), &signature);
     let expected = format!("{prepend}{base_string}");
     if verifies(&expected) {
         return Ok(());
     }
     let hint = if profile.encryption_key.verifies(expected.as_bytes(), &signature) {
-        diagnosis::said("the encryption key in place of the signing key")
+        diagnosis::cause("the encryption key signed, in place of the signature key")
     } else {
-        diagnosis::of_rsa(signed, &prepend, verifies)
+        diagnosis::of_rsa(to_diagnose, &base_string, &prepend, verifies)
     };
     Err(Objection::new(
-        RefusalReason::SignatureDiffers,
-        format!("oauth_signature is not that of the expected base string under the registered signing key{hint}"),
+        Reason::SignatureDiffers,
+        format!("oauth_signature is not that of the expected base string under the registered signature key{hint}"),
     )
     .with_base_string(base_string, grant.is_some()))
 }
@@ -309,10 +317,10 @@ fn check_hmac(
     profile: &Profile,
     grant: &AccessGrant,
     parameters: &Parameters,
-    signed: &Signed<'_>,
+    (signed, to_diagnose): (&Signed<'_>, &mistakes::Signed<'_>),
     now: Timestamp,
 ) -> Result<(), Objection> {
-    let signature = read_signature(parameters, 32)?;
+    let signature = read_signature(parameters, HMAC_LENGTH)?;
     let base_string = base_string(signed, profile.query_policy)?;
     let signs = |key: &[u8], text: &str| hmac_sha256(key, text) == signature;
     let key = grant.live_session_tokens().iter().find(|token| signs(token.token.expose(), &base_string));
@@ -320,21 +328,18 @@ fn check_hmac(
         Some(token) if token.is_valid_at(now) => return Ok(()),
         Some(token) => {
             return Err(Objection::new(
-                RefusalReason::LiveSessionTokenExpired,
+                Reason::LiveSessionTokenExpired,
                 format!("the live session token that signed ended at {}", token.ends_at),
             ));
         }
         None => {}
     }
     if grant.live_session_tokens().is_empty() {
-        return Err(Objection::new(
-            RefusalReason::LiveSessionTokenMissing,
-            "no live session token has been negotiated",
-        ));
+        return Err(Objection::new(Reason::LiveSessionTokenMissing, "no live session token has been negotiated"));
     }
-    let hint = diagnosis::of_hmac(signed, profile.query_policy, grant, signs);
+    let hint = diagnosis::of_hmac(to_diagnose, &base_string, grant, signs);
     Err(Objection::new(
-        RefusalReason::SignatureDiffers,
+        Reason::SignatureDiffers,
         format!(
             "oauth_signature is not that of the expected base string (query policy {}) under the live session token{hint}",
             profile.query_policy.name()
@@ -345,6 +350,6 @@ fn check_hmac(
 
 fn base_string(signed: &Signed<'_>, policy: QueryPolicy) -> Result<String, Objection> {
     signed.base_string(policy).ok_or_else(|| {
-        Objection::new(RefusalReason::BodyMalformed, "the query or form has a `%` without two hexadecimal digits")
+        Objection::new(Reason::BodyMalformed, "the query or form has a `%` without two hexadecimal digits")
     })
 }

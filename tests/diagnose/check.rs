@@ -200,12 +200,12 @@ fn keys() {
 fn the_simulator_s_keys_are_for_the_simulator() {
     use Subject::{EncryptionKey, SignatureKey};
     let everybodys = [
-        ("signature_key", SignatureKey, test_keys::SIGNING_KEY),
-        ("encryption_key", EncryptionKey, test_keys::DECRYPTION_KEY),
+        ("signature_key", SignatureKey, test_keys::SIGNATURE_KEY),
+        ("encryption_key", EncryptionKey, test_keys::ENCRYPTION_KEY),
     ];
     for (field, subject, pem) in everybodys {
         // Each key in the place of each, and in another form.
-        for pem in [pem, test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY, &pem.replace('\n', "\\n")] {
+        for pem in [pem, test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY, &pem.replace('\n', "\\n")] {
             for base_url in [None, Some("https://api.ibkr.com/v1/api"), Some("https://sim.example/v1/api")] {
                 let mut bundle = bundle();
                 bundle[field] = pem.into();

@@ -9,7 +9,7 @@ use ibkr_oauth::{
     driver::{Driver, SessionHandle},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, UriError},
-    simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal, RefusalReason, WrongResponse},
+    simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal, WrongResponse},
 };
 
 const fn shared<T: Send + Sync + Unpin + 'static>() {}
@@ -109,7 +109,6 @@ fn values_may_be_cloned_and_shared() {
     cloned::<Fault>();
     cloned::<Dropped>();
     cloned::<WrongResponse>();
-    cloned::<RefusalReason>();
 }
 
 #[test]

@@ -81,7 +81,7 @@ struct Pair {
 fn pair(signing_key: &RsaKey, (group, prime): (DhGroup, Vec<u8>)) -> Pair {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
         .signature_key(signing_key.clone())
-        .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
+        .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
         .dh_params(group.clone())
         .build()
         .unwrap();
@@ -120,7 +120,7 @@ impl Pair {
 }
 
 fn shake_hands(count: usize) -> Tally {
-    let signing_key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
+    let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     let mut pairs: Vec<Pair> = groups().into_iter().map(|group| pair(&signing_key, group)).collect();
     let mut tally = Tally::default();
     let groups = pairs.len();
@@ -175,7 +175,7 @@ fn a_token_from_consent_agrees_too() {
 /// The wrong key yields bytes without meaning, or an error: either way the key has to be named.
 #[test]
 fn a_secret_opened_with_the_wrong_key_is_blamed_on_the_key() {
-    let signing_key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
+    let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     let swapped = fixture::consumer_builder().encryption_key(signing_key).build().unwrap();
     let mut broker = Broker::default();
     let mut rng = SeededEntropy(1);

@@ -43,8 +43,8 @@ impl std::error::Error for Locked {}
 impl Hsm {
     fn new(locked: bool) -> Self {
         Self {
-            signing: RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap(),
-            decryption: RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap(),
+            signing: RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap(),
+            decryption: RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap(),
             calls: AtomicUsize::new(0),
             locked,
         }
@@ -168,7 +168,7 @@ fn a_missing_key_is_named_with_the_way_to_do_without() {
 
 /// Signs elsewhere: this key store sees the input and nothing else.
 fn signed_elsewhere<T>(unsigned: Unsigned<T>) -> Exchange<T> {
-    let key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
+    let key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     let signature = key.sign(unsigned.input(), &mut SeededEntropy(99)).unwrap();
     unsigned.attach(&signature).unwrap()
 }
@@ -182,7 +182,7 @@ fn the_two_phases_need_no_key_of_ours_at_all() {
     let verifier = consent.verifier(&callback).unwrap();
     let unsigned = verifier.prepare_access_token(&consumer, &mut Context::new(NOW, &mut rng)).unwrap();
     let token = complete(&mut broker, &mut rng, signed_elsewhere(unsigned)).unwrap();
-    let elsewhere = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
+    let elsewhere = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
     let secret = elsewhere.decrypt(token.encrypted_secret(), &mut SeededEntropy(98)).unwrap();
     let token = UnlockedToken::from_plaintext(token.token(), secret);
     let unsigned = token.prepare_live_session_token(&consumer, &mut Context::new(NOW, &mut rng)).unwrap();
@@ -224,7 +224,7 @@ fn prepared(consumer: &Consumer) -> Unsigned<Consent> {
 }
 
 fn good_signature() -> Vec<u8> {
-    let key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
+    let key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     key.sign(prepared(&keyless()).input(), &mut SeededEntropy(9)).unwrap()
 }
 
@@ -283,7 +283,7 @@ fn a_key_store_that_answers_in_another_form_is_caught_before_anything_is_sent() 
 
 /// Without a private key, but with the public one.
 fn knowing() -> Consumer {
-    let public = RsaPublicKey::from_pem(test_keys::SIGNING_PUBLIC_KEY).unwrap();
+    let public = RsaPublicKey::from_pem(test_keys::SIGNATURE_PUBLIC_KEY).unwrap();
     Consumer::builder(test_keys::CONSUMER_KEY).signature_public_key(public).build().unwrap()
 }
 
@@ -301,7 +301,7 @@ fn with_the_public_key_any_flipped_bit_is_noticed() {
     for signature in [vec![0; 256], vec![0xff; 256], [vec![0], good.clone()].concat()] {
         assert_eq!(prepared(&knowing()).attach(&signature).unwrap_err().kind(), ErrorKind::Key);
     }
-    let other = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
+    let other = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
     let signature = other.sign(prepared(&knowing()).input(), &mut SeededEntropy(9)).unwrap();
     assert_eq!(prepared(&knowing()).attach(&signature).unwrap_err().kind(), ErrorKind::Key, "the keys are swapped");
 }

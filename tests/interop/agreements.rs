@@ -177,7 +177,7 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
         let mut broker =
             Broker::builder().encryption_public_key(text(&made["public"])).request_token("t", "v").build().unwrap();
         let client = Consumer::builder(test_keys::CONSUMER_KEY)
-            .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
+            .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
             .encryption_key(key)
             .build()
             .unwrap();
@@ -248,8 +248,8 @@ fn ibind_signs_in_to_the_simulator() {
             "consumer_key": test_keys::CONSUMER_KEY,
             "dh_prime": hex(&prime),
             "dh_generator": generator.to_string(),
-            "encryption_key": test_keys::DECRYPTION_KEY,
-            "signature_key": test_keys::SIGNING_KEY,
+            "encryption_key": test_keys::ENCRYPTION_KEY,
+            "signature_key": test_keys::SIGNATURE_KEY,
             "realm": "limited_poa",
         });
         for _ in 0..EACH {

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, Request};
 use ibkr_oauth::{
     Context, CredentialBundle, Error, QueryPolicy,
-    diagnose::{self, CredentialParts, Explanation, compare},
+    diagnose::{self, CredentialParts, Explanation},
     simulator::test_keys,
 };
 use serde::Serialize;
@@ -18,7 +18,7 @@ const MARKER: &str = "MARKER";
 fn assert_hidden(what: &(impl Display + Debug + Serialize)) {
     let shown = format!("{what} {what:#} {what:?} {what:#?} {}", serde_json::to_string(what).unwrap());
     assert!(!shown.contains(MARKER), "{shown}");
-    for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
+    for pem in [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY] {
         let mut lines = pem.lines().filter(|line| !line.starts_with("-----")).skip(1);
         assert!(lines.all(|line| !shown.contains(line)), "{shown}");
     }
@@ -30,7 +30,7 @@ fn examinations() {
     let mut rng = SeededEntropy(1);
     let mut cx = Context::new(NOW, &mut rng);
     for secret in [marked(344), marked(343), marked(129), format!("{}!", marked(343)), STANDARD.encode(marked(256))] {
-        for key in [test_keys::DECRYPTION_KEY, MARKER, "-----BEGIN MARKER-----\nMARKER\n-----END MARKER-----"] {
+        for key in [test_keys::ENCRYPTION_KEY, MARKER, "-----BEGIN MARKER-----\nMARKER\n-----END MARKER-----"] {
             let bundle = serde_json::json!({
                 "consumer_key": "ABCMARKER",
                 "access_token": marked(20),
@@ -50,7 +50,7 @@ fn examinations() {
             .access_token(&secret)
             .access_token_secret(&secret)
             .signature_key(b"\xff\xfeMARKER")
-            .encryption_key(test_keys::SIGNING_KEY.as_bytes())
+            .encryption_key(test_keys::SIGNATURE_KEY.as_bytes())
             .dh_params(b"MARKER");
         assert_hidden(&parts.check(&mut cx));
         assert!(!format!("{parts:?}").contains(MARKER));
@@ -64,8 +64,9 @@ fn explanations_and_comparisons() {
     for url in ["https://api.ibkr.com/v1/api/oauth/live_session_token", "https://api.ibkr.com/x?access_token=MARKER"] {
         for policy in QueryPolicy::ALL {
             let uri = url.parse().unwrap();
-            let explanation = Explanation::of_signed(&Method::POST, &uri, header, None, policy).unwrap();
+            let explanation = Explanation::from_signed(&Method::POST, &uri, header, None, policy).unwrap();
             assert_hidden(&explanation);
+            explanation.issues().iter().for_each(|issue| assert_hidden(issue));
             let own = explanation.base_string();
             assert!(own.contains(MARKER), "whole on demand");
             for other in [
@@ -78,16 +79,17 @@ fn explanations_and_comparisons() {
                 format!("{MARKER}&{MARKER}&{MARKER}"),
                 format!("{}GET&https%3A%2F%2Fh%2F&{}", MARKER.repeat(9), MARKER.repeat(9)),
             ] {
-                assert_hidden(&explanation.compare(&other));
-                assert_hidden(&compare(&other, own));
+                for issue in explanation.compare(&other) {
+                    assert_hidden(&issue);
+                }
             }
         }
     }
-    let error = Explanation::of_signed(&Method::GET, &"https://h/".parse().unwrap(), MARKER, None, QueryPolicy::Omit);
+    let error = Explanation::from_signed(&Method::GET, &"https://h/".parse().unwrap(), MARKER, None, QueryPolicy::Omit);
     shows_no_marker(&error.unwrap_err());
     let consumer = fixture::consumer_builder().build().unwrap();
     let parts = Request::get("https://h/?oauth_token=MARKER").body(()).unwrap().into_parts().0;
-    shows_no_marker(&Explanation::of_request(&fixture::signer(&consumer), &parts, None, "n", 1).unwrap_err());
+    shows_no_marker(&Explanation::for_request(&fixture::signer(&consumer), &parts, None, "n", 1).unwrap_err());
 }
 
 #[track_caller]

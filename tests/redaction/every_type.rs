@@ -18,24 +18,20 @@ use ibkr_oauth::{
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 45] = [
+const SEARCHED: [&str; 42] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
     "Brokerage",
-    "Comparison",
     "Consent",
     "Consumer",
     "ConsumerBuilder",
     "CredentialBundle",
-    // Parts of what is searched there.
-    "Difference",
     "Driver",
     "TokenId",
     "Error",
     "Findings",
     "Exchange",
-    "ExplainedParameter",
     "Explanation",
     "Exponent",
     "Finding",
@@ -46,7 +42,6 @@ const SEARCHED: [&str; 45] = [
     "ParameterPlacement",
     "CredentialParts",
     "PendingResponse",
-    "Place",
     "Refusal",
     "Report",
     "RequestSignature",
@@ -58,6 +53,7 @@ const SEARCHED: [&str; 45] = [
     "SessionHandle",
     "SessionView",
     "SharedSecret",
+    "SignatureIssue",
     "Signer",
     "SigningInput",
     "Snapshot",
@@ -136,7 +132,7 @@ fn carries_something(text: &str) -> bool {
 fn every_public_type_is_searched_or_harmless() {
     let mut types = BTreeMap::new();
     public_types(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut types);
-    assert!(types.len() > 90, "the sources have {} public types", types.len());
+    assert!(types.len() > 80, "the sources have {} public types", types.len());
     let carrying: BTreeSet<&str> =
         types.iter().filter(|(_, carries)| **carries).map(|(name, _)| name.as_str()).collect();
     let listed: BTreeSet<&str> = SEARCHED.into_iter().chain(HARMLESS.iter().map(|(name, _)| *name)).collect();

@@ -54,7 +54,7 @@ impl Markers {
         markers.add("session cookie", SESSION.as_bytes());
         markers.add("portal key", PORTAL);
         markers.0.push(("MARKER".to_owned(), "MARKER".to_owned()));
-        for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
+        for pem in [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY] {
             let lines = pem.lines().filter(|line| !line.starts_with("-----"));
             // The first line is the same for every key of this size.
             markers.0.extend(lines.skip(1).map(|line| ("private key".to_owned(), line.to_owned())));
@@ -107,7 +107,7 @@ fn the_search_itself_finds_a_secret_in_every_spelling() {
     assert!(found(format!("{:?}", fixture::SECRET)));
     assert!(found(format!("{EXPONENT:02x?}")));
     assert!(found(String::from_utf8_lossy(PORTAL).into_owned()));
-    assert!(found(test_keys::SIGNING_KEY.to_owned()));
+    assert!(found(test_keys::SIGNATURE_KEY.to_owned()));
     assert!(!found("Secret([redacted], 32 bytes)".to_owned()));
 }
 
@@ -132,7 +132,7 @@ fn consumer() -> Consumer {
 #[test]
 fn keys_and_consumers_show_none() {
     let markers = Markers::new();
-    for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
+    for pem in [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY] {
         let key = RsaKey::from_pem(pem).unwrap();
         markers.check("RsaKey", &key);
         markers.check("RsaPublicKey", &key.public_key());

@@ -28,7 +28,7 @@ impl Markers {
     fn new() -> Self {
         let mut markers = Self(vec![("marker".to_owned(), "MARKER".to_owned())]);
         markers.add("opened secret", &SECRET);
-        for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
+        for pem in [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY] {
             let lines = pem.lines().filter(|line| !line.starts_with("-----"));
             // The first line is the same for every key of this size.
             markers.0.extend(lines.skip(1).map(|line| ("private key".to_owned(), line.to_owned())));
@@ -290,7 +290,7 @@ fn bundles_show_none() {
         })
         .to_string()
     };
-    let good = text(test_keys::SIGNING_KEY, test_keys::DH_PARAMETERS);
+    let good = text(test_keys::SIGNATURE_KEY, test_keys::DH_PARAMETERS);
     let bundle = CredentialBundle::from_json(&good).unwrap();
     markers.check("CredentialBundle", &bundle);
     markers.check_error("an unresolved bundle", &bundle.consumer().unwrap_err());
@@ -299,7 +299,8 @@ fn bundles_show_none() {
         let answer = Secret::from(answer.as_bytes());
         bundle.clone().resolve(|_: &KeyLocation| Ok::<_, std::io::Error>(answer.clone())).unwrap()
     };
-    for answer in ["MARKER", test_keys::SIGNING_PUBLIC_KEY, &test_keys::DECRYPTION_KEY[..900], "-----BEGIN MARKER-----"]
+    for answer in
+        ["MARKER", test_keys::SIGNATURE_PUBLIC_KEY, &test_keys::ENCRYPTION_KEY[..900], "-----BEGIN MARKER-----"]
     {
         let resolved = resolve(answer);
         markers.check("a resolved bundle", &resolved);
@@ -307,7 +308,7 @@ fn bundles_show_none() {
         markers.check_error("a bundle with a bad key", &error);
         markers.absent_from("a remedy", error.remedy());
     }
-    for (signature, dh) in [("MARKER", "MARKER"), (&test_keys::SIGNING_KEY.replace('\n', "!"), "ff:MARKER")] {
+    for (signature, dh) in [("MARKER", "MARKER"), (&test_keys::SIGNATURE_KEY.replace('\n', "!"), "ff:MARKER")] {
         match CredentialBundle::from_json(&text(signature, dh)) {
             Ok(bundle) => markers.check_error("a bundle", &bundle.consumer().unwrap_err()),
             Err(error) => markers.check_error("a bundle", &error),

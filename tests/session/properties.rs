@@ -10,10 +10,7 @@ use crate::simulation::Simulation;
 use std::time::Duration;
 
 use self::script::Script;
-use ibkr_oauth::{
-    session::{SessionEvent, State},
-    simulator::RefusalReason,
-};
+use ibkr_oauth::session::{SessionEvent, State};
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 
 /// As many cases as the environment says, or so many.
@@ -62,7 +59,7 @@ proptest! {
         let bound = script.recovery();
         prop_assert!(becomes_live(&mut simulation, bound), "not live {bound:?} after the last fault: {:?}", simulation.session());
         log::check(&simulation, false);
-        let boxed = |reason| reason == RefusalReason::PenaltyBox;
+        let boxed = |reason| reason == "penalty_box";
         prop_assert!(!simulation.broker().refusals().iter().any(|refusal| boxed(refusal.reason())));
         let stepped = |event: &SessionEvent| matches!(event, SessionEvent::ClockStepped { .. });
         prop_assert!(!simulation.events().iter().any(|(_, event)| stepped(event)), "no step was that large");

@@ -28,7 +28,7 @@ pub(super) fn machine(config: SessionConfig) -> Machine {
 /// What the key store answers.
 pub(super) fn signature(machine: &mut Machine) -> Input {
     let (id, input) = machine.to_sign.clone().expect("something to sign");
-    let key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
+    let key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     Input::Signed { id, signature: key.sign(&input, &mut machine.entropy).unwrap() }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use ibkr_oauth::{
     BrokerageStatus, Compete, Context, Secret, Signer, Timestamp, UnlockedToken,
-    simulator::{Broker, BrokerBuilder, Dropped, Fault, RefusalReason, test_keys},
+    simulator::{Broker, BrokerBuilder, Dropped, Fault, test_keys},
 };
 
 const TOKEN: &str = "218c1d970d85a8442825";
@@ -75,7 +75,7 @@ impl Desk {
         exchange.complete(response).unwrap()
     }
 
-    fn reasons(&self) -> Vec<RefusalReason> {
+    fn reasons(&self) -> Vec<&'static str> {
         self.broker.refusals().iter().map(ibkr_oauth::simulator::Refusal::reason).collect()
     }
 }
@@ -95,7 +95,7 @@ fn another_program_has_the_session_until_it_leaves() {
     desk.broker.start_competing_session();
     assert_eq!(flags(&desk.status()), DISPLACED);
     assert_eq!(desk.accounts(), 400);
-    assert_eq!(desk.reasons(), [RefusalReason::BrokerageSessionClosed]);
+    assert_eq!(desk.reasons(), ["brokerage_session_closed"]);
     assert_eq!(flags(&desk.open(Compete::Yield)), DISPLACED);
     assert_eq!(desk.accounts(), 400);
     let (status, tickle) = desk.call(Method::POST, "/tickle");
@@ -161,7 +161,7 @@ fn a_live_session_token_lives_23_hours_and_55_minutes() {
     assert_eq!(desk.tickle(), 200);
     desk.wait(1);
     assert_eq!(desk.tickle(), 401);
-    assert_eq!(desk.reasons(), [RefusalReason::LiveSessionTokenExpired]);
+    assert_eq!(desk.reasons(), ["live_session_token_expired"]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn during_maintenance_everything_is_503() {
         desk.wait(wait);
         assert_eq!(desk.accounts(), expected, "{}", desk.millis);
     }
-    assert_eq!(desk.reasons(), [], "the broker has looked at none of them");
+    assert!(desk.reasons().is_empty(), "the broker has looked at none of them");
 
     let mut desk = Desk::new(|builder| builder.maintenance(window(1, 2).0, window(1, 2).1));
     desk.wait(1);
@@ -217,12 +217,12 @@ fn too_many_requests_open_the_penalty_box() {
     desk.millis += 980;
     assert_eq!(desk.tickle(), 200);
     assert_eq!(desk.tickle(), 429);
-    assert_eq!(desk.reasons(), [RefusalReason::RateExceeded]);
+    assert_eq!(desk.reasons(), ["rate_exceeded"]);
     desk.wait(599);
     assert_eq!(desk.tickle(), 429);
     desk.millis += 999;
     assert_eq!(desk.call(Method::GET, "/nowhere").0, 429);
-    assert_eq!(desk.reasons()[1..], [RefusalReason::PenaltyBox; 2]);
+    assert_eq!(desk.reasons()[1..], ["penalty_box"; 2]);
     desk.millis += 1;
     assert_eq!(desk.tickle(), 200, "what was sent inside has not made it longer");
 }
@@ -235,7 +235,7 @@ fn the_limit_holds_for_each_second_of_a_long_run() {
         assert_eq!(desk.tickle(), 200);
         desk.millis += 100;
     }
-    assert_eq!(desk.reasons(), []);
+    assert!(desk.reasons().is_empty());
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_request_that_never_arrives_is_not_counted() {
     assert_eq!(desk.tickle(), 200);
     desk.broker.inject(Fault::drop_response());
     assert_eq!(desk.tickle(), 504);
-    assert_eq!(desk.reasons(), [RefusalReason::RateExceeded], "the one whose response is lost has arrived");
+    assert_eq!(desk.reasons(), ["rate_exceeded"], "the one whose response is lost has arrived");
 }
 
 #[test]
@@ -257,11 +257,11 @@ fn a_fault_opens_the_penalty_box_which_no_fault_of_the_clock_changes() {
     let mut desk = Desk::new(|builder| builder);
     desk.broker.inject(Fault::penalty_box(Duration::from_secs(60)));
     assert_eq!(desk.tickle(), 429);
-    assert_eq!(desk.reasons(), [], "nothing was sent inside it yet");
+    assert!(desk.reasons().is_empty(), "nothing was sent inside it yet");
     desk.broker.inject(Fault::clock_ahead(Duration::from_secs(120)));
     desk.wait(59);
     assert_eq!(desk.tickle(), 429);
-    assert_eq!(desk.reasons(), [RefusalReason::PenaltyBox]);
+    assert_eq!(desk.reasons(), ["penalty_box"]);
     desk.wait(1);
     assert_eq!(desk.tickle(), 200);
 }
@@ -271,8 +271,8 @@ fn the_brokers_clock_may_be_off_from_the_start() {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     for (broker, expected) in [
         (Broker::builder().clock_ahead(minutes(5)), None),
-        (Broker::builder().clock_ahead(minutes(6)), Some(RefusalReason::TimestampOutsideWindow)),
-        (Broker::builder().clock_behind(minutes(6)), Some(RefusalReason::TimestampOutsideWindow)),
+        (Broker::builder().clock_ahead(minutes(6)), Some("timestamp_outside_window")),
+        (Broker::builder().clock_behind(minutes(6)), Some("timestamp_outside_window")),
         (Broker::builder().clock_ahead(minutes(16)).clock_behind(minutes(16)), None),
     ] {
         let mut broker = broker.build().unwrap();

@@ -93,7 +93,7 @@ pub(crate) fn base_string(method: &str, url: &str, pairs: &[(&str, &str)]) -> St
 }
 
 pub(crate) fn rsa_signature(message: &str) -> String {
-    let key = PrivateKey::from_pkcs8_pem(test_keys::SIGNING_KEY).unwrap();
+    let key = PrivateKey::from_pkcs8_pem(test_keys::SIGNATURE_KEY).unwrap();
     STANDARD.encode(key.pkcs1v15_sign::<Sha256>(message.as_bytes()).unwrap())
 }
 

@@ -57,8 +57,8 @@ impl Entropy for Failing {
 /// The consumer of the test keys, not yet built.
 pub(crate) fn consumer_builder() -> ConsumerBuilder {
     Consumer::builder(test_keys::CONSUMER_KEY)
-        .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
-        .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
+        .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
+        .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
         .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
 }
 

@@ -62,8 +62,8 @@ impl OpenSsl {
     fn new(handshakes: &Handshakes) -> Self {
         let (modulus, generator) = diffie_hellman::group();
         Self {
-            signing_key: PKey::private_key_from_pem(test_keys::SIGNING_KEY.as_bytes()).unwrap(),
-            decryption_key: Rsa::private_key_from_pem(test_keys::DECRYPTION_KEY.as_bytes()).unwrap(),
+            signing_key: PKey::private_key_from_pem(test_keys::SIGNATURE_KEY.as_bytes()).unwrap(),
+            decryption_key: Rsa::private_key_from_pem(test_keys::ENCRYPTION_KEY.as_bytes()).unwrap(),
             modulus,
             generator,
             token: handshakes.token.token().to_owned(),

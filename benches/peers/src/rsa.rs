@@ -28,7 +28,7 @@ fn sign() -> Comparison {
     let consumer = test_keys::consumer().unwrap();
     let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
     let message = unsigned.input().expose_message().to_vec();
-    let (pem, pkcs8) = (test_keys::SIGNING_KEY, der(test_keys::SIGNING_KEY));
+    let (pem, pkcs8) = (test_keys::SIGNATURE_KEY, der(test_keys::SIGNATURE_KEY));
 
     let openssl_key = PKey::private_key_from_pem(pem.as_bytes()).unwrap();
     let by_openssl = {
@@ -69,7 +69,7 @@ fn decrypt() -> Comparison {
     let mut rng = SeededEntropy(1);
     let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
     let ciphertext = token.encrypted_secret().to_vec();
-    let pem = test_keys::DECRYPTION_KEY;
+    let pem = test_keys::ENCRYPTION_KEY;
 
     let openssl_key = Rsa::private_key_from_pem(pem.as_bytes()).unwrap();
     let by_openssl = {
@@ -111,7 +111,7 @@ fn alike<const N: usize>(name: &'static str, contenders: [(&str, Work); N]) -> C
 
 /// How much each checks differs: OpenSSL next to nothing, the others that the numbers fit together.
 fn load() -> Comparison {
-    let (pem, pkcs8) = (test_keys::SIGNING_KEY, der(test_keys::SIGNING_KEY));
+    let (pem, pkcs8) = (test_keys::SIGNATURE_KEY, der(test_keys::SIGNATURE_KEY));
     let for_ring = pkcs8.clone();
     let contenders = vec![
         Contender::new("OpenSSL", || PKey::private_key_from_pem(pem.as_bytes()).unwrap()),

@@ -16,8 +16,8 @@ use crate::{
 const BUNDLE: &str = "bundle.json";
 
 const KEYS: [(&str, &str); 3] = [
-    ("private_signature.pem", test_keys::SIGNING_KEY),
-    ("private_encryption.pem", test_keys::DECRYPTION_KEY),
+    ("private_signature.pem", test_keys::SIGNATURE_KEY),
+    ("private_encryption.pem", test_keys::ENCRYPTION_KEY),
     ("dhparam.pem", test_keys::DH_PARAMETERS),
 ];
 

@@ -38,7 +38,7 @@ impl Simulation {
                 Format::Text => output::print_note(&format!("refused: {refusal}")),
                 Format::Json => output::note_json(&json!({
                     "refused": refusal.subject(),
-                    "reason": format!("{:?}", refusal.reason()),
+                    "reason": refusal.reason(),
                     "detail": refusal.to_string(),
                     "expected_base_string": refusal.expected_base_string(),
                 })),

@@ -119,7 +119,7 @@ fn broken_keys() {
     each(vec![
         bundle(
             "swapped keys",
-            json!({ "signature_key": test_keys::DECRYPTION_KEY, "encryption_key": test_keys::SIGNING_KEY }),
+            json!({ "signature_key": test_keys::ENCRYPTION_KEY, "encryption_key": test_keys::SIGNATURE_KEY }),
             "access_token_secret",
             "exchange `signature_key` and `encryption_key`",
         ),
@@ -137,7 +137,7 @@ fn broken_keys() {
         ),
         bundle(
             "a public key for the private one",
-            json!({ "signature_key": test_keys::SIGNING_PUBLIC_KEY }),
+            json!({ "signature_key": test_keys::SIGNATURE_PUBLIC_KEY }),
             "signature_key",
             "private",
         ),
@@ -155,7 +155,7 @@ fn broken_keys() {
         ),
         bundle(
             "one key twice",
-            json!({ "encryption_key": test_keys::SIGNING_KEY }),
+            json!({ "encryption_key": test_keys::SIGNATURE_KEY }),
             "access_token_secret",
             "encryption key",
         ),

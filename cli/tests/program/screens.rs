@@ -57,7 +57,7 @@ fn keygen() {
     let folder = Folder::new();
     let mut output = text(&run_in(&folder.0, &["keygen", "--out", "new"]), 0);
     for (name, fixed) in
-        [("private_signature.pem", test_keys::SIGNING_KEY), ("private_encryption.pem", test_keys::DECRYPTION_KEY)]
+        [("private_signature.pem", test_keys::SIGNATURE_KEY), ("private_encryption.pem", test_keys::ENCRYPTION_KEY)]
     {
         let made = RsaKey::from_pem(&fs::read_to_string(folder.0.join("new").join(name)).unwrap()).unwrap();
         output = output.replace(&made.fingerprint(), &RsaKey::from_pem(fixed).unwrap().fingerprint());

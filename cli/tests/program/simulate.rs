@@ -203,7 +203,7 @@ fn refusals_say_what_was_expected_and_hide_the_secret() {
     let lines: Vec<Value> = refusals.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{refusals}");
     assert!(lines[0]["detail"].as_str().unwrap().contains("expected base string: [secret]POST&http"), "{refusals}");
-    assert_eq!(lines[1]["reason"], "SignatureDiffers");
+    assert_eq!(lines[1]["reason"], "signature_differs");
     assert!(lines[1]["expected_base_string"].as_str().unwrap().starts_with("GET&http%3A%2F%2F127.0.0.1%3A"));
 }
 

@@ -67,7 +67,7 @@ impl Outcome {
 /// The program, to be started in this folder, with no proxy between it and the loopback interface.
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ibkr-oauth"));
-    command.current_dir(folder).stdin(Stdio::null()).env("TEST_ENCRYPTION_KEY", test_keys::DECRYPTION_KEY);
+    command.current_dir(folder).stdin(Stdio::null()).env("TEST_ENCRYPTION_KEY", test_keys::ENCRYPTION_KEY);
     command.env_remove("NO_COLOR");
     for proxy in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
         command.env_remove(proxy).env_remove(proxy.to_ascii_lowercase());

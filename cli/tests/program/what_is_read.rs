@@ -36,8 +36,8 @@ fn bundle() -> Value {
         "base_url": "http://127.0.0.1:1/v1/api",
         "access_token": "218c1d970d85a8442825",
         "access_token_secret": "c2VjcmV0",
-        "signature_key": test_keys::SIGNING_KEY,
-        "encryption_key": test_keys::DECRYPTION_KEY,
+        "signature_key": test_keys::SIGNATURE_KEY,
+        "encryption_key": test_keys::ENCRYPTION_KEY,
         "dh_params": test_keys::DH_PARAMETERS,
     })
 }
@@ -72,8 +72,8 @@ impl Reads {
     fn content(self) -> String {
         match self {
             Self::Bundle => bundle().to_string(),
-            Self::SignatureKey => test_keys::SIGNING_KEY.to_owned(),
-            Self::EncryptionKey => test_keys::DECRYPTION_KEY.to_owned(),
+            Self::SignatureKey => test_keys::SIGNATURE_KEY.to_owned(),
+            Self::EncryptionKey => test_keys::ENCRYPTION_KEY.to_owned(),
             Self::DhParams => test_keys::DH_PARAMETERS.to_owned(),
             Self::Certificate => {
                 let base64 = STANDARD.encode(ibkr_oauth_sockets::stream::certificate().0);

@@ -50,7 +50,7 @@ impl Outside {
     }
 
     fn sign(input: &SigningInput) -> Vec<u8> {
-        RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap().sign(input, &mut SeededEntropy(3)).unwrap()
+        RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap().sign(input, &mut SeededEntropy(3)).unwrap()
     }
 
     fn keep(&self, event: SessionEvent) {

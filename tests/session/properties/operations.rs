@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use crate::machine::report;
 
 /// The key in the key store.
-static SIGNING_KEY: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap());
+static SIGNATURE_KEY: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap());
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -282,7 +282,7 @@ impl Bench {
             }
             Operation::SignRightly => {
                 if let Some((id, input)) = self.to_sign.take() {
-                    let signature = SIGNING_KEY.sign(&input, &mut self.entropy).unwrap();
+                    let signature = SIGNATURE_KEY.sign(&input, &mut self.entropy).unwrap();
                     self.handle(Input::Signed { id, signature });
                 }
             }

@@ -1,10 +1,7 @@
 //! Queries and forms under each policy.
 
 use http::{HeaderValue, Method, header};
-use ibkr_oauth::{
-    QueryPolicy,
-    simulator::{Refusal, RefusalReason},
-};
+use ibkr_oauth::{QueryPolicy, simulator::Refusal};
 
 use crate::deviations::good::{BASE, FORM, Good, HARD_QUERY, names, signed_in};
 
@@ -22,8 +19,8 @@ fn another_policy() {
             let broker = signed_in().query_policy(verified).build().unwrap();
             let mut good = Good::signed_for(broker, signed, Method::GET, HARD_QUERY, None);
             let request = good.request.clone();
-            let refusal = good.turns_down(RefusalReason::SignatureDiffers, &request);
-            names(&refusal, &format!("the query policy {signed}"));
+            let refusal = good.turns_down("signature_differs", &request);
+            assert!(refusal.to_string().contains(&format!("(query policy `{signed}`)")), "{refusal}");
             assert!(refusal.to_string().contains(&format!("(query policy {verified})")), "{refusal}");
         }
     }
@@ -39,7 +36,7 @@ fn minded(from: &str, to: &str) -> Vec<QueryPolicy> {
         if good.send(&request).status().is_success() {
             return false;
         }
-        hard(*policy).refuses(RefusalReason::SignatureDiffers, &request);
+        hard(*policy).refuses("signature_differs", &request);
         true
     };
     QueryPolicy::ALL.into_iter().filter(minds).collect()
@@ -90,7 +87,7 @@ fn signs(policy: QueryPolicy, from: &str, to: &str) -> Refusal {
 }
 
 #[test]
-fn slips_in_how_the_query_is_signed() {
+fn mistakes_in_how_the_query_is_signed() {
     for (from, to) in [
         // `+` for a space, or taken as itself.
         ("q%3Da%2520b", "q%3Da%2Bb"),
@@ -121,10 +118,10 @@ fn slips_in_how_the_query_is_signed() {
 fn a_query_left_out_or_put_into_the_url_is_named() {
     let good = hard(QueryPolicy::Rfc5849);
     let text = hard(QueryPolicy::Omit).base_string;
-    names(&good.misses_signature_over(&text), "the query policy omit");
+    names(&good.misses_signature_over(&text), "the query was not signed");
     let good = hard(QueryPolicy::Rfc5849);
     let text = hard(QueryPolicy::InUrl).base_string;
-    names(&good.misses_signature_over(&text), "the query policy in-url");
+    names(&good.misses_signature_over(&text), "the query was signed as part of the URL");
 }
 
 #[test]
@@ -137,7 +134,7 @@ fn another_form() {
             *request.body_mut() = "Side=SEL&ConId=8314%2C1&a=x+y".into();
         });
         if minds {
-            good.refuses(RefusalReason::SignatureDiffers, &request);
+            good.refuses("signature_differs", &request);
         } else {
             good.takes(&request);
         }
@@ -149,7 +146,7 @@ fn a_form_that_is_not_signed() {
     let good = Good::of_policy(QueryPolicy::Rfc5849, Method::POST, IMPACT, Some((FORM, "Side=BUY")));
     let text = good.base_string.replacen("Side%3DBUY", "", 1);
     let text = text.replacen("&%26", "&", 1).trim_end_matches("%26").to_owned();
-    names(&good.misses_signature_over(&text), "the query policy omit");
+    names(&good.misses_signature_over(&text), "the form was not signed");
 }
 
 #[test]
@@ -167,7 +164,7 @@ fn json_passed_off_as_a_form() {
     let request = good.mutated(|request| {
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     });
-    let refusal = good.refuses(RefusalReason::SignatureDiffers, &request);
+    let refusal = good.refuses("signature_differs", &request);
     assert!(!refusal.expected_base_string().unwrap().contains("Side"), "{refusal}");
 }
 
@@ -176,6 +173,6 @@ fn a_broken_escape() {
     for policy in [QueryPolicy::Rfc5849, QueryPolicy::DecodedOnce] {
         let good = hard(policy);
         let request = good.at(&format!("{BASE}{}", HARD_QUERY.replacen("%2C86", "%2", 1)));
-        good.refuses(RefusalReason::BodyMalformed, &request);
+        good.refuses("body_malformed", &request);
     }
 }

@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use http::Method;
-use ibkr_oauth::{
-    Context, Entropy, EntropyError, ParameterPlacement, QueryPolicy, Timestamp,
-    simulator::{Broker, RefusalReason},
-};
+use ibkr_oauth::{Context, Entropy, EntropyError, ParameterPlacement, QueryPolicy, Timestamp, simulator::Broker};
 
 use crate::deviations::good::{FORM, Good, JSON, LIVE_SESSION_TOKEN, NOW, SECRET, TOKEN, note};
 
@@ -15,7 +12,7 @@ fn post(path: &str, body: (&str, &str)) -> Good {
     Good::of_policy(QueryPolicy::Rfc5849, Method::POST, path, Some(body))
 }
 
-fn turned_down(mut good: Good, reason: RefusalReason) {
+fn turned_down(mut good: Good, reason: &'static str) {
     let request = good.request.clone();
     good.turns_down(reason, &request);
 }
@@ -28,7 +25,7 @@ pub(crate) fn no_brokerage_session() {
         .build()
         .unwrap();
     let good = Good::signed_for(broker, QueryPolicy::Rfc5849, Method::GET, "/iserver/accounts", None);
-    turned_down(good, RefusalReason::BrokerageSessionClosed);
+    turned_down(good, "brokerage_session_closed");
 }
 
 #[test]
@@ -40,30 +37,30 @@ pub(crate) fn publish_not_true() {
             *request.body_mut() = Bytes::from(body);
         });
         let mut good = good;
-        good.turns_down(RefusalReason::PublishNotTrue, &request);
+        good.turns_down("publish_not_true", &request);
     }
 }
 
 #[test]
 pub(crate) fn a_body_of_another_form() {
-    turned_down(post(OPEN, (JSON, "{")), RefusalReason::BodyMalformed);
-    turned_down(post(OPEN, (JSON, r#"{"publish":true,"compete":1}"#)), RefusalReason::BodyMalformed);
-    turned_down(post(OPEN, (FORM, "publish=true&compete=true")), RefusalReason::BodyMalformed);
-    turned_down(post("/iserver/account/DU0000001/orders", (JSON, "[]")), RefusalReason::BodyMalformed);
-    turned_down(post("/accounts/DU0000001/order_impact", (JSON, "{}")), RefusalReason::BodyMalformed);
+    turned_down(post(OPEN, (JSON, "{")), "body_malformed");
+    turned_down(post(OPEN, (JSON, r#"{"publish":true,"compete":1}"#)), "body_malformed");
+    turned_down(post(OPEN, (FORM, "publish=true&compete=true")), "body_malformed");
+    turned_down(post("/iserver/account/DU0000001/orders", (JSON, "[]")), "body_malformed");
+    turned_down(post("/accounts/DU0000001/order_impact", (JSON, "{}")), "body_malformed");
 }
 
 #[test]
 pub(crate) fn no_such_resource() {
     for path in ["/portfolio", "/portfolio/Accounts", "/iserver/account/a/b/orders", "/oauth"] {
-        turned_down(Good::protected(Method::GET, path), RefusalReason::ResourceUnknown);
+        turned_down(Good::protected(Method::GET, path), "resource_unknown");
     }
 }
 
 #[test]
 pub(crate) fn no_such_account() {
-    turned_down(post("/iserver/account/DU9/orders", (JSON, r#"{"orders":[]}"#)), RefusalReason::AccountUnknown);
-    turned_down(post("/accounts/du0000001/order_impact", (FORM, "a=1")), RefusalReason::AccountUnknown);
+    turned_down(post("/iserver/account/DU9/orders", (JSON, r#"{"orders":[]}"#)), "account_unknown");
+    turned_down(post("/accounts/du0000001/order_impact", (FORM, "a=1")), "account_unknown");
 }
 
 /// A source of random bytes that fails.
@@ -86,7 +83,7 @@ pub(crate) fn a_broker_without_random_bytes() {
         let mut broken = Broken;
         let mut cx = Context::new(Timestamp::from_secs(NOW), &mut broken);
         assert_eq!(good.broker.handle(&mut cx, &good.request).status(), 503);
-        assert_eq!(good.broker.refusals()[0].reason(), RefusalReason::EntropyFailed);
-        note(RefusalReason::EntropyFailed);
+        assert_eq!(good.broker.refusals()[0].reason(), "entropy_failed");
+        note("entropy_failed");
     }
 }

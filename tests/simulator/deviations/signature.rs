@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::Method;
 use ibkr_oauth::{
     Context, ParameterPlacement, QueryPolicy, Secret, Timestamp, UnlockedToken,
-    simulator::{Broker, Fault, RefusalReason, test_keys},
+    simulator::{Broker, Fault, test_keys},
 };
 use num_bigint::BigUint;
 use sha1::Sha1;
@@ -41,7 +41,7 @@ fn no_prepend() {
     for placement in [ParameterPlacement::Header, json_body()] {
         let good = Good::live_session_token(placement);
         let text = good.base_string.clone();
-        names(&good.misses_signature_over(&text), "a base string without the access token's secret before it");
+        names(&good.misses_signature_over(&text), "the access token's secret does not precede the base string");
     }
 }
 
@@ -49,7 +49,7 @@ fn no_prepend() {
 fn the_prepend_in_upper_case() {
     let good = negotiation();
     let text = format!("{}{}", good.prepend.to_uppercase(), good.base_string);
-    names(&good.misses_signature_over(&text), "the access token's secret in upper-case hexadecimal");
+    names(&good.misses_signature_over(&text), "the access token's secret is in upper-case hexadecimal");
 }
 
 #[test]
@@ -83,12 +83,12 @@ fn a_prepend_where_none_belongs() {
 fn the_other_rsa_key() {
     for good in [Good::request_token(ParameterPlacement::Header), negotiation(), Good::live_session_token(json_body())]
     {
-        let signature = rsa_signature(test_keys::DECRYPTION_KEY, &format!("{}{}", good.prepend, good.base_string));
+        let signature = rsa_signature(test_keys::ENCRYPTION_KEY, &format!("{}{}", good.prepend, good.base_string));
         let expected = good.base_string.clone();
         let request = good.with_signature(&signature);
-        let refusal = good.refuses(RefusalReason::SignatureDiffers, &request);
+        let refusal = good.refuses("signature_differs", &request);
         assert_eq!(refusal.expected_base_string(), Some(expected.as_str()));
-        names(&refusal, "the encryption key in place of the signing key");
+        names(&refusal, "the encryption key signed, in place of the signature key");
     }
 }
 
@@ -99,13 +99,13 @@ pub(crate) fn a_flipped_bit_of_the_signature() {
         *bytes.last_mut().unwrap() ^= 1;
         let expected = good.base_string.clone();
         let request = good.with_signature(&STANDARD.encode(bytes));
-        let refusal = good.refuses(RefusalReason::SignatureDiffers, &request);
+        let refusal = good.refuses("signature_differs", &request);
         assert_eq!(refusal.expected_base_string(), Some(expected.as_str()));
     }
 }
 
 #[test]
-fn slips_in_the_text_that_is_signed() {
+fn mistakes_in_the_text_that_is_signed() {
     let mistakes: [(&str, Change); 12] = [
         ("method in lower case", |text| text.replacen("GET&", "get&", 1).replacen("POST&", "post&", 1)),
         ("upper-case host", |text| text.replacen("api.ibkr.com", "API.IBKR.COM", 1)),
@@ -141,14 +141,14 @@ fn slips_in_the_text_that_is_signed() {
 }
 
 #[test]
-fn known_slips_in_the_text_that_is_signed_are_named() {
+fn known_mistakes_in_the_text_that_is_signed_are_named() {
     let mistakes: [(&str, Change); 3] = [
-        ("the scheme http:", |text| text.replacen("https", "http", 1)),
-        ("a slash at the end of the URL", |text| {
+        ("the URL was signed with another scheme", |text| text.replacen("https", "http", 1)),
+        ("the URL was signed with a slash at its end", |text| {
             let (head, parameters) = text.rsplit_once('&').unwrap();
             format!("{head}%2F&{parameters}")
         }),
-        ("the method PUT", |text| text.replacen("GET", "PUT", 1).replacen("POST", "PUT", 1)),
+        ("the method PUT was signed", |text| text.replacen("GET", "PUT", 1).replacen("POST", "PUT", 1)),
     ];
     for (mistake, change) in mistakes {
         for good in kinds() {
@@ -169,7 +169,7 @@ fn a_timestamp_signed_in_milliseconds() {
 fn signed_with(good: Good, key: &[u8], mistake: Option<&str>) {
     let expected = good.base_string.clone();
     let request = good.with_signature(&hmac_signature(key, &expected));
-    let refusal = good.refuses(RefusalReason::SignatureDiffers, &request);
+    let refusal = good.refuses("signature_differs", &request);
     assert_eq!(refusal.expected_base_string(), Some(expected.as_str()));
     match mistake {
         Some(mistake) => names(&refusal, mistake),
@@ -180,13 +180,13 @@ fn signed_with(good: Good, key: &[u8], mistake: Option<&str>) {
 #[test]
 fn the_live_session_token_as_text() {
     let text = STANDARD.encode(LIVE_SESSION_TOKEN);
-    signed_with(get(), text.as_bytes(), Some("the live session token's Base64 text in place of its bytes"));
+    signed_with(get(), text.as_bytes(), Some("the key was the live session token's Base64 text"));
     signed_with(get(), b"0909090909090909090909090909090909090909", None);
 }
 
 #[test]
 fn the_secret_in_place_of_the_live_session_token() {
-    signed_with(get(), &SECRET, Some("the access token's secret in place of the live session token"));
+    signed_with(get(), &SECRET, Some("the key was the access token's secret"));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn token_of(k: &[u8]) -> Vec<u8> {
 fn k_without_its_sign_byte() {
     let (good, k) = negotiated(|k| k.len() == 256 && k[0] >= 0x80);
     assert_eq!(good.value("oauth_token"), TOKEN);
-    signed_with(good, &token_of(&k), Some("a live session token computed without the sign byte of K"));
+    signed_with(good, &token_of(&k), Some("the live session token was computed without the sign byte of K"));
 }
 
 #[test]
@@ -254,7 +254,7 @@ pub(crate) fn no_live_session_token_yet() {
     let broker = Broker::builder().access_token(TOKEN, SECRET).build().unwrap();
     let mut good = Good::signed_for(broker, QueryPolicy::Rfc5849, Method::GET, "/portfolio/accounts", None);
     let request = good.request.clone();
-    good.turns_down(RefusalReason::LiveSessionTokenMissing, &request);
+    good.turns_down("live_session_token_missing", &request);
 }
 
 #[test]
@@ -264,12 +264,12 @@ pub(crate) fn a_live_session_token_that_has_expired() {
     let mut good = Good::signed_for(broker, QueryPolicy::Rfc5849, Method::GET, "/portfolio/accounts", None);
     let request = good.request.clone();
     good.now = NOW + 1;
-    good.turns_down(RefusalReason::LiveSessionTokenExpired, &request);
+    good.turns_down("live_session_token_expired", &request);
     good.now = NOW;
     good.still_taken();
 
     let mut good = get();
     good.broker.inject(Fault::expire_live_session_token());
     let request = good.request.clone();
-    good.turns_down(RefusalReason::LiveSessionTokenExpired, &request);
+    good.turns_down("live_session_token_expired", &request);
 }

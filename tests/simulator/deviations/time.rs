@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use ibkr_oauth::{ParameterPlacement, QueryPolicy, simulator::RefusalReason};
+use ibkr_oauth::{ParameterPlacement, QueryPolicy};
 
 use crate::deviations::good::{Good, NOW, json_body, set, signed_in};
 
@@ -32,7 +32,7 @@ pub(crate) fn a_timestamp_that_is_no_number_of_seconds() {
     {
         for good in kinds() {
             let request = good.resigned(|pairs| set(pairs, "oauth_timestamp", text));
-            good.refuses(RefusalReason::TimestampMalformed, &request);
+            good.refuses("timestamp_malformed", &request);
         }
     }
 }
@@ -42,7 +42,7 @@ pub(crate) fn a_timestamp_outside_the_window() {
     for seconds in [NOW - 301, NOW + 301, 1] {
         for good in kinds() {
             let request = good.resigned(|pairs| set(pairs, "oauth_timestamp", &seconds.to_string()));
-            good.refuses(RefusalReason::TimestampOutsideWindow, &request);
+            good.refuses("timestamp_outside_window", &request);
         }
     }
 }
@@ -63,7 +63,7 @@ fn a_good_request_that_comes_too_late_or_too_early() {
         for mut good in kinds() {
             good.now = now;
             let request = good.request.clone();
-            good.turns_down(RefusalReason::TimestampOutsideWindow, &request);
+            good.turns_down("timestamp_outside_window", &request);
             good.now = NOW;
             good.still_taken();
         }
@@ -79,7 +79,7 @@ pub(crate) fn a_timestamp_smaller_than_one_accepted() {
         });
         good.takes(&later);
         let request = good.request.clone();
-        good.turns_down(RefusalReason::TimestampOutOfOrder, &request);
+        good.turns_down("timestamp_out_of_order", &request);
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn a_timestamp_smaller_than_one_accepted() {
 fn a_refused_timestamp_has_no_place_in_the_order() {
     for good in ordered_kinds() {
         let request = good.altered(|pairs| set(pairs, "oauth_timestamp", &(NOW + 100).to_string()));
-        good.refuses(RefusalReason::SignatureDiffers, &request);
+        good.refuses("signature_differs", &request);
     }
 }
 
@@ -96,7 +96,7 @@ fn a_timestamp_changed_behind_the_signature() {
     for good in kinds() {
         let expected = good.base_string.replace("1700000000", "1700000001");
         let request = good.altered(|pairs| set(pairs, "oauth_timestamp", "1700000001"));
-        let refusal = good.refuses(RefusalReason::SignatureDiffers, &request);
+        let refusal = good.refuses("signature_differs", &request);
         assert_eq!(refusal.expected_base_string(), Some(expected.as_str()));
     }
 }
@@ -106,7 +106,7 @@ pub(crate) fn a_request_sent_twice() {
     for mut good in kinds() {
         let request = good.request.clone();
         good.takes(&request);
-        good.turns_down(RefusalReason::NonceRepeated, &request);
+        good.turns_down("nonce_repeated", &request);
     }
 }
 
@@ -116,7 +116,7 @@ fn a_nonce_repeated_with_another_timestamp() {
         let request = good.request.clone();
         good.takes(&request);
         let again = good.resigned(|pairs| set(pairs, "oauth_timestamp", &(NOW + 1).to_string()));
-        good.turns_down(RefusalReason::NonceRepeated, &again);
+        good.turns_down("nonce_repeated", &again);
     }
 }
 
@@ -124,7 +124,7 @@ fn a_nonce_repeated_with_another_timestamp() {
 fn a_refused_nonce_may_be_used() {
     for good in kinds() {
         let request = good.signing("another text");
-        good.refuses(RefusalReason::SignatureDiffers, &request);
+        good.refuses("signature_differs", &request);
     }
 }
 
@@ -132,7 +132,7 @@ fn a_refused_nonce_may_be_used() {
 fn a_nonce_changed_behind_the_signature() {
     for good in kinds() {
         let request = good.altered(|pairs| set(pairs, "oauth_nonce", "another"));
-        good.refuses(RefusalReason::SignatureDiffers, &request);
+        good.refuses("signature_differs", &request);
     }
 }
 
@@ -143,8 +143,8 @@ pub(crate) fn more_requests_than_allowed() {
     let first = good.resigned(|pairs| set(pairs, "oauth_nonce", "first"));
     good.takes(&first);
     let request = good.request.clone();
-    good.turns_down(RefusalReason::RateExceeded, &request);
-    good.turns_down(RefusalReason::PenaltyBox, &request);
+    good.turns_down("rate_exceeded", &request);
+    good.turns_down("penalty_box", &request);
     good.now = NOW + 60;
     good.still_taken();
 }

@@ -1,10 +1,7 @@
 //! Tokens, verifiers, callbacks and challenges, and the visit to the consent page.
 
 use http::{Method, Uri};
-use ibkr_oauth::{
-    Callback, Context, ParameterPlacement, QueryPolicy, Timestamp,
-    simulator::{Broker, RefusalReason},
-};
+use ibkr_oauth::{Callback, Context, ParameterPlacement, QueryPolicy, Timestamp, simulator::Broker};
 
 use crate::deviations::good::{Change, Good, NOW, consented, consumer, json_body, set};
 use crate::scripted::Scripted;
@@ -21,7 +18,7 @@ pub(crate) fn another_access_token() {
         Good::protected(Method::GET, "/portfolio/accounts"),
     ] {
         let request = good.resigned(|pairs| set(pairs, "oauth_token", "ffffffffffffffffffff"));
-        good.refuses(RefusalReason::TokenUnknown, &request);
+        good.refuses("token_unknown", &request);
     }
 }
 
@@ -30,7 +27,7 @@ pub(crate) fn another_request_token() {
     for placement in placements() {
         let good = Good::access_token(placement);
         let request = good.resigned(|pairs| set(pairs, "oauth_token", "ffffffffffffffffffff"));
-        good.refuses(RefusalReason::RequestTokenUnknown, &request);
+        good.refuses("request_token_unknown", &request);
     }
 }
 
@@ -42,7 +39,7 @@ pub(crate) fn another_verifier() {
             set(pairs, "oauth_verifier", "61c107d4cf34ac6d9f2b");
             set(pairs, "oauth_nonce", "another");
         });
-        good.refuses(RefusalReason::VerifierDiffers, &request);
+        good.refuses("verifier_differs", &request);
     }
 }
 
@@ -53,7 +50,7 @@ pub(crate) fn a_request_token_used_before() {
         let request = good.request.clone();
         good.takes(&request);
         let again = good.resigned(|pairs| set(pairs, "oauth_nonce", "another"));
-        good.turns_down(RefusalReason::RequestTokenUsed, &again);
+        good.turns_down("request_token_used", &again);
     }
 }
 
@@ -73,7 +70,7 @@ pub(crate) fn a_request_token_without_consent() {
         let mut good = Good::access_token(ParameterPlacement::Header);
         let request = good.resigned(|pairs| set(pairs, "oauth_token", consent.request_token()));
         good.broker = broker;
-        good.turns_down(RefusalReason::ConsentMissing, &request);
+        good.turns_down("consent_missing", &request);
     }
 }
 
@@ -83,7 +80,7 @@ pub(crate) fn another_callback() {
         for placement in placements() {
             let good = Good::request_token(placement);
             let request = good.resigned(|pairs| set(pairs, "oauth_callback", callback));
-            good.refuses(RefusalReason::CallbackMalformed, &request);
+            good.refuses("callback_malformed", &request);
         }
     }
 }
@@ -103,7 +100,7 @@ pub(crate) fn a_challenge_of_another_form() {
             let good = Good::live_session_token(placement);
             let challenge = mistake(&good.value("diffie_hellman_challenge"));
             let request = good.resigned(|pairs| set(pairs, "diffie_hellman_challenge", &challenge));
-            good.refuses(RefusalReason::ChallengeMalformed, &request);
+            good.refuses("challenge_malformed", &request);
         }
     }
 }
@@ -113,7 +110,7 @@ pub(crate) fn a_challenge_out_of_range() {
     for challenge in ["1".to_owned(), "f".repeat(512), "f".repeat(1024)] {
         let good = Good::live_session_token(ParameterPlacement::Header);
         let request = good.resigned(|pairs| set(pairs, "diffie_hellman_challenge", &challenge));
-        good.refuses(RefusalReason::ChallengeOutOfRange, &request);
+        good.refuses("challenge_out_of_range", &request);
     }
 }
 
@@ -121,11 +118,11 @@ pub(crate) fn a_challenge_out_of_range() {
 fn a_challenge_changed_behind_the_signature() {
     let good = Good::live_session_token(ParameterPlacement::Header);
     let request = good.altered(|pairs| set(pairs, "diffie_hellman_challenge", "abcdef"));
-    good.refuses(RefusalReason::SignatureDiffers, &request);
+    good.refuses("signature_differs", &request);
 }
 
 /// A visit to a URL that differs from the consent page's, after which the right one still works.
-fn visit(reason: RefusalReason, change: impl FnOnce(&str) -> String) {
+fn visit(reason: &'static str, change: impl FnOnce(&str) -> String) {
     let consumer = consumer(ParameterPlacement::Header, QueryPolicy::Rfc5849);
     let mut good = Good::request_token(ParameterPlacement::Header);
     let mut cx = Context::new(Timestamp::from_secs(NOW), &mut good.entropy);
@@ -142,22 +139,22 @@ fn visit(reason: RefusalReason, change: impl FnOnce(&str) -> String) {
 
 #[test]
 pub(crate) fn a_visit_to_another_page() {
-    visit(RefusalReason::ConsentPageUnknown, |url| url.replacen("/authorize", "/authorise", 1));
-    visit(RefusalReason::ConsentPageUnknown, |url| url.replacen("https", "http", 1));
+    visit("consent_page_unknown", |url| url.replacen("/authorize", "/authorise", 1));
+    visit("consent_page_unknown", |url| url.replacen("https", "http", 1));
 }
 
 #[test]
 fn a_visit_with_another_query() {
-    visit(RefusalReason::RequestTokenUnknown, |url| format!("{url}0"));
-    visit(RefusalReason::ParameterUnknown, |url| format!("{url}&state=1"));
-    visit(RefusalReason::ParameterRepeated, |url| format!("{url}&oauth_token=1"));
-    visit(RefusalReason::ParameterMissing, |url| url.split('?').next().unwrap().to_owned());
-    visit(RefusalReason::BodyMalformed, |url| format!("{url}%2"));
+    visit("request_token_unknown", |url| format!("{url}0"));
+    visit("parameter_unknown", |url| format!("{url}&state=1"));
+    visit("parameter_repeated", |url| format!("{url}&oauth_token=1"));
+    visit("parameter_missing", |url| url.split('?').next().unwrap().to_owned());
+    visit("body_malformed", |url| format!("{url}%2"));
 }
 
 #[test]
 pub(crate) fn a_visit_with_another_redirect() {
-    visit(RefusalReason::RedirectMalformed, |url| format!("{url}&redirect_uri=oauth%2Fv2"));
+    visit("redirect_malformed", |url| format!("{url}&redirect_uri=oauth%2Fv2"));
 }
 
 #[test]

@@ -43,8 +43,8 @@ impl Account {
         let base_url = format!("{origin}/v1/api");
         let mut broker = Broker::builder().base_url(&base_url).build().unwrap();
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-            .signature_key(RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap())
-            .encryption_key(RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap())
+            .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
+            .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
             .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
             .endpoints(Endpoints::new(&base_url).unwrap())
             .build()

@@ -20,10 +20,10 @@ fn one_line(pem: &str) -> String {
 
 /// The texts of the key, not its numbers: what becomes of those is looked at by themselves.
 static MARKERS: LazyLock<Vec<Marker>> = LazyLock::new(|| {
-    let mut markers = rsa_key(test_keys::SIGNING_KEY);
-    markers.extend(rsa_key(test_keys::DECRYPTION_KEY));
+    let mut markers = rsa_key(test_keys::SIGNATURE_KEY);
+    markers.extend(rsa_key(test_keys::ENCRYPTION_KEY));
     markers.retain(|marker| marker.name().ends_with("of the key"));
-    for pem in [test_keys::SIGNING_KEY, test_keys::DECRYPTION_KEY] {
+    for pem in [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY] {
         markers.push(Marker::bytes("line of PEM", pem.lines().nth(12).unwrap().as_bytes()));
     }
     markers.push(Marker::bytes("encrypted secret", ENCRYPTED_SECRET.as_bytes()));
@@ -35,8 +35,8 @@ fn fields() -> [(&'static str, String); 6] {
         ("consumer_key", "\"SIMULATOR\"".to_owned()),
         ("access_token", "\"218c1d970d85a8442825\"".to_owned()),
         ("access_token_secret", format!("{ENCRYPTED_SECRET:?}")),
-        ("signature_key", format!("{:?}", one_line(test_keys::SIGNING_KEY))),
-        ("encryption_key", format!("{:?}", one_line(test_keys::DECRYPTION_KEY))),
+        ("signature_key", format!("{:?}", one_line(test_keys::SIGNATURE_KEY))),
+        ("encryption_key", format!("{:?}", one_line(test_keys::ENCRYPTION_KEY))),
         ("dh_params", format!("{:?}", one_line(test_keys::DH_PARAMETERS))),
     ]
 }
@@ -82,8 +82,8 @@ fn a_bundle_s_files_are_wiped() {
     assert_wiped(|heap| {
         let bundle = CredentialBundle::from_json(&text).unwrap();
         let resolved = bundle.resolve(|location| match location {
-            KeyLocation::File(name) if name == "signature.pem" => Ok(Secret::from(test_keys::SIGNING_KEY.as_bytes())),
-            KeyLocation::File(_) => Ok(Secret::from(test_keys::DECRYPTION_KEY.as_bytes())),
+            KeyLocation::File(name) if name == "signature.pem" => Ok(Secret::from(test_keys::SIGNATURE_KEY.as_bytes())),
+            KeyLocation::File(_) => Ok(Secret::from(test_keys::ENCRYPTION_KEY.as_bytes())),
             KeyLocation::Env(_) => Ok(Secret::from(b"a passphrase that nobody guesses".as_slice())),
             _ => Err("another"),
         });
@@ -97,7 +97,7 @@ fn a_bundle_s_files_are_wiped() {
 /// The last field is the wrong one, so that everything has been read before.
 #[test]
 fn a_bundle_that_is_refused_is_wiped() {
-    let key = format!("{:?}", one_line(test_keys::SIGNING_KEY));
+    let key = format!("{:?}", one_line(test_keys::SIGNATURE_KEY));
     let with = |name: &'static str, value: &str| json(&[fields().as_slice(), &[(name, value.to_owned())]].concat());
     let without = |name: &str| {
         let mut fields = fields().to_vec();

@@ -93,7 +93,7 @@ fn the_opened_secret_is_wiped() {
     let mut entropy = SeededEntropy::new(1);
     let broker = &mut Broker::default();
     let token = test_keys::access_token(broker, &mut Context::new(NOW, &mut entropy)).unwrap();
-    let key = RsaKey::from_pem(test_keys::DECRYPTION_KEY).unwrap();
+    let key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
     let opened = key.decrypt(token.encrypted_secret(), &mut entropy).unwrap();
     let marker = Marker::number("opened secret", opened.expose());
     LazyLock::force(&CONSUMER);
@@ -121,7 +121,7 @@ fn negotiate(read: Reading, answer: fn(Response<Bytes>) -> Response<Bytes>, is_g
     // In the token, and in hexadecimal in what is to be signed.
     assert!(held.count(&secret) >= 2);
     held.assert_with(&exponent);
-    let key = RsaKey::from_pem(test_keys::SIGNING_KEY).unwrap();
+    let key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     let signature = ibkr_oauth::key::SigningKey::sign(&key, unsigned.input(), &mut rigged).unwrap();
     let exchange = unsigned.attach(&signature).unwrap();
     let response = heap.pause(|| broker.handle(&mut Context::new(NOW, &mut SeededEntropy::new(2)), exchange.request()));

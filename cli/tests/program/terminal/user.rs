@@ -22,7 +22,7 @@ pub(crate) struct User {
 impl User {
     pub(crate) fn new(base_url: &str, token: &AccessToken) -> Self {
         let folder = Folder::new();
-        folder.write("keys/signature.pem", test_keys::SIGNING_KEY);
+        folder.write("keys/signature.pem", test_keys::SIGNATURE_KEY);
         folder.write("keys/dh.pem", test_keys::DH_PARAMETERS);
         let secret = STANDARD.encode(token.encrypted_secret());
         let bundle = json!({
@@ -35,7 +35,7 @@ impl User {
             "dh_params": {"file": "keys/dh.pem"},
         });
         let bundle = folder.write("bundle.json", bundle.to_string());
-        let lines = test_keys::SIGNING_KEY.lines().chain(test_keys::DECRYPTION_KEY.lines());
+        let lines = test_keys::SIGNATURE_KEY.lines().chain(test_keys::ENCRYPTION_KEY.lines());
         let lines = lines.filter(|line| !line.starts_with("---")).map(str::to_owned);
         Self { folder, bundle, secrets: lines.chain([secret]).collect() }
     }

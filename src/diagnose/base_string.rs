@@ -1,42 +1,25 @@
-//! Taking a base string apart, whoever made it, as long as it has the three parts of one.
+//! Taking a base string apart, from whatever client, if it has the three parts of one.
 
-use crate::{
-    diagnose::mask::{self, Mask},
-    oauth1::percent_decode_lossy as decode,
-};
+use super::mask::{self, Mask};
+use crate::oauth1::percent_decode_lossy as decode;
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"];
 
 /// A base string in its parts.
 pub(super) struct BaseString<'a> {
-    /// What stands before the method. It is secret, and is never shown.
+    /// What precedes the method. It is secret, and is never shown.
     pub(super) prepend: &'a str,
     pub(super) method: &'a str,
-    /// The second part as it stands there.
-    pub(super) raw_uri: &'a str,
     /// The second part without its encoding.
     pub(super) uri: String,
-    /// How often the second part was encoded, where that is not once.
-    pub(super) uri_encoding: Encoding,
-    /// The third part as it stands there.
-    pub(super) raw_pairs: &'a str,
     /// The pairs without the encoding of the whole, each name and value as encoded by itself.
     pub(super) pairs: Vec<Pair>,
-    pub(super) pairs_encoding: Encoding,
-    /// All but what stands before the method.
+    /// All but what precedes the method.
     pub(super) text: &'a str,
 }
 
-/// How often a part of a base string is encoded as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Never,
-    Once,
-    Twice,
-}
-
-/// A pair as it stands in the base string when the encoding of the whole is undone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A pair as it is in the base string when the encoding of the whole is undone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pair {
     pub(super) name: String,
     pub(super) value: Option<String>,
@@ -64,22 +47,8 @@ impl<'a> BaseString<'a> {
         let mut parts = text.splitn(3, '&');
         let (head, raw_uri, raw_pairs) = (parts.next()?, parts.next()?, parts.next()?);
         let (prepend, method) = split_method(head)?;
-        let uri_encoding = if raw_uri.contains("://") {
-            Encoding::Never
-        } else if raw_uri.contains("%25") && !decode(raw_uri).contains("://") {
-            Encoding::Twice
-        } else {
-            Encoding::Once
-        };
-        let uri = undo(raw_uri, uri_encoding);
-        let pairs_encoding = if raw_pairs.contains(['=', '&']) {
-            Encoding::Never
-        } else if raw_pairs.contains("%25") && !decode(raw_pairs).contains('=') {
-            Encoding::Twice
-        } else {
-            Encoding::Once
-        };
-        let pairs = undo(raw_pairs, pairs_encoding)
+        let uri = undone(raw_uri, "://");
+        let pairs = undone(raw_pairs, "=")
             .split('&')
             .filter(|pair| !pair.is_empty())
             .map(|pair| match pair.split_once('=') {
@@ -88,25 +57,26 @@ impl<'a> BaseString<'a> {
             })
             .collect();
         let text = text.get(prepend.len()..)?;
-        Some(Self { prepend, method, raw_uri, uri, uri_encoding, raw_pairs, pairs, pairs_encoding, text })
+        Some(Self { prepend, method, uri, pairs, text })
     }
 
-    /// The base string, without what stands before it, as it may be shown.
+    /// The base string, without what precedes it, as it may be shown.
     pub(super) fn masked(&self, mask: &Mask) -> String {
         let pairs: Vec<String> = self.pairs.iter().map(|pair| mask::encoded(&pair.masked(mask))).collect();
         format!("{}&{}&{}", self.method, mask::encoded(&mask.uri(&self.uri)), pairs.join("%26"))
     }
 }
 
-fn undo(text: &str, encoding: Encoding) -> String {
-    match encoding {
-        Encoding::Never => text.to_owned(),
-        Encoding::Once => decode(text),
-        Encoding::Twice => decode(&decode(text)),
+/// The text without the encoding of the whole, however often it was encoded: `mark` is in what is not.
+fn undone(text: &str, mark: &str) -> String {
+    if text.contains(mark) || text.contains('&') {
+        return text.to_owned();
     }
+    let once = decode(text);
+    if once.contains(mark) || !text.contains("%25") { once } else { decode(&once) }
 }
 
-/// What stands in `head` before the method, and the method. What ends in no method may be anything, and must not be shown.
+/// What precedes the method in `head`, and the method. What ends in no method may be anything, and must not be shown.
 fn split_method(head: &str) -> Option<(&str, &str)> {
     METHODS.into_iter().find_map(|method| {
         let (prepend, found) = head.split_at_checked(head.len().checked_sub(method.len())?)?;
