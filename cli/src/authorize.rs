@@ -1,7 +1,7 @@
 //! `ibkr-oauth authorize`
 
 use std::{
-    io,
+    io::{self, BufRead, Read},
     net::{SocketAddr, TcpListener},
     process::{Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -141,9 +141,12 @@ fn url_of(callback: Callback<'_>) -> Option<Uri> {
     }
 }
 
+/// The most bytes that are read of what is pasted: an address has a few hundred.
+const MOST_PASTED: u64 = 64 << 10;
+
 /// Hands over what is pasted, line by line.
 fn read_pasted(heard: &Sender<Heard>) {
-    for line in io::stdin().lines() {
+    for line in io::stdin().lock().take(MOST_PASTED).lines() {
         let Ok(line) = line else { break };
         if !line.trim().is_empty() && heard.send(Heard::Pasted(line)).is_err() {
             return;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::terminal::{Folder, Outcome, command, outcome, run_with_input};
+use crate::terminal::{Folder, Outcome, command, outcome, run_with_input, user};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::simulator::test_keys;
 use serde_json::{Value, json};
@@ -210,4 +210,22 @@ fn standard_input_has_a_limit_whatever_it_is() {
     outcome(zeros.wait_with_output().unwrap()).assert_failure(2, "", "longer", "1 MiB");
     let of_a_folder = start(&folder, &arguments, File::open(&folder.0).unwrap().into());
     outcome(of_a_folder.wait_with_output().unwrap()).assert_failure(2, "", "cannot be read", "");
+}
+
+#[test]
+fn what_is_pasted_has_a_limit() {
+    let (server, user) = user::start();
+    let mut bundle = bundle();
+    bundle["base_url"] = json!(server.account.base_url());
+    let bundle = user.folder.write("pasted.json", bundle.to_string());
+    let arguments = ["authorize", "--bundle", bundle.to_str().unwrap()].map(str::to_owned);
+    let zeros = start(&user.folder, &arguments, File::open("/dev/zero").unwrap().into());
+    let mut without_end = Command::new("yes").arg("a slip of the hand").stdout(Stdio::piped()).spawn().unwrap();
+    let lines = start(&user.folder, &arguments, without_end.stdout.take().unwrap().into());
+    for child in [zeros, lines] {
+        let ended = outcome(child.wait_with_output().unwrap());
+        assert_eq!(ended.status, 2, "{}", ended.stderr);
+        assert!(ended.stderr.contains("the input ended without an address"), "{}", ended.stderr);
+    }
+    without_end.wait().unwrap();
 }
