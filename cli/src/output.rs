@@ -110,6 +110,14 @@ pub(crate) fn note(text: &Shown) {
     to_stderr(format!("{}\n", text.0).as_bytes());
 }
 
+/// Writes two lines to standard error: what is the matter, after this word in this tone, and what to try.
+pub(crate) fn note_with_remedy(tone: Tone, word: &str, what: &str, remedy: &str) {
+    let palette = Palette::of_stderr();
+    let line = |tone, word, text: &str| palette.paint(tone, word).then(&Shown::line(&format!(" {text}")));
+    note(&line(tone, word, what));
+    note(&line(Tone::Good, "try:", remedy));
+}
+
 /// Writes a JSON object to standard error, in one line.
 pub(crate) fn note_json(value: &Value) {
     to_stderr(json_line(&with_texts(value, &one_line)).as_bytes());

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
-use crate::output::{self, Format, Palette, Shown, Tone};
+use crate::output::{self, Format, Tone};
 
 static FORMAT: OnceLock<Format> = OnceLock::new();
 
@@ -16,10 +16,8 @@ pub(crate) fn set_format(format: Format) {
 
 pub(crate) fn warn(what: &str, remedy: &str) {
     if matches!(FORMAT.get(), Some(Format::Json)) {
-        return output::note_json(&json!({ "warning": what, "try": remedy }));
+        output::note_json(&json!({ "warning": what, "try": remedy }));
+    } else {
+        output::note_with_remedy(Tone::Doubtful, "warning:", what, remedy);
     }
-    let palette = Palette::of_stderr();
-    let line = |tone, word, text: &str| palette.paint(tone, word).then(&Shown::line(&format!(" {text}")));
-    output::note(&line(Tone::Doubtful, "warning:", what));
-    output::note(&line(Tone::Good, "try:", remedy));
 }
