@@ -137,7 +137,7 @@ fn complete_head(signer: &Signer, request: Request<impl Into<Bytes>>) -> Request
     request
 }
 
-/// Reads a body of at most so many bytes; `None` if there are more.
+/// Reads a body up to a limit of bytes; `None` if there are more.
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 fn read_body(body: impl Read, limit: usize) -> io::Result<Option<Bytes>> {
     let mut bytes = Vec::new();

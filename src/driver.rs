@@ -15,7 +15,7 @@
 //! let driver = Driver::new(Session::new(consumer, token, SessionConfig::default()), OsEntropy);
 //! let handle = driver.handle();
 //! driver.run_blocking(
-//!     // Your HTTP client, which may take so long.
+//!     // Your HTTP client, within the given time.
 //!     |request, _timeout| Ok(broker.handle(&mut Context::new(now(), &mut OsEntropy), &request)),
 //!     // Your log. This program leaves as soon as it is in.
 //!     |event| {

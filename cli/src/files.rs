@@ -98,12 +98,12 @@ pub(crate) fn replace(path: &Path, content: &[u8], is_unchanged: impl FnOnce() -
     Ok(true)
 }
 
-/// Room on the disk for a file that is to be [replaced](replace) later. It has no name, and goes with the program.
+/// Disk space for a file that is to be [replaced](replace) later. It has no name, and is freed when the program ends.
 pub(crate) struct Reserve {
     _file: File,
 }
 
-/// Keeps so many bytes of room beside a file, and sees to it that it could be replaced.
+/// Reserves `length` bytes of disk space beside a file, and checks that the file could be replaced.
 pub(crate) fn reserve(path: &Path, length: u64) -> io::Result<Reserve> {
     let mut file = tempfile::tempfile_in(folder_of(path))?;
     keep_owner(&file, &fs::metadata(path)?)?;

@@ -20,10 +20,10 @@ use crate::{
     output::{self, Format, Palette, Shown, Tone},
 };
 
-mod dice;
 mod fresh_group;
+mod machine_rng;
 
-use dice::Dice;
+use machine_rng::MachineRng;
 
 /// Where keys are uploaded.
 pub(crate) const PORTAL: &str = "https://ndcdyn.interactivebrokers.com/sso/Login?action=OAUTH&RL=1&ip2loc=US";
@@ -134,7 +134,7 @@ fn instructions(folder: &Path, signature: &Pair, encryption: &Pair, group: &str)
 fn make_pair() -> Result<Pair, Failure> {
     let unusable =
         |error: &dyn std::fmt::Display| Failure::refused(format!("no key could be made: {error}"), "try again");
-    let key = PrivateKey::new(&mut Dice, BITS).map_err(|error| unusable(&error))?;
+    let key = PrivateKey::new(&mut MachineRng, BITS).map_err(|error| unusable(&error))?;
     let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| unusable(&error))?;
     // Read back as its users will, so that nothing is handed out that they could not.
     let key = RsaKey::from_pem(&private).map_err(Error::from)?;

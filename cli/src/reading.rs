@@ -75,7 +75,7 @@ pub(crate) fn regular_file(path: &Path) -> Result<Content, Unreadable> {
     read(path, |kind| kind.is_file())
 }
 
-/// Reads standard input, whatever that is, of at most so many bytes. A person who types has as long as it takes.
+/// Reads standard input, whatever that is, up to `limit` bytes. A person who types has no deadline.
 pub(crate) fn standard_input(limit: usize) -> Result<Secret, Unreadable> {
     let work = move || read_all(unbuffered_input()?, limit);
     if io::stdin().is_terminal() { work() } else { in_time(work) }

@@ -7,7 +7,7 @@ use crate::{
     reading::{self, Unreadable},
 };
 
-/// The argument, or what standard input has where that is `-`: it is to be `what`, of at most so many bytes.
+/// The argument or, where that is `-`, the content of standard input: `what`, of at most `most` bytes.
 pub(crate) fn given(argument: &str, what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Failure> {
     if argument == "-" { read(what, most, remedy) } else { Ok(Zeroizing::new(argument.to_owned())) }
 }

@@ -1,7 +1,7 @@
 //! Sending with [`hyper`](https://docs.rs/hyper/1) 1, by the client of `hyper-util`. Needs the feature `hyper`.
 //!
 //! The client brings the connector, and so the TLS. It follows no redirect. Its `retry_canceled_requests` sends a request
-//! again only if nothing of it was sent. It has no timer: each function is given `sleep`, which returns after so long, as
+//! again only if nothing of it was sent. It has no timer: each function is given `sleep`, which returns after the given time, as
 //! `tokio::time::sleep` does.
 
 use std::{

@@ -67,7 +67,7 @@ pub fn sign_and_send<'a, B: Into<Bytes>>(
     })
 }
 
-/// Drives a session until it finishes. `sleep` returns after so long, as `tokio::time::sleep` does.
+/// Drives a session until it finishes. `sleep` returns after the given time, as `tokio::time::sleep` does.
 pub async fn drive<E: Entropy, S: Future<Output = ()>>(
     client: &Client,
     driver: Driver<E>,

@@ -98,7 +98,7 @@ fn session() -> Session {
 struct Storm {
     session: Session,
     broker: Broker,
-    dice: SeededEntropy,
+    rng: SeededEntropy,
     entropy: SeededEntropy,
     /// The broker's time, and how far ours is off, in seconds.
     now: Timestamp,
@@ -113,7 +113,7 @@ impl Storm {
         Self {
             session: session(),
             broker: broker.build().unwrap(),
-            dice: SeededEntropy::new(2),
+            rng: SeededEntropy::new(2),
             entropy: SeededEntropy::new(3),
             now: Timestamp::from_secs(1_700_000_000),
             ahead: 0,
@@ -144,7 +144,7 @@ impl Storm {
 
     fn roll(&mut self) -> u8 {
         let mut byte = [0];
-        self.dice.fill(&mut byte).unwrap();
+        self.rng.fill(&mut byte).unwrap();
         byte[0]
     }
 
@@ -165,7 +165,7 @@ impl Storm {
             _ => {}
         }
         self.now = self.now.saturating_add(Duration::from_millis(u64::from(roll) * 3));
-        let response = self.broker.handle(&mut Context::new(self.now, &mut self.dice), request);
+        let response = self.broker.handle(&mut Context::new(self.now, &mut self.rng), request);
         let answer = Word::Response(id, response);
         if roll > 250 { vec![answer.clone(), answer] } else { vec![answer] }
     }

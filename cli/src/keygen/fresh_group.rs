@@ -18,7 +18,7 @@ use crypto_primes::{
 };
 use ibkr_oauth::{Error, dh::DhGroup};
 
-use super::dice::Dice;
+use super::machine_rng::MachineRng;
 use crate::{failure::Failure, output, stop};
 
 const BITS: u32 = 2048;
@@ -67,7 +67,7 @@ pub(super) fn find() -> Result<DhGroup, Failure> {
 fn search(done: &AtomicBool) -> Option<U2048> {
     let fits = |candidate: &U2048| candidate.as_words().first().is_some_and(|word| word & 7 == 7);
     let sieve = SmallFactorsSieveFactory::<U2048>::new(Flavor::Safe, BITS, SetBits::Msb).ok()?;
-    let found = sieve_and_find(&mut Dice, sieve, |_, candidate| {
+    let found = sieve_and_find(&mut MachineRng, sieve, |_, candidate| {
         done.load(Ordering::SeqCst) || (fits(candidate) && is_prime(Flavor::Safe, candidate))
     });
     found.ok().flatten().filter(|_| !done.load(Ordering::SeqCst))

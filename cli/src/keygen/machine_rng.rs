@@ -8,9 +8,9 @@ use rand_core::{TryCryptoRng, TryRng};
 use crate::output;
 
 /// The operating system's random numbers. Where they fail, the program ends: nothing was written yet.
-pub(super) struct Dice;
+pub(super) struct MachineRng;
 
-impl TryRng for Dice {
+impl TryRng for MachineRng {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
@@ -34,4 +34,4 @@ impl TryRng for Dice {
     }
 }
 
-impl TryCryptoRng for Dice {}
+impl TryCryptoRng for MachineRng {}
