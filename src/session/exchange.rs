@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::{
-    ExchangeId, Failure, FailureKind, Output, Session, SessionEvent,
+    ExchangeId, Failure, Output, Session, SessionEvent,
     outstanding::{Answer, Awaited, Outstanding, Pending, Unsent},
     skew,
     task::Task,
@@ -54,8 +54,18 @@ impl Session {
         self.outputs.retain(|output| !matches!(output, Output::Transmit { .. }));
         if self.outputs.len() < outputs {
             if let Some(outstanding) = self.outstanding.take() {
-                self.last_sent = outstanding.sent_before;
+                self.was_not_sent(&outstanding);
             }
+        }
+    }
+
+    /// Nothing was sent for this exchange, so that it does not count.
+    fn was_not_sent(&mut self, outstanding: &Outstanding) {
+        self.last_sent = outstanding.sent_before;
+        match outstanding.awaited {
+            Awaited::Response(Pending::Negotiate(_)) => self.handshakes.take_back(),
+            Awaited::Response(Pending::Open(_)) => self.openings.take_back(),
+            _ => {}
         }
     }
 
@@ -155,9 +165,9 @@ impl Session {
 
     /// Takes it that the exchange has come to nothing.
     pub(super) fn fail_outstanding(&mut self, cx: &mut Context<'_>, outstanding: &Outstanding, failure: Failure) {
-        let is_unsent = failure.kind == FailureKind::NotSent;
+        let is_unsent = outstanding.is_unsent(failure.kind);
         if is_unsent {
-            self.last_sent = outstanding.sent_before;
+            self.was_not_sent(outstanding);
         }
         let verdict = Verdict::of(outstanding.task(), Err(outstanding.error(failure)));
         self.take(cx, Answer { is_unsent, ..outstanding.answer(verdict) });

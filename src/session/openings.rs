@@ -215,8 +215,10 @@ impl Session {
         let error = self.suspect_no_entitlement(error, trouble);
         let now = self.clock.now();
         let next = self.openings.next(now);
-        // What was just sent has kept the token alive.
-        self.tickles.schedule(now.after(self.config.tickle_interval));
+        if trouble != Trouble::NotSent {
+            // What was just sent has kept the token alive.
+            self.tickles.schedule(now.after(self.config.tickle_interval));
+        }
         self.emit_failed(error, next);
         self.go(Trigger::Failed, Phase::BackingOff(Pause { until: next, retry: Retry::Opening }));
     }

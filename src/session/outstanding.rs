@@ -83,15 +83,22 @@ impl Outstanding {
         }
     }
 
+    /// Whether it is certain that nothing was sent, where it failed so. A key store that refuses is no network that is
+    /// down: it is asked again as seldom as a broker that refuses.
+    pub(super) fn is_unsent(&self, kind: FailureKind) -> bool {
+        kind == FailureKind::NotSent || self.awaits_signature() && kind != FailureKind::Refused
+    }
+
     /// What a failure outside means for this exchange.
     pub(super) fn error(&self, failure: Failure) -> Error {
         let stage = self.task().stage();
+        let is_unsent = self.is_unsent(failure.kind);
         match (&self.awaited, failure.kind) {
             (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
-            (_, kind) => {
+            (..) => {
                 let error = Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure);
-                if kind == FailureKind::NotSent { error.with_nothing_sent() } else { error }
+                if is_unsent { error.with_nothing_sent() } else { error }
             }
         }
     }

@@ -86,6 +86,11 @@ impl Pace {
         self.recent.push_back(now);
     }
 
+    /// The latest attempt was not sent after all.
+    pub(super) fn take_back(&mut self) {
+        self.recent.pop_back();
+    }
+
     /// The last attempt came to nothing, or what it gained was lost. `wait` is what the broker asked for, if it did.
     pub(super) fn fail(
         &mut self,

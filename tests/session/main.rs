@@ -28,6 +28,7 @@ mod life;
 #[path = "../support/machine.rs"]
 mod machine;
 mod misuse;
+mod not_sent;
 mod penalty_box;
 mod properties;
 mod remote_keys;

@@ -226,8 +226,12 @@ impl Machine {
 
     /// A report of a request for this path, signed now with the present token, and answered so.
     pub(crate) fn response_to(&self, path: &str, status: u16, body: &str) -> Report {
+        self.response_with(path, status, body, None)
+    }
+
+    pub(crate) fn response_with(&self, path: &str, status: u16, body: &str, retry_after: Option<&str>) -> Report {
         let token_id = self.session.view().token_id().expect("a token");
-        report(token_id, self.now, path, status, body, None)
+        report(token_id, self.now, path, status, body, retry_after)
     }
 
     /// What to do about what was reported, by the present view.
