@@ -8,6 +8,7 @@ use crate::{
     consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, Realm},
     error::{Error, Stage},
     flow::AccessToken,
+    key::KeyLocation,
     secret::Secret,
 };
 #[cfg(feature = "rsa")]
@@ -16,11 +17,9 @@ use crate::{dh::DhGroup, key::encoding::text_of};
 #[cfg(feature = "rsa")]
 mod contents;
 mod fields;
-mod key_location;
 mod key_source;
 mod text;
 
-pub use self::key_location::KeyLocation;
 #[cfg(feature = "rsa")]
 pub(crate) use self::{contents::KeyContent, key_source::read_rsa_key};
 use self::{fields::Fields, key_source::KeySource, text::Text};
@@ -49,7 +48,7 @@ const STAGE: Stage = Stage::Bundle;
 ///
 /// ```
 /// # #[cfg(feature = "rsa")] {
-/// use ibkr_oauth::{CredentialBundle, ErrorKind, KeyLocation, Secret};
+/// use ibkr_oauth::{CredentialBundle, ErrorKind, Secret, key::KeyLocation};
 ///
 /// let bundle = CredentialBundle::from_json(
 ///     r#"{

@@ -215,7 +215,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// The public half of the signing key, with which [`Unsigned::attach`](crate::Unsigned::attach) verifies signatures
+    /// The public half of the signing key, with which [`Unsigned::attach`](crate::exchange::Unsigned::attach) verifies signatures
     /// that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
     #[cfg(feature = "rsa")]
     pub fn signature_public_key(mut self, key: RsaPublicKey) -> Self {

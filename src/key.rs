@@ -3,7 +3,7 @@
 //! IBKR knows each consumer by two RSA keys. The *signing key* signs the three requests of the sign-in; the *decryption
 //! key* opens the access token's secret. Either may live in this process (`RsaKey`) or in an HSM or KMS: implement
 //! [`SigningKey`] or [`DecryptionKey`] for it, or, where the answer comes later, use
-//! [`Unsigned`](crate::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
+//! [`Unsigned`](crate::exchange::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
 
 use std::{fmt, sync::Arc};
 
@@ -16,9 +16,11 @@ use crate::{
 
 pub(crate) mod encoding;
 mod error;
+mod location;
 #[cfg(feature = "rsa")]
 mod rsa;
 
+pub use self::location::KeyLocation;
 #[cfg(feature = "rsa")]
 pub use self::rsa::{RsaKey, RsaPublicKey};
 
@@ -57,7 +59,7 @@ impl fmt::Debug for SigningInput {
 /// The consumer's signing key.
 ///
 /// Implement it for a key that does not leave its HSM or KMS. A client of a KMS that answers asynchronously is better
-/// asked outside: see [`Unsigned`](crate::Unsigned).
+/// asked outside: see [`Unsigned`](crate::exchange::Unsigned).
 ///
 /// ```
 /// use ibkr_oauth::{Consumer, Entropy, key::{KeyError, SigningInput, SigningKey}};

@@ -139,7 +139,7 @@ pub mod diagnose;
 pub mod driver;
 mod encoding;
 mod error;
-mod exchange;
+pub mod exchange;
 mod flow;
 pub mod key;
 pub mod local;
@@ -163,14 +163,14 @@ pub struct Readme;
 pub use crate::context::OsEntropy;
 pub use crate::{
     brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
-    bundle::{CredentialBundle, KeyLocation},
-    consumer::{Consumer, ConsumerBuilder, Endpoints, ParameterPlacement, QueryPolicy, Realm, UnknownQueryPolicy},
+    bundle::CredentialBundle,
+    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, Realm, UnknownQueryPolicy},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
-    exchange::{Exchange, PendingResponse, Unsigned},
+    exchange::request::Exchange,
     flow::{AccessToken, Callback, Consent, LiveSessionToken, UnlockedToken, Verifier},
     secret::Secret,
-    signer::{RequestSignature, Signer, TokenId},
+    signer::{Signer, TokenId},
 };
 pub use bytes;
 pub use http;

@@ -24,6 +24,7 @@ mod encoded_base;
 mod header;
 mod origin;
 mod parameters;
+mod request_signature;
 mod uri_error;
 
 pub(crate) use self::{
@@ -41,5 +42,6 @@ pub use self::{
     encode::percent_encode,
     header::{AuthorizationHeader, HeaderError},
     parameters::{Parameter, form_parameters, is_form, query_parameters},
+    request_signature::RequestSignature,
     uri_error::UriError,
 };

@@ -194,7 +194,7 @@ impl Signer {
         form: Option<&[u8]>,
         nonce: &str,
         timestamp: u64,
-    ) -> Result<RequestSignature, Error> {
+    ) -> Result<oauth1::RequestSignature, Error> {
         let mut scratch = Scratch::default();
         self.template.begin(&mut scratch, Head::from(parts), form)?;
         if nonce.is_empty() || !nonce.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
@@ -205,7 +205,7 @@ impl Signer {
         let timestamp = timestamp.to_string();
         let stamp = Stamp { signed_nonce: &signed_nonce, header_nonce: header_nonce.as_bytes(), timestamp: &timestamp };
         let mac = self.template.finish(&mut scratch, &stamp);
-        Ok(RequestSignature {
+        Ok(oauth1::RequestSignature {
             base_string: String::from_utf8_lossy(&scratch.base_string).into_owned(),
             signature: base64(&mac),
             authorization: sensitive(&scratch.header).map_err(|error| Error::header(STAGE, error))?,
@@ -220,16 +220,4 @@ impl fmt::Debug for Signer {
             .field("token_id", &self.token_id)
             .finish_non_exhaustive()
     }
-}
-
-/// A signature with the steps that led to it, from [`Signer::sign_with`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RequestSignature {
-    /// The signature base string (RFC 5849 section 3.4.1). It holds no secret.
-    pub base_string: String,
-    /// The signature in Base64, not yet percent-encoded.
-    pub signature: String,
-    /// The value of the `Authorization` header.
-    pub authorization: HeaderValue,
 }

@@ -9,8 +9,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Consumer, Context, CredentialBundle, KeyLocation, LiveSessionToken, OsEntropy, Secret, Timestamp,
-    adapter::ureq::send,
+    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, OsEntropy, Secret, Timestamp,
+    adapter::ureq::send, key::KeyLocation,
 };
 use ureq::Agent;
 use zeroize::Zeroizing;

@@ -16,7 +16,8 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Uri};
 use ibkr_oauth::{
-    AccessToken, Callback, Consumer, Context, CredentialBundle, Endpoints, KeyLocation, OsEntropy, Secret, Timestamp,
+    AccessToken, Callback, Consumer, Context, CredentialBundle, Endpoints, OsEntropy, Secret, Timestamp,
+    key::KeyLocation,
     simulator::{Broker, test_keys},
 };
 

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use ibkr_oauth::{CredentialBundle, Error, ErrorKind, KeyLocation, Secret};
+use ibkr_oauth::{CredentialBundle, Error, ErrorKind, Secret, key::KeyLocation};
 use serde_json::Value;
 
 const MARKER: &str = "M4RK3R";

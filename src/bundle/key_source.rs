@@ -7,10 +7,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
-use super::{
-    key_location::KeyLocation,
-    text::{Text, read_field, refuse_other_types, unknown_field},
-};
+use super::text::{Text, read_field, refuse_other_types, unknown_field};
 #[cfg(feature = "rsa")]
 use crate::key::{
     KeyError, RsaKey,
@@ -18,6 +15,7 @@ use crate::key::{
 };
 use crate::{
     error::{Error, Stage},
+    key::KeyLocation,
     secret::Secret,
 };
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ibkr_oauth::{CredentialBundle, ErrorKind, KeyLocation, QueryPolicy, Realm, Secret, Stage};
+use ibkr_oauth::{CredentialBundle, ErrorKind, QueryPolicy, Realm, Secret, Stage, key::KeyLocation};
 use serde_json::{Map, Value, json};
 
 /// Stands in every value that no error and no `Debug` may show.

@@ -3,9 +3,9 @@
 use crate::fixture::{self, NOW, SeededEntropy};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Context, CredentialBundle, KeyLocation, Secret,
+    Context, CredentialBundle, Secret,
     diagnose::{CredentialParts, Finding, Findings, Severity, Subject, check},
-    key::RsaKey,
+    key::{KeyLocation, RsaKey},
     simulator::{Broker, test_keys},
 };
 use num_bigint::BigUint;

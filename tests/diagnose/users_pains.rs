@@ -7,11 +7,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use ibkr_oauth::{
-    Compete, Consumer, Context, CredentialBundle, Endpoints, Error, ErrorKind, KeyLocation, QueryPolicy, Secret, Stage,
-    Timestamp,
+    Compete, Consumer, Context, CredentialBundle, Endpoints, Error, ErrorKind, QueryPolicy, Secret, Stage, Timestamp,
     dh::DhGroup,
     diagnose::{Cause, CredentialParts, Explanation, Severity, Subject, check, clock_skew},
-    key::RsaKey,
+    key::{KeyLocation, RsaKey},
     oauth1::{self, AuthorizationHeader, percent_encode},
     simulator::{Broker, Fault, test_keys},
 };

@@ -2,13 +2,13 @@
 
 use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
-    EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, ParameterPlacement, PendingResponse,
-    QueryPolicy, Realm, RequestSignature, Secret, Signer, Stage, Tickle, Timestamp, TokenId, UnknownQueryPolicy,
-    UnlockedToken, Unsigned, Verifier,
+    EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, QueryPolicy, Realm, Secret, Signer,
+    Stage, Tickle, Timestamp, TokenId, UnknownQueryPolicy, UnlockedToken, Verifier,
     dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
+    exchange::{ParameterPlacement, PendingResponse, Unsigned},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
-    oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, UriError},
+    oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, RequestSignature, UriError},
     simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal, WrongResponse},
 };
 

@@ -4,8 +4,8 @@ use crate::fixture::{self, NOW, SeededEntropy, complete};
 use bytes::Bytes;
 use http::{Method, Request};
 use ibkr_oauth::{
-    Callback, Consumer, Context, ErrorKind, ParameterPlacement, Realm, Secret, Timestamp, oauth1::AuthorizationHeader,
-    simulator::Broker,
+    Callback, Consumer, Context, ErrorKind, Realm, Secret, Timestamp, exchange::ParameterPlacement,
+    oauth1::AuthorizationHeader, simulator::Broker,
 };
 use serde_json::{Map, Value};
 

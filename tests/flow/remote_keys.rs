@@ -12,8 +12,9 @@ use std::{
 use crate::fixture::{self, NOW, SeededEntropy, complete};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Callback, Consent, Consumer, Context, Entropy, Error, ErrorKind, Exchange, Secret, Stage, UnlockedToken, Unsigned,
+    Callback, Consent, Consumer, Context, Entropy, Error, ErrorKind, Exchange, Secret, Stage, UnlockedToken,
     dh::DhGroup,
+    exchange::Unsigned,
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     simulator::{Broker, test_keys},
 };

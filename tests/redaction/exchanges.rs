@@ -11,9 +11,9 @@ use base64::{
 use bytes::Bytes;
 use http::{Request, header};
 use ibkr_oauth::{
-    AccessToken, Callback, Compete, Consumer, Context, Entropy, EntropyError, Error, ParameterPlacement, Secret,
-    Signer, UnlockedToken,
+    AccessToken, Callback, Compete, Consumer, Context, Entropy, EntropyError, Error, Secret, Signer, UnlockedToken,
     dh::{DhGroup, Exponent},
+    exchange::ParameterPlacement,
     key::{RsaKey, SigningKey},
     simulator::{Broker, Fault, test_keys},
 };

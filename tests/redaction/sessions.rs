@@ -11,9 +11,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use ibkr_oauth::{
-    AccessToken, Callback, Compete, Consumer, Context, CredentialBundle, KeyLocation, ParameterPlacement, Secret,
-    Timestamp, UnlockedToken,
+    AccessToken, Callback, Compete, Consumer, Context, CredentialBundle, Secret, Timestamp, UnlockedToken,
     driver::Driver,
+    exchange::ParameterPlacement,
+    key::KeyLocation,
     session::{Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, Snapshot, State},
     simulator::{Broker, Fault, test_keys},
 };

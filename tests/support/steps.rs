@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Response;
-use ibkr_oauth::{Callback, Compete, Consumer, Context, Error, ErrorKind, Exchange, Stage, Unsigned};
+use ibkr_oauth::{Callback, Compete, Consumer, Context, Error, ErrorKind, Exchange, Stage, exchange::Unsigned};
 
 use crate::fixture::{self, NOW, SeededEntropy, TOKEN};
 

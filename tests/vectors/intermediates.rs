@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use ibkr_oauth::{
     AccessToken, Callback, Consent, Consumer, Context, ErrorKind, Exchange, LiveSessionToken, QueryPolicy, Secret,
-    Signer, Timestamp, UnlockedToken, Unsigned,
+    Signer, Timestamp, UnlockedToken,
     dh::{self, DhGroup, Exponent},
+    exchange::Unsigned,
     key::{DecryptionKey, RsaKey, SigningInput},
     oauth1::{AuthorizationHeader, form_parameters, percent_encode, query_parameters},
 };

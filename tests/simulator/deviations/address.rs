@@ -1,7 +1,7 @@
 //! Where a request goes, and the headers that need no OAuth.
 
 use http::{HeaderValue, Method, header};
-use ibkr_oauth::ParameterPlacement;
+use ibkr_oauth::exchange::ParameterPlacement;
 
 use crate::deviations::good::{BASE, Good, HARD_QUERY, names};
 

@@ -1,7 +1,7 @@
 //! The `Authorization` header, and the parameters in it.
 
 use http::{HeaderValue, Method, header};
-use ibkr_oauth::{ParameterPlacement, QueryPolicy, simulator::Broker};
+use ibkr_oauth::{QueryPolicy, exchange::ParameterPlacement, simulator::Broker};
 
 use crate::deviations::good::{BASE, Change, FORM, Good, Pairs, authorization, set};
 

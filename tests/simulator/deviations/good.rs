@@ -7,9 +7,9 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Method, Request, Response, header};
 use ibkr_oauth::{
-    Callback, Consumer, Context, Endpoints, ParameterPlacement, QueryPolicy, Secret, Signer, Timestamp, UnlockedToken,
-    Unsigned, Verifier,
+    Callback, Consumer, Context, Endpoints, QueryPolicy, Secret, Signer, Timestamp, UnlockedToken, Verifier,
     dh::DhGroup,
+    exchange::{ParameterPlacement, Unsigned},
     key::{RsaKey, SigningKey},
     oauth1::AuthorizationHeader,
     simulator::{Broker, BrokerBuilder, Refusal, test_keys},

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use ibkr_oauth::ParameterPlacement;
+use ibkr_oauth::exchange::ParameterPlacement;
 
 use crate::deviations::good::{Change, Good, authorization, json_body, names, set};
 

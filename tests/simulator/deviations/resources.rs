@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use http::Method;
-use ibkr_oauth::{Context, Entropy, EntropyError, ParameterPlacement, QueryPolicy, Timestamp, simulator::Broker};
+use ibkr_oauth::{
+    Context, Entropy, EntropyError, QueryPolicy, Timestamp, exchange::ParameterPlacement, simulator::Broker,
+};
 
 use crate::deviations::good::{FORM, Good, JSON, LIVE_SESSION_TOKEN, NOW, SECRET, TOKEN, note};
 

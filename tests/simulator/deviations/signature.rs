@@ -4,7 +4,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::Method;
 use ibkr_oauth::{
-    Context, ParameterPlacement, QueryPolicy, Secret, Timestamp, UnlockedToken,
+    Context, QueryPolicy, Secret, Timestamp, UnlockedToken,
+    exchange::ParameterPlacement,
     simulator::{Broker, Fault, test_keys},
 };
 use num_bigint::BigUint;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use ibkr_oauth::{ParameterPlacement, QueryPolicy};
+use ibkr_oauth::{QueryPolicy, exchange::ParameterPlacement};
 
 use crate::deviations::good::{Good, NOW, json_body, set, signed_in};
 

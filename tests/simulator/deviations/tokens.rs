@@ -1,7 +1,7 @@
 //! Tokens, verifiers, callbacks and challenges, and the visit to the consent page.
 
 use http::{Method, Uri};
-use ibkr_oauth::{Callback, Context, ParameterPlacement, QueryPolicy, Timestamp, simulator::Broker};
+use ibkr_oauth::{Callback, Context, QueryPolicy, Timestamp, exchange::ParameterPlacement, simulator::Broker};
 
 use crate::deviations::good::{Change, Good, NOW, consented, consumer, json_body, set};
 use crate::scripted::Scripted;

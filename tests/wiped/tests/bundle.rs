@@ -6,7 +6,8 @@
 use std::sync::LazyLock;
 
 use ibkr_oauth::{
-    Context, CredentialBundle, KeyLocation, Secret, Timestamp, diagnose,
+    Context, CredentialBundle, Secret, Timestamp, diagnose,
+    key::KeyLocation,
     simulator::{SeededEntropy, test_keys},
 };
 use ibkr_oauth_wiped::{Heap, Marker, rsa_key};

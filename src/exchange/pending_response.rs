@@ -1,0 +1,50 @@
+//! The only thing that may read the response to a request.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::{
+    error::{Error, Stage},
+    trace,
+};
+
+/// What is left of an [`Exchange`](crate::Exchange) when its request was taken out to be sent.
+#[must_use = "the reply is of use only when it is given to `complete`"]
+pub struct PendingResponse<T> {
+    stage: Stage,
+    read: Box<ReadResponse<T>>,
+}
+
+pub(super) type ReadResponse<T> = dyn FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync;
+
+impl<T> PendingResponse<T> {
+    pub(super) fn new(stage: Stage, read: Box<ReadResponse<T>>) -> Self {
+        Self { stage, read }
+    }
+
+    /// Reads the reply.
+    ///
+    /// # Errors
+    /// As [`Exchange::complete`](crate::Exchange::complete).
+    pub fn complete(self, response: Response<Bytes>) -> Result<T, Error> {
+        let status = response.status();
+        let _under_way = trace::reading(self.stage, status);
+        let result = (self.read)(response).map_err(|error| error.with_status(status));
+        trace::completed(&result);
+        result
+    }
+
+    /// The step of the protocol that the reply belongs to.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+}
+
+impl<T> fmt::Debug for PendingResponse<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingResponse").field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
