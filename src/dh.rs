@@ -37,7 +37,7 @@ use crate::{
 
 mod group;
 
-pub use self::group::{DhGroup, GroupReport};
+pub use self::group::DhGroup;
 
 /// The client's secret exponent: 256 random bits, fresh for each exchange.
 pub struct Exponent(Zeroizing<BoxedUint>);

@@ -3,6 +3,7 @@
 use std::str;
 
 use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
+use der::pem::{self, LineEnding};
 use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -28,24 +29,9 @@ pub(crate) fn read_base64(text: &[u8]) -> Option<Secret> {
 }
 
 /// Public data as PEM, line for line as OpenSSL writes it.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
-    const LINE: usize = 64;
-    let body = base64(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
-    let mut rest = body.as_str();
-    while let Some((line, after)) = rest.split_at_checked(LINE) {
-        text.push_str(line);
-        text.push('\n');
-        rest = after;
-    }
-    if !rest.is_empty() {
-        text.push_str(rest);
-        text.push('\n');
-    }
-    text.push_str("-----END ");
-    text.push_str(label);
-    text.push_str("-----\n");
-    text
+#[allow(clippy::expect_used, reason = "neither the crate's labels nor keys and parameters can fail")]
+pub(crate) fn pem(label: &'static str, der: &[u8]) -> String {
+    pem::encode_string(label, LineEnding::LF, der).expect("a good label and few bytes")
 }
 
 /// Lower-case hexadecimal, two digits a byte, made at its final size so that nothing is left behind.

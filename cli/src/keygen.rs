@@ -17,13 +17,9 @@ use zeroize::Zeroizing;
 use crate::{
     failure::Failure,
     files::{self, NewFile, Readers},
+    machine_rng::MachineRng,
     output::{self, Format, Palette, Shown, Tone},
 };
-
-mod fresh_group;
-mod machine_rng;
-
-use machine_rng::MachineRng;
 
 /// Where keys are uploaded.
 pub(crate) const PORTAL: &str = "https://ndcdyn.interactivebrokers.com/sso/Login?action=OAUTH&RL=1&ip2loc=US";
@@ -46,17 +42,12 @@ const SECRET: &str = "keep secret:";
 Writes two RSA key pairs of 2048 bits and the Diffie-Hellman parameters, all PEM as OpenSSL writes it. A file that is
 there already is never touched: then nothing is written. Nothing is sent anywhere.
 
-Examples:
-  ibkr-oauth keygen --out keys
-  ibkr-oauth keygen --out keys-paper --fresh-group")]
+Example:
+  ibkr-oauth keygen --out keys")]
 pub(crate) struct Arguments {
     /// The folder to write into; it is made where it is missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Look for a safe prime of your own, which takes minutes, in place of the well-known group 14 of RFC 3526, which is
-    /// as good.
-    #[arg(long)]
-    fresh_group: bool,
 }
 
 /// A key pair, as it is written.
@@ -69,9 +60,8 @@ struct Pair {
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let folder = &arguments.out;
     check_free(folder)?;
-    let group = if arguments.fresh_group { fresh_group::find()? } else { DhGroup::modp_2048() };
     let (signature, encryption) = (make_pair()?, make_pair()?);
-    let group = group.to_pem();
+    let group = DhGroup::modp_2048().to_pem();
     let files = [
         (PRIVATE_SIGNATURE, signature.private.as_str(), Readers::Owner),
         (PRIVATE_ENCRYPTION, encryption.private.as_str(), Readers::Owner),
@@ -90,17 +80,15 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
                 "files": [PUBLIC_SIGNATURE, PUBLIC_ENCRYPTION, DH_PARAMETERS],
             },
             "fingerprints": { PUBLIC_SIGNATURE: signature.fingerprint, PUBLIC_ENCRYPTION: encryption.fingerprint },
-            "fresh_group": arguments.fresh_group,
         })),
         Format::Text => {
-            let group = if arguments.fresh_group { "a safe prime of your own" } else { "group 14 of RFC 3526" };
-            let text = instructions(folder, &signature, &encryption, group);
+            let text = instructions(folder, &signature, &encryption);
             output::print(&Shown::lines(text.trim_end()).with_tone(Palette::of_stdout(), Tone::Doubtful, SECRET))
         }
     }
 }
 
-fn instructions(folder: &Path, signature: &Pair, encryption: &Pair, group: &str) -> String {
+fn instructions(folder: &Path, signature: &Pair, encryption: &Pair) -> String {
     let folder = folder.display();
     let (signs, opens) = (&signature.fingerprint, &encryption.fingerprint);
     format!(
@@ -110,7 +98,7 @@ fn instructions(folder: &Path, signature: &Pair, encryption: &Pair, group: &str)
   {PRIVATE_ENCRYPTION}  {SECRET} it opens the access token's secret
   {PUBLIC_SIGNATURE}    SHA-256 {signs}
   {PUBLIC_ENCRYPTION}   SHA-256 {opens}
-  {DH_PARAMETERS}             2048 bits, generator 2: {group}
+  {DH_PARAMETERS}             2048 bits, generator 2: group 14 of RFC 3526
 
 1. Log in with the user that shall trade (a paper user has keys of its own):
    {PORTAL}
@@ -145,7 +133,7 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!("{} cannot be written: {error}", path.display()), "give another folder after `--out`")
 }
 
-/// Looks for files in the way before minutes are spent on keys.
+/// Looks for files in the way before time is spent on keys.
 fn check_free(folder: &Path) -> Result<(), Failure> {
     for name in [PRIVATE_SIGNATURE, PRIVATE_ENCRYPTION, PUBLIC_SIGNATURE, PUBLIC_ENCRYPTION, DH_PARAMETERS] {
         let path = folder.join(name);

@@ -24,6 +24,7 @@ mod failure_report;
 mod files;
 mod hidden;
 mod keygen;
+mod machine_rng;
 mod no_proxy;
 mod output;
 mod proxy;

@@ -123,13 +123,6 @@ pub(crate) fn note_json(value: &Value) {
     to_stderr(json_line(&with_texts(value, &one_line)).as_bytes());
 }
 
-/// Replaces the line on the terminal that somebody looks at while waiting, by nothing in the end; elsewhere does nothing.
-pub(crate) fn show_progress(line: &str) {
-    if io::stderr().is_terminal() {
-        to_stderr(format!("\r\u{1b}[K{}", one_line(line)).as_bytes());
-    }
-}
-
 /// That nobody reads on is no failure.
 fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
     #[cfg(test)]

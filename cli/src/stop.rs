@@ -1,10 +1,6 @@
 //! Being asked to stop: Ctrl-C, SIGTERM, SIGHUP.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-    mpsc::{self, Receiver},
-};
+use std::sync::mpsc::{self, Receiver};
 
 use crate::failure::Failure;
 
@@ -23,12 +19,4 @@ pub(crate) fn channel() -> Result<Receiver<()>, Failure> {
         let _ = sender.send(());
     })?;
     Ok(receiver)
-}
-
-/// What is set when the program is asked to stop.
-pub(crate) fn flag() -> Result<Arc<AtomicBool>, Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let shared = Arc::clone(&flag);
-    on_request(move || shared.store(true, Ordering::SeqCst))?;
-    Ok(flag)
 }

@@ -16,10 +16,8 @@ use crate::{
 mod digits;
 mod named;
 mod parameters;
-mod report;
 
 use self::parameters::MAKE_ANEW;
-pub use self::report::GroupReport;
 
 /// The shortest modulus with which the arithmetic works, in bits: two machine words.
 const MIN_BITS: u64 = 128;
@@ -30,7 +28,7 @@ const MAX_BITS: u64 = 8192;
 ///
 /// They must be the ones registered with IBKR. Refused is only what cannot work: an even modulus, or a generator that,
 /// reduced by the modulus, generates next to nothing. IBKR's own published example has a composite modulus and a
-/// generator larger than it, and is accepted; [`check`](Self::check) tells what is unusual.
+/// generator larger than it, and is accepted; [`diagnose::check`](crate::diagnose::check) says what is unusual.
 ///
 /// A clone shares the same numbers.
 ///
@@ -48,6 +46,7 @@ struct Inner {
     prime: BigUint,
     /// Reduced by the modulus.
     generator: BigUint,
+    #[cfg_attr(not(feature = "rsa"), expect(dead_code, reason = "only the check of credentials asks"))]
     generator_exceeded_prime: bool,
     montgomery: BoxedMontyParams,
 }
@@ -134,8 +133,9 @@ impl DhGroup {
     /// The parameters in PEM (`DH PARAMETERS`, PKCS#3), as OpenSSL writes them and IBKR wants them: each number with a zero
     /// byte before it where it would be read as a negative one otherwise. The generator is written reduced by the modulus.
     #[must_use]
+    #[allow(clippy::expect_used, reason = "two numbers of 8192 bits at most")]
     pub fn to_pem(&self) -> String {
-        pem("DH PARAMETERS", &parameters::write(self.prime(), self.generator()))
+        pem("DH PARAMETERS", &parameters::write(self.prime(), self.generator()).expect("two short numbers"))
     }
 
     /// p.
@@ -146,6 +146,12 @@ impl DhGroup {
     /// g mod p, from 2 to p - 2.
     pub(crate) fn generator(&self) -> &BigUint {
         &self.0.generator
+    }
+
+    /// Whether the generator was given larger than the modulus, and then reduced by it.
+    #[cfg(feature = "rsa")]
+    pub(crate) fn generator_exceeded_prime(&self) -> bool {
+        self.0.generator_exceeded_prime
     }
 
     /// p made ready for modular arithmetic, its precision being that of p rounded up to a multiple of 64 bits.

@@ -1,10 +1,7 @@
 //! Diffie-Hellman parameters in every form in which OpenSSL and the ways of a text leave them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ibkr_oauth::{
-    dh::{DhGroup, GroupReport},
-    key::KeyError,
-};
+use ibkr_oauth::{dh::DhGroup, key::KeyError};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -156,10 +153,6 @@ fn x942_parameters_are_read() {
     let group = DhGroup::from_pem(X942).unwrap();
     assert_eq!(format!("{group:?}"), "DhGroup(2048 bits, generator large)");
     assert_eq!(DhGroup::from_text(X942).unwrap(), group);
-    // RFC 5114 section 2.3, whose prime is no safe one.
-    let report = group.check();
-    assert_eq!((report.is_prime, report.is_safe_prime, report.small_generator), (true, false, None));
-    assert!(report.to_string().contains("warning: the modulus is a prime, but not a safe one"), "{report}");
 }
 
 #[test]
@@ -267,35 +260,6 @@ fn a_generator_must_generate_once_it_is_reduced() {
         assert!(with(useful).is_ok());
     }
     assert_eq!(with(&prime + 2_u8).unwrap(), group());
-}
-
-#[test]
-fn the_published_example_is_accepted_and_earns_its_warnings() {
-    let group = published();
-    assert_eq!(group.bits(), 2045);
-    let report = group.check();
-    assert!(report.has_warnings());
-    assert!(!report.is_prime && !report.is_safe_prime && report.generator_exceeded_prime);
-    let expected = [
-        "warning: the modulus has 2045 bits; IBKR asks for 2048",
-        "warning: the modulus is composite: the agreed key can be found by factoring it",
-        "warning: the generator is a large number; IBKR always uses 2",
-        "warning: the generator was larger than the modulus, and was reduced by it",
-    ];
-    assert_eq!(report.to_string().lines().collect::<Vec<_>>(), expected);
-}
-
-#[test]
-fn usual_groups_earn_no_warning() {
-    for group in [DhGroup::modp_2048(), DhGroup::ffdhe_2048(), group()] {
-        let report: GroupReport = group.check();
-        assert!(!report.has_warnings(), "{report}");
-        let expected = "the modulus has 2048 bits\nthe modulus is a safe prime\nthe generator is 2";
-        assert_eq!(report.to_string(), expected);
-    }
-    let five = DhGroup::from_be_bytes(&prime_bytes(), &[5]).unwrap().check();
-    assert!(five.has_warnings());
-    assert!(five.to_string().contains("warning: the generator is 5; IBKR always uses 2"), "{five}");
 }
 
 #[test]

@@ -83,23 +83,6 @@ fn a_modulus_is_negative_from_its_first_bit_on() {
 }
 
 #[test]
-fn each_finding_about_a_group_is_a_warning_by_itself() {
-    let usual = DhGroup::modp_2048().check();
-    assert!(!usual.has_warnings());
-    let mut reports = vec![usual.clone(), usual.clone(), usual.clone(), usual.clone(), usual.clone()];
-    reports[0].bits = 2047;
-    reports[1].is_safe_prime = false;
-    reports[2].small_generator = Some(3);
-    reports[3].small_generator = None;
-    reports[4].generator_exceeded_prime = true;
-    for report in reports {
-        assert!(report.has_warnings(), "{report:?}");
-        assert!(report.to_string().contains("warning: "), "{report}");
-    }
-    assert!(!usual.to_string().contains("warning"), "{usual}");
-}
-
-#[test]
 fn of_two_groups_the_modulus_and_the_generator_are_compared() {
     let other = |modulus: BigUint, generator: u8| DhGroup::from_be_bytes(&modulus.to_bytes_be(), &[generator]).unwrap();
     assert_eq!(group(), other(modulus(), 2));

@@ -4,6 +4,7 @@ use crate::fixture::{self, NOW, SeededEntropy};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Context, CredentialBundle, Secret,
+    dh::DhGroup,
     diagnose::{CredentialParts, Finding, Findings, Severity, Subject, check},
     key::{KeyLocation, RsaKey},
     simulator::{Broker, test_keys},
@@ -312,6 +313,52 @@ fn groups() {
     with("dh_params", "f".repeat(511) + "e", Error, DhParams, "even", "");
     with("dh_params", SIGNATURE_KEY, Error, DhParams, "private key", "dhparam");
     with("dh_params", "", Error, DhParams, "empty", "");
+}
+
+#[test]
+fn each_finding_about_a_group_is_a_warning_by_itself() {
+    let warnings = |dh_params: String| {
+        let mut bundle = bundle();
+        bundle["dh_params"] = dh_params.into();
+        let findings = look(&bundle);
+        let of_the_group = findings.findings().iter().filter(|it| it.subject == Subject::DhParams);
+        of_the_group.filter(|it| it.severity != Severity::Ok).map(|it| it.message.clone()).collect::<Vec<_>>()
+    };
+    let of = |prime: &BigUint, generator: &BigUint| {
+        warnings(DhGroup::from_be_bytes(&prime.to_bytes_be(), &generator.to_bytes_be()).unwrap().to_pem())
+    };
+    let number = |digits: &str| digits.parse::<BigUint>().unwrap();
+    let usual = BigUint::from_bytes_be(&digits_of(&file("keys/dh_text.txt")));
+    assert_eq!(of(&usual, &BigUint::from(2_u8)), [""; 0]);
+    // A safe prime, and the prime of RFC 5114 section 2.3, which is none.
+    let shorter = (BigUint::from(1_u8) << 192_u32) - 63_569_u32;
+    assert_eq!(of(&shorter, &BigUint::from(2_u8)), ["the prime has 192 bits; IBKR asks for 2048"]);
+    assert_eq!(
+        warnings(file("keys/dh_x942.pem")),
+        [
+            "a prime, but not a safe one: (p - 1) / 2 is composite",
+            "the generator is a large number; IBKR always uses 2"
+        ]
+    );
+    assert_eq!(of(&usual, &BigUint::from(3_u8)), ["the generator is 3; IBKR always uses 2"]);
+    assert_eq!(of(&usual, &(&usual - 2_u8)), ["the generator is a large number; IBKR always uses 2"]);
+    // What IBKR published in 2018: the modulus is composite, and the generator larger than it.
+    let vectors: Value = serde_json::from_str(&file("vectors.json")).unwrap();
+    let example = &vectors["published_known_answers"]["oauth_at_interactive_brokers_pdf_2018"];
+    let [prime, generator] =
+        ["dh_prime_decimal", "dh_generator_decimal"].map(|name| number(example[name].as_str().unwrap()));
+    // Written as they were published: the crate would write the generator reduced.
+    let printed = format!("prime:\n{}\ngenerator:\n{}", hexadecimal(&prime), hexadecimal(&generator));
+    let found = warnings(printed);
+    let expected =
+        ["the prime has 2045 bits", "not a prime", "the generator is a large number", "the generator is larger"];
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    assert!(found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected)), "{found:?}");
+}
+
+/// As OpenSSL prints a number.
+fn hexadecimal(number: &BigUint) -> String {
+    format!("0x{}", number.to_str_radix(16))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
     EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, QueryPolicy, Realm, Secret, Signer,
     Stage, Tickle, Timestamp, TokenId, UnknownQueryPolicy, UnlockedToken, Verifier,
-    dh::{DhGroup, Exponent, GroupReport, ResponseError, SharedSecret},
+    dh::{DhGroup, Exponent, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
     exchange::{ParameterPlacement, PendingResponse, Unsigned},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
@@ -67,7 +67,6 @@ fn all_that_a_program_keeps_may_cross_threads() {
     shared::<Box<dyn DecryptionKey>>();
     shared::<Broker>();
     shared::<BrokerBuilder>();
-    shared::<GroupReport>();
     shared::<UnknownQueryPolicy>();
     shared::<OsEntropy>();
     // It is moved to where it runs, and stays there.

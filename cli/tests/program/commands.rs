@@ -73,19 +73,6 @@ fn keygen_makes_keys_that_are_whole_and_private() {
     assert_eq!(object["fingerprints"]["public_signature.pem"], key.fingerprint());
 }
 
-#[test]
-fn keygen_is_cancelled_without_a_trace() {
-    for signal in ["INT", "TERM"] {
-        let folder = Folder::new();
-        let running = Running::start(&folder.0, &["keygen", "--out", "made", "--fresh-group"]);
-        // The handler is there by then, or else the signal ends it without one.
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        running.signal(signal);
-        running.end().assert_failure(1, "", "cancelled", "--fresh-group");
-        assert!(!folder.0.join("made").exists());
-    }
-}
-
 /// A bundle from before the consent, in an order and with permissions of its own.
 fn before_consent(user: &User, server: &BrokerServer) -> std::path::PathBuf {
     let base_url = server.account.base_url();

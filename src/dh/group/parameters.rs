@@ -1,6 +1,9 @@
 //! Diffie-Hellman parameters in DER.
 
-use der::{Tag, Tagged, asn1::AnyRef};
+use der::{
+    Encode, Tag, Tagged,
+    asn1::{AnyRef, UintRef},
+};
 use num_bigint::BigUint;
 
 use crate::key::{
@@ -40,34 +43,7 @@ fn unsigned(member: &AnyRef<'_>, name: &str) -> Result<BigUint, KeyError> {
 }
 
 /// PKCS#3's `DHParameter`, without the length of an exponent.
-pub(super) fn write(prime: &BigUint, generator: &BigUint) -> Vec<u8> {
-    const INTEGER: u8 = 0x02;
-    const SEQUENCE: u8 = 0x30;
-    let integer = |number: &BigUint| {
-        let mut bytes = number.to_bytes_be();
-        // With its top bit set, the number would be a negative one.
-        if bytes.first().is_some_and(|first| *first >= 0x80) {
-            bytes.insert(0, 0);
-        }
-        element(INTEGER, &bytes)
-    };
-    element(SEQUENCE, &[integer(prime), integer(generator)].concat())
-}
-
-/// Tag, length and content.
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let significant: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
-    let mut out = vec![tag];
-    match significant.as_slice() {
-        [] => out.push(0),
-        [short] if *short < 0x80 => out.push(*short),
-        long => {
-            // A length has at most eight bytes.
-            out.push(0x80 | u8::try_from(long.len()).unwrap_or_default());
-            out.extend_from_slice(long);
-        }
-    }
-    out.extend_from_slice(content);
-    out
+pub(super) fn write(prime: &BigUint, generator: &BigUint) -> der::Result<Vec<u8>> {
+    let (prime, generator) = (prime.to_bytes_be(), generator.to_bytes_be());
+    vec![UintRef::new(&prime)?, UintRef::new(&generator)?].to_der()
 }

@@ -1,5 +1,7 @@
 //! The Diffie-Hellman parameters.
 
+use crypto_primes::{Flavor, is_prime};
+
 use crate::{
     dh::DhGroup,
     diagnose::findings::{Collector, Finding, Subject},
@@ -30,10 +32,11 @@ pub(super) fn check(content: Option<&[u8]>, list: &mut Vec<Finding>) {
     if let Some((_, name)) = known.iter().find(|(known, _)| *known == group) {
         return findings.ok(format!("{name}: a safe prime, and the generator 2"));
     }
-    let report = group.check();
-    if report.is_safe_prime {
+    let is = |flavor| is_prime(flavor, group.montgomery().modulus().as_ref());
+    // A safe prime is the usual case, and then one test answers both questions.
+    if is(Flavor::Safe) {
         findings.ok("a safe prime");
-    } else if report.is_prime {
+    } else if is(Flavor::Any) {
         findings.warning("a prime, but not a safe one: (p - 1) / 2 is composite", ANEW);
     } else {
         findings.error(
@@ -41,12 +44,12 @@ pub(super) fn check(content: Option<&[u8]>, list: &mut Vec<Finding>) {
             format!("copy the parameters again, whole; if they are as they were made, {ANEW}"),
         );
     }
-    match report.small_generator {
-        Some(2) if !report.generator_exceeded_prime => findings.ok("the generator is 2"),
+    match u32::try_from(group.generator()).ok() {
+        Some(2) if !group.generator_exceeded_prime() => findings.ok("the generator is 2"),
         Some(small) => findings.warning(format!("the generator is {small}; IBKR always uses 2"), ANEW),
         None => findings.warning("the generator is a large number; IBKR always uses 2", ANEW),
     }
-    if report.generator_exceeded_prime {
+    if group.generator_exceeded_prime() {
         findings.warning("the generator is larger than the prime", ANEW);
     }
 }

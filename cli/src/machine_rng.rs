@@ -8,7 +8,7 @@ use rand_core::{TryCryptoRng, TryRng};
 use crate::output;
 
 /// The operating system's random numbers. Where they fail, the program ends: nothing was written yet.
-pub(super) struct MachineRng;
+pub(crate) struct MachineRng;
 
 impl TryRng for MachineRng {
     type Error = Infallible;
