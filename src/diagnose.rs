@@ -67,7 +67,7 @@ use http::HeaderMap;
 
 #[cfg(feature = "rsa")]
 pub use self::{
-    check::{check, parts::CredentialParts},
+    check::check,
     findings::{Finding, Findings, Severity, Subject},
 };
 pub use self::{explain::Explanation, issue::SignatureIssue, mask::is_credential_shaped};

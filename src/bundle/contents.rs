@@ -21,7 +21,6 @@ pub(crate) struct Contents<'a> {
 }
 
 /// A key as its file has it, and the passphrase that opens it.
-#[derive(Clone, Copy)]
 pub(crate) struct KeyContent<'a> {
     pub(crate) content: &'a [u8],
     pub(crate) passphrase: Option<&'a [u8]>,

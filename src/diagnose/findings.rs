@@ -96,8 +96,7 @@ pub struct Finding {
 /// What the check of credentials found. It shows nothing secret, and may be pasted in a forum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Findings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) consumer_key: Option<String>,
+    pub(super) consumer_key: String,
     pub(super) query_policy: QueryPolicy,
     #[serde(rename = "findings")]
     pub(super) list: Vec<Finding>,

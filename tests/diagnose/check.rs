@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Context, CredentialBundle, Secret,
     dh::DhGroup,
-    diagnose::{CredentialParts, Finding, Findings, Severity, Subject, check},
+    diagnose::{Finding, Findings, Severity, Subject, check},
     key::{KeyLocation, RsaKey},
     simulator::{Broker, test_keys},
 };
@@ -63,6 +63,7 @@ fn finds(findings: &Findings, verdict: Severity, subject: Subject, message: &str
     let worst = findings.worst().unwrap_or_else(|| panic!("nothing was found:\n{findings}"));
     assert_eq!((worst.severity, worst.subject), (verdict, subject), "{findings}");
     assert_eq!(findings.severity(), verdict);
+    assert!(findings.to_string().contains(subject.name()), "{findings}");
     assert!(worst.message.contains(message), "{}", worst.message);
     assert!(findings.next_step().contains(next), "{}", findings.next_step());
     assert!(findings.to_string().ends_with(&format!("next: {}", findings.next_step())));
@@ -121,14 +122,14 @@ fn names() {
     assert_eq!(look(&test_consumer).severity(), Severity::Ok);
     with("access_token", "abc", Warning, AccessToken, "3 characters", "20 hexadecimal digits");
     with("access_token", secret(), Error, AccessToken, "looks like the access token secret", "each in its own field");
-    let mut cx_dice = SeededEntropy(1);
-    let mut cx = Context::new(NOW, &mut cx_dice);
-    for (key, message) in [("", "empty"), (" SIMULATO", "blanks"), ("SIMULÄTOR", "characters"), ("A B", "characters")]
-    {
-        let findings = CredentialParts::new().consumer_key(key).check(&mut cx);
-        finds(&findings, Error, ConsumerKey, message, "");
+    with("consumer_key", "A B", Error, ConsumerKey, "characters", "copy");
+    with("access_token", "a b", Error, AccessToken, "blanks", "copy");
+    // What no bundle takes has the same to say there.
+    for key in ["", " SIMULATO", "SIMULÄTOR"] {
+        let mut bundle = bundle();
+        bundle["consumer_key"] = key.into();
+        assert!(CredentialBundle::from_json(&bundle.to_string()).unwrap_err().to_string().contains("consumer_key"));
     }
-    finds(&CredentialParts::new().access_token("a b").check(&mut cx), Error, AccessToken, "blanks", "copy");
 }
 
 #[test]
@@ -163,9 +164,10 @@ fn addresses() {
     for url in
         ["", "api.ibkr.com", "https://api.ibkr.com/v1/api?a=1", "https://u:MARKER@h/", "ftp://h/", "https://h/../a"]
     {
-        let findings = CredentialParts::new().base_url(url).check(&mut Context::new(NOW, &mut SeededEntropy(1)));
-        shows_nothing(&findings);
-        finds(&findings, Error, BaseUrl, "", "leave `base_url` out");
+        let mut bundle = bundle();
+        bundle["base_url"] = url.into();
+        let error = CredentialBundle::from_json(&bundle.to_string()).unwrap_err().to_string();
+        assert!(error.contains("base_url") && !error.contains("MARKER"), "{error}");
     }
 }
 
@@ -384,27 +386,6 @@ fn before_the_consent_the_next_step_is_the_consent() {
     fields.remove("access_token");
     fields.remove("access_token_secret");
     finds(&look(&bundle), Severity::Warning, Subject::AccessToken, "not consented", "consent");
-}
-
-#[test]
-fn parts_are_examined_without_a_bundle() {
-    let secret = secret();
-    let mut rng = SeededEntropy(1);
-    let mut cx = Context::new(NOW, &mut rng);
-    assert!(CredentialParts::new().check(&mut cx).findings().iter().all(|finding| finding.subject == Subject::BaseUrl));
-    let parts = CredentialParts::new()
-        .consumer_key("SIMULATOR")
-        .realm("limited_poa")
-        .base_url("https://api.ibkr.com/v1/api")
-        .access_token(TOKEN_OF_PORTAL)
-        .access_token_secret(&secret)
-        .signature_key(SIGNATURE_KEY.as_bytes())
-        .encryption_key(ENCRYPTION_KEY.as_bytes())
-        .dh_params(test_keys::DH_PARAMETERS.as_bytes());
-    let findings = parts.check(&mut cx);
-    assert_eq!(findings.severity(), Severity::Ok, "{findings}");
-    assert_eq!(format!("{parts:?}"), "CredentialParts { .. }");
-    shows_nothing(&findings);
 }
 
 #[test]

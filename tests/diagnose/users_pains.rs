@@ -9,7 +9,7 @@ use http::{Method, Request, Response, header};
 use ibkr_oauth::{
     Compete, Consumer, Context, CredentialBundle, Endpoints, Error, ErrorKind, QueryPolicy, Secret, Stage, Timestamp,
     dh::DhGroup,
-    diagnose::{Cause, CredentialParts, Explanation, Severity, Subject, check, clock_skew},
+    diagnose::{Cause, Explanation, Severity, check, clock_skew},
     key::{KeyLocation, RsaKey},
     oauth1::{self, AuthorizationHeader, percent_encode},
     simulator::{Broker, Fault, test_keys},
@@ -406,18 +406,4 @@ fn pain_33_a_clock_that_is_off() {
     assert!(error.remedy().contains("set the clock"), "{}", error.remedy());
     let milliseconds = header_of(&sign_in_request()).replace("1700000000", "1700000000000");
     assert_header_issue(&sign_in_request(), &milliseconds, "milliseconds");
-}
-
-/// The texts above are all there is: no word of a value stands in a finding.
-#[test]
-fn findings_name_the_field() {
-    let mut rng = SeededEntropy(1);
-    let cut = secret()[..129].to_owned();
-    let findings = CredentialParts::new()
-        .base_url("http://127.0.0.1:8080/v1/api")
-        .access_token_secret(&cut)
-        .encryption_key(test_keys::ENCRYPTION_KEY.as_bytes())
-        .check(&mut Context::new(NOW, &mut rng));
-    assert_eq!(findings.worst().unwrap().subject, Subject::AccessTokenSecret);
-    assert!(findings.to_string().contains("access_token_secret"), "{findings}");
 }

@@ -6,8 +6,8 @@ use crate::fixture::{self, NOW, SeededEntropy};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, Request};
 use ibkr_oauth::{
-    Context, CredentialBundle, Error, QueryPolicy,
-    diagnose::{self, CredentialParts, Explanation},
+    Context, CredentialBundle, Error, QueryPolicy, Secret,
+    diagnose::{self, Explanation},
     simulator::test_keys,
 };
 use serde::Serialize;
@@ -40,20 +40,21 @@ fn examinations() {
                 "dh_params": format!("{MARKER}\n{key}"),
                 "realm": format!("{MARKER} realm"),
             });
-            let bundle = CredentialBundle::from_json(&bundle.to_string()).unwrap();
-            assert_hidden(&diagnose::check(&bundle, &mut cx));
+            let swapped = serde_json::json!({
+                "consumer_key": "ABC MARKER",
+                "base_url": format!("https://{MARKER}.example/v1/api"),
+                "access_token": secret,
+                "access_token_secret": marked(20),
+                "signature_key": {"file": "binary.der"},
+                "encryption_key": test_keys::SIGNATURE_KEY,
+                "dh_params": MARKER,
+            });
+            for bundle in [bundle, swapped] {
+                let bundle = CredentialBundle::from_json(&bundle.to_string()).unwrap();
+                let binary = |_: &_| Ok::<_, std::io::Error>(Secret::from(b"\xff\xfeMARKER".as_slice()));
+                assert_hidden(&diagnose::check(&bundle.resolve(binary).unwrap(), &mut cx));
+            }
         }
-        let parts = CredentialParts::new()
-            .consumer_key("ABCMARKER\u{1b}")
-            .realm(MARKER)
-            .base_url("https://user:MARKER@host/?MARKER")
-            .access_token(&secret)
-            .access_token_secret(&secret)
-            .signature_key(b"\xff\xfeMARKER")
-            .encryption_key(test_keys::SIGNATURE_KEY.as_bytes())
-            .dh_params(b"MARKER");
-        assert_hidden(&parts.check(&mut cx));
-        assert!(!format!("{parts:?}").contains(MARKER));
     }
 }
 

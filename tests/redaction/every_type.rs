@@ -18,7 +18,7 @@ use ibkr_oauth::{
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 42] = [
+const SEARCHED: [&str; 41] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
@@ -40,7 +40,6 @@ const SEARCHED: [&str; 42] = [
     "LiveSessionToken",
     "Output",
     "ParameterPlacement",
-    "CredentialParts",
     "PendingResponse",
     "Refusal",
     "Report",

@@ -5,14 +5,18 @@ use crypto_primes::{Flavor, is_prime};
 use crate::{
     dh::DhGroup,
     diagnose::findings::{Collector, Finding, Subject},
+    error::Error,
     key::encoding::text_of,
 };
 
 const ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters; upload them in the portal too";
 
-pub(super) fn check(content: Option<&[u8]>, list: &mut Vec<Finding>) {
-    let Some(content) = content else { return };
+pub(super) fn check(content: &Result<&[u8], Error>, list: &mut Vec<Finding>) {
     let mut findings = Collector::about(Subject::DhParams, list);
+    let content = match content {
+        Ok(content) => *content,
+        Err(error) => return findings.error(error.message(), error.remedy()),
+    };
     let text = text_of(content);
     let group = match text.as_ref().map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(text)) {
         Ok(group) => group,

@@ -4,12 +4,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::address;
-use super::parts::CredentialParts;
 use crate::{
-    bundle::KeyContent,
-    bundle::read_rsa_key,
+    bundle::{Contents, KeyContent, read_rsa_key},
     context::Context,
     diagnose::findings::{Collector, Finding, Subject},
+    error::Error,
     key::{DecryptionKey, RsaKey},
     secret::Secret,
 };
@@ -24,10 +23,10 @@ const USUAL_BITS: usize = 2048;
 /// The length of every opened secret that was published, in bytes.
 const OPENED: usize = 32;
 
-pub(super) fn check(parts: &CredentialParts<'_>, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
-    let is_here = address::is_here(parts.base_url);
-    let signature = key(parts.signature_key, Subject::SignatureKey, is_here, list);
-    let encryption = key(parts.encryption_key, Subject::EncryptionKey, is_here, list);
+pub(super) fn check(contents: Contents<'_>, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
+    let is_here = address::is_here(contents.base_url);
+    let signature = key(contents.signature_key, Subject::SignatureKey, is_here, list);
+    let encryption = key(contents.encryption_key, Subject::EncryptionKey, is_here, list);
     if let (Some(signature), Some(encryption)) = (&signature, &encryption) {
         let mut findings = Collector::about(Subject::KeyPair, list);
         if is_same(signature, encryption) {
@@ -39,7 +38,7 @@ pub(super) fn check(parts: &CredentialParts<'_>, cx: &mut Context<'_>, list: &mu
             findings.ok("signature key and encryption key are two different keys");
         }
     }
-    if let Some(text) = parts.access_token_secret {
+    if let Some((_, Some(text))) = contents.access_token {
         let findings = &mut Collector::about(Subject::AccessTokenSecret, list);
         if let Some(secret) = encrypted(text, encryption.as_ref().or(signature.as_ref()), findings) {
             open(&secret, signature.as_ref(), encryption.as_ref(), cx, findings);
@@ -51,10 +50,9 @@ fn is_same(one: &RsaKey, other: &RsaKey) -> bool {
     one.public_key() == other.public_key()
 }
 
-fn key(key: Option<KeyContent<'_>>, subject: Subject, is_here: bool, list: &mut Vec<Finding>) -> Option<RsaKey> {
-    let KeyContent { content, passphrase } = key?;
+fn key(key: Result<KeyContent<'_>, Error>, subject: Subject, is_here: bool, list: &mut Vec<Finding>) -> Option<RsaKey> {
     let mut findings = Collector::about(subject, list);
-    let key = match read_rsa_key(content, passphrase) {
+    let key = match key.and_then(|key| read_rsa_key(key.content, key.passphrase)) {
         Ok(key) => key,
         Err(error) => {
             findings.error(error.message(), error.remedy());

@@ -1,7 +1,7 @@
 //! What the portal gives out as text: consumer key, realm, access token.
 
-use super::parts::CredentialParts;
 use crate::{
+    bundle::Contents,
     consumer::Realm,
     diagnose::{
         findings::{Collector, Finding, Subject},
@@ -12,29 +12,24 @@ use crate::{
 /// The consumer with a realm of its own.
 const TEST_CONSUMER: &str = "TESTCONS";
 
-pub(super) fn check(parts: &CredentialParts<'_>, list: &mut Vec<Finding>) {
-    if let Some(key) = parts.consumer_key {
-        consumer_key(key, &mut Collector::about(Subject::ConsumerKey, list));
-    }
-    if let Some(key) = parts.consumer_key {
-        realm(key, parts.realm, &mut Collector::about(Subject::Realm, list));
-    }
-    if let Some(token) = parts.access_token {
-        access_token(token, &mut Collector::about(Subject::AccessToken, list));
+pub(super) fn check(contents: &Contents<'_>, list: &mut Vec<Finding>) {
+    consumer_key(contents.consumer_key, &mut Collector::about(Subject::ConsumerKey, list));
+    realm(contents.consumer_key, contents.realm, &mut Collector::about(Subject::Realm, list));
+    let mut findings = Collector::about(Subject::AccessToken, list);
+    match contents.access_token {
+        Some((token, _)) => access_token(token, &mut findings),
+        None => findings.warning(
+            "there is none: the user has not consented yet",
+            "get the user's consent and with it an access token, or copy both from the portal",
+        ),
     }
 }
 
 fn consumer_key(key: &str, findings: &mut Collector<'_>) {
-    const COPY: &str = "copy the consumer key from the portal again";
     let (length, shown) = (key.chars().count(), mask::beginning(key));
-    if key.trim().is_empty() {
-        return findings.error("it is empty", COPY);
-    }
-    if key.trim() != key {
-        return findings.error("it has blanks or a line break around it", "take the blanks away");
-    }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return findings.error("it has characters that no consumer key has", COPY);
+        return findings
+            .error("it has characters that no consumer key has", "copy the consumer key from the portal again");
     }
     if key.bytes().any(|byte| byte.is_ascii_lowercase()) && !is_old(key) {
         return findings.warning(
