@@ -43,7 +43,9 @@ fn unsigned(member: &AnyRef<'_>, name: &str) -> Result<BigUint, KeyError> {
 }
 
 /// PKCS#3's `DHParameter`, without the length of an exponent.
-pub(super) fn write(prime: &BigUint, generator: &BigUint) -> der::Result<Vec<u8>> {
-    let (prime, generator) = (prime.to_bytes_be(), generator.to_bytes_be());
-    vec![UintRef::new(&prime)?, UintRef::new(&generator)?].to_der()
+#[allow(clippy::expect_used, reason = "DER has room for numbers of far more than 8192 bits")]
+pub(super) fn write(prime: &BigUint, generator: &BigUint) -> Vec<u8> {
+    let numbers = [prime, generator].map(BigUint::to_bytes_be);
+    let numbers: der::Result<Vec<UintRef<'_>>> = numbers.iter().map(|bytes| UintRef::new(bytes)).collect();
+    numbers.and_then(|numbers| numbers.to_der()).expect("two short numbers")
 }
