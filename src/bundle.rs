@@ -21,10 +21,7 @@ mod key_source;
 mod text;
 
 #[cfg(feature = "rsa")]
-pub(crate) use self::{
-    contents::{Contents, KeyContent},
-    key_source::read_rsa_key,
-};
+pub(crate) use self::{contents::KeyContent, key_source::read_rsa_key};
 use self::{fields::Fields, key_source::KeySource, text::Text};
 
 const STAGE: Stage = Stage::Bundle;

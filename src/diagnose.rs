@@ -13,7 +13,7 @@
 //! # #[cfg(feature = "simulator")] {
 //! use ibkr_oauth::{
 //!     Context, CredentialBundle, Entropy, EntropyError, Timestamp,
-//!     diagnose::{Severity, Subject, check},
+//!     diagnose::{Severity, check},
 //! };
 //! # use ibkr_oauth::simulator::test_keys;
 //! # struct Dice;
@@ -35,9 +35,9 @@
 //! # let (json, mut entropy) = (bundle.to_string(), Dice);
 //! let bundle = CredentialBundle::from_json(&json)?; // one whose secret was cut on its way
 //! let findings = check(&bundle, &mut Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy));
-//! let worst = findings.worst().expect("something is wrong");
-//! assert_eq!((worst.subject, worst.severity), (Subject::AccessTokenSecret, Severity::Error));
-//! assert!(findings.next_step().starts_with("copy the access token secret from the portal again, whole"));
+//! let worst = findings.iter().find(|it| it.severity == Severity::Error).expect("something is wrong");
+//! assert_eq!(worst.subject, "access_token_secret");
+//! assert!(worst.remedy.as_ref().is_some_and(|it| it.starts_with("copy the access token secret from the portal again")));
 //! # }
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
@@ -57,7 +57,7 @@ mod comparison;
 mod encoding;
 mod explain;
 #[cfg(feature = "rsa")]
-mod findings;
+mod finding;
 mod header;
 mod issue;
 mod mask;
@@ -68,7 +68,7 @@ use http::HeaderMap;
 #[cfg(feature = "rsa")]
 pub use self::{
     check::check,
-    findings::{Finding, Findings, Severity, Subject},
+    finding::{Finding, Severity},
 };
 pub use self::{explain::Explanation, issue::SignatureIssue, mask::is_credential_shaped};
 pub use crate::error::{Cause, escape_invisible, is_invisible};

@@ -1,13 +1,16 @@
 //! `ibkr-oauth doctor`
 
 use clap::Args;
-use ibkr_oauth::{Consumer, CredentialBundle, LiveSessionToken, diagnose::Findings};
+use ibkr_oauth::{
+    Consumer, CredentialBundle, LiveSessionToken,
+    diagnose::{self, Finding},
+};
 use ureq::Agent;
 
 use crate::{
     arguments::QueryPolicyArguments,
     connection::ConnectionArguments,
-    credentials::{self as sign_in, BundleArguments},
+    credentials::{self, BundleArguments},
     failure::Failure,
     output::Format,
     report::Report,
@@ -15,7 +18,6 @@ use crate::{
 
 mod advice;
 mod brokerage;
-mod credentials;
 mod network;
 mod requests;
 
@@ -44,6 +46,9 @@ pub(crate) struct Arguments {
     query_policy: QueryPolicyArguments,
 }
 
+const ALL_IS_WELL_SO_FAR: &str = "nothing is wrong with these credentials by themselves: sign in; if the broker then says \
+                                  `invalid consumer`, only waiting is left, until the weekend reset activates the \
+                                  consumer key";
 const ALL_IS_WELL: &str = "nothing is wrong: sign in, and trade";
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
@@ -55,9 +60,12 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         _ => None,
     };
     let mut report = Report::new(format);
-    let findings = credentials::check(&bundle, &mut report)?;
+    let findings = credentials::with_context(|cx| diagnose::check(&bundle, cx));
+    for finding in &findings {
+        report.add(finding.clone())?;
+    }
     if arguments.offline {
-        return report.finish(findings.next_step());
+        return report.finish(ALL_IS_WELL_SO_FAR);
     }
     let keyless = keyless?;
     if let Some(agent) = agent {
@@ -71,7 +79,7 @@ fn probe(
     bundle: &CredentialBundle,
     keyless: &Consumer,
     agent: &Agent,
-    findings: &Findings,
+    findings: &[Finding],
     report: &mut Report,
 ) -> Result<(), Failure> {
     if !network::probe(agent, keyless.endpoints(), keyless.user_agent(), report)? {
@@ -79,7 +87,7 @@ fn probe(
     }
     let Some(token) = negotiate(bundle, agent, findings, report)? else { return Ok(()) };
     // From the token's bytes, since each policy needs a signer of its own.
-    let access_token = sign_in::access_token(bundle)?;
+    let access_token = credentials::access_token(bundle)?;
     let Some(signer) = requests::probe(agent, keyless, &access_token, &token, report)? else { return Ok(()) };
     brokerage::probe(agent, &signer, report)
 }
@@ -90,12 +98,12 @@ const PROOF: &str = "proof";
 fn negotiate(
     bundle: &CredentialBundle,
     agent: &Agent,
-    findings: &Findings,
+    findings: &[Finding],
     report: &mut Report,
 ) -> Result<Option<LiveSessionToken>, Failure> {
     let signed_in = bundle.consumer().map_err(Failure::from).and_then(|consumer| {
-        let token = sign_in::access_token(bundle)?;
-        let exchange = sign_in::with_context(|cx| consumer.unlock(cx, &token)?.live_session_token(&consumer, cx))?;
+        let token = credentials::access_token(bundle)?;
+        let exchange = credentials::with_context(|cx| consumer.unlock(cx, &token)?.live_session_token(&consumer, cx))?;
         Ok(ibkr_oauth::adapter::ureq::send(agent, exchange))
     });
     match signed_in {
@@ -109,7 +117,7 @@ fn negotiate(
             report.error(LIVE_SESSION_TOKEN, &error.to_string(), &advice::on_refusal(&error, findings))?;
         }
         Ok(Ok(token)) => {
-            sign_in::hide(&token);
+            credentials::hide(&token);
             let until = token.expires_at().map_or_else(String::new, |moment| format!("; it expires at {moment}"));
             report.ok(LIVE_SESSION_TOKEN, &format!("negotiated{until}"))?;
             report.ok(PROOF, "the broker proved that it has the same one")?;

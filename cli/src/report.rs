@@ -1,7 +1,6 @@
 //! What was looked at, how that is, and the one thing to do.
 
 use ibkr_oauth::diagnose::{Finding, Severity};
-use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -9,71 +8,44 @@ use crate::{
     output::{self, Format, Palette, Shown, Tone, one_line},
 };
 
-/// One thing that was looked at.
-#[derive(Serialize)]
-pub(crate) struct Check {
-    subject: String,
-    severity: Severity,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
-}
-
-impl From<&Finding> for Check {
-    fn from(finding: &Finding) -> Self {
-        Self {
-            subject: finding.subject.name().to_owned(),
-            severity: finding.severity,
-            message: one_line(&finding.message),
-            remedy: finding.remedy.as_deref().map(one_line),
-        }
-    }
-}
-
 /// All that was looked at. As text it is written as it grows, since some things take their time.
 pub(crate) struct Report {
     format: Format,
     palette: Palette,
-    checks: Vec<Check>,
+    findings: Vec<Finding>,
 }
 
 impl Report {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, palette: Palette::of_stdout(), checks: Vec::new() }
+        Self { format, palette: Palette::of_stdout(), findings: Vec::new() }
     }
 
-    pub(crate) fn ok(&mut self, subject: &str, message: &str) -> Result<(), Failure> {
-        self.add(Check {
-            subject: subject.to_owned(),
-            severity: Severity::Ok,
-            message: one_line(message),
-            remedy: None,
-        })
+    pub(crate) fn ok(&mut self, subject: &'static str, message: &str) -> Result<(), Failure> {
+        self.add(Finding { subject, severity: Severity::Ok, message: message.to_owned(), remedy: None })
     }
 
-    pub(crate) fn warning(&mut self, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
-        self.trouble(Severity::Warning, subject, message, remedy)
+    pub(crate) fn warning(&mut self, subject: &'static str, message: &str, remedy: &str) -> Result<(), Failure> {
+        let (message, remedy) = (message.to_owned(), Some(remedy.to_owned()));
+        self.add(Finding { subject, severity: Severity::Warning, message, remedy })
     }
 
-    pub(crate) fn error(&mut self, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
-        self.trouble(Severity::Error, subject, message, remedy)
+    pub(crate) fn error(&mut self, subject: &'static str, message: &str, remedy: &str) -> Result<(), Failure> {
+        let (message, remedy) = (message.to_owned(), Some(remedy.to_owned()));
+        self.add(Finding { subject, severity: Severity::Error, message, remedy })
     }
 
-    fn trouble(&mut self, severity: Severity, subject: &str, message: &str, remedy: &str) -> Result<(), Failure> {
-        let (message, remedy) = (one_line(message), Some(one_line(remedy)));
-        self.add(Check { subject: subject.to_owned(), severity, message, remedy })
-    }
-
-    pub(crate) fn add(&mut self, check: Check) -> Result<(), Failure> {
+    pub(crate) fn add(&mut self, mut finding: Finding) -> Result<(), Failure> {
+        finding.message = one_line(&finding.message);
+        finding.remedy = finding.remedy.as_deref().map(one_line);
         let written = match self.format {
             Format::Json => Ok(()),
-            Format::Text => output::print(&self.lines(&check)),
+            Format::Text => output::print(&self.lines(&finding)),
         };
-        self.checks.push(check);
+        self.findings.push(finding);
         written
     }
 
-    fn lines(&self, Check { subject, severity, message, remedy }: &Check) -> Shown {
+    fn lines(&self, Finding { subject, severity, message, remedy }: &Finding) -> Shown {
         let tone = match severity {
             Severity::Ok => Tone::Good,
             Severity::Warning => Tone::Doubtful,
@@ -89,14 +61,14 @@ impl Report {
     }
 
     fn severity(&self) -> Severity {
-        self.checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ok)
+        self.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
     }
 
     /// The first of the worst is where to begin: what comes after it may well follow from it.
     fn next_step(&self) -> Option<&str> {
         let severity = Some(self.severity()).filter(|severity| *severity != Severity::Ok)?;
-        let check = self.checks.iter().find(|check| check.severity == severity)?;
-        Some(check.remedy.as_deref().unwrap_or(&check.message))
+        let finding = self.findings.iter().find(|finding| finding.severity == severity)?;
+        Some(finding.remedy.as_deref().unwrap_or(&finding.message))
     }
 
     /// Says what to do next, `otherwise` being what there is to say where nothing is wrong. An error makes it a failure.
@@ -108,7 +80,7 @@ impl Report {
             }
             Format::Json => output::print_json(&json!({
                 "severity": self.severity(),
-                "findings": self.checks,
+                "findings": self.findings,
                 "next": next,
             }))?,
         }

@@ -1,18 +1,13 @@
 //! What a bundle holds, part by part, each as it was given.
 
 use super::{CredentialBundle, key_source::KeySource};
-use crate::{
-    consumer::{QueryPolicy, Realm},
-    error::Error,
-    secret::Secret,
-};
+use crate::{consumer::Realm, error::Error, secret::Secret};
 
 /// The parts of a bundle; an error where one has not been [resolved](CredentialBundle::resolve).
 pub(crate) struct Contents<'a> {
     pub(crate) consumer_key: &'a str,
     pub(crate) realm: Option<&'a str>,
     pub(crate) base_url: Option<&'a str>,
-    pub(crate) query_policy: QueryPolicy,
     /// With its secret, if that is text.
     pub(crate) access_token: Option<(&'a str, Option<&'a str>)>,
     pub(crate) signature_key: Result<KeyContent<'a>, Error>,
@@ -33,7 +28,6 @@ impl CredentialBundle {
             consumer_key: &self.consumer_key,
             realm: self.realm.as_ref().map(Realm::as_str),
             base_url: self.base_url.as_deref(),
-            query_policy: self.query_policy.unwrap_or_default(),
             access_token: token.map(|(token, secret)| (token.as_str(), std::str::from_utf8(secret.expose()).ok())),
             signature_key: key(&self.signature_key),
             encryption_key: key(&self.encryption_key),

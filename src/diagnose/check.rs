@@ -1,26 +1,30 @@
 //! Checking credentials offline: does each part do what it is for, and do they fit together?
 
-use super::{findings::Findings, mask};
+use super::finding::Finding;
 use crate::{bundle::CredentialBundle, context::Context};
 
 mod address;
 mod group;
 mod keys;
 mod names;
+mod token;
 
 /// Looks at a credential bundle that has been [resolved](CredentialBundle::resolve). What has not been is a finding.
+///
+/// Where something is wrong, begin with the first of the worst: what comes after it may well follow from it. Where nothing
+/// is, and the broker still says `invalid consumer`, only waiting is left: a weekend reset activates new consumer keys.
 ///
 /// Nothing is sent, and nothing secret is shown. A group that is not well known is tested for primality, which takes some
 /// tenths of a second for 2048 bits and many seconds for 8192.
 #[must_use]
-pub fn check(bundle: &CredentialBundle, cx: &mut Context<'_>) -> Findings {
+pub fn check(bundle: &CredentialBundle, cx: &mut Context<'_>) -> Vec<Finding> {
     let contents = bundle.contents();
-    let (consumer_key, query_policy) = (mask::beginning(contents.consumer_key), contents.query_policy);
     let mut list = Vec::new();
-    names::check(&contents, &mut list);
+    names::check(contents.consumer_key, contents.realm, &mut list);
     address::check(contents.base_url, &mut list);
-    group::check(&contents.dh_params, &mut list);
-    keys::check(contents, cx, &mut list);
-    list.sort_by_key(|finding| finding.subject);
-    Findings { consumer_key, query_policy, list }
+    let is_here = address::is_here(contents.base_url);
+    let keys = keys::check(contents.signature_key, contents.encryption_key, is_here, &mut list);
+    token::check(contents.access_token, &keys, cx, &mut list);
+    group::check(contents.dh_params, &mut list);
+    list
 }

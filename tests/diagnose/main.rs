@@ -14,6 +14,7 @@ mod broken_texts;
 mod catalogue;
 mod check;
 mod explain;
+mod findings;
 #[path = "../support/fixture.rs"]
 mod fixture;
 #[path = "../support/steps.rs"]

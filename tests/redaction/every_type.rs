@@ -18,7 +18,7 @@ use ibkr_oauth::{
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 41] = [
+const SEARCHED: [&str; 40] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
@@ -30,7 +30,6 @@ const SEARCHED: [&str; 41] = [
     "Driver",
     "TokenId",
     "Error",
-    "Findings",
     "Exchange",
     "Explanation",
     "Exponent",

@@ -2,7 +2,7 @@
 
 use ibkr_oauth::{
     Error, ErrorKind,
-    diagnose::{Cause, Findings, Severity},
+    diagnose::{Cause, Finding, Severity},
 };
 
 /// Whether the broker gave out a live session token that is not ours.
@@ -11,7 +11,7 @@ pub(super) fn is_about_proof(error: &Error) -> bool {
 }
 
 /// Both sides computed different tokens, although the broker accepted signature, token and secret.
-pub(super) fn on_proof(error: &Error, findings: &Findings) -> String {
+pub(super) fn on_proof(error: &Error, findings: &[Finding]) -> String {
     if !is_fine(findings, &["encryption_key", "access_token_secret"]) {
         return error.remedy().to_owned();
     }
@@ -25,7 +25,7 @@ pub(super) fn on_proof(error: &Error, findings: &Findings) -> String {
 }
 
 /// The broker refused the request for a live session token.
-pub(super) fn on_refusal(error: &Error, findings: &Findings) -> String {
+pub(super) fn on_refusal(error: &Error, findings: &[Finding]) -> String {
     let fits = is_fine(findings, &["encryption_key", "access_token_secret"]);
     match error.cause() {
         Some(Cause::LiveSessionTokenRefused) if fits => {
@@ -44,7 +44,7 @@ pub(super) fn on_refusal(error: &Error, findings: &Findings) -> String {
 }
 
 /// Whether everything that was found about these fields is fine.
-fn is_fine(findings: &Findings, fields: &[&str]) -> bool {
-    let mut findings = findings.findings().iter().filter(|finding| fields.contains(&finding.subject.name()));
+fn is_fine(findings: &[Finding], fields: &[&str]) -> bool {
+    let mut findings = findings.iter().filter(|finding| fields.contains(&finding.subject));
     findings.all(|finding| finding.severity == Severity::Ok)
 }

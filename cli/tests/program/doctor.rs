@@ -108,7 +108,8 @@ fn offline_nothing_is_sent() {
     let (server, user) = start();
     let outcome = user.run(&["doctor", "--offline"]);
     assert_eq!(outcome.status, 0);
-    assert!(outcome.text().lines().last().unwrap().starts_with("next: "));
+    let next = outcome.text().lines().last().unwrap().to_owned();
+    assert!(next.starts_with("next: ") && next.contains("`invalid consumer`, only waiting is left"), "{next}");
     let path = user.change(&json!({ "access_token_secret": "c2VjcmV0" }));
     assert_eq!(run_in(&user.folder.0, &["doctor", "--offline", "--bundle", path.to_str().unwrap()]).status, 1);
     assert!(server.server.received().is_empty());

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    diagnose::findings::{Collector, Finding, Subject},
+    diagnose::finding::{Collector, Finding},
     oauth1,
 };
 
@@ -12,7 +12,7 @@ const PATHS: [&str; 2] = ["/v1/api", "/alpha/api"];
 const LEAVE_OUT: &str = "leave `base_url` out: it is then `https://api.ibkr.com/v1/api`";
 
 pub(super) fn check(base_url: Option<&str>, list: &mut Vec<Finding>) {
-    let mut findings = Collector::about(Subject::BaseUrl, list);
+    let mut findings = Collector::about("base_url", list);
     let Some(text) = base_url else {
         return findings.ok(format!("not set, so production: {PRODUCTION}"));
     };

@@ -4,17 +4,17 @@ use crypto_primes::{Flavor, is_prime};
 
 use crate::{
     dh::DhGroup,
-    diagnose::findings::{Collector, Finding, Subject},
+    diagnose::finding::{Collector, Finding},
     error::Error,
     key::encoding::text_of,
 };
 
 const ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters; upload them in the portal too";
 
-pub(super) fn check(content: &Result<&[u8], Error>, list: &mut Vec<Finding>) {
-    let mut findings = Collector::about(Subject::DhParams, list);
+pub(super) fn check(content: Result<&[u8], Error>, list: &mut Vec<Finding>) {
+    let mut findings = Collector::about("dh_params", list);
     let content = match content {
-        Ok(content) => *content,
+        Ok(content) => content,
         Err(error) => return findings.error(error.message(), error.remedy()),
     };
     let text = text_of(content);

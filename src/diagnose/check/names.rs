@@ -1,10 +1,9 @@
-//! What the portal gives out as text: consumer key, realm, access token.
+//! Consumer key and realm.
 
 use crate::{
-    bundle::Contents,
     consumer::Realm,
     diagnose::{
-        findings::{Collector, Finding, Subject},
+        finding::{Collector, Finding},
         mask,
     },
 };
@@ -12,17 +11,9 @@ use crate::{
 /// The consumer with a realm of its own.
 const TEST_CONSUMER: &str = "TESTCONS";
 
-pub(super) fn check(contents: &Contents<'_>, list: &mut Vec<Finding>) {
-    consumer_key(contents.consumer_key, &mut Collector::about(Subject::ConsumerKey, list));
-    realm(contents.consumer_key, contents.realm, &mut Collector::about(Subject::Realm, list));
-    let mut findings = Collector::about(Subject::AccessToken, list);
-    match contents.access_token {
-        Some((token, _)) => access_token(token, &mut findings),
-        None => findings.warning(
-            "there is none: the user has not consented yet",
-            "get the user's consent and with it an access token, or copy both from the portal",
-        ),
-    }
+pub(super) fn check(key: &str, named: Option<&str>, list: &mut Vec<Finding>) {
+    consumer_key(key, &mut Collector::about("consumer_key", list));
+    realm(key, named, &mut Collector::about("realm", list));
 }
 
 fn consumer_key(key: &str, findings: &mut Collector<'_>) {
@@ -72,22 +63,5 @@ fn realm(consumer_key: &str, realm: Option<&str>, findings: &mut Collector<'_>) 
             format!("another one than `{right}`, which the broker's documents name"),
             format!("leave the realm out, or set it to `{right}`, unless the broker told you otherwise"),
         ),
-    }
-}
-
-fn access_token(token: &str, findings: &mut Collector<'_>) {
-    const COPY: &str = "copy the access token from the portal again: 20 hexadecimal digits";
-    let length = token.chars().count();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        findings.error("it is empty, or has blanks or characters that no token has", COPY);
-    } else if length >= 100 {
-        findings.error(
-            format!("it has {length} characters: this looks like the access token secret"),
-            "put the token, 20 hexadecimal digits, and its secret, 344 characters, each in its own field",
-        );
-    } else if length == 20 && token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        findings.ok("it has the shape of an access token (20 hexadecimal digits)");
-    } else {
-        findings.warning(format!("it has {length} characters, where the portal's have 20 hexadecimal digits"), COPY);
     }
 }
