@@ -15,7 +15,7 @@
     reason = "a program asks the clock, which the library never does"
 )]
 
-mod loopback;
+mod support;
 
 use std::{error::Error, time::SystemTime};
 
@@ -24,10 +24,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use ibkr_oauth::{
-    Context, OsEntropy, Timestamp,
-    adapter::hyper::{send, sign_and_send},
-};
+use ibkr_oauth::{Context, OsEntropy, Timestamp, adapter::hyper::HyperTransport};
 use tokio::time::sleep;
 
 fn now() -> Timestamp {
@@ -37,24 +34,25 @@ fn now() -> Timestamp {
 async fn run() -> Result<(), Box<dyn Error>> {
     // Your own client, with your own connector.
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    // hyper has no timer, so it is given one.
+    let transport = HyperTransport::new(client, sleep);
     // Who we are, and what the portal gave us: from a bundle, or of a simulated broker.
-    let (consumer, access_token) = loopback::credentials()?;
+    let (consumer, access_token) = support::credentials()?;
 
     // A context is a moment, so that none can be kept over an `await`: make one for each step.
     let unlocked = consumer.unlock(&mut Context::new(now(), &mut OsEntropy), &access_token)?;
     let exchange = unlocked.live_session_token(&consumer, &mut Context::new(now(), &mut OsEntropy))?;
-    // hyper has no timer, so it is given one: a call takes at most 30 seconds.
-    let signer = send(&client, sleep, exchange).await?.signer();
+    let signer = exchange.send_async(&transport).await?.signer();
 
     // The signature is made at once, and the future that is left sends the request.
     let url = consumer.endpoints().url("/portfolio/accounts")?;
     let request = Request::get(url).body("")?;
-    let reply = sign_and_send(&client, sleep, &signer, &mut Context::new(now(), &mut OsEntropy), request)?;
+    let reply = signer.send_async(&transport, &mut Context::new(now(), &mut OsEntropy), request)?;
     let response = reply.await?;
     println!("{} {}", response.status(), String::from_utf8_lossy(response.body()));
 
     let exchange = signer.brokerage().logout(&mut Context::new(now(), &mut OsEntropy))?;
-    println!("logged out: {}", send(&client, sleep, exchange).await?.status);
+    println!("logged out: {}", exchange.send_async(&transport).await?.status);
     Ok(())
 }
 

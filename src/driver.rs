@@ -1,29 +1,30 @@
 //! The loop around a [`Session`]: it sends, waits and does what the session wants, in any runtime or in none.
 //!
 //! A [`Driver`] owns the session; a [`SessionHandle`] is what the rest of the program holds. The driver brings no HTTP
-//! client, no timer and no executor: those are functions that it is given. The adapters give it theirs.
+//! client, no timer and no executor: it is given a [transport](crate::transport).
 //!
 //! ```
 //! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
 //! use ibkr_oauth::{OsEntropy, driver::Driver, session::{Session, SessionConfig, SessionEvent, State}};
 //! # use ibkr_oauth::{Context, Timestamp, simulator::{Broker, test_keys}};
+//! # use ibkr_oauth::{bytes::Bytes, http::Request, transport::Limits};
 //! # let mut broker = Broker::default();
 //! # let now = || Timestamp::from(std::time::SystemTime::now());
 //! # let token = test_keys::unlocked_token(&mut broker, &mut Context::new(now(), &mut OsEntropy))?;
 //! # let consumer = test_keys::consumer()?;
+//! # let broker = std::sync::Mutex::new(broker);
+//! # let transport = |request: Request<Bytes>, _: Limits| {
+//! #     Ok(broker.lock().unwrap().handle(&mut Context::new(now(), &mut OsEntropy), &request))
+//! # };
 //!
 //! let driver = Driver::new(Session::new(consumer, token, SessionConfig::default()), OsEntropy);
 //! let handle = driver.handle();
-//! driver.run_blocking(
-//!     // Your HTTP client, within the given time.
-//!     |request, _timeout| Ok(broker.handle(&mut Context::new(now(), &mut OsEntropy), &request)),
-//!     // Your log. This program leaves as soon as it is in.
-//!     |event| {
-//!         if matches!(event, SessionEvent::StateChanged { to: State::Live, .. }) {
-//!             handle.shutdown();
-//!         }
-//!     },
-//! );
+//! // `transport` is your HTTP client. This program leaves as soon as it is in.
+//! driver.run_blocking(&transport, |event| {
+//!     if matches!(event, SessionEvent::StateChanged { to: State::Live, .. }) {
+//!         handle.shutdown();
+//!     }
+//! });
 //! # }
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
@@ -134,8 +135,7 @@ fn signed(id: ExchangeId, result: Result<Vec<u8>, Failure>) -> Input {
 }
 
 fn no_key_store() -> Failure {
-    let detail = "the consumer has no signing key, and the driver was given none".to_owned();
-    Failure { kind: FailureKind::Refused, detail }
+    Failure::new(FailureKind::Refused, "the consumer has no signing key, and the driver was given none")
 }
 
 impl<E> Drop for Driver<E> {

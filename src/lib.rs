@@ -52,7 +52,7 @@
 //! ```
 //!
 //! [`session::Session`] does steps 4 and 5 over and over: it renews, keeps alive, backs off, and says what happened. A
-//! [`driver::Driver`] runs it, blocking or asynchronous, with the HTTP client and the timer that you give it.
+//! [`driver::Driver`] runs it, blocking or asynchronous, with the [transport] that you give it.
 //!
 //! # The whole of it
 //!
@@ -122,9 +122,9 @@
 //! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |
 //! | `tracing` | | the spans and events above |
-//! | `ureq` | | [`adapter::ureq`]: send with your `ureq` 3 agent |
-//! | `reqwest` | | [`adapter::reqwest`]: send with your `reqwest` 0.13 client, asynchronous or blocking |
-//! | `hyper` | | [`adapter::hyper`]: send with your `hyper` 1 client |
+//! | `ureq` | | your `ureq` 3 agent as a [transport](adapter) |
+//! | `reqwest` | | your `reqwest` 0.13 client as a [transport](adapter), asynchronous or blocking |
+//! | `hyper` | | your `hyper` 1 client as a [transport](adapter) |
 //!
 //! No feature turns on TLS: the client is yours, and so is its TLS.
 
@@ -132,6 +132,7 @@
 pub mod adapter;
 mod brokerage;
 mod bundle;
+pub mod call;
 mod consumer;
 mod context;
 pub mod dh;
@@ -152,6 +153,7 @@ mod signer;
 pub mod simulator;
 mod timestamp_floor;
 mod trace;
+pub mod transport;
 
 // The README's code is compiled with the tests.
 #[cfg(all(doctest, feature = "simulator", feature = "getrandom"))]

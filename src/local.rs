@@ -46,6 +46,13 @@ impl Default for Clock {
     }
 }
 
+/// The time now.
+pub fn now() -> Timestamp {
+    static CLOCK: std::sync::LazyLock<std::sync::Mutex<Clock>> =
+        std::sync::LazyLock::new(|| std::sync::Mutex::new(Clock::new()));
+    CLOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner).now()
+}
+
 /// The next time to show, and how much of `passed` went into it.
 fn advance(last: Timestamp, passed: Duration, system: Timestamp) -> (Timestamp, Duration) {
     let steady = last.saturating_add(passed);

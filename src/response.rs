@@ -74,7 +74,7 @@ fn may_be_damaged(text: &str) -> bool {
 }
 
 /// What serde says, without the value that it says it about: that can be a secret, and as long as the response.
-fn without_value(error: &serde_json::Error) -> String {
+pub(crate) fn without_value(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(", expected ") {
         Some((_, expected)) => format!("a field is of the wrong type, expected {expected}"),

@@ -103,6 +103,7 @@ mod openings;
 mod outstanding;
 mod pace;
 mod phase;
+mod repeatable;
 mod report;
 mod reported;
 mod showing;
@@ -117,7 +118,6 @@ mod trace;
 mod verdict;
 mod view;
 
-pub(crate) use self::skew::estimate as clock_skew;
 pub use self::{
     advice::{Advice, Ticket},
     config::{CompetePolicy, OnShutdown, SessionConfig},
@@ -142,6 +142,7 @@ use self::{
     tickles::{Bucket, Tickles},
     view::{Progress, Terms},
 };
+pub(crate) use self::{repeatable::is_repeatable, report::is_iserver, skew::estimate as clock_skew};
 
 /// How long an answer may still take once the application wants the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -309,6 +310,12 @@ impl Session {
         let expires_at = self.clock.wall(expires);
         let penalty_until = self.present_penalty().map(|until| self.clock.wall(until));
         Some(Snapshot::take(&self.consumer, &self.token, live, expires_at, penalty_until))
+    }
+
+    /// The consumer whose session it is.
+    #[must_use]
+    pub fn consumer(&self) -> &Consumer {
+        &self.consumer
     }
 
     /// How the session is: its state, and what signs requests now.

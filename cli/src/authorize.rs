@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Args, value_parser};
-use ibkr_oauth::{Callback, Consent, ErrorKind, Verifier, adapter::ureq::send, http::Uri};
+use ibkr_oauth::{Callback, Consent, ErrorKind, Verifier, http::Uri};
 use serde_json::json;
 
 use crate::{
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         None | Some("oob") => Callback::OutOfBand,
         Some(url) => Callback::Url(url),
     };
-    let consent = send(&agent, credentials::with_context(|cx| consumer.request_token(cx, callback))?)?;
+    let consent = credentials::with_context(|cx| consumer.request_token(cx, callback))?.send(&agent)?;
     let listens = listener.is_some();
     if let Some((listener, address)) = listener {
         let own = OwnAddress::new(address, url_of(callback).as_ref());
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         )
     })?;
 
-    let token = send(&agent, credentials::with_context(|cx| verifier.access_token(&consumer, cx))?)?;
+    let token = credentials::with_context(|cx| verifier.access_token(&consumer, cx))?.send(&agent)?;
     hidden::add(token.token());
     file.write(bundle.consumer_key(), &token)?;
     let path = arguments.bundle.path().display();

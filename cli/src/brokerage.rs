@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ibkr_oauth::{BrokerageStatus, Compete, Error, Signer, adapter::ureq::send};
+use ibkr_oauth::{BrokerageStatus, Compete, Error, Signer};
 use ureq::Agent;
 
 use crate::{credentials, failure::Failure};
@@ -17,10 +17,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Opens the brokerage session, and waits until it is ready. A session elsewhere is left alone.
 pub(crate) fn open(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
     let open = || -> Result<BrokerageStatus, Error> {
-        send(agent, credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?)
+        credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?.send(agent)
     };
     let ask = || -> Result<BrokerageStatus, Error> {
-        send(agent, credentials::with_context(|cx| signer.brokerage().status(cx))?)
+        credentials::with_context(|cx| signer.brokerage().status(cx))?.send(agent)
     };
     let mut status = open()?;
     for _ in 1..ATTEMPTS {

@@ -9,8 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, OsEntropy, Secret, Timestamp,
-    adapter::ureq::send, key::KeyLocation,
+    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, OsEntropy, Secret, Timestamp, key::KeyLocation,
 };
 use ureq::Agent;
 use zeroize::Zeroizing;
@@ -102,7 +101,7 @@ pub(crate) fn access_token(bundle: &CredentialBundle) -> Result<AccessToken, Fai
 /// Negotiates a live session token.
 pub(crate) fn sign_in(agent: &Agent, consumer: &Consumer, token: &AccessToken) -> Result<LiveSessionToken, Failure> {
     let exchange = with_context(|cx| consumer.unlock(cx, token)?.live_session_token(consumer, cx))?;
-    let live_session_token = send(agent, exchange)?;
+    let live_session_token = exchange.send(agent)?;
     hide(&live_session_token);
     Ok(live_session_token)
 }

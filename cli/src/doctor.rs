@@ -104,7 +104,7 @@ fn negotiate(
     let signed_in = bundle.consumer().map_err(Failure::from).and_then(|consumer| {
         let token = credentials::access_token(bundle)?;
         let exchange = credentials::with_context(|cx| consumer.unlock(cx, &token)?.live_session_token(&consumer, cx))?;
-        Ok(ibkr_oauth::adapter::ureq::send(agent, exchange))
+        Ok(exchange.send(agent))
     });
     match signed_in {
         // What keeps the bundle from being used was checked and is known, or it is nobody's fault but the reader's.

@@ -3,7 +3,6 @@
 use clap::Args;
 use ibkr_oauth::{
     Consumer, Error, Secret, Signer,
-    adapter::ureq::sign_and_send,
     bytes::Bytes,
     diagnose::Cause,
     http::{
@@ -145,7 +144,7 @@ fn send_settled(
 ) -> Result<Response<Bytes>, Failure> {
     let mut attempt = 1;
     loop {
-        let response = credentials::with_context(|cx| sign_and_send(agent, signer, cx, request.clone()))?;
+        let response = credentials::with_context(|cx| signer.send(agent, cx, request.clone()))?;
         let settling = opened && Error::from_response(&response).is_some_and(|error| is_no_bridge(&error));
         if !settling || attempt == brokerage::ATTEMPTS {
             return Ok(response);

@@ -3,7 +3,6 @@
 use clap::{Args, ValueEnum};
 use ibkr_oauth::{
     OsEntropy,
-    adapter::ureq::drive,
     driver::Driver,
     session::{CompetePolicy, Session, SessionConfig, SessionEvent},
 };
@@ -83,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     })?;
 
     let mut result = Ok(());
-    drive(&agent, driver, |event| {
+    driver.run_blocking(&agent, |event| {
         let written = print(&event, format);
         if result.is_ok() {
             result = written;

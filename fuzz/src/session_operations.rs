@@ -272,7 +272,7 @@ impl Watch {
                         FailureKind::TooLarge,
                         FailureKind::Refused,
                     ];
-                    let failure = Failure { kind: kinds[usize::from(kind) % 5], detail: "fuzz".to_owned() };
+                    let failure = Failure::new(kinds[usize::from(kind) % 5], "fuzz");
                     self.tell(Input::Failed { id: outstanding.id, failure });
                 }
             }

@@ -4,17 +4,17 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context as TaskContext, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 
 use super::{Action, Driver, answered, no_key_store, signed};
 use crate::{
     context::Entropy,
     key::SigningInput,
     session::{ExchangeId, Failure, Input, SessionEvent},
+    transport::{AsyncTransport, Limits},
 };
 
 /// What is under way; kept while the application is heard, so that no request is dropped for a word of its.
@@ -54,40 +54,28 @@ where
 impl<E: Entropy> Driver<E> {
     /// Drives the session until it finishes.
     ///
-    /// `send` sends a request and returns the whole response, whatever its status; `sleep` returns after that time, as
-    /// `tokio::time::sleep` does. Neither needs to have a limit of its own: what takes too long is dropped. The future is
-    /// `Send` if they are, and `E` is. Dropping it stops everything where it stands, with no logout.
-    pub async fn run<F, S>(
-        self,
-        mut send: impl FnMut(Request<Bytes>) -> F,
-        sleep: impl FnMut(Duration) -> S,
-        on_event: impl FnMut(SessionEvent),
-    ) where
-        F: Future<Output = Result<Response<Bytes>, Failure>>,
-        S: Future<Output = ()>,
-    {
+    /// The future is `Send` if `E` and `on_event` are. Dropping it stops everything where it stands, with no logout.
+    pub async fn run(self, transport: &impl AsyncTransport, on_event: impl FnMut(SessionEvent)) {
         let sign = |_: SigningInput| std::future::ready(Err(no_key_store()));
-        self.run_with_key_store(&mut send, sign, sleep, on_event).await;
+        self.run_with_key_store(transport, sign, on_event).await;
     }
 
     /// As [`run`](Self::run), for a consumer whose signing key is elsewhere: `sign` has the input signed and returns the
-    /// raw signature.
-    pub async fn run_with_key_store<F, G, S>(
+    /// raw signature. It needs no limit of its own: what takes too long is dropped.
+    pub async fn run_with_key_store<G>(
         mut self,
-        mut send: impl FnMut(Request<Bytes>) -> F,
+        transport: &impl AsyncTransport,
         mut sign: impl FnMut(SigningInput) -> G,
-        mut sleep: impl FnMut(Duration) -> S,
         mut on_event: impl FnMut(SessionEvent),
     ) where
-        F: Future<Output = Result<Response<Bytes>, Failure>>,
         G: Future<Output = Result<Vec<u8>, Failure>>,
-        S: Future<Output = ()>,
     {
         let mut in_flight = InFlight::Nothing;
         loop {
             let wait = match self.next_action(&mut on_event) {
-                Action::Send { id, request, .. } => {
-                    in_flight = InFlight::Response(id, Box::pin(send(request)));
+                Action::Send { id, request, timeout } => {
+                    let response = transport.send(request, Limits::PROTOCOL.within(timeout));
+                    in_flight = InFlight::Response(id, Box::pin(response));
                     continue;
                 }
                 Action::Sign { id, input, .. } => {
@@ -100,7 +88,7 @@ impl<E: Entropy> Driver<E> {
                 }
                 Action::Stop => return,
             };
-            let mut timer = Box::pin(sleep(wait));
+            let mut timer = Box::pin(transport.sleep(wait));
             let mailbox = std::sync::Arc::clone(&self.mailbox);
             let input = poll_fn(|task| {
                 if let Poll::Ready(input) = in_flight.poll(task) {

@@ -4,7 +4,8 @@ use std::{fmt, future::poll_fn, sync::Arc, time::Duration};
 
 use super::mailbox::{Content, Mailbox, Place};
 use crate::{
-    error::{Error, ErrorKind, Stage},
+    context::Timestamp,
+    error::{Error, ErrorKind},
     session::{Advice, Report, SessionView, Snapshot, State, Ticket},
     signer::Signer,
 };
@@ -67,11 +68,7 @@ impl SessionHandle {
         if report.concerns_session() {
             self.0.leave_report(report);
         }
-        let content = self.0.lock();
-        if content.is_closed && report.error().is_some() {
-            return Advice::GiveUp(ErrorKind::Config);
-        }
-        content.view.advise(report)
+        self.view().advise(report)
     }
 
     /// Waits for what has become of [`Advice::AwaitSession`]: any other advice, in bounded time. Dropping the future is
@@ -161,6 +158,25 @@ impl SessionHandle {
         Place::new(&self.0, None).block(&|content| changed(content, seen), &present)
     }
 
+    /// Waits for any news of the session after `seen`, also of what no other method shows: what a [`Call`](crate::call::Call)
+    /// that waits wants to know. It returns at once when nobody drives the session any more. Dropping the future is safe.
+    pub async fn news(&self, seen: &SessionView) {
+        let mut place = Place::new(&self.0, None);
+        poll_fn(|task| place.poll(task, &|content| news(content, seen), &|_| ())).await;
+    }
+
+    /// As [`news`](Self::news), blocking the thread, at most until a moment. Never call it from the functions that the driver
+    /// calls: it would wait for itself.
+    pub fn news_blocking(&self, seen: &SessionView, until: Timestamp) {
+        Place::until(&self.0, Some(until)).block(&|content| news(content, seen), &|_| ());
+    }
+
+    /// The time by the clock that the session sees.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
     /// A person wants the next attempt now: skips one wait, if the session waits. Granted five times, and once more each 15
     /// minutes. Returns at once.
     pub fn retry_now(&self) {
@@ -182,7 +198,6 @@ impl SessionHandle {
 
 fn resolved(content: &Content, ticket: &Ticket) -> Option<Advice> {
     match content.view.resolve(ticket) {
-        _ if content.is_closed => Some(Advice::GiveUp(ErrorKind::Config)),
         Advice::AwaitSession(_) => None,
         advice => Some(advice),
     }
@@ -211,26 +226,17 @@ fn changed(content: &Content, seen: &SessionView) -> Option<Arc<SessionView>> {
     (content.is_closed || !content.view.looks_like(seen)).then(|| Arc::clone(&content.view))
 }
 
+fn news(content: &Content, seen: &SessionView) -> Option<()> {
+    (content.is_closed || !content.view.is_same(seen)).then_some(())
+}
+
 /// What callers of a session get that has ended.
 fn ended<T>(content: &Content) -> Option<Result<T, Error>> {
-    if !content.is_closed && content.view.state() != State::Closed {
-        return None;
-    }
-    let error = content.view.last_error().cloned().unwrap_or_else(|| {
-        Error::new(ErrorKind::Unavailable, Stage::Sign, "the session has ended")
-            .with_remedy("start another session; the last events of this one say why it ended")
-            .with_nothing_sent()
-    });
-    Some(Err(error))
+    (content.view.state() == State::Closed).then(|| Err(content.view.end_error()))
 }
 
 fn not_in_time<T>(content: &Content) -> Result<T, Error> {
-    Err(content.view.last_error().cloned().unwrap_or_else(|| {
-        let message = format!("the session was not ready in time: it is in the state {}", content.view.state());
-        Error::new(ErrorKind::Unavailable, Stage::Sign, message)
-            .with_remedy("wait longer; the session's events say what it waits for")
-            .with_nothing_sent()
-    }))
+    Err(content.view.not_in_time())
 }
 
 impl fmt::Debug for SessionHandle {

@@ -173,7 +173,9 @@ impl Mailbox {
     pub(super) fn close(&self) {
         let mut content = self.lock();
         content.is_closed = true;
-        let left = (content.snapshot.take(), std::mem::take(&mut content.mail), content.driver.take());
+        let ended = Arc::new(content.view.ended());
+        let view = std::mem::replace(&mut content.view, ended);
+        let left = (view, content.snapshot.take(), std::mem::take(&mut content.mail), content.driver.take());
         self.wake_waiting(content);
         drop(left);
     }
@@ -202,7 +204,11 @@ pub(super) struct Place<'a> {
 impl<'a> Place<'a> {
     /// A place that is kept for `timeout` at most.
     pub(super) fn new(mailbox: &'a Mailbox, timeout: Option<Duration>) -> Self {
-        let deadline = timeout.map(|timeout| mailbox.now().saturating_add(timeout));
+        Self::until(mailbox, timeout.map(|timeout| mailbox.now().saturating_add(timeout)))
+    }
+
+    /// A place that is kept until `deadline`.
+    pub(super) fn until(mailbox: &'a Mailbox, deadline: Option<Timestamp>) -> Self {
         Self { mailbox, deadline, number: None }
     }
 

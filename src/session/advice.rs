@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::{
     Report, SessionView, State,
+    repeatable::is_repeatable,
     suspicion::{Doubt, Suspect},
 };
 use crate::{
@@ -27,8 +28,8 @@ pub enum Advice {
     None,
     /// Send it again, freshly signed; where the server is in trouble (5xx), after a pause.
     Resend,
-    /// The broker may have acted on it, and its method does not say that twice is once. Send it again, freshly signed,
-    /// only if you know that it does no harm; for an order, ask for the list of orders first.
+    /// The broker may have acted on it, and twice may not be once: a `POST` or `PATCH`, or a `PUT` or `DELETE` of an order.
+    /// Send it again, freshly signed, only if you know that it does no harm; for an order, ask for the list of orders first.
     ResendIfIdempotent,
     /// Send it again, freshly signed, but not before this moment.
     WaitUntil(Timestamp),
@@ -86,7 +87,7 @@ impl SessionView {
             }
             Scope::Unavailable if may_pass(report.status) => {
                 // What the broker certainly did not act on may be repeated whatever its method.
-                if report.method.is_idempotent() || !error.may_have_been_sent() {
+                if is_repeatable(&report.method, &report.path) || !error.may_have_been_sent() {
                     Advice::Resend
                 } else {
                     Advice::ResendIfIdempotent

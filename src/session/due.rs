@@ -29,7 +29,7 @@ impl Session {
         }
         let is_overdue = |outstanding: &mut Outstanding| outstanding.give_up_at <= self.clock.now();
         if let Some(outstanding) = self.outstanding.take_if(is_overdue) {
-            let failure = Failure { kind: FailureKind::TimedOut, detail: String::new() };
+            let failure = Failure::new(FailureKind::TimedOut, "");
             self.fail_outstanding(cx, &outstanding, failure);
             return true;
         }

@@ -165,7 +165,7 @@ impl Session {
 
     /// Takes it that the exchange has come to nothing.
     pub(super) fn fail_outstanding(&mut self, cx: &mut Context<'_>, outstanding: &Outstanding, failure: Failure) {
-        let is_unsent = outstanding.is_unsent(failure.kind);
+        let is_unsent = outstanding.is_unsent(failure.kind());
         if is_unsent {
             self.was_not_sent(outstanding);
         }

@@ -91,15 +91,16 @@ impl Outstanding {
 
     /// What a failure outside means for this exchange.
     pub(super) fn error(&self, failure: Failure) -> Error {
-        let stage = self.task().stage();
-        let is_unsent = self.is_unsent(failure.kind);
-        match (&self.awaited, failure.kind) {
+        let (stage, kind, remedy) = (self.task().stage(), failure.kind(), failure.remedy());
+        let error = match (&self.awaited, kind) {
             (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
-            (..) => {
-                let error = Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure);
-                if is_unsent { error.with_nothing_sent() } else { error }
-            }
+            _ => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
+        };
+        let error = if self.is_unsent(kind) { error.with_nothing_sent() } else { error };
+        match remedy {
+            Some(remedy) => error.with_remedy(remedy),
+            None => error,
         }
     }
 

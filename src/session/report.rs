@@ -81,7 +81,7 @@ impl Report {
 
     /// Whether the request needs the brokerage session.
     pub(super) fn is_iserver(&self) -> bool {
-        self.path.split('/').any(|segment| segment == "iserver")
+        is_iserver(&self.path)
     }
 
     /// The broker wants the accounts to be queried first.
@@ -99,6 +99,11 @@ impl Report {
         let key = |report: &Self| (report.token_id, report.scope(), report.attempt > 1, report.retry_after);
         key(self) == key(other) && self.path == other.path
     }
+}
+
+/// Whether a path is one of those that need the brokerage session.
+pub(crate) fn is_iserver(path: &str) -> bool {
+    path.split('/').any(|segment| segment == "iserver")
 }
 
 impl fmt::Debug for Report {

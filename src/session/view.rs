@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     context::Timestamp,
-    error::Error,
+    error::{Error, ErrorKind, Stage},
     signer::{Signer, TokenId},
 };
 
@@ -104,6 +104,31 @@ impl SessionView {
     #[must_use]
     pub fn last_error(&self) -> Option<&Error> {
         self.last_error.as_deref()
+    }
+
+    /// The same of a session that nobody drives any more.
+    pub(crate) fn ended(&self) -> Self {
+        let (state, signer, last_error) = (State::Closed, None, self.last_error.clone());
+        Self { state, is_live: false, signer, last_error, wait_until: None, next_attempt: None, ..self.clone() }
+    }
+
+    /// What a caller gets of a session that has ended. Nothing of the caller's was sent, whatever the session sent.
+    pub(crate) fn end_error(&self) -> Error {
+        let error = self.last_error().cloned().unwrap_or_else(|| {
+            Error::new(ErrorKind::Unavailable, Stage::Sign, "the session has ended")
+                .with_remedy("start another session; the last events of this one say why it ended")
+        });
+        error.with_nothing_sent()
+    }
+
+    /// What a caller gets who has waited long enough. Nothing of the caller's was sent, whatever the session sent.
+    pub(crate) fn not_in_time(&self) -> Error {
+        let error = self.last_error().cloned().unwrap_or_else(|| {
+            let message = format!("the session was not ready in time: it is in the state {}", self.state);
+            Error::new(ErrorKind::Unavailable, Stage::Sign, message)
+                .with_remedy("see that its driver runs, and wait longer; the session's events say what it waits for")
+        });
+        error.with_nothing_sent()
     }
 
     /// Whether the other view shows the same.

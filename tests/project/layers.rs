@@ -11,7 +11,7 @@ use crate::modules::{Crate, Module};
 /// From the outside in.
 const ROWS: [&[&str]; 8] = [
     &["simulator"],
-    &["transport", "local", "driver", "adapter", "client"],
+    &["local", "transport", "driver", "adapter", "client"],
     &["bundle", "diagnose"],
     &["pacing", "session", "call", "stream"],
     &["response", "exchange", "brokerage", "flow"],

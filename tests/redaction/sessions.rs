@@ -2,6 +2,7 @@
 //! those who drive them. And whatever is signed is marked as sensitive.
 
 use std::{
+    cell::RefCell,
     fmt::{Debug, Write},
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -17,6 +18,7 @@ use ibkr_oauth::{
     key::KeyLocation,
     session::{Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, Snapshot, State},
     simulator::{Broker, Fault, test_keys},
+    transport::Limits,
 };
 use serde_json::{Value, json};
 
@@ -198,7 +200,7 @@ fn a_signature_s_input_shows_none() {
     markers.check("SigningInput", &input);
     let hex = fixture::hex(&SECRET);
     assert!(input.expose_message().starts_with(hex.as_bytes()), "it holds the secret");
-    let failure = Failure { kind: FailureKind::Refused, detail: "no".to_owned() };
+    let failure = Failure::new(FailureKind::Refused, "no");
     session.handle_input(&mut Context::new(NOW, &mut rng), Input::Failed { id, failure });
     for _ in 0..4 {
         markers.check("what comes of it", &session.poll_output(&mut Context::new(NOW, &mut rng)));
@@ -208,34 +210,34 @@ fn a_signature_s_input_shows_none() {
 #[test]
 fn those_who_drive_a_session_show_none() {
     let consumer = fixture::consumer_builder().build().unwrap();
-    let mut broker = broker();
-    let (mut rng, mut markers) = (SeededEntropy(1), Markers::new());
+    let broker = broker();
+    let mut markers = Markers::new();
     let driver = Driver::new(session(&consumer), SeededEntropy(2));
     let handle = driver.handle();
     markers.check("Driver", &driver);
     markers.check("SessionHandle", &handle);
-    let (mut shown, mut cookies) = (String::new(), Vec::new());
-    driver.run_blocking(
-        |request, _| {
-            write!(shown, "{request:?}").unwrap();
-            // The driver reads a clock of its own.
-            let now = Timestamp::from(std::time::SystemTime::now());
-            let response = broker.handle(&mut Context::new(now, &mut rng), &request);
-            if let Ok(reply) = serde_json::from_slice::<Value>(response.body()) {
-                cookies.extend(reply["session"].as_str().map(str::to_owned));
-            }
-            if request.uri().path().ends_with("/ssodh/init") {
-                handle.shutdown();
-            }
-            Ok(response)
-        },
-        |event| {
-            markers.check("SessionEvent", &event);
-            if let SessionEvent::GaveUp { error } = &event {
-                panic!("{error:?}");
-            }
-        },
-    );
+    let outside = RefCell::new((broker, SeededEntropy(1), String::new(), Vec::new()));
+    let transport = |request: Request<Bytes>, _: Limits| {
+        let (broker, rng, shown, cookies) = &mut *outside.borrow_mut();
+        write!(shown, "{request:?}").unwrap();
+        // The driver reads a clock of its own.
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let response = broker.handle(&mut Context::new(now, rng), &request);
+        if let Ok(reply) = serde_json::from_slice::<Value>(response.body()) {
+            cookies.extend(reply["session"].as_str().map(str::to_owned));
+        }
+        if request.uri().path().ends_with("/ssodh/init") {
+            handle.shutdown();
+        }
+        Ok(response)
+    };
+    driver.run_blocking(&transport, |event| {
+        markers.check("SessionEvent", &event);
+        if let SessionEvent::GaveUp { error } = &event {
+            panic!("{error:?}");
+        }
+    });
+    let (_, _, shown, cookies) = outside.into_inner();
     for cookie in &cookies {
         markers.add("cookie", cookie.as_bytes());
     }

@@ -16,11 +16,14 @@ use std::{
 
 use self::stage::{Bell, Running, Stage};
 use crate::machine::report;
+use bytes::Bytes;
+use http::Request;
 use ibkr_oauth::{
     ErrorKind,
     driver::{Driver, SessionHandle},
     session::{Advice, Failure, FailureKind, Report, Session, SessionConfig, SessionEvent, State, Trigger},
     simulator::{Fault, test_keys},
+    transport::{Limits, from_fn},
 };
 
 /// Longer than any test takes.
@@ -272,7 +275,7 @@ fn a_snapshot_can_be_had_while_the_driver_runs_and_another_process_signs_with_it
     let signer = handle.view().signer().unwrap().clone();
     let sign = |signer: &ibkr_oauth::Signer, at| {
         let url = "https://api.ibkr.com/v1/api/portfolio/accounts";
-        let mut request = http::Request::get(url).header("user-agent", "test").body(bytes::Bytes::new()).unwrap();
+        let mut request = Request::get(url).header("user-agent", "test").body(Bytes::new()).unwrap();
         signer.sign(&mut ibkr_oauth::Context::new(at, &mut ibkr_oauth::OsEntropy), &mut request).unwrap();
         request
     };
@@ -363,16 +366,16 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
     let mut wait = Running::new(handle.signer(LONG));
     assert!(wait.go_on().is_pending());
     let panics = catch_unwind(AssertUnwindSafe(|| {
-        let send = |_, _| Err(Failure { kind: FailureKind::NotSent, detail: String::new() });
-        driver.run_blocking(send, |event| panic!("{event:?}"));
+        let send = |_: Request<Bytes>, _: Limits| Err(Failure::new(FailureKind::NotSent, ""));
+        driver.run_blocking(&send, |event| panic!("{event:?}"));
     }));
     assert!(panics.is_err());
     assert_eq!(wait.go_on().map(kind), Poll::Ready(ErrorKind::Unavailable));
 
     let driver = stage.driver();
     let handle = driver.handle();
-    let send = |_| ready(Err(Failure { kind: FailureKind::NotSent, detail: String::new() }));
-    let task = driver.run(send, |_| pending(), |event| panic!("{event:?}"));
+    let transport = from_fn(|_| ready(Err(Failure::new(FailureKind::NotSent, ""))), |_| pending());
+    let task = driver.run(&transport, |event| panic!("{event:?}"));
     let mut task = Running::new(task);
     assert!(catch_unwind(AssertUnwindSafe(|| task.go_on())).is_err());
     drop(task);
@@ -407,11 +410,11 @@ fn the_blocking_driver_waits_and_is_woken() {
     let handle = driver.handle();
     let (sending, (tell, events)) = (stage.clone(), channel());
     let driving = std::thread::spawn(move || {
-        let send = |request, limit| {
-            assert!([Duration::from_secs(30), Duration::from_secs(5)].contains(&limit), "{limit:?}");
+        let send = |request: Request<Bytes>, limits: Limits| {
+            assert!([Duration::from_secs(30), Duration::from_secs(5)].contains(&limits.timeout), "{limits:?}");
             Ok(sending.broker(|broker, cx| broker.handle(cx, &request)))
         };
-        driver.run_blocking(send, |event| tell.send(event).unwrap());
+        driver.run_blocking(&send, |event| tell.send(event).unwrap());
     });
     let to = |wanted: State| {
         events.iter().find_map(|event| match event {
@@ -448,7 +451,8 @@ fn it_runs_on_a_runtime_with_threads() {
             Ok(stage.broker(|broker, cx| broker.handle(cx, &request)))
         }
     };
-    let task = runtime.spawn(driver.run(send, tokio::time::sleep, |_| {}));
+    let transport = from_fn(send, tokio::time::sleep);
+    let task = runtime.spawn(async move { driver.run(&transport, |_| {}).await });
     let waiting: Vec<_> = (0..20)
         .map(|_| {
             let handle = handle.clone();

@@ -13,7 +13,7 @@ fn unexpected(id: ExchangeId) -> impl Fn(&SessionEvent) -> bool {
 }
 
 fn answers(id: ExchangeId) -> Vec<Input> {
-    let failure = Failure { kind: FailureKind::NotSent, detail: String::new() };
+    let failure = Failure::new(FailureKind::NotSent, "");
     vec![
         Input::Response { id, response: Response::new(Bytes::new()) },
         Input::Failed { id, failure },

@@ -112,7 +112,7 @@ fn a_key_store_that_does_not_answer_is_asked_again_as_after_any_attempt_that_was
         while machine.now < end {
             let (id, _) = machine.to_sign.clone().unwrap();
             asked.push(machine.now);
-            machine.tell(Input::Failed { id, failure: Failure { kind, detail: String::new() } });
+            machine.tell(Input::Failed { id, failure: Failure::new(kind, "") });
             machine.wait();
         }
         assert!(longest_gap(&asked) <= LONGEST, "{kind:?}: {:?}", longest_gap(&asked));

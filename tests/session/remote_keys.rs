@@ -50,7 +50,7 @@ pub(super) fn renewing(change: impl FnOnce(&mut SessionConfig)) -> Machine {
 
 fn refuse(machine: &mut Machine, kind: FailureKind) {
     let (id, _) = machine.to_sign.clone().expect("something to sign");
-    machine.tell(Input::Failed { id, failure: Failure { kind, detail: "not today".to_owned() } });
+    machine.tell(Input::Failed { id, failure: Failure::new(kind, "not today") });
 }
 
 #[test]

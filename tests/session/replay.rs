@@ -159,7 +159,7 @@ impl Storm {
             4 => self.broker.start_competing_session(),
             5 => self.broker.inject(Fault::wait(Duration::from_secs(20))),
             6..=9 => {
-                let failure = Failure { kind: FailureKind::MaybeSent, detail: "storm".to_owned() };
+                let failure = Failure::new(FailureKind::MaybeSent, "storm");
                 return vec![Word::Failed(id, failure)];
             }
             _ => {}

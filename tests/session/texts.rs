@@ -4,7 +4,7 @@ use ibkr_oauth::session::{Failure, FailureKind, Snapshot};
 
 #[test]
 fn a_failure_says_what_is_certain_and_then_the_detail() {
-    let said = |kind, detail: &str| Failure { kind, detail: detail.to_owned() }.to_string();
+    let said = |kind, detail: &str| Failure::new(kind, detail).to_string();
     assert_eq!(said(FailureKind::NotSent, "connection refused"), "nothing was sent: connection refused");
     assert_eq!(said(FailureKind::MaybeSent, "reset"), "the connection broke: reset");
     assert_eq!(said(FailureKind::TimedOut, ""), "no answer came in time");

@@ -407,7 +407,7 @@ impl Simulation {
     }
 
     fn fail(&mut self, id: ExchangeId, wait: Duration, kind: FailureKind) {
-        let failure = Failure { kind, detail: "injected by the simulation".to_owned() };
+        let failure = Failure::new(kind, "injected by the simulation");
         self.put(self.now.saturating_add(wait), Scheduled::Delivery { input: Input::Failed { id, failure } });
     }
 

@@ -202,7 +202,7 @@ impl Machine {
     }
 
     pub(crate) fn fail(&mut self, kind: FailureKind) {
-        let failure = Failure { kind, detail: "by hand".to_owned() };
+        let failure = Failure::new(kind, "by hand");
         self.tell(Input::Failed { id: self.outstanding(), failure });
     }
 

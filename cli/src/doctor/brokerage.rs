@@ -9,8 +9,7 @@ const BROKERAGE: &str = "brokerage_session";
 
 pub(super) fn probe(agent: &Agent, signer: &Signer, report: &mut Report) -> Result<(), Failure> {
     // One that is open is left alone.
-    let asked = with_context(|cx| signer.brokerage().status(cx))
-        .and_then(|exchange| ibkr_oauth::adapter::ureq::send(agent, exchange));
+    let asked = with_context(|cx| signer.brokerage().status(cx)).and_then(|exchange| exchange.send(agent));
     if asked.as_ref().is_ok_and(ibkr_oauth::BrokerageStatus::is_ready) {
         return report.ok(BROKERAGE, "open already");
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ibkr_oauth::{
     AccessToken, Consumer, Error, LiveSessionToken, QueryPolicy, Signer,
-    adapter::ureq::sign_and_send,
     bytes::Bytes,
     http::{Request, StatusCode},
 };
@@ -100,7 +99,7 @@ fn signer(
 fn send(agent: &Agent, signer: &Signer) -> Result<Fate, Failure> {
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = signer.consumer().endpoints().url(RESOURCE)?;
-    let response = match credentials::with_context(|cx| sign_and_send(agent, signer, cx, request)) {
+    let response = match credentials::with_context(|cx| signer.send(agent, cx, request)) {
         Ok(response) => response,
         Err(error) => return Ok(Fate::Unclear(error)),
     };

@@ -33,9 +33,9 @@ fn token_prints_one_object_with_which_requests_can_be_signed() {
     let signer =
         Signer::from_stored(&server.account.consumer, server.account.access_token.token(), &Secret::from(token))
             .unwrap();
-    let agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
     let tickle = with_context(|cx| signer.brokerage().tickle(cx).unwrap());
-    ibkr_oauth::adapter::ureq::send(&agent, tickle).unwrap();
+    tickle.send(&agent).unwrap();
 
     server.broker().inject(Fault::no_expiration());
     let object: Value = serde_json::from_str(user.run(&["token"]).text()).unwrap();

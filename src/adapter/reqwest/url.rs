@@ -1,50 +1,36 @@
 //! URLs as `reqwest` sends them: what is signed must be what is sent.
 
 use ::reqwest::Url;
-use bytes::Bytes;
-use http::{Request, Uri};
+use http::Uri;
 
 use crate::{
-    adapter::{NoReply, complete_head, sign},
-    consumer::uri_error,
-    context::Context,
-    error::{Error, Stage},
+    adapter::failure,
     oauth1::BaseUri,
-    session::FailureKind,
-    signer::Signer,
+    session::{Failure, FailureKind},
 };
 
-/// Signs the request to the URL that `reqwest` will make of it.
-pub(super) fn sign_as_sent(
-    signer: &Signer,
-    cx: &mut Context<'_>,
-    request: Request<impl Into<Bytes>>,
-) -> Result<Request<Bytes>, Error> {
-    let mut request = complete_head(signer, request);
-    BaseUri::new(request.uri()).map_err(|error| uri_error(Stage::Sign, error))?;
-    let sent = Url::parse(&request.uri().to_string()).ok().and_then(|url| url.as_str().parse().ok());
-    // A backslash would become a slash: another path, which nobody asked for. It is left as it is, and so refused.
-    if let Some(uri) = sent.filter(|_| !request.uri().path().contains('\\')) {
-        *request.uri_mut() = uri;
-    }
-    sign(signer, cx, &mut request)?;
-    Ok(request)
+/// The URL that `reqwest` will make of this one.
+///
+/// A backslash would become a slash: another path, which nobody asked for. It is left as it is, and so refused.
+pub(super) fn as_sent(uri: &Uri) -> Option<Uri> {
+    let sent = Url::parse(&uri.to_string()).ok()?.as_str().parse().ok();
+    sent.filter(|_| !uri.path().contains('\\'))
 }
 
 /// The URL, if `reqwest` sends it as it is.
-pub(super) fn unchanged(uri: &Uri) -> Result<Url, NoReply> {
+pub(super) fn unchanged(uri: &Uri) -> Result<Url, Failure> {
     let url = Url::parse(&uri.to_string()).ok();
     let sent = url.as_ref().and_then(|url| url.as_str().parse::<Uri>().ok());
     let same =
         sent.is_some_and(|sent| BaseUri::new(&sent).ok() == BaseUri::new(uri).ok() && sent.query() == uri.query());
     let remedy = "write the URL as `reqwest` would";
     let changed = "`reqwest` would send another URL than the one that was signed";
-    url.filter(|_| same).ok_or_else(|| NoReply::new(FailureKind::NotSent, remedy, changed))
+    url.filter(|_| same).ok_or_else(|| failure(FailureKind::NotSent, remedy, changed))
 }
 
-pub(super) fn check_origin(asked: &Url, answered: &Url) -> Result<(), NoReply> {
+pub(super) fn check_origin(asked: &Url, answered: &Url) -> Result<(), Failure> {
     let remedy = "build the client with `adapter::reqwest::client_builder`, which follows no redirect";
-    let other = || NoReply::new(FailureKind::MaybeSent, remedy, "the client followed a redirect to another URL");
+    let other = || failure(FailureKind::MaybeSent, remedy, "the client followed a redirect to another URL");
     if asked == answered { Ok(()) } else { Err(other()) }
 }
 
@@ -52,7 +38,9 @@ pub(super) fn check_origin(asked: &Url, answered: &Url) -> Result<(), NoReply> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Consumer, Endpoints, ErrorKind, OsEntropy, Secret, Timestamp};
+    use crate::{Consumer, Context, Endpoints, Error, ErrorKind, OsEntropy, Secret, Signer, Stage, Timestamp};
+    use bytes::Bytes;
+    use http::Request;
 
     fn signed(url: &str) -> Result<Request<Bytes>, Error> {
         let endpoints = Endpoints::new("https://api.ibkr.com/v1/api").unwrap();
@@ -61,7 +49,7 @@ mod tests {
         let signer = Signer::from_stored(&consumer, "1234", &Secret::from(vec![7; 20])).unwrap();
         let mut entropy = OsEntropy;
         let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut entropy);
-        sign_as_sent(&signer, &mut cx, Request::get(url).body(Bytes::new()).unwrap())
+        signer.signed_as_sent(&mut cx, Request::get(url).body(Bytes::new()).unwrap(), as_sent)
     }
 
     #[test]
@@ -94,8 +82,7 @@ mod tests {
         }
         for url in [r"https://api.ibkr.com/a\b", r"https://api.ibkr.com/a\..\b"] {
             let request = signed(url).unwrap();
-            let no_reply = unchanged(request.uri()).err().unwrap();
-            assert_eq!(no_reply.failure.kind, FailureKind::NotSent, "{url}");
+            assert_eq!(unchanged(request.uri()).unwrap_err().kind(), FailureKind::NotSent, "{url}");
         }
     }
 

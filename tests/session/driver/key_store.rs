@@ -16,6 +16,7 @@ use ibkr_oauth::{
     key::{RsaKey, SigningInput, SigningKey},
     session::{Failure, FailureKind, Session, SessionConfig, SessionEvent, State},
     simulator::{Broker, test_keys},
+    transport::{AsyncTransport, Limits, Transport, from_fn},
 };
 
 /// A driver for a consumer without a signing key, on a clock that shows some seconds more each time: no wait is real.
@@ -47,6 +48,18 @@ impl Outside {
 
     fn send(&self, request: &Request<Bytes>) -> Response<Bytes> {
         self.broker.lock().unwrap().handle(&mut Context::new(NOW, &mut SeededEntropy(2)), request)
+    }
+
+    /// The way to the broker, blocking.
+    fn transport(&self) -> impl Transport {
+        let outside = self.clone();
+        move |request: Request<Bytes>, _: Limits| Ok(outside.send(&request))
+    }
+
+    /// The same without blocking; no wait is ever over.
+    fn async_transport(&self) -> impl AsyncTransport {
+        let outside = self.clone();
+        from_fn(move |request: Request<Bytes>| ready(Ok(outside.send(&request))), |_| pending())
     }
 
     fn sign(input: &SigningInput) -> Vec<u8> {
@@ -90,7 +103,7 @@ fn the_blocking_driver_asks_the_key_store_within_the_time_of_an_answer() {
     let (driver, outside) = (driver(), Outside::new());
     let handle = driver.handle();
     driver.run_blocking_with_key_store(
-        |request, _| Ok(outside.send(&request)),
+        &outside.transport(),
         |input, limit| {
             assert_eq!(limit, Duration::from_secs(30));
             Ok(Outside::sign(&input))
@@ -110,9 +123,8 @@ fn the_asynchronous_driver_asks_the_key_store() {
     let (driver, outside) = (driver(), Outside::new());
     let handle = driver.handle();
     block_on(driver.run_with_key_store(
-        |request| ready(Ok(outside.send(&request))),
+        &outside.async_transport(),
         |input| ready(Ok(Outside::sign(&input))),
-        |_| pending(),
         |event| {
             if Outside::is_live(&event) {
                 handle.shutdown();
@@ -126,12 +138,8 @@ fn the_asynchronous_driver_asks_the_key_store() {
 #[test]
 fn a_key_store_that_refuses_is_named() {
     let outside = Outside::new();
-    let refuse = || Failure { kind: FailureKind::Refused, detail: "the card was pulled".to_owned() };
-    driver().run_blocking_with_key_store(
-        |request, _| Ok(outside.send(&request)),
-        |_, _| Err(refuse()),
-        |event| outside.keep(event),
-    );
+    let refuse = || Failure::new(FailureKind::Refused, "the card was pulled");
+    driver().run_blocking_with_key_store(&outside.transport(), |_, _| Err(refuse()), |event| outside.keep(event));
     let error = outside.gave_up();
     assert_eq!(error.kind(), ErrorKind::Key);
     assert!(error.to_string().contains("the card was pulled"), "{error}");
@@ -141,12 +149,11 @@ fn a_key_store_that_refuses_is_named() {
 fn without_a_key_store_it_is_said_that_there_is_none() {
     let missing = "the consumer has no signing key, and the driver was given none";
     let outside = Outside::new();
-    driver().run_blocking(|request, _| Ok(outside.send(&request)), |event| outside.keep(event));
+    driver().run_blocking(&outside.transport(), |event| outside.keep(event));
     let error = outside.gave_up();
     assert_eq!(error.kind(), ErrorKind::Key);
     assert!(error.to_string().contains(missing), "{error}");
 
-    let send = |request| ready(Ok(outside.send(&request)));
-    block_on(driver().run(send, |_| pending(), |event| outside.keep(event)));
+    block_on(driver().run(&outside.async_transport(), |event| outside.keep(event)));
     assert!(outside.gave_up().to_string().contains(missing));
 }

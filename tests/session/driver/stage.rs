@@ -19,6 +19,7 @@ use ibkr_oauth::{
     driver::Driver,
     session::{Failure, Session, SessionConfig, SessionEvent, State},
     simulator::{Broker, test_keys},
+    transport::from_fn,
 };
 
 /// A broker, a clock, and requests that wait until the test has them answered.
@@ -131,7 +132,7 @@ impl Stage {
     /// A driver's future whose timer never fires by itself; [`pass`](Self::pass) wakes the driver.
     pub(crate) fn run(&self, driver: Driver<OsEntropy>) -> Running<impl Future<Output = ()> + use<>> {
         let (sending, sleeping, telling) = (self.clone(), self.clone(), self.clone());
-        Running::new(driver.run(
+        let transport = Arc::new(from_fn(
             move |request| {
                 let call = Call { request, answer: None, waker: None, dropped: false };
                 let call = Arc::new(Mutex::new(call));
@@ -143,8 +144,10 @@ impl Stage {
                 *stage.timer.lock().unwrap() = Some(until);
                 std::future::poll_fn(move |_| if stage.now() >= until { Poll::Ready(()) } else { Poll::Pending })
             },
-            move |event| telling.events.lock().unwrap().push(event),
-        ))
+        ));
+        Running::new(async move {
+            driver.run(&transport, move |event| telling.events.lock().unwrap().push(event)).await;
+        })
     }
 
     /// The path of the request that waits for its answer.

@@ -21,6 +21,7 @@ use ibkr_oauth::{
     Error, OsEntropy, Signer, Timestamp,
     driver::{Driver, SessionHandle},
     session::{Failure, SessionEvent, State},
+    transport::{Limits, from_fn},
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -116,7 +117,8 @@ async fn waits(handle: SessionHandle) -> Result<Signer, Error> {
 fn answered(stage: &Stage, driver: Driver<OsEntropy>) -> impl Future<Output = ()> + use<> {
     let stage = stage.clone();
     let send = move |request: Request<Bytes>| ready(Ok(stage.broker(|broker, cx| broker.handle(cx, &request))));
-    driver.run(send, |_| pending(), |_| ())
+    let transport = from_fn(send, |_| pending());
+    async move { driver.run(&transport, |_| ()).await }
 }
 
 #[test]
@@ -187,10 +189,10 @@ fn events_may_use_the_handle() {
         let (stage, driver, meddlers) = started();
         let seen = Arc::new(Mutex::new(0));
         let (handle, count) = (meddlers.handle.clone(), Arc::clone(&seen));
-        let send = move |request: Request<Bytes>, _: Duration| {
+        let send = move |request: Request<Bytes>, _: Limits| {
             Ok::<_, Failure>(stage.broker(|broker, cx| broker.handle(cx, &request)))
         };
-        driver.run_blocking(send, move |event| {
+        driver.run_blocking(&send, move |event| {
             *count.lock().unwrap() += 1;
             let view = handle.view();
             if let Some(token_id) = view.token_id() {

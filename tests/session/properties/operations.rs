@@ -272,7 +272,7 @@ impl Bench {
                 use FailureKind::{MaybeSent, NotSent, Refused, TimedOut, TooLarge};
                 let kind = [NotSent, MaybeSent, TimedOut, TooLarge, Refused][*kind];
                 if let Some(id) = self.id(*id) {
-                    self.handle(Input::Failed { id, failure: Failure { kind, detail: String::new() } });
+                    self.handle(Input::Failed { id, failure: Failure::new(kind, "") });
                 }
             }
             Operation::Sign(id, signature) => {

@@ -169,9 +169,7 @@ impl Player {
                         Answer::Response { status, headers, body, .. } => {
                             Input::Response { id, response: response(status, &headers, &body) }
                         }
-                        Answer::Failed(kind) => {
-                            Input::Failed { id, failure: Failure { kind, detail: "the story".to_owned() } }
-                        }
+                        Answer::Failed(kind) => Input::Failed { id, failure: Failure::new(kind, "the story") },
                         Answer::Silence => continue,
                     };
                     self.arrived += 1;

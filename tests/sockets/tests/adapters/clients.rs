@@ -11,7 +11,8 @@ use http::{Request, Response};
 use ibkr_oauth::{
     Context, Error, Exchange, OsEntropy, Signer, Timestamp,
     driver::{Driver, SessionHandle},
-    session::{Advice, Session, SessionEvent, Ticket},
+    session::{Advice, Failure, Session, SessionEvent, Ticket},
+    transport::{AsyncTransport, Limits},
 };
 use rustls::pki_types::CertificateDer;
 pub(crate) mod hyper_client;
@@ -112,6 +113,23 @@ impl Gate {
     pub(crate) async fn sleep(self, clock: VirtualClock, time: Duration) {
         tokio::task::spawn_blocking(move || self.wait()).await.unwrap();
         clock.advance(time);
+    }
+}
+
+/// A transport whose waits take until the gate is open, and set the clock forward.
+pub(crate) struct Gated<T> {
+    pub(crate) transport: T,
+    pub(crate) gate: Gate,
+    pub(crate) clock: VirtualClock,
+}
+
+impl<T: AsyncTransport> AsyncTransport for Gated<T> {
+    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
+        self.transport.send(request, limits).await
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.gate.clone().sleep(self.clock.clone(), time).await;
     }
 }
 

@@ -105,7 +105,7 @@ fn nobody_listens<A: Adapter>() {
     assert_no_reply(&error, ErrorKind::Unavailable);
     assert!(error.remedy().contains("nothing was sent"), "{error}: {}", error.remedy());
     assert!(!error.may_have_been_sent());
-    assert_eq!(first_failure(A::new(), &origin).kind, FailureKind::NotSent);
+    assert_eq!(first_failure(A::new(), &origin).kind(), FailureKind::NotSent);
 }
 
 /// Names below `invalid` are resolved by nobody (RFC 6761).
@@ -115,7 +115,7 @@ fn a_name_that_leads_nowhere<A: Adapter>() {
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{error}");
     assert!(error.to_string().contains("no reply from name.invalid: nothing was sent"), "{error}");
     assert!(error.remedy().contains("nothing was sent"), "{error}: {}", error.remedy());
-    assert_eq!(first_failure(A::new(), origin).kind, FailureKind::NotSent);
+    assert_eq!(first_failure(A::new(), origin).kind(), FailureKind::NotSent);
 }
 
 fn a_connection_that_is_reset<A: Adapter>() {
@@ -128,7 +128,7 @@ fn a_connection_that_is_reset<A: Adapter>() {
         let _ = stream.write_all(format!("{OK}content-length: 100\r\n\r\nabc").as_bytes());
     });
     assert_no_reply(&get(&*A::new(), server.origin()).unwrap_err(), ErrorKind::Unavailable);
-    assert_eq!(first_failure(A::new(), server.origin()).kind, FailureKind::MaybeSent);
+    assert_eq!(first_failure(A::new(), server.origin()).kind(), FailureKind::MaybeSent);
     assert_eq!(count.load(Ordering::SeqCst), 2, "nothing is sent twice");
 }
 
@@ -144,7 +144,7 @@ fn a_body_that_breaks_off<A: Adapter>() {
         let error = get(&*A::new(), server.origin()).unwrap_err();
         assert_no_reply(&error, ErrorKind::Unavailable);
         assert!(error.source().is_some(), "{reply:?}");
-        assert_eq!(first_failure(A::new(), server.origin()).kind, FailureKind::MaybeSent, "{reply:?}");
+        assert_eq!(first_failure(A::new(), server.origin()).kind(), FailureKind::MaybeSent, "{reply:?}");
         assert_eq!(server.received().len(), 2, "{reply:?}: nothing is sent twice");
     }
 }
@@ -174,7 +174,7 @@ fn silence<A: Adapter>() {
         let (tell, failures) = channel();
         let adapter = Arc::new(A::with(None, Patience::Short));
         adapter.drive_in_no_time(session(server.origin()), gate, to_the_first_failure(tell));
-        assert_eq!(failure(&failures.recv().unwrap()).kind, FailureKind::TimedOut, "{beginning:?}");
+        assert_eq!(failure(&failures.recv().unwrap()).kind(), FailureKind::TimedOut, "{beginning:?}");
         hangs_up();
     }
 }

@@ -5,10 +5,7 @@ use std::time::SystemTime;
 use crate::clients::{runtime, trusting};
 use bytes::Bytes;
 use http::Request;
-use ibkr_oauth::{
-    Consumer, Context, Endpoints, Error, ErrorKind, OsEntropy, Secret, Signer, Stage, Timestamp,
-    adapter::reqwest::{blocking, sign_and_send},
-};
+use ibkr_oauth::{Consumer, Context, Endpoints, Error, ErrorKind, OsEntropy, Secret, Signer, Stage, Timestamp};
 use ibkr_oauth_sockets::{Address, Loopback};
 
 fn signer(origin: &str) -> Signer {
@@ -23,9 +20,9 @@ fn ask(origin: &str) -> [Error; 2] {
     let (signer, mut entropy) = (signer(origin), OsEntropy);
     let mut cx = Context::new(Timestamp::from(SystemTime::now()), &mut entropy);
     let client = reqwest::blocking::Client::builder().no_proxy().tls_backend_preconfigured(trusting(None));
-    let blocking = blocking::sign_and_send(&client.build().unwrap(), &signer, &mut cx, request());
+    let blocking = signer.send(&client.build().unwrap(), &mut cx, request());
     let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(trusting(None)).build().unwrap();
-    let reply = sign_and_send(&client, &signer, &mut cx, request()).unwrap();
+    let reply = signer.send_async(&client, &mut cx, request()).unwrap();
     [blocking.unwrap_err(), runtime().block_on(reply).unwrap_err()]
 }
 

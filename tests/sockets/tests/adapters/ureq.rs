@@ -6,11 +6,7 @@ use std::{sync::mpsc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-use ibkr_oauth::{
-    Compete, Consumer, Endpoints, Error, ErrorKind, Secret, Signer, Stage,
-    adapter::ureq::{send, sign_and_send},
-    simulator::Fault,
-};
+use ibkr_oauth::{Compete, Consumer, Endpoints, Error, ErrorKind, Secret, Signer, Stage, simulator::Fault};
 #[cfg(feature = "tls")]
 use ibkr_oauth_sockets::stream::Stream;
 use ibkr_oauth_sockets::{
@@ -35,7 +31,7 @@ fn get(origin: &str) -> Request<Bytes> {
 }
 
 fn exchange_with(request: Request<Bytes>, origin: &str) -> Result<Response<Bytes>, Error> {
-    with_context(|cx| sign_and_send(&agent(), &signer_at(origin), cx, request))
+    with_context(|cx| signer_at(origin).send(&agent(), cx, request))
 }
 
 #[test]
@@ -45,15 +41,15 @@ fn the_whole_sign_in_and_a_day_of_requests() {
     let exchange = with_context(|cx| {
         consumer.unlock(cx, &server.account.access_token).unwrap().live_session_token(consumer, cx).unwrap()
     });
-    let signer = send(&agent, exchange).unwrap().signer();
-    let status = send(&agent, with_context(|cx| signer.brokerage().open(cx, Compete::Yield).unwrap())).unwrap();
+    let signer = exchange.send(&agent).unwrap().signer();
+    let status = with_context(|cx| signer.brokerage().open(cx, Compete::Yield).unwrap()).send(&agent).unwrap();
     assert!(status.is_ready());
-    let tickle = send(&agent, with_context(|cx| signer.brokerage().tickle(cx).unwrap())).unwrap();
+    let tickle = with_context(|cx| signer.brokerage().tickle(cx).unwrap()).send(&agent).unwrap();
     assert!(tickle.session().is_some());
 
     let url = |path: &str| format!("{}{path}", server.account.base_url());
     let hard = url("/iserver/secdef/search?symbol=BRK%20B&symbol=a%2Cb&name=x,y&empty=&bare");
-    let response = with_context(|cx| sign_and_send(&agent, &signer, cx, Request::get(hard).body("").unwrap())).unwrap();
+    let response = with_context(|cx| signer.send(&agent, cx, Request::get(hard).body("").unwrap())).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(String::from_utf8_lossy(response.body()).contains("BRK B"));
 
@@ -61,17 +57,17 @@ fn the_whole_sign_in_and_a_day_of_requests() {
         .header("content-type", "application/x-www-form-urlencoded")
         .body("ContractId=8314&Side=BUY%20now")
         .unwrap();
-    let response = with_context(|cx| sign_and_send(&agent, &signer, cx, form)).unwrap();
+    let response = with_context(|cx| signer.send(&agent, cx, form)).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 
     let order = Request::post(url("/iserver/account/DU0000001/orders"))
         .header("content-type", "application/json")
         .body(r#"{"orders":[{"conid":265598}]}"#)
         .unwrap();
-    let response = with_context(|cx| sign_and_send(&agent, &signer, cx, order)).unwrap();
+    let response = with_context(|cx| signer.send(&agent, cx, order)).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 
-    assert!(send(&agent, with_context(|cx| signer.brokerage().logout(cx).unwrap())).unwrap().status);
+    assert!(with_context(|cx| signer.brokerage().logout(cx).unwrap()).send(&agent).unwrap().status);
     assert!(server.broker().refusals().is_empty(), "{:?}", server.broker().refusals());
 }
 
@@ -85,7 +81,7 @@ fn authorization_is_still_sensitive_where_a_middleware_sees_it() {
         next.handle(request)
     };
     let agent: Agent = Agent::config_builder().proxy(None).middleware(middleware).build().into();
-    with_context(|cx| sign_and_send(&agent, &signer_at(server.origin()), cx, get(server.origin()))).unwrap();
+    with_context(|cx| signer_at(server.origin()).send(&agent, cx, get(server.origin()))).unwrap();
     let (is_sensitive, shown) = seen.recv().unwrap();
     assert!(is_sensitive && !shown.contains("oauth_"), "{shown}");
 }
@@ -122,7 +118,7 @@ fn a_reply_that_is_too_long_is_an_error_and_not_cut() {
 
     let server = Loopback::always(reply(1 << 20));
     let exchange = with_context(|cx| signer_at(server.origin()).brokerage().tickle(cx).unwrap());
-    let error = send(&agent(), exchange).unwrap_err();
+    let error = exchange.send(&agent()).unwrap_err();
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Malformed));
     assert!(error.to_string().contains("256 KiB"), "{error}");
 }
@@ -134,7 +130,7 @@ fn the_agents_own_shorter_timeout_is_kept() {
     let agent: Agent =
         Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_millis(50))).build().into();
     let origin = address.origin();
-    let error = with_context(|cx| sign_and_send(&agent, &signer_at(&origin), cx, get(&origin))).unwrap_err();
+    let error = with_context(|cx| signer_at(&origin).send(&agent, cx, get(&origin))).unwrap_err();
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable));
     assert!(error.to_string().contains("timeout"), "{error}");
 }
@@ -147,7 +143,7 @@ fn a_lost_reply_and_a_broken_proof_are_told_apart() {
         let exchange = with_context(|cx| {
             consumer.unlock(cx, &server.account.access_token).unwrap().live_session_token(consumer, cx).unwrap()
         });
-        send(&agent(), exchange).unwrap_err()
+        exchange.send(&agent()).unwrap_err()
     };
     server.broker().inject(Fault::drop_response());
     assert_eq!(negotiate().kind(), ErrorKind::Unavailable);
@@ -163,7 +159,7 @@ fn a_proxy_that_lets_nothing_through_is_told_from_a_broken_connection() {
     let proxy = Loopback::always("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
     let agent: Agent = Agent::config_builder().proxy(Some(ureq::Proxy::new(proxy.origin()).unwrap())).build().into();
     let origin = "http://api.example.com";
-    let error = with_context(|cx| sign_and_send(&agent, &signer_at(origin), cx, get(origin))).unwrap_err();
+    let error = with_context(|cx| signer_at(origin).send(&agent, cx, get(origin))).unwrap_err();
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{error}");
     assert!(error.remedy().contains("proxy") && error.remedy().contains("nothing was sent"), "{error}");
     assert_eq!(proxy.received().len(), 1);
@@ -183,7 +179,7 @@ fn through(proxy: &str, patience: Option<Duration>, request: Request<Bytes>) -> 
     let proxy = ureq::Proxy::new(proxy).unwrap();
     let agent: Agent = Agent::config_builder().proxy(Some(proxy)).timeout_global(patience).build().into();
     let signer = signer_at(&format!("http://{}", request.uri().authority().unwrap()));
-    with_context(|cx| sign_and_send(&agent, &signer, cx, request)).unwrap_err()
+    with_context(|cx| signer.send(&agent, cx, request)).unwrap_err()
 }
 
 #[test]
@@ -244,7 +240,7 @@ fn a_handshake_that_fails_has_sent_nothing() {
     let patience = Some(Duration::from_millis(90));
     let agent: Agent = Agent::config_builder().proxy(None).timeout_global(patience).build().into();
     for request in [get(&silent), order(&silent)] {
-        let error = with_context(|cx| sign_and_send(&agent, &signer_at(&silent), cx, request)).unwrap_err();
+        let error = with_context(|cx| signer_at(&silent).send(&agent, cx, request)).unwrap_err();
         assert_nothing_sent(&error);
     }
     // No TLS at all: that may also be said in the middle of a connection, so that only the body tells.

@@ -12,14 +12,14 @@ use hyper_util::{
 };
 use ibkr_oauth::{
     Context, Error, Exchange, OsEntropy, Signer,
-    adapter::hyper::{drive, send, sign_and_send},
+    adapter::hyper::HyperTransport,
     driver::{Driver, SessionHandle},
     session::{Advice, Session, SessionEvent, Ticket},
 };
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
-use super::{Adapter, Gate, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
+use super::{Adapter, Gate, Gated, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
 
 type HyperClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -44,7 +44,8 @@ impl Adapter for Hyper {
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
         let (client, patience) = (self.client.clone(), self.patience);
-        let task = async move { send(&client, |time| sleep(patience, time), exchange).await };
+        let transport = HyperTransport::new(client, move |time| sleep(patience, time));
+        let task = async move { exchange.send_async(&transport).await };
         self.runtime.block_on(self.runtime.spawn(task)).unwrap()
     }
 
@@ -55,13 +56,13 @@ impl Adapter for Hyper {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let patience = self.patience;
-        let reply = sign_and_send(&self.client, move |time| sleep(patience, time), signer, cx, request)?;
-        self.runtime.block_on(reply)
+        let transport = HyperTransport::new(self.client.clone(), move |time| sleep(patience, time));
+        self.runtime.block_on(signer.send_async(&transport, cx, request)?)
     }
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
-        let client = self.client.clone();
-        let task = async move { drive(&client, driver, tokio::time::sleep, on_event).await };
+        let transport = HyperTransport::new(self.client.clone(), tokio::time::sleep);
+        let task = async move { driver.run(&transport, on_event).await };
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
@@ -73,8 +74,8 @@ impl Adapter for Hyper {
     ) {
         let (client, clock) = (self.client.clone(), VirtualClock::new());
         let (driver, on_event) = with_handle(clock.driver(session), on_event);
-        let sleep = move |time| gate.clone().sleep(clock.clone(), time);
-        let task = async move { drive(&client, driver, sleep, on_event).await };
+        let transport = Gated { transport: HyperTransport::new(client, tokio::time::sleep), gate, clock };
+        let task = async move { driver.run(&transport, on_event).await };
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
     Context, Error, Exchange, OsEntropy, Signer,
-    adapter::reqwest::{blocking, client_builder, drive, send, sign_and_send},
+    adapter::reqwest::{blocking, client_builder},
     driver::{Driver, SessionHandle},
     session::{Advice, Session, SessionEvent, Ticket},
 };
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
-use super::{Adapter, Gate, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
+use super::{Adapter, Gate, Gated, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
 
 pub(crate) struct Reqwest {
     client: reqwest::Client,
@@ -33,7 +33,7 @@ impl Adapter for Reqwest {
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
         let client = self.client.clone();
-        self.runtime.block_on(self.runtime.spawn(async move { send(&client, exchange).await })).unwrap()
+        self.runtime.block_on(self.runtime.spawn(async move { exchange.send_async(&client).await })).unwrap()
     }
 
     fn sign_and_send(
@@ -42,12 +42,12 @@ impl Adapter for Reqwest {
         cx: &mut Context<'_>,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        self.runtime.block_on(sign_and_send(&self.client, signer, cx, request)?)
+        self.runtime.block_on(signer.send_async(&self.client, cx, request)?)
     }
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
         let client = self.client.clone();
-        let task = async move { drive(&client, driver, tokio::time::sleep, on_event).await };
+        let task = async move { driver.run(&client, on_event).await };
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
@@ -57,10 +57,10 @@ impl Adapter for Reqwest {
         gate: Gate,
         on_event: impl FnMut(&SessionHandle, SessionEvent) + Send + 'static,
     ) {
-        let (client, clock) = (self.client.clone(), VirtualClock::new());
+        let clock = VirtualClock::new();
         let (driver, on_event) = with_handle(clock.driver(session), on_event);
-        let sleep = move |time| gate.clone().sleep(clock.clone(), time);
-        let task = async move { drive(&client, driver, sleep, on_event).await };
+        let transport = Gated { transport: self.client.clone(), gate, clock };
+        let task = async move { driver.run(&transport, on_event).await };
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
@@ -81,7 +81,7 @@ impl Adapter for Blocking {
     }
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
-        blocking::send(&self.0, exchange)
+        exchange.send(&self.0)
     }
 
     fn sign_and_send(
@@ -90,11 +90,11 @@ impl Adapter for Blocking {
         cx: &mut Context<'_>,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        blocking::sign_and_send(&self.0, signer, cx, request)
+        signer.send(&self.0, cx, request)
     }
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
-        blocking::drive(&self.0, driver, on_event);
+        driver.run_blocking(&self.0, on_event);
     }
 
     fn drive_in_no_time(

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
     Context, Error, Exchange, OsEntropy, Signer,
-    adapter::ureq::{drive, send, sign_and_send},
     driver::{Driver, SessionHandle},
     session::{Session, SessionEvent},
 };
@@ -42,7 +41,7 @@ impl Adapter for Ureq {
     }
 
     fn send<T: Send + 'static>(&self, exchange: Exchange<T>) -> Result<T, Error> {
-        send(&self.0, exchange)
+        exchange.send(&self.0)
     }
 
     fn sign_and_send(
@@ -51,11 +50,11 @@ impl Adapter for Ureq {
         cx: &mut Context<'_>,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        sign_and_send(&self.0, signer, cx, request)
+        signer.send(&self.0, cx, request)
     }
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
-        drive(&self.0, driver, on_event);
+        driver.run_blocking(&self.0, on_event);
     }
 
     fn drive_in_no_time(
