@@ -109,7 +109,7 @@
 
 // Each file names only files before it: percent, reason, refusal, seeded_entropy, newest, arithmetic, address, canonical, content,
 // parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, verify, accepted_requests,
-// answers, faults, broker, consent, sign_in, resources, handling, test_keys, builder.
+// answers, faults, broker, consent, sign_in, resources, handling, in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
 mod answers;
@@ -125,6 +125,7 @@ mod diagnosis;
 mod endpoint;
 mod faults;
 mod handling;
+mod in_process;
 mod newest;
 mod pacing;
 mod parameters;
@@ -144,6 +145,7 @@ pub use self::{
     broker::Broker,
     builder::{BrokerBuilder, BrokerError},
     faults::{Dropped, Fault, WrongResponse},
+    in_process::InProcess,
     refusal::Refusal,
     seeded_entropy::SeededEntropy,
 };

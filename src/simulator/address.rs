@@ -40,6 +40,15 @@ impl Base {
         usable.then(|| Self { scheme, host, port, path: path.to_owned() })
     }
 
+    /// The base URL, without its default port.
+    pub(super) fn url(&self) -> String {
+        let Self { scheme, host, port, path } = self;
+        match (scheme.as_str(), port) {
+            ("http", 80) | ("https", 443) => format!("{scheme}://{host}{path}"),
+            _ => format!("{scheme}://{host}:{port}{path}"),
+        }
+    }
+
     /// The path under this base, however wrong the rest of the URI is.
     pub(super) fn relative<'u>(&self, uri: &'u Uri) -> Option<&'u str> {
         uri.path().strip_prefix(&self.path).filter(|path| path.is_empty() || path.starts_with('/'))

@@ -5,7 +5,8 @@ use num_bigint::BigUint;
 
 use super::broker::Broker;
 use crate::{
-    AccessToken, Callback, Consumer, Context, Error, LiveSessionToken, Stage, UnlockedToken, dh::DhGroup, key::RsaKey,
+    AccessToken, Callback, Consumer, Context, CredentialBundle, Endpoints, Error, LiveSessionToken, Stage,
+    UnlockedToken, dh::DhGroup, encoding::base64, key::RsaKey,
 };
 
 /// The consumer key.
@@ -51,12 +52,30 @@ pub fn consumer() -> Result<Consumer, Error> {
         .build()
 }
 
+/// The bundle of these keys, with an access token that a [`Broker`] gives out for them.
+///
+/// # Errors
+/// As [`access_token`].
+pub fn bundle(broker: &mut Broker, cx: &mut Context<'_>) -> Result<CredentialBundle, Error> {
+    let token = access_token(broker, cx)?;
+    let bundle = serde_json::json!({
+        "consumer_key": CONSUMER_KEY,
+        "base_url": broker.profile.base.url(),
+        "access_token": token.token(),
+        "access_token_secret": base64(token.encrypted_secret()),
+        "signature_key": SIGNATURE_KEY,
+        "encryption_key": ENCRYPTION_KEY,
+        "dh_params": DH_PARAMETERS,
+    });
+    CredentialBundle::from_json(&bundle.to_string())
+}
+
 /// Gets an access token from a [`Broker`] that knows these keys, user's consent included.
 ///
 /// # Errors
 /// As the steps of the sign-in: where a fault was injected, or the broker knows other keys.
 pub fn access_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<AccessToken, Error> {
-    let consumer = consumer()?;
+    let consumer = consumer()?.with_endpoints(Endpoints::new(&broker.profile.base.url())?);
     let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
     let answer = broker.handle(cx, exchange.request());
     let consent = exchange.complete(answer)?;
