@@ -54,6 +54,9 @@
 //! [`session::Session`] does steps 4 and 5 over and over: it renews, keeps alive, backs off, and says what happened. A
 //! [`driver::Driver`] runs it, blocking or asynchronous, with the [transport] that you give it.
 //!
+//! **Most programs need none of that by hand**: [`client::Client`] signs in from a bundle, keeps the session alive, and sends
+//! requests.
+//!
 //! # The whole of it
 //!
 //! Here the [`simulator`] plays the broker. In production the line with `broker.handle` is your HTTP client.
@@ -133,6 +136,8 @@ pub mod adapter;
 mod brokerage;
 mod bundle;
 pub mod call;
+#[cfg(feature = "getrandom")]
+pub mod client;
 mod consumer;
 mod context;
 pub mod dh;

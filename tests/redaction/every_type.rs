@@ -10,19 +10,24 @@ use std::{
 
 use crate::fixture::{self, NOW, SeededEntropy};
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use ibkr_oauth::{
     Consent, Context, Secret, UnlockedToken,
+    call::{Call, CallPolicy, Step},
+    client::Client,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig},
-    simulator::test_keys,
+    simulator::{Broker, InProcess, test_keys},
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 40] = [
+const SEARCHED: [&str; 46] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
     "Brokerage",
+    "Call",
+    "Client",
+    "ClientDriver",
     "Consent",
     "Consumer",
     "ConsumerBuilder",
@@ -34,6 +39,7 @@ const SEARCHED: [&str; 40] = [
     "Explanation",
     "Exponent",
     "Finding",
+    "InProcess",
     "Input",
     "KeyError",
     "LiveSessionToken",
@@ -43,6 +49,7 @@ const SEARCHED: [&str; 40] = [
     "Refusal",
     "Report",
     "RequestSignature",
+    "Response",
     "RsaKey",
     "RsaPublicKey",
     "Secret",
@@ -55,6 +62,7 @@ const SEARCHED: [&str; 40] = [
     "Signer",
     "SigningInput",
     "Snapshot",
+    "Step",
     "Tickle",
     "UnlockedToken",
     "Unsigned",
@@ -62,13 +70,14 @@ const SEARCHED: [&str; 40] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 26] = [
+const HARMLESS: [(&str, &str); 30] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment, flags and numbers"),
     ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
     ("BaseUri", "a URL without query"),
     ("BrokerError", "a text about the simulator's settings"),
     ("BrokerageStatus", "flags, and the broker's reason for one"),
+    ("CallPolicy", "durations, numbers and flags"),
     ("Callback", "the consumer's own URL"),
     ("Clock", "numbers"),
     ("Context", "shows the moment only"),
@@ -78,7 +87,10 @@ const HARMLESS: [(&str, &str); 26] = [
     ("ExchangeId", "a number"),
     ("Failure", "the text of whoever sends; the adapters' has no query"),
     ("Fault", "what a test makes up"),
+    ("FromFn", "shows nothing"),
+    ("HyperTransport", "shows nothing"),
     ("KeyLocation", "the name of a file or a variable, which a key is not taken for"),
+    ("Limits", "a duration and a number"),
     ("Logout", "flags"),
     ("OsEntropy", "holds nothing"),
     ("Parameter", "a request's, made to be shown"),
@@ -186,6 +198,40 @@ fn what_goes_into_a_session_and_comes_out_shows_none() {
     hidden("Input", &Input::Reported(report));
     hidden("Input", &Input::Response { id, response });
     hidden("Input", &Input::Signed { id, signature: b"MARKER".to_vec() });
-    let failure = Failure { kind: FailureKind::TimedOut, detail: "no".to_owned() };
+    let failure = Failure::new(FailureKind::TimedOut, "no");
     hidden("Input", &Input::Failed { id, failure });
+}
+
+#[test]
+fn what_a_call_shows_is_none_of_it() {
+    let network = InProcess::new(Broker::default(), NOW);
+    let bundle = network.broker(test_keys::bundle).unwrap();
+    let (client, driver) = Client::start(network.clone(), &bundle, SessionConfig::default()).unwrap();
+    for shown in [&network as &dyn Debug, &client, &driver] {
+        hidden("a client", &shown);
+    }
+    let (response, view) = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        tokio::spawn(driver);
+        client.ready().await.unwrap();
+        (client.get("/trsrv/stocks?symbols=MARKER").await.unwrap(), client.handle().view())
+    });
+    assert!(format!("{:?}", response.clone().into_inner()).contains("MARKER"));
+    hidden("Response", &response);
+    let request = Request::post("https://api.ibkr.com/v1/api/MARKER?MARKER").header("cookie", "MARKER");
+    let request = request.body(Bytes::from("MARKER")).unwrap();
+    let mut call = Call::new(request, CallPolicy::default(), NOW);
+    let mut rng = SeededEntropy(2);
+    hidden("Call", &call);
+    let step = call.poll(&mut Context::new(NOW, &mut rng), &view);
+    assert!(matches!(step, Step::Send { .. }), "{step:?}");
+    hidden("Step", &step);
+    let response = Response::builder().status(503).header("set-cookie", "MARKER").body(Bytes::from("MARKER")).unwrap();
+    call.handle_result(&mut Context::new(NOW, &mut rng), Ok(response));
+    hidden("Call", &call);
+    let step = call.poll(&mut Context::new(NOW, &mut rng), &view);
+    let Step::Report(_) = &step else { panic!("{step:?}") };
+    let step = call.poll(&mut Context::new(NOW, &mut rng), &view);
+    hidden("Step", &step);
+    let Step::Done(Ok(response)) = step else { panic!("{step:?}") };
+    assert_eq!(response.body(), "MARKER");
 }

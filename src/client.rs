@@ -1,0 +1,246 @@
+//! A client for the common case: sign in, keep the session alive, send requests.
+//!
+//! [`Client::start`] takes a bundle and an HTTP client, and returns the client and what drives its session, which wants to
+//! be spawned. [`blocking`] has the same for threads.
+//!
+//! ```
+//! # #[cfg(feature = "simulator")] {
+//! use ibkr_oauth::{client::Client, session::SessionConfig};
+//! # use ibkr_oauth::{Context, OsEntropy, simulator::{Broker, InProcess, test_keys}};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # let network = InProcess::new(Broker::default(), ibkr_oauth::Timestamp::from_secs(1_700_000_000));
+//! # let bundle = network.broker(test_keys::bundle)?;
+//! # let transport = network;
+//! // `bundle` is from `CredentialBundle::from_file`; `transport` is a `reqwest::Client`, say.
+//! let (ibkr, driver) = Client::start(transport, &bundle, SessionConfig::default())?;
+//! tokio::spawn(driver);
+//! ibkr.ready().await?;
+//! let accounts = ibkr.get("/portfolio/accounts").await?.error_for_status()?;
+//! println!("{}", accounts.text()?);
+//! ibkr.shutdown().await?;
+//! # Ok::<(), ibkr_oauth::Error>(()) })?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a call does
+//!
+//! It waits for the session: under `/iserver` until the brokerage session is open, elsewhere until something signs. It
+//! signs, sends, and tells the session what came of it; where that is safe and useful, it sends again, freshly signed. See
+//! [`call`](crate::call), of which a client is a loop. It returns the broker's response whatever its status, at most after
+//! the deadline of its [`CallPolicy`]; [`error_for_status`](Response::error_for_status) makes an [`Error`] of a refusal.
+//!
+//! **Where an order came to an error, ask [`Error::may_have_been_sent`]**: if it is true, look for the order before you send
+//! it again.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use serde::Serialize;
+
+use self::build::Builder;
+#[cfg(feature = "rsa")]
+use self::credentials::session_of;
+#[cfg(feature = "rsa")]
+use crate::{
+    bundle::CredentialBundle,
+    session::{SessionConfig, Snapshot},
+};
+use crate::{
+    call::{Call, CallPolicy, Step},
+    context::{Context, OsEntropy, Timestamp},
+    driver::SessionHandle,
+    error::Error,
+    session::{Session, SessionView, State},
+    transport::{AsyncTransport, Limits, rewrite},
+};
+
+pub mod blocking;
+mod build;
+#[cfg(feature = "rsa")]
+mod credentials;
+mod driving;
+mod response;
+
+pub use self::{driving::ClientDriver, response::Response};
+
+/// How long [`Client::ready`] waits: longer than a handshake and the slowest opening take together.
+const READY: Duration = Duration::from_secs(120);
+/// How long [`Client::shutdown`] waits: longer than the session takes to log out.
+const SHUTDOWN: Duration = Duration::from_secs(15);
+
+/// A client that does not block. Cheap to clone; the clones share the session. See the [module](self).
+#[derive(Clone)]
+pub struct Client<T> {
+    transport: T,
+    handle: SessionHandle,
+    builder: Builder,
+    policy: CallPolicy,
+}
+
+impl<T: AsyncTransport + Clone + 'static> Client<T> {
+    /// A client that signs in with the keys and the access token of a bundle, and what drives its session: a future, to be
+    /// spawned.
+    ///
+    /// # Errors
+    /// As [`CredentialBundle::consumer`], [`CredentialBundle::access_token`] and [`Consumer::unlock`](crate::Consumer::unlock);
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the bundle has no access token.
+    #[cfg(feature = "rsa")]
+    pub fn start(
+        transport: T,
+        bundle: &CredentialBundle,
+        config: SessionConfig,
+    ) -> Result<(Self, ClientDriver<T>), Error> {
+        let session = session_of(bundle, config, None, transport.now())?;
+        Ok(Self::with_session(transport, session))
+    }
+
+    /// As [`start`](Self::start), going on where another process left off: no handshake, and no brokerage session taken.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start) and [`Session::resume`].
+    #[cfg(feature = "rsa")]
+    pub fn resume(
+        transport: T,
+        bundle: &CredentialBundle,
+        config: SessionConfig,
+        snapshot: Snapshot,
+    ) -> Result<(Self, ClientDriver<T>), Error> {
+        let session = session_of(bundle, config, Some(snapshot), transport.now())?;
+        Ok(Self::with_session(transport, session))
+    }
+
+    /// A client of a session that was made otherwise, for keys that are in no bundle.
+    pub fn with_session(transport: T, session: Session) -> (Self, ClientDriver<T>) {
+        let builder = Builder::new(session.consumer());
+        let (driver, handle) = ClientDriver::new(session, transport.clone());
+        (Self { transport, handle, builder, policy: CallPolicy::default() }, driver)
+    }
+
+    /// The same client with another policy for its calls.
+    #[must_use]
+    pub fn with_policy(&self, policy: CallPolicy) -> Self {
+        Self { policy, ..self.clone() }
+    }
+
+    /// The session: its state, its events' last error, what signs requests now, and a [`Snapshot`](crate::session::Snapshot) for a successor.
+    #[must_use]
+    pub fn handle(&self) -> &SessionHandle {
+        &self.handle
+    }
+
+    /// Waits until the session is live, brokerage session included where one is wanted; two minutes at most.
+    ///
+    /// # Errors
+    /// What the session met last, with its remedy.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let live = |view: &SessionView| match view.state() {
+            State::Closed => Some(Err(view.end_error())),
+            _ => view.is_live().then_some(Ok(())),
+        };
+        self.wait(READY, live).await
+    }
+
+    /// `GET path`, which starts with a slash and is appended to the base URL.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn get(&self, path: &str) -> Result<Response, Error> {
+        self.send(self.builder.bare(Method::GET, path)?).await
+    }
+
+    /// `POST path` with a JSON body.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request); [`ErrorKind::Config`](crate::ErrorKind::Config) if the body cannot be written as JSON.
+    pub async fn post_json(&self, path: &str, body: &(impl Serialize + ?Sized)) -> Result<Response, Error> {
+        self.send(self.builder.json(path, body)?).await
+    }
+
+    /// `POST path` with a form, whose pairs are signed too.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn post_form(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Response, Error> {
+        self.send(self.builder.form(path, pairs)?).await
+    }
+
+    /// Any request. Its URI is a path that is appended to the base URL, or an absolute URL at the broker's host.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it cannot be signed; what the session met last if it could not sign
+    /// in time; an error of [`Stage::Transport`](crate::Stage::Transport) if there is no whole response. A refusal is a
+    /// response.
+    pub async fn request(&self, request: Request<impl Into<Bytes>>) -> Result<Response, Error> {
+        self.send(self.builder.complete(request)?).await
+    }
+
+    /// Logs out (unless the configuration says otherwise) and waits until that is done, 15 seconds at most.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the session has not ended by then.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        self.handle.shutdown();
+        self.wait(SHUTDOWN, |view| (view.state() == State::Closed).then_some(Ok(()))).await
+    }
+
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response, Error> {
+        rewrite(&mut request, |uri| self.transport.rewritten(uri))?;
+        let mut call = Call::new(request, self.policy, self.handle.now());
+        loop {
+            let view = self.handle.view();
+            let step = call.poll(&mut Context::new(self.handle.now(), &mut OsEntropy), &view);
+            match step {
+                Step::Wait(until) => self.news(&view, until).await,
+                Step::Send { request, timeout } => {
+                    let result = self.transport.send(request, Limits::default().within(timeout)).await;
+                    call.handle_result(&mut Context::new(self.handle.now(), &mut OsEntropy), result);
+                }
+                // The call asks for the advice itself.
+                Step::Report(report) => drop(self.handle.report(&report)),
+                Step::Done(result) => return result.map(Response::new),
+            }
+        }
+    }
+
+    async fn wait<R>(
+        &self,
+        timeout: Duration,
+        found: impl Fn(&SessionView) -> Option<Result<R, Error>>,
+    ) -> Result<R, Error> {
+        let until = self.handle.now().saturating_add(timeout);
+        loop {
+            let view = self.handle.view();
+            match found(&view) {
+                Some(result) => return result,
+                None if self.handle.now() >= until => return Err(view.not_in_time()),
+                None => self.news(&view, until).await,
+            }
+        }
+    }
+
+    /// Waits for news of the session, at most until a moment; by the transport's timer, since nobody may be driving.
+    async fn news(&self, seen: &SessionView, until: Timestamp) {
+        let left = until.saturating_duration_since(self.handle.now());
+        let (mut news, mut timer) = (pin!(self.handle.news(seen)), pin!(self.transport.sleep(left)));
+        poll_fn(|task| match news.as_mut().poll(task) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => timer.as_mut().poll(task),
+        })
+        .await;
+    }
+}
+
+impl<T> fmt::Debug for Client<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("handle", &self.handle).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
