@@ -1,4 +1,4 @@
-//! A session over nothing but `std::net::TcpStream`: no HTTP client, no runtime, no adapter.
+//! An HTTP stack of your own: here nothing but `std::net::TcpStream`, with no HTTP client, no runtime and no adapter.
 //!
 //! ```sh
 //! cargo run --example custom_stack --features simulator
@@ -9,29 +9,46 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program opens sockets and asks the clock, which the library never does"
+    reason = "a program opens sockets and starts threads, which the library never does"
 )]
-
-mod loopback;
 
 use std::{
     error::Error,
     io::{Read, Write},
     net::TcpStream,
-    time::{Duration, SystemTime},
+    thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Request, Response, header};
 use ibkr_oauth::{
-    Context, OsEntropy, Timestamp,
-    driver::Driver,
-    session::{Failure, FailureKind, Session, SessionConfig},
+    client::blocking::Client,
+    session::{Failure, FailureKind, SessionConfig},
+    transport::{Limits, Transport},
 };
 
+mod support;
+
+#[derive(Clone)]
+struct MyStack;
+
+impl Transport for MyStack {
+    fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
+        // The connection may have broken after the broker had acted.
+        exchange(&request, limits.timeout).map_err(|error| Failure::new(FailureKind::MaybeSent, error))
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (ibkr, driver) = Client::start(MyStack, &support::bundle()?, SessionConfig::default())?;
+    thread::spawn(|| driver.run());
+    println!("{}", ibkr.get("/iserver/accounts")?.text()?);
+    Ok(ibkr.shutdown()?)
+}
+
 /// The whole HTTP client: one request, one connection. (It knows no chunks, as the simulator sends none.)
-fn send(request: &Request<Bytes>, timeout: Duration) -> Result<Response<Bytes>, Box<dyn Error>> {
+fn exchange(request: &Request<Bytes>, timeout: Duration) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
     let uri = request.uri();
     let host = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or("this example has no TLS")?;
     let mut stream = TcpStream::connect(host.as_str())?;
@@ -54,30 +71,4 @@ fn send(request: &Request<Bytes>, timeout: Duration) -> Result<Response<Bytes>, 
     let headers = lines.filter_map(|line| line.split_once(": "));
     let response = headers.fold(Response::builder().status(status), |all, (name, value)| all.header(name, value));
     Ok(response.body(Bytes::copy_from_slice(body))?)
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let (consumer, access_token) = loopback::credentials()?;
-    let now = || Timestamp::from(SystemTime::now());
-    let token = consumer.unlock(&mut Context::new(now(), &mut OsEntropy), &access_token)?;
-    // One thread drives the session. What it needs of us is a function that sends.
-    let driver = Driver::new(Session::new(consumer, token, SessionConfig::default()), OsEntropy);
-    let handle = driver.handle();
-    let maybe_sent = |error: Box<dyn Error>| Failure { kind: FailureKind::MaybeSent, detail: error.to_string() };
-    let driving = std::thread::spawn(move || {
-        let send = |request: Request<Bytes>, timeout| send(&request, timeout).map_err(maybe_sent);
-        driver.run_blocking(send, |event| println!("   {event}"));
-    });
-
-    // All others ask for a signer, and send as they like.
-    let signer = handle.ready_blocking(Duration::from_secs(60))?;
-    let url = signer.consumer().endpoints().url("/portfolio/accounts")?;
-    let mut request = Request::get(url).header(header::USER_AGENT, "my-bot/1.0").body(Bytes::new())?;
-    signer.sign(&mut Context::new(now(), &mut OsEntropy), &mut request)?;
-    let response = send(&request, Duration::from_secs(30))?;
-    println!("{} {}", response.status(), String::from_utf8_lossy(response.body()));
-
-    handle.shutdown();
-    driving.join().map_err(|_| "the driver's thread panicked")?;
-    Ok(())
 }

@@ -14,13 +14,11 @@
     reason = "a program asks the clock, which the library never does"
 )]
 
-mod loopback;
+mod support;
 
 use std::{collections::HashMap, error::Error, io, time::SystemTime};
 
-use ibkr_oauth::{
-    AccessToken, Callback, Consent, Consumer, Context, OsEntropy, Timestamp, adapter::ureq::send, http::Uri,
-};
+use ibkr_oauth::{AccessToken, Callback, Consent, Consumer, Context, OsEntropy, Timestamp, http::Uri};
 use ureq::Agent;
 
 /// Time and random numbers come in with each call; the library has none of its own.
@@ -42,7 +40,7 @@ impl Application {
     /// `GET /connect`: asks the broker for a request token, and redirects the browser to the consent page.
     fn connect(&mut self, cookie: &'static str) -> Result<Uri, Box<dyn Error>> {
         // `oob`: the broker sends the user to the callback address that is registered for the consumer.
-        let consent = send(&self.agent, at_once(|cx| self.consumer.request_token(cx, Callback::OutOfBand))?)?;
+        let consent = at_once(|cx| self.consumer.request_token(cx, Callback::OutOfBand))?.send(&self.agent)?;
         self.asked.insert(cookie, serde_json::to_string(&consent)?);
         Ok(consent.url().clone())
     }
@@ -54,7 +52,7 @@ impl Application {
         let consent: Consent = serde_json::from_str(&asked)?;
         // Checks that the callback belongs to this consent; says so too if the user declined.
         let verifier = consent.verifier(url)?;
-        let token = send(&self.agent, at_once(|cx| verifier.access_token(&self.consumer, cx))?)?;
+        let token = at_once(|cx| verifier.access_token(&self.consumer, cx))?.send(&self.agent)?;
         self.tokens.insert(user, serde_json::to_string(&token)?);
         Ok(())
     }
@@ -64,15 +62,15 @@ impl Application {
         let token: AccessToken = serde_json::from_str(self.tokens.get(user).ok_or("no consent yet")?)?;
         let unlocked = at_once(|cx| self.consumer.unlock(cx, &token))?;
         let exchange = at_once(|cx| unlocked.live_session_token(&self.consumer, cx))?;
-        let expires_at = send(&self.agent, exchange)?.expires_at().ok_or("the broker names no expiry")?;
+        let expires_at = exchange.send(&self.agent)?.expires_at().ok_or("the broker names no expiry")?;
         println!("signed in for {user} (paper account: {:?}) until {expires_at}", token.is_paper());
         Ok(())
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let simulator = loopback::Simulator::start()?;
-    let bundle = loopback::bundle()?;
+    let simulator = support::Simulator::start()?;
+    let bundle = support::named_bundle()?;
     let consumer = bundle.as_ref().map_or_else(|| simulator.consumer(), |bundle| Ok(bundle.consumer()?))?;
     let agent = Agent::config_builder().proxy(None).build().into();
     let mut application = Application { agent, consumer, asked: HashMap::new(), tokens: HashMap::new() };

@@ -1,7 +1,12 @@
 //! What the examples talk to: the broker that the first argument's bundle names or, without one, the simulator behind a
 //! socket of this machine.
 
-#![allow(clippy::mod_module_files, reason = "`loopback.rs` would be an example of its own")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it opens sockets, reads files and the clock, and starts threads"
+)]
+#![allow(clippy::mod_module_files, reason = "`support.rs` would be an example of its own")]
 #![allow(dead_code, reason = "not every example that shares this file needs all of it")]
 
 use std::{
@@ -16,21 +21,27 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Uri};
 use ibkr_oauth::{
-    AccessToken, Callback, Consumer, Context, CredentialBundle, Endpoints, OsEntropy, Secret, Timestamp,
+    AccessToken, Consumer, Context, CredentialBundle, Endpoints, OsEntropy, Secret, Timestamp,
     key::KeyLocation,
     simulator::{Broker, test_keys},
 };
 
-/// Who we are, and the token from the portal: of the bundle or, without one, of the simulator that is started then.
-pub(crate) fn credentials() -> Result<(Consumer, AccessToken), Box<dyn Error>> {
-    match bundle()? {
-        Some(bundle) => Ok((bundle.consumer()?, bundle.access_token()?.ok_or("the bundle has no access token")?)),
-        None => Simulator::start()?.credentials(),
+/// The bundle that is named on the command line or, without one, that of the simulator, which is started then.
+pub(crate) fn bundle() -> Result<CredentialBundle, Box<dyn Error>> {
+    match named_bundle()? {
+        Some(bundle) => Ok(bundle),
+        None => Ok(Simulator::start()?.at_work(test_keys::bundle)?),
     }
 }
 
+/// What is in it: who we are, and the token from the portal.
+pub(crate) fn credentials() -> Result<(Consumer, AccessToken), Box<dyn Error>> {
+    let bundle = bundle()?;
+    Ok((bundle.consumer()?, bundle.access_token()?.ok_or("the bundle has no access token")?))
+}
+
 /// The bundle that is named on the command line; its keys may be files or environment variables.
-pub(crate) fn bundle() -> Result<Option<CredentialBundle>, Box<dyn Error>> {
+pub(crate) fn named_bundle() -> Result<Option<CredentialBundle>, Box<dyn Error>> {
     let Some(path) = std::env::args().nth(1) else { return Ok(None) };
     let folder = Path::new(&path).parent().unwrap_or(Path::new(""));
     let bundle = CredentialBundle::from_json(&std::fs::read_to_string(&path)?)?;
@@ -72,19 +83,6 @@ impl Simulator {
     /// What the user does in the browser: logs in at the consent page, agrees, and is sent to this URL.
     pub(crate) fn consent(&self, url: &Uri) -> Result<String, Box<dyn Error>> {
         Ok(self.at_work(|broker, cx| broker.consent(cx, url))?)
-    }
-
-    fn credentials(&self) -> Result<(Consumer, AccessToken), Box<dyn Error>> {
-        let consumer = self.consumer()?;
-        self.at_work(|broker, cx| {
-            let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
-            let reply = broker.handle(cx, exchange.request());
-            let consent = exchange.complete(reply)?;
-            let callback = broker.consent(cx, consent.url())?;
-            let exchange = consent.verifier(&callback)?.access_token(&consumer, cx)?;
-            let reply = broker.handle(cx, exchange.request());
-            Ok((consumer.clone(), exchange.complete(reply)?))
-        })
     }
 
     fn at_work<T>(&self, work: impl FnOnce(&mut Broker, &mut Context<'_>) -> T) -> T {
