@@ -54,7 +54,6 @@ mod base_string;
 #[cfg(feature = "rsa")]
 mod check;
 mod comparison;
-mod encoding;
 mod explain;
 #[cfg(feature = "rsa")]
 mod finding;

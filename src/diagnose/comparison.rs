@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
+
 use super::{
     base_string::{BaseString, Pair},
-    encoding,
     issue::SignatureIssue,
     mask::{self, Mask},
     mistakes::{Signed, not_signed},
 };
-use crate::oauth1::percent_decode_lossy as decode;
+use crate::{
+    consumer::QueryPolicy,
+    oauth1::{percent_decode_lossy as decode, percent_encode},
+};
 
 /// How many issues of single parameters are named; more say nothing new.
 const MOST: usize = 20;
@@ -35,7 +39,7 @@ pub(super) fn compare(signed: &Signed<'_>, prepended: bool, found: &str, mask: &
             Some(issue) => {
                 issues.push(SignatureIssue { what: issue.what + &first_difference(&ours, &theirs, mask), ..issue });
             }
-            None => differences(&ours, &theirs, mask, &mut issues),
+            None => differences(&attempt, &ours, &theirs, mask, &mut issues),
         }
     }
     if oauth != signed.oauth {
@@ -89,14 +93,20 @@ fn of_their_attempt(oauth: &[(String, String)], theirs: &BaseString<'_>) -> Vec<
     oauth.iter().map(|(name, value)| (name.clone(), value_of(name).unwrap_or_else(|| value.clone()))).collect()
 }
 
-/// Each part that differs.
-fn differences(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issues: &mut Vec<SignatureIssue>) {
+/// Each part that differs, with the mistake that explains it alone.
+fn differences(
+    signed: &Signed<'_>,
+    ours: &BaseString<'_>,
+    theirs: &BaseString<'_>,
+    mask: &Mask,
+    issues: &mut Vec<SignatureIssue>,
+) {
     let before = issues.len();
     if ours.method != theirs.method {
         let what = format!("the method {} was signed, and {} is sent", theirs.method, ours.method);
         issues.push(SignatureIssue::new(what, "sign the method with which the request is sent, in upper case"));
     }
-    issues.extend(uri(ours, theirs, mask));
+    issues.extend(uri(signed, ours, theirs, mask));
     pairs(ours, theirs, mask, issues);
     if issues.len() == before {
         issues.push(SignatureIssue::new(
@@ -106,34 +116,19 @@ fn differences(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issu
     }
 }
 
-fn uri(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask) -> Option<SignatureIssue> {
-    let shown = shown(&mask.uri(&ours.uri), &mask.uri(&theirs.uri));
-    let issue = |what: &str, hint: &str| Some(SignatureIssue::new(format!("{what}{shown}"), hint));
+fn uri(signed: &Signed<'_>, ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask) -> Option<SignatureIssue> {
     if ours.uri == theirs.uri {
         return None;
     }
-    match (ours.uri.contains('?'), theirs.uri.contains('?')) {
-        (false, true) => issue(
-            "the query was signed as part of the URL",
-            "move the query's pairs among the parameters, or set the query policy `in-url`",
-        ),
-        (true, false) => {
-            issue("the query is no part of the URL that was signed", "set another query policy than `in-url`")
-        }
-        _ if is_encoded_otherwise(&ours.uri, &theirs.uri) => {
-            Some(encoding::issue("the URL", &ours.uri, &theirs.uri, &shown))
-        }
-        _ => issue(
+    let is_theirs = |text: &str| BaseString::parse(text).is_some_and(|other| other.uri == theirs.uri);
+    let issue = signed.explain(is_theirs).unwrap_or_else(|| {
+        SignatureIssue::new(
             "another URL was signed",
             "sign scheme, host, port and path as they are sent: scheme and host in lower case, no port that the scheme has \
              anyway, and one slash between the parts",
-        ),
-    }
-}
-
-fn is_encoded_otherwise(ours: &str, theirs: &str) -> bool {
-    let (ours_once, theirs_once) = (decode(ours), decode(theirs));
-    ours_once == theirs_once || ours_once == theirs || theirs_once == ours || theirs.contains('+')
+        )
+    });
+    Some(SignatureIssue { what: issue.what + &shown(&mask.uri(&ours.uri), &mask.uri(&theirs.uri)), ..issue })
 }
 
 fn pairs(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issues: &mut Vec<SignatureIssue>) {
@@ -163,8 +158,13 @@ fn pairs(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issues: &m
         }
         ours.sort_unstable();
         theirs.sort_unstable();
-        for issue in of_name(name, ours, theirs, mask) {
-            if issues.len() - before < MOST { issues.push(issue) } else { more += 1 }
+        let (missing, added) = unlike(ours, theirs);
+        for at in 0..missing.len().max(added.len()) {
+            if issues.len() - before < MOST {
+                issues.push(of_name(name, (ours.len(), theirs.len()), missing.get(at), added.get(at), mask));
+            } else {
+                more += 1;
+            }
         }
     }
     if more > 0 {
@@ -185,47 +185,34 @@ fn is_protocol(name: &str) -> bool {
     name.starts_with("oauth_") || name == "realm" || name.starts_with("diffie_hellman_")
 }
 
-/// What differs in the pairs of one name, sorted on both sides.
-fn of_name(name: &str, ours: &[&Pair], theirs: &[&Pair], mask: &Mask) -> Vec<SignatureIssue> {
-    let (missing, added) = unlike(ours, theirs);
+/// What differs in one pair of this name, which is sent and signed so many times: what is signed of it, in place of what.
+fn of_name(
+    name: &str,
+    (sent, signed): (usize, usize),
+    expected: Option<&&Pair>,
+    found: Option<&&Pair>,
+    mask: &Mask,
+) -> SignatureIssue {
     let place =
         if name.len() > 40 { mask::HIDDEN.to_owned() } else { format!("`{}`", mask::printable(&mask.name(name))) };
-    let both = missing.len().min(added.len());
-    let mut issues: Vec<SignatureIssue> =
-        missing.iter().zip(&added).map(|(expected, found)| of_pair(name, &place, expected, found, mask)).collect();
-    for _ in missing.iter().skip(both) {
-        issues.push(if theirs.is_empty() {
-            not_signed(&place)
-        } else {
-            let what = format!("{place} was signed {} times, and is sent {} times", theirs.len(), ours.len());
-            SignatureIssue::new(what, "keep the parameters in a list of pairs, not in a map")
-        });
+    let often = || format!("{place} was signed {signed} times, and is sent {sent} times");
+    match (expected, found) {
+        (Some(expected), Some(found)) => of_pair(name, &place, expected, found, mask),
+        (Some(_), None) if signed == 0 => not_signed(&place),
+        (Some(_), None) => SignatureIssue::new(often(), "keep the parameters in a list of pairs, not in a map"),
+        _ if name == "realm" || name == "oauth_signature" => {
+            SignatureIssue::new(format!("{place} was signed"), format!("leave {place} out of the base string"))
+        }
+        _ if sent > 0 => SignatureIssue::new(often(), "collect the parameters once, from the finished request"),
+        _ if is_protocol(name) => SignatureIssue::new(
+            format!("{place} was signed, and is not in the header"),
+            "send in the header whatever of OAuth's parameters is signed, and no more than that",
+        ),
+        _ => SignatureIssue::new(
+            format!("{place} was signed, and is not sent"),
+            "sign only what is sent in the query, in a form or in the header",
+        ),
     }
-    for _ in added.iter().skip(both) {
-        let is_sent = !ours.is_empty();
-        issues.push(match name {
-            "realm" => SignatureIssue::new("`realm` was signed", "leave the realm out of the base string"),
-            "oauth_signature" => {
-                SignatureIssue::new("`oauth_signature` was signed", "leave `oauth_signature` out of the base string")
-            }
-            _ if is_sent => {
-                let what = format!("{place} was signed {} times, and is sent {} times", theirs.len(), ours.len());
-                SignatureIssue::new(what, "collect the parameters once, from the finished request")
-            }
-            _ if is_protocol(name) => {
-                let what = format!("{place} was signed, and is not in the header");
-                SignatureIssue::new(
-                    what,
-                    "send in the header whatever of OAuth's parameters is signed, and no more than that",
-                )
-            }
-            _ => {
-                let what = format!("{place} was signed, and is not sent");
-                SignatureIssue::new(what, "sign only what is sent in the query, in a form or in the header")
-            }
-        });
-    }
-    issues
 }
 
 /// What is only in the first of two sorted lists, and what only in the second.
@@ -252,24 +239,33 @@ fn unlike<'a>(mut ours: &[&'a Pair], mut theirs: &[&'a Pair]) -> (Vec<&'a Pair>,
 }
 
 fn of_pair(name: &str, place: &str, expected: &Pair, found: &Pair, mask: &Mask) -> SignatureIssue {
-    let shown = shown(&expected.masked(mask), &found.masked(mask));
-    if expected.value() == found.value() {
-        return match (&expected.value, &found.value) {
-            (Some(_), None) => SignatureIssue::new(
-                format!("{place} lost the `=` of its empty value"),
-                "sign `name=` for a parameter without value, or set the query policy `raw-pairs`",
-            ),
-            (None, Some(_)) => SignatureIssue::new(
-                format!("{place} got an `=` that is not sent"),
-                "sign the pair as it is sent, or set another query policy than `raw-pairs`",
-            ),
-            _ => encoding::issue(place, &expected.name, &found.name, &shown),
-        };
-    }
     if name == "oauth_timestamp" && is_in_milliseconds(found.value()) {
         return milliseconds();
     }
-    encoding::issue(place, expected.value(), found.value(), &shown)
+    let issue = match (&expected.value, &found.value) {
+        (Some(value), None) if value.is_empty() => SignatureIssue::new(
+            "lost the `=` of its empty value",
+            "sign `name=` for a parameter without value, or set the query policy `raw-pairs`",
+        ),
+        (None, Some(value)) if value.is_empty() => SignatureIssue::new(
+            "got an `=` that is not sent",
+            "sign the pair as it is sent, or set another query policy than `raw-pairs`",
+        ),
+        _ => encoding(expected, found).unwrap_or_else(|| {
+            SignatureIssue::new("another text was signed than is sent", "sign the value that is sent")
+        }),
+    };
+    let shown = shown(&expected.masked(mask), &found.masked(mask));
+    SignatureIssue { what: format!("{place}: {}{}", issue.what, shown.replacen(": ", ", ", 1)), ..issue }
+}
+
+/// The mistake that makes of the one pair the other: as of a request that has nothing else.
+fn encoding(expected: &Pair, found: &Pair) -> Option<SignatureIssue> {
+    let once = |text: &str| percent_encode(decode(text).as_bytes());
+    let uri = format!("http://h/?{}={}", once(&expected.name), once(expected.value())).parse().ok()?;
+    let (method, policy) = (&Method::GET, QueryPolicy::Rfc5849);
+    let alone = Signed { method, uri: &uri, form: None, oauth: &[], realm: None, policy };
+    alone.explain(|text| BaseString::parse(text).is_some_and(|other| other.pairs == [found.clone()]))
 }
 
 /// Seconds have ten digits until the year 2286.

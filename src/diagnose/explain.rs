@@ -57,7 +57,7 @@ struct ExplainedParameter {
 /// How a request is signed: the parameters and where each comes from, each step of their encoding, the base string and
 /// the header.
 ///
-/// `Display` and `Serialize` show all of that. They and `Debug` hide the consumer key (but for its beginning), tokens, the
+/// `Display` and `Serialize` show all of that. They hide the consumer key (but for its beginning), tokens, the
 /// signature and the secret that is prepended to the base string of a live session token's request; and whatever could be
 /// one of them, where the header is broken. [`base_string`](Self::base_string) is whole, but for that secret.
 ///
@@ -164,8 +164,7 @@ impl Explanation {
 
     /// Whether the access token's opened secret, in hexadecimal, is signed before the base string: it is in the request
     /// for a live session token, and nowhere else.
-    #[must_use]
-    pub fn is_secret_prepended(&self) -> bool {
+    fn is_secret_prepended(&self) -> bool {
         self.uri.path().ends_with("/oauth/live_session_token")
     }
 
@@ -310,13 +309,6 @@ impl fmt::Display for Explanation {
 
 impl fmt::Debug for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.shown();
-        f.debug_struct("Explanation")
-            .field("method", &shown.method)
-            .field("base_uri", &shown.base_uri)
-            .field("base_string", &shown.base_string)
-            .field("header", &shown.header)
-            .field("issues", &shown.issues)
-            .finish_non_exhaustive()
+        f.debug_struct("Explanation").field("issues", &self.issues).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use super::{
     comparison::{is_in_milliseconds, milliseconds},
     issue::SignatureIssue,
     mask::{self, Mask},
-    mistakes::exchanged_methods,
+    mistakes::{AS_PYTHON_PRINTS, exchanged_methods},
 };
 use crate::{
     error::{Error, Stage},
@@ -132,10 +132,7 @@ pub(super) fn issues(parameters: &[(String, String)], path: &str) -> Vec<Signatu
     let signature = value("oauth_signature").and_then(|text| STANDARD.decode(text).ok());
     issues.extend(signature.and_then(|signature| exchanged_methods(signature.len(), is_sign_in)));
     if parameters.iter().any(|(_, value)| value.starts_with("b'") && value.ends_with('\'')) {
-        issues.push(SignatureIssue::new(
-            "a value is written as Python prints bytes: `b'…'`",
-            "decode the bytes to text first: `value.decode()`",
-        ));
+        issues.push(SignatureIssue::new(AS_PYTHON_PRINTS.0, AS_PYTHON_PRINTS.1));
     }
     if value("oauth_version").is_some() {
         issues.push(SignatureIssue::new(

@@ -30,6 +30,10 @@ struct Mistake {
     texts: fn(&Signed<'_>, &str) -> Vec<Option<String>>,
 }
 
+/// Seen in headers, too.
+pub(super) const AS_PYTHON_PRINTS: (&str, &str) =
+    ("a value is written as Python prints bytes: `b'…'`", "decode the bytes to text first: `value.decode()`");
+
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
 
 /// The parameters that a client can forget to sign.
@@ -46,7 +50,7 @@ const PARAMETERS: [&str; 9] = [
 ];
 
 /// Where two lead to the same text, the first is named; the first two also come before another query policy.
-const MISTAKES: [Mistake; 18] = [
+const MISTAKES: [Mistake; 20] = [
     Mistake {
         what: "the form was not signed",
         hint: "add the form's pairs to the parameters that are signed",
@@ -95,6 +99,7 @@ const MISTAKES: [Mistake; 18] = [
                 edited(right, |pairs| pairs.replace("%2520", "%2B")),
                 edited(right, |pairs| pairs.replace("%2520", "+")),
                 edited(right, of_forms),
+                edited_url(right, |url| url.replace("%2520", "%2B")),
             ]
         },
     },
@@ -102,6 +107,11 @@ const MISTAKES: [Mistake; 18] = [
         what: "a `+` that means a space was signed as a plus sign",
         hint: "decode a query or form before its values are encoded: `+` is a space there",
         texts: |signed, _| signed.with_pairs(|pairs| pairs.replace('+', "%2B")),
+    },
+    Mistake {
+        what: AS_PYTHON_PRINTS.0,
+        hint: AS_PYTHON_PRINTS.1,
+        texts: |signed, _| signed.with_pairs(printed_by_python),
     },
     Mistake {
         what: "escapes were signed with lower-case digits",
@@ -123,18 +133,15 @@ const MISTAKES: [Mistake; 18] = [
             let mut texts = vec![signed.with_texts(|text| Some(percent_encode(text).into_bytes()))];
             texts.push(Signed { oauth: &oauth, ..*signed }.base_string());
             texts.push(edited(right, |pairs| pairs.replace('%', "%25")));
-            let url = right.split('&').nth(1).map(|url| right.replacen(url, &url.replace('%', "%25"), 1));
-            texts.push(url);
+            texts.push(edited_url(right, |url| url.replace('%', "%25")));
+            texts.push(edited_url(right, |url| url.replace("%25", "%2525")));
             texts
         },
     },
     Mistake {
         what: "URL or parameters were not percent-encoded as a whole",
         hint: "encode the URL and the list of parameters once each, then join them by `&`",
-        texts: |_, right| {
-            let url = right.split('&').nth(1).map(|url| right.replacen(url, &percent_decode_lossy(url), 1));
-            vec![edited(right, percent_decode_lossy), url]
-        },
+        texts: |_, right| vec![edited(right, percent_decode_lossy), edited_url(right, percent_decode_lossy)],
     },
     Mistake {
         what: "text was signed in another charset than it was sent in",
@@ -194,6 +201,14 @@ const MISTAKES: [Mistake; 18] = [
             let path = signed.uri.path();
             let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
             vec![signed.with_url(signed.scheme(), &other, signed.uri.query())]
+        },
+    },
+    Mistake {
+        what: "the URL was signed without the escapes in its path",
+        hint: "sign the path exactly as it is sent",
+        texts: |_, right| {
+            let plain = |url: &str| percent_encode(percent_decode_lossy(&percent_decode_lossy(url)).as_bytes());
+            vec![edited_url(right, plain)]
         },
     },
     Mistake {
@@ -387,6 +402,21 @@ pub(crate) fn exchanged_methods(length: usize, needs_rsa: bool) -> Option<Signat
 fn edited(right: &str, edit: impl Fn(&str) -> String) -> Option<String> {
     let (front, pairs) = right.rsplit_once('&')?;
     Some(format!("{front}&{}", edit(pairs)))
+}
+
+/// The base string with its second part changed.
+fn edited_url(right: &str, edit: impl Fn(&str) -> String) -> Option<String> {
+    let url = right.split('&').nth(1)?;
+    Some(right.replacen(url, &edit(url), 1))
+}
+
+/// A query with each value in `b'…'`.
+fn printed_by_python(pairs: &str) -> String {
+    let pairs: Vec<String> = pairs
+        .split('&')
+        .map(|pair| pair.split_once('=').map_or(pair.to_owned(), |(name, value)| format!("{name}=b%27{value}%27")))
+        .collect();
+    pairs.join("&")
 }
 
 /// With the digits of escapes in lower case: those of the whole, and those of the names and values in it.
