@@ -207,7 +207,8 @@ fn what_a_call_shows_is_none_of_it() {
     let network = InProcess::new(Broker::default(), NOW);
     let bundle = network.broker(test_keys::bundle).unwrap();
     let (client, driver) = Client::start(network.clone(), &bundle, SessionConfig::default()).unwrap();
-    for shown in [&network as &dyn Debug, &client, &driver] {
+    let parts: [&dyn Debug; 3] = [&network, &client, &driver];
+    for shown in parts {
         hidden("a client", &shown);
     }
     let (response, view) = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
