@@ -71,8 +71,8 @@
 //! * that the URL is absolute and has the broker's scheme, host and port, that a `Host` header agrees, and that the path
 //!   is spelled as it must be: no empty segment, no slash at its end, no dot segments;
 //! * `User-Agent`; `Content-Length`, which an empty `POST` needs too; the method;
-//! * one `Authorization` header, of the strict form `OAuth name="value", …`, or, for the three requests of the sign-in,
-//!   the OAuth parameters as the strings of one JSON object in the body (`Content-Type: application/json`, no realm);
+//! * one `Authorization` header, of the form `OAuth name="value", …`, or, for the three requests of the sign-in, the
+//!   OAuth parameters as the strings of one JSON object in the body (`Content-Type: application/json`, no realm);
 //! * each parameter: there once, known, not empty, and not in the query or form; consumer key, realm, signature method,
 //!   version, token, verifier, callback, Diffie-Hellman challenge;
 //! * the timestamp: within 300 seconds of the broker's clock, and not smaller than one accepted before with the same
@@ -82,6 +82,23 @@
 //!   protocol has that, and HMAC-SHA256 under the [`QueryPolicy`] it was set to;
 //! * that `/iserver` is used only while the brokerage session is open.
 //!
+//! # What it lets pass
+//!
+//! The real broker's own code and samples do not keep to the letter of all that, and clients that sign in to the real one
+//! have copied their habits. So the simulator is as lenient as they need, and **names each deviation**: in the header
+//! `x-simulator-deviation` of its response, in [`AcceptedRequest::deviations`], and, counted, in [`Broker::deviations`].
+//!
+//! | where | deviations |
+//! |---|---|
+//! | the header | `header_value_unquoted`, `header_value_raw`, `header_escape_in_lower_case`, `header_escape_needless`, `header_blanks`, `header_trailing_comma`, `realm_missing` |
+//! | the sign-in | `callback_without_scheme`, `challenge_in_upper_case`, `challenge_with_leading_zeros`, `body_beside_header` (a form is signed, JSON is not), `redirect_with_backslashes` |
+//! | the order of requests | `timestamp_behind`, by up to five seconds |
+//! | the base string | `sign_in_encoded_once`; where names and values are encoded once, `space_signed_as_plus`, `slash_signed_raw`, `signed_by_url_encoder` |
+//! | the session | `opened_by_get`, `opened_by_query`, `opened_by_form`, `opened_by_text`, `logout_by_get`, `token_used_after_logout` |
+//! | the transport | `empty_chunked_body` |
+//!
+//! [`strict`](BrokerBuilder::strict) refuses them all, for the written contract might be enforced any day.
+//!
 //! Nothing of that is shared with the client in this crate: the percent-encoding, the canonicaliser, the header parser,
 //! the Diffie-Hellman arithmetic and the HMAC are the broker's own, so that a mistake of the client's cannot hide in both.
 //!
@@ -89,7 +106,8 @@
 //!
 //! A request token is good for one access token. The access token stays the same for the consumer; its secret is new at
 //! each request. A live session token lives for 23 hours and 55 minutes; the newest and the one before it are valid
-//! until they expire or a `POST /logout` ends them. The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
+//! until they expire. `POST /logout` ends the brokerage session, and the live session tokens only where the broker is
+//! strict or [told so](BrokerBuilder::logout_ends_token). The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
 //! six minutes after the last tickle; `/tickle` works without it.
 //!
 //! Besides those there are: `GET /portfolio/accounts`, `GET /iserver/accounts`, `GET /iserver/marketdata/snapshot`,
@@ -100,16 +118,15 @@
 //! # What it does not do
 //!
 //! It has no market, no money and no WebSocket. It limits no rate unless a limit is set, and then that of all requests and of no
-//! endpoint by itself. It sets no cookies. It knows one consumer and one user. It is stricter than the real broker was seen to be, for the written
-//! contract might be enforced any day; and where the real broker's words for an error are not known (a repeated nonce, a
+//! endpoint by itself. It sets no cookies. It knows one consumer and one user. Where the real broker's words for an error are not known (a repeated nonce, a
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
 //! on them.
 //!
 //! [`QueryPolicy`]: crate::consumer::QueryPolicy
 
-// Each file names only files before it: percent, reason, refusal, seeded_entropy, newest, arithmetic, address, canonical, content,
-// parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, verify, accepted_requests,
-// answers, faults, broker, consent, sign_in, resources, handling, in_process, test_keys, builder.
+// Each file names only files before it: percent, reason, refusal, deviation, judge, seeded_entropy, newest, arithmetic, address,
+// canonical, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
+// verify, accepted_requests, answers, faults, broker, consent, sign_in, opening, resources, handling, in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
 mod answers;
@@ -121,12 +138,15 @@ mod builder;
 mod canonical;
 mod consent;
 mod content;
+mod deviation;
 mod diagnosis;
 mod endpoint;
 mod faults;
 mod handling;
 mod in_process;
+mod judge;
 mod newest;
+mod opening;
 mod pacing;
 mod parameters;
 mod percent;
@@ -137,6 +157,7 @@ mod registry;
 mod resources;
 mod seeded_entropy;
 mod sign_in;
+mod signature;
 pub mod test_keys;
 mod verify;
 

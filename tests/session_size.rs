@@ -21,7 +21,7 @@ const LIMIT: usize = 4096;
 /// A session and its broker, an hour after the start, with all that an hour leaves behind.
 fn live() -> (Session, Broker) {
     let token = UnlockedToken::from_plaintext("218c1d970d85a8442825", Secret::from(vec![7; 32]));
-    let mut broker = Broker::builder().access_token("218c1d970d85a8442825", [7; 32]).build().unwrap();
+    let mut broker = Broker::builder().strict().access_token("218c1d970d85a8442825", [7; 32]).build().unwrap();
     let mut session = Session::new(test_keys::consumer().unwrap(), token, SessionConfig::default());
     let mut entropy = SeededEntropy::new(1);
     let start = Timestamp::from_secs(1_700_000_000);

@@ -35,7 +35,7 @@ static CONSUMERS: LazyLock<Vec<Consumer>> = LazyLock::new(|| {
 });
 
 fn broker(policy: QueryPolicy) -> Broker {
-    let builder = Broker::builder().query_policy(policy).access_token(TOKEN, SECRET).brokerage_session(true);
+    let builder = Broker::builder().strict().query_policy(policy).access_token(TOKEN, SECRET).brokerage_session(true);
     builder.live_session_token(LIVE, Timestamp::from_secs(NOW.as_secs() + 86_000)).build().expect("a broker")
 }
 
@@ -217,7 +217,7 @@ fn changed(index: usize, request: &Request<Bytes>, form: bool, change: u8, secon
 
 /// The whole sign-in, with a callback of the fuzzer's.
 fn sign_in(policy: QueryPolicy, consumer: &Consumer, callback: &str) {
-    let mut broker = Broker::builder().query_policy(policy).build().expect("a broker");
+    let mut broker = Broker::builder().strict().query_policy(policy).build().expect("a broker");
     let mut dice = Dice::new(3);
     let mut cx = Context::new(NOW, &mut dice);
     let callback = if callback.is_empty() { Callback::OutOfBand } else { Callback::Url(callback) };

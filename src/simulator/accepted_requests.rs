@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use http::{Method, StatusCode};
 
-use super::{newest::REMEMBERED, verify::Verified};
-use crate::context::Timestamp;
+use super::{judge::Judge, newest::REMEMBERED, verify::Verified};
+use crate::{consumer::QueryPolicy, context::Timestamp};
 
 /// A request that passed every check of its address, parameters and signature.
 ///
@@ -19,6 +19,8 @@ pub struct AcceptedRequest {
     timestamp: u64,
     nonce: String,
     status: StatusCode,
+    query_policies: Vec<QueryPolicy>,
+    deviations: Vec<&'static str>,
 }
 
 impl AcceptedRequest {
@@ -64,6 +66,22 @@ impl AcceptedRequest {
         self.status
     }
 
+    /// The query policies under which its query and form are signed so: more than one where they come to the same text,
+    /// and none where the request has neither, or belongs to the sign-in.
+    #[must_use]
+    pub fn query_policies(&self) -> &[QueryPolicy] {
+        &self.query_policies
+    }
+
+    /// Where it deviates from the written contract, by name: lower case, with underscores, such as
+    /// `header_value_unquoted`. A [strict](super::BrokerBuilder::strict) broker would have refused it.
+    ///
+    /// As those of [reasons](super::Refusal::reason), the names are **not under semantic versioning**.
+    #[must_use]
+    pub fn deviations(&self) -> &[&'static str] {
+        &self.deviations
+    }
+
     /// What is known before the answer is.
     pub(super) fn new(method: &Method, verified: &Verified, at: Timestamp) -> Self {
         Self {
@@ -74,11 +92,14 @@ impl AcceptedRequest {
             timestamp: verified.timestamp,
             nonce: verified.parameters.get("oauth_nonce").unwrap_or_default().to_owned(),
             status: StatusCode::OK,
+            query_policies: verified.query_policies.clone(),
+            deviations: Vec::new(),
         }
     }
 
-    pub(super) const fn answered(mut self, status: StatusCode) -> Self {
+    pub(super) fn answered(mut self, status: StatusCode, judge: &Judge) -> Self {
         self.status = status;
+        self.deviations = judge.names();
         self
     }
 }

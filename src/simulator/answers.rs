@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{endpoint::Endpoint, reason::Reason, refusal::Objection};
@@ -14,6 +14,8 @@ use crate::context::Timestamp;
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Body,
+    /// Beside those that every answer has.
+    pub(super) headers: Vec<(&'static str, HeaderValue)>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,7 +29,13 @@ pub(super) enum Body {
 
 impl Answer {
     pub(super) const fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, body }
+        Self { status, body, headers: Vec::new() }
+    }
+
+    /// With one more header, unless no header can hold `value`.
+    pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
     }
 
     pub(super) const fn ok(body: Value) -> Self {
@@ -137,6 +145,9 @@ impl Answer {
         headers.insert(header::CONTENT_LENGTH, length);
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        for (name, value) in self.headers {
+            headers.append(HeaderName::from_static(name), value);
         }
         if let Some(date) = http_date(now) {
             headers.insert(header::DATE, date);

@@ -1,6 +1,6 @@
 //! The broker's state, and what it counts.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -10,6 +10,7 @@ use super::{
     address::without_query,
     brokerage_session::BrokerageSession,
     faults::{Fault, Script},
+    judge::Judge,
     newest::REMEMBERED,
     pacing::Pacing,
     profile::Profile,
@@ -33,6 +34,8 @@ pub struct Broker {
     pub(super) refusals: Vec<Refusal>,
     pub(super) refused: u64,
     pub(super) accepted: Log,
+    /// How often each was let pass.
+    pub(super) deviations: BTreeMap<&'static str, u64>,
     pub(super) requests: u64,
     pub(super) orders: u64,
     pub(super) live_session_tokens: u64,
@@ -59,6 +62,7 @@ impl Broker {
             refusals: Vec::new(),
             refused: 0,
             accepted: Log::default(),
+            deviations: BTreeMap::new(),
             requests: 0,
             orders: 0,
             live_session_tokens: 0,
@@ -91,6 +95,12 @@ impl Broker {
     #[must_use]
     pub fn accepted(&self) -> impl DoubleEndedIterator<Item = &AcceptedRequest> + ExactSizeIterator {
         self.accepted.iter()
+    }
+
+    /// How many requests and visits had each deviation from the written contract, by its
+    /// [name](AcceptedRequest::deviations).
+    pub fn deviations(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.deviations.iter().map(|(&name, &count)| (name, count))
     }
 
     /// How many requests were handed to it so far, whatever became of them.
@@ -137,6 +147,13 @@ impl Broker {
         self.requests.saturating_add(10_000)
     }
 
+    pub(super) fn count_deviations(&mut self, judge: &Judge) {
+        for name in judge.names() {
+            let count = self.deviations.entry(name).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
     pub(super) fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
         let subject = format!("{} {}", request.method(), without_query(request.uri()));
         self.remember(Refusal { at, subject, objection });
@@ -155,7 +172,7 @@ impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker")
             .field("consumer_key", &self.profile.consumer_key)
-            .field("query_policy", &self.profile.query_policy)
+            .field("query_policies", &self.profile.query_policies)
             .field("requests", &self.requests)
             .field("refused", &self.refused)
             .field("refusals", &self.refusals)

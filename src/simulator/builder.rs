@@ -7,6 +7,7 @@ use super::{
     arithmetic::{Group, RsaPublic},
     availability::{Availability, RateLimit},
     broker::Broker,
+    judge::Strictness,
     profile::{ConsumerStatus, Profile},
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
@@ -34,7 +35,9 @@ pub struct BrokerBuilder {
     prime: Vec<u8>,
     generator: Vec<u8>,
     base_url: String,
-    query_policy: QueryPolicy,
+    query_policy: Option<QueryPolicy>,
+    strictness: Strictness,
+    logout_ends_token: Option<bool>,
     paper: bool,
     status: ConsumerStatus,
     first_party_only: bool,
@@ -67,7 +70,9 @@ impl BrokerBuilder {
             prime: test_keys::prime(),
             generator: vec![2],
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
-            query_policy: QueryPolicy::default(),
+            query_policy: None,
+            strictness: Strictness::Lenient,
+            logout_ends_token: None,
             paper: true,
             status: ConsumerStatus::Active,
             first_party_only: false,
@@ -124,10 +129,25 @@ impl BrokerBuilder {
         self
     }
 
+    /// Refuses each deviation from the written contract that is otherwise accepted and
+    /// [named](super::AcceptedRequest::deviations). Unless set otherwise, queries are then verified by RFC 5849, and a
+    /// logout ends the live session token.
+    pub const fn strict(mut self) -> Self {
+        self.strictness = Strictness::Strict;
+        self
+    }
+
     /// How query and form parameters of protected requests are verified: by RFC 5849 unless set. The three requests of
     /// the sign-in are always verified by RFC 5849.
     pub const fn query_policy(mut self, query_policy: QueryPolicy) -> Self {
-        self.query_policy = query_policy;
+        self.query_policy = Some(query_policy);
+        self
+    }
+
+    /// Whether `/logout` ends the live session token too, as the written contract has it, or only the brokerage session:
+    /// only that unless set, or unless the broker is [strict](Self::strict).
+    pub const fn logout_ends_token(mut self, ends: bool) -> Self {
+        self.logout_ends_token = Some(ends);
         self
     }
 
@@ -273,7 +293,9 @@ impl BrokerBuilder {
             encryption_key,
             group,
             base,
-            query_policy: self.query_policy,
+            query_policies: vec![self.query_policy.unwrap_or_default()],
+            strictness: self.strictness,
+            logout_ends_token: self.logout_ends_token.unwrap_or(self.strictness == Strictness::Strict),
             paper: self.paper,
             status: self.status,
             first_party_only: self.first_party_only,

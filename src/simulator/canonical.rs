@@ -1,7 +1,7 @@
 //! The signature base string (RFC 5849 section 3.4.1), the broker's own: written to be compared with the RFC, not to be
 //! fast. Of the client's it has only the name of the policy, never what the policy does.
 
-use super::percent;
+use super::percent::{self, Spelling};
 use crate::consumer::QueryPolicy;
 
 /// What of a request goes into its base string.
@@ -19,8 +19,9 @@ pub(super) struct Signed<'a> {
 type Pair = (Vec<u8>, Vec<u8>);
 
 impl Signed<'_> {
-    /// The base string; `None` where a query or form pair has to be decoded and cannot be.
-    pub(super) fn base_string(&self, policy: QueryPolicy) -> Option<String> {
+    /// The base string, its list of pairs spelled in this way as a whole; `None` where a query or form pair has to be
+    /// decoded and cannot be.
+    pub(super) fn base_string(&self, policy: QueryPolicy, spelling: Spelling) -> Option<String> {
         let query = self.query.unwrap_or_default().as_bytes();
         let form = self.form.unwrap_or_default();
         let parameters = match policy {
@@ -50,7 +51,7 @@ impl Signed<'_> {
             (QueryPolicy::InUrl, Some(query)) => format!("{}?{query}", self.base_uri),
             _ => self.base_uri.to_owned(),
         };
-        Some(format!("{}&{}&{}", self.method, percent::encode(uri.as_bytes()), percent::encode(&parameters)))
+        Some(format!("{}&{}&{}", self.method, percent::encode(uri.as_bytes()), spelling.encode(&parameters)))
     }
 }
 
@@ -128,7 +129,7 @@ mod tests {
         let expected = "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3D2%2520q%26a3%3Da%26b5%3D%253D%25253D%26c\
                         %2540%3D%26c2%3D%26oauth_consumer_key%3D9djdj82h48djs9d2%26oauth_nonce%3D7d8f3e4a%26oauth_signature_\
                         method%3DHMAC-SHA1%26oauth_timestamp%3D137131201%26oauth_token%3Dkkk9d7dh3k39sjv7";
-        assert_eq!(signed.base_string(QueryPolicy::Rfc5849).as_deref(), Some(expected));
+        assert_eq!(signed.base_string(QueryPolicy::Rfc5849, Spelling::Rfc3986).as_deref(), Some(expected));
     }
 
     #[test]
@@ -151,7 +152,7 @@ mod tests {
         let expected = "GET&http%3A%2F%2Fphotos.example.net%2Fphotos&file%3Dvacation.jpg%26oauth_consumer_key%3Ddpf43f3p2l4k\
                         3l03%26oauth_nonce%3Dkllo9940pd9333jh%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D119124\
                         2096%26oauth_token%3Dnnch734d00sl2jdk%26oauth_version%3D1.0%26size%3Doriginal";
-        assert_eq!(signed.base_string(QueryPolicy::Rfc5849).as_deref(), Some(expected));
+        assert_eq!(signed.base_string(QueryPolicy::Rfc5849, Spelling::Rfc3986).as_deref(), Some(expected));
     }
 
     #[test]
@@ -174,14 +175,22 @@ mod tests {
         for (policy, uri, parameters) in cases {
             let expected =
                 format!("GET&{}&{}", percent::encode(uri.as_bytes()), percent::encode(parameters.as_bytes()));
-            assert_eq!(signed.base_string(policy), Some(expected), "{policy:?}");
+            assert_eq!(signed.base_string(policy, Spelling::Rfc3986), Some(expected), "{policy:?}");
         }
+    }
+
+    #[test]
+    fn each_spelling_of_the_whole() {
+        let signed = Signed { method: "GET", base_uri: "http://h/", query: Some("a=1/*+~"), form: None, protocol: &[] };
+        let spelled = Spelling::ALL.map(|spelling| signed.base_string(QueryPolicy::DecodedOnce, spelling).unwrap());
+        let expected = ["a%3D1%2F%2A%20~", "a%3D1%2F%2A+~", "a%3D1/%2A%20~", "a%3D1%2F*+%7E"];
+        assert_eq!(spelled, expected.map(|pairs| format!("GET&http%3A%2F%2Fh%2F&{pairs}")));
     }
 
     #[test]
     fn only_a_policy_that_decodes_minds_a_broken_escape() {
         let signed = Signed { method: "GET", base_uri: "http://h/", query: Some("a=%4"), form: None, protocol: &[] };
-        let readable = QueryPolicy::ALL.map(|policy| signed.base_string(policy).is_some());
+        let readable = QueryPolicy::ALL.map(|policy| signed.base_string(policy, Spelling::Rfc3986).is_some());
         assert_eq!(readable, [false, true, false, true, true]);
     }
 }

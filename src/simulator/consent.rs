@@ -7,6 +7,8 @@ use super::{
     arithmetic::{hex, random_bytes},
     broker::Broker,
     canonical::decoded_pairs,
+    deviation::Deviation,
+    judge::Judge,
     reason::Reason,
     refusal::{Objection, Refusal},
     registry::Consent,
@@ -32,12 +34,14 @@ impl Broker {
     /// When the URL is not the consent page's, or its request token is unknown or was answered before. The refusal is
     /// among the [`refusals`](Self::refusals) too.
     pub fn consent(&mut self, cx: &mut Context<'_>, url: &Uri) -> Result<String, Refusal> {
-        let answered = self.visit(url).and_then(|visit| {
+        let mut judge = Judge::new(self.profile.strictness);
+        let answered = self.visit(url, &mut judge).and_then(|visit| {
             let verifier = hex(&random_bytes::<10>(cx)?);
             let callback = with_query(&visit, &verifier);
             self.answer_consent(&visit.token, Consent::Given { verifier });
             Ok(callback)
         });
+        self.count_deviations(&judge);
         answered.map_err(|objection| self.record_visit(cx, url, objection))
     }
 
@@ -47,10 +51,12 @@ impl Broker {
     /// # Errors
     /// As [`consent`](Self::consent).
     pub fn decline(&mut self, cx: &mut Context<'_>, url: &Uri) -> Result<String, Refusal> {
-        let answered = self.visit(url).map(|visit| {
+        let mut judge = Judge::new(self.profile.strictness);
+        let answered = self.visit(url, &mut judge).map(|visit| {
             self.answer_consent(&visit.token, Consent::Declined);
             visit.callback
         });
+        self.count_deviations(&judge);
         answered.map_err(|objection| self.record_visit(cx, url, objection))
     }
 
@@ -66,7 +72,7 @@ impl Broker {
         refusal
     }
 
-    fn visit(&self, url: &Uri) -> Result<Visit, Objection> {
+    fn visit(&self, url: &Uri, judge: &mut Judge) -> Result<Visit, Objection> {
         let page = without_query(url);
         let known = match &self.profile.consent_page {
             Some(own) => page == *own,
@@ -110,7 +116,14 @@ impl Broker {
         }
         let callback = match redirect {
             None => request_token.callback.clone(),
-            Some(redirect) => redirected(&request_token.callback, &redirect)?,
+            Some(redirect) => {
+                let plain = redirect.replace("\\/", "/");
+                if plain != redirect {
+                    let detail = format!("redirect_uri is `{redirect}`, with `\\/` for `/`");
+                    judge.tolerate(Deviation::RedirectWithBackslashes, Reason::RedirectMalformed, detail)?;
+                }
+                redirected(&request_token.callback, &plain)?
+            }
         };
         Ok(Visit { token, callback })
     }

@@ -11,16 +11,26 @@ use super::{
     broker::Broker,
     endpoint::Endpoint,
     faults::{Dropped, Effect, Fault},
+    judge::Judge,
     refusal::Objection,
     verify::{self, Verified},
 };
 use crate::context::{Context, Timestamp};
+
+/// The header that names the deviations of a request.
+const DEVIATION: &str = "x-simulator-deviation";
+
+/// The header that names the query policies under which a request was accepted.
+const QUERY_POLICY: &str = "x-simulator-query-policy";
 
 impl Broker {
     /// Answers one request.
     ///
     /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Dropped`]
     /// among its extensions means that none arrived.
+    ///
+    /// The header `x-simulator-deviation` names what the broker let pass, and `x-simulator-query-policy` the policies
+    /// that explain how query or form were signed, each separated by commas.
     pub fn handle(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Response<Bytes> {
         self.requests = self.requests.saturating_add(1);
         let path = self.profile.base.relative(request.uri()).unwrap_or_default();
@@ -110,14 +120,15 @@ impl Broker {
         bridge_delay: Duration,
     ) -> Answer {
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
-        let verified = verify::locate(&self.profile, request)
-            .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now));
+        let mut judge = Judge::new(self.profile.strictness);
+        let verified = verify::locate(&self.profile, request, &mut judge)
+            .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now, &mut judge));
         let (accepted, served) = match verified {
             Ok(verified) => {
                 let parameter = |name| verified.parameters.get(name).unwrap_or_default();
                 self.registry.accept(parameter("oauth_token"), parameter("oauth_nonce"), verified.timestamp);
                 let accepted = AcceptedRequest::new(request.method(), &verified, now);
-                (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay))
+                (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay, &mut judge))
             }
             Err(objection) => (None, Err(objection)),
         };
@@ -127,10 +138,14 @@ impl Broker {
             self.record(request, now, objection);
             answer
         });
-        if let Some(accepted) = accepted {
-            self.accepted.push(accepted.answered(answer.status));
-        }
-        answer
+        self.count_deviations(&judge);
+        let deviations = judge.names();
+        let answer = if deviations.is_empty() { answer } else { answer.with_header(DEVIATION, &deviations.join(", ")) };
+        let Some(accepted) = accepted else { return answer };
+        let accepted = accepted.answered(answer.status, &judge);
+        let policies: Vec<&str> = accepted.query_policies().iter().map(|policy| policy.name()).collect();
+        self.accepted.push(accepted);
+        if policies.is_empty() { answer } else { answer.with_header(QUERY_POLICY, &policies.join(", ")) }
     }
 
     fn serve(
@@ -140,13 +155,14 @@ impl Broker {
         verified: &Verified,
         now: Timestamp,
         bridge_delay: Duration,
+        judge: &mut Judge,
     ) -> Result<Answer, Objection> {
         let parameters = &verified.parameters;
         match verified.endpoint {
             Endpoint::RequestToken => self.request_token(cx, parameters),
             Endpoint::AccessToken => self.access_token(cx, parameters),
             Endpoint::LiveSessionToken => self.live_session_token(cx, parameters, now),
-            Endpoint::Protected => self.resource(cx, request, &verified.path, now, bridge_delay),
+            Endpoint::Protected => self.resource(cx, request, &verified.path, now, bridge_delay, judge),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The OAuth parameters of a request, read strictly from the `Authorization` header or from a JSON body.
+//! The OAuth parameters of a request, read from the `Authorization` header or from a JSON body.
 
 use std::fmt;
 
@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::{Request, header};
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{content::is_media_type, percent, reason::Reason, refusal::Objection};
+use super::{content::is_media_type, deviation::Deviation, judge::Judge, percent, reason::Reason, refusal::Objection};
+
+const BLANKS: [char; 2] = [' ', '\t'];
 
 /// The OAuth parameters of one request, decoded, in the order sent.
 #[derive(Debug)]
@@ -24,14 +26,14 @@ pub(super) enum Placement {
 
 impl Parameters {
     /// Reads the header, or, where there is none and `json_allowed`, the JSON body.
-    pub(super) fn read(request: &Request<Bytes>, json_allowed: bool) -> Result<Self, Objection> {
+    pub(super) fn read(request: &Request<Bytes>, json_allowed: bool, judge: &mut Judge) -> Result<Self, Objection> {
         let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
         let parameters = match (values.next(), values.next()) {
             (Some(value), None) => {
                 let text = value
                     .to_str()
                     .map_err(|_| malformed("the Authorization header has characters other than printable ASCII"))?;
-                Self::from_header(text)?
+                Self::from_header(text, judge)?
             }
             (Some(_), Some(_)) => {
                 return Err(Objection::new(
@@ -48,7 +50,7 @@ impl Parameters {
         Ok(parameters)
     }
 
-    fn from_header(text: &str) -> Result<Self, Objection> {
+    fn from_header(text: &str, judge: &mut Judge) -> Result<Self, Objection> {
         let Some((scheme, mut rest)) = text.split_once(' ') else {
             return Err(malformed("the Authorization header is one word"));
         };
@@ -61,26 +63,28 @@ impl Parameters {
         let mut parameters = Self { pairs: Vec::new(), realm: None, placement: Placement::Header };
         loop {
             let (name, after) = rest.split_once('=').ok_or_else(|| malformed("a parameter has no `=`"))?;
-            let decoded_name = percent::decode_strictly(name)
+            let decoded_name = percent::decode_strictly(without_blanks(name, name, judge)?)
                 .filter(|name| !name.is_empty())
                 .ok_or_else(|| malformed(format!("`{name}` is not a percent-encoded parameter name")))?;
-            let (value, after) = after
-                .strip_prefix('"')
-                .and_then(|quoted| quoted.split_once('"'))
-                .ok_or_else(|| malformed(format!("the value of {decoded_name} is not in double quotes")))?;
-            parameters.push(decoded_name, value)?;
-            if after.is_empty() {
+            let (value, after) = split_value(&decoded_name, after, judge)?;
+            parameters.push(decoded_name, value, judge)?;
+            let Some(following) = after.trim_start_matches(BLANKS).strip_prefix(',') else {
+                return if without_blanks("the last parameter", after, judge)?.is_empty() {
+                    Ok(parameters)
+                } else {
+                    Err(malformed("there is no comma between two parameters"))
+                };
+            };
+            rest = following.trim_start_matches(BLANKS);
+            if rest.is_empty() {
+                let detail = "there is no parameter behind the last comma";
+                judge.tolerate(Deviation::HeaderTrailingComma, Reason::AuthorizationMalformed, detail)?;
                 return Ok(parameters);
             }
-            rest = after
-                .trim_start_matches([' ', '\t'])
-                .strip_prefix(',')
-                .ok_or_else(|| malformed("there is no comma between two parameters"))?
-                .trim_start_matches([' ', '\t']);
         }
     }
 
-    fn push(&mut self, name: String, value: &str) -> Result<(), Objection> {
+    fn push(&mut self, name: String, value: &str, judge: &mut Judge) -> Result<(), Objection> {
         // The realm is a quoted string of HTTP's, which RFC 5849 section 3.5.1 does not have percent-encoded.
         if name == "realm" {
             if self.realm.is_some() {
@@ -89,8 +93,7 @@ impl Parameters {
             self.realm = Some(value.to_owned());
             return Ok(());
         }
-        let value = percent::decode_strictly(value)
-            .ok_or_else(|| malformed(format!("the value of {name} is not percent-encoded as RFC 5849 has it")))?;
+        let value = decode_value(&name, value, judge)?;
         self.pairs.push((name, value));
         Ok(())
     }
@@ -146,6 +149,62 @@ impl Parameters {
     pub(super) fn signed(&self) -> Vec<(String, String)> {
         self.pairs.iter().filter(|(name, _)| name != "oauth_signature").cloned().collect()
     }
+}
+
+fn without_blanks<'t>(name: &str, text: &'t str, judge: &mut Judge) -> Result<&'t str, Objection> {
+    let trimmed = text.trim_matches(BLANKS);
+    if trimmed != text {
+        let detail = format!("there are blanks around `{}` or before its value", name.trim());
+        judge.tolerate(Deviation::HeaderBlanks, Reason::AuthorizationMalformed, detail)?;
+    }
+    Ok(trimmed)
+}
+
+/// The value that `text` starts with, without its quotes, and what comes after it.
+fn split_value<'t>(name: &str, text: &'t str, judge: &mut Judge) -> Result<(&'t str, &'t str), Objection> {
+    let start = text.trim_start_matches(BLANKS);
+    if start != text {
+        let blanks = text.strip_suffix(start).unwrap_or_default();
+        without_blanks(name, blanks, judge)?;
+    }
+    if let Some(halves) = start.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
+        return Ok(halves);
+    }
+    let end = start.find(',').unwrap_or(start.len());
+    let (value, after) = start.split_at_checked(end).unwrap_or((start, ""));
+    let detail = format!("the value of {name} is not in double quotes");
+    if value.contains('"') {
+        return Err(malformed(detail));
+    }
+    judge.tolerate(Deviation::HeaderValueUnquoted, Reason::AuthorizationMalformed, detail)?;
+    Ok((value.trim_end_matches(BLANKS), after))
+}
+
+fn decode_value(name: &str, text: &str, judge: &mut Judge) -> Result<String, Objection> {
+    if let Some(value) = percent::decode_strictly(text) {
+        return Ok(value);
+    }
+    let detail = format!("the value of {name} is not percent-encoded as RFC 5849 has it");
+    let value = percent::decode(text.as_bytes())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| malformed(detail.as_str()))?;
+    let escapes = || text.split('%').skip(1).filter_map(|piece| piece.get(..2));
+    let is_needless = |digits: &str| {
+        let byte = u8::from_str_radix(digits, 16).unwrap_or_default();
+        percent::encode(&[byte]).len() == 1
+    };
+    let raw = text.bytes().any(|byte| byte != b'%' && percent::encode(&[byte]).len() > 1);
+    let lower = escapes().any(|digits| digits.bytes().any(|digit| digit.is_ascii_lowercase()));
+    for (found, deviation) in [
+        (raw, Deviation::HeaderValueRaw),
+        (lower, Deviation::HeaderEscapeInLowerCase),
+        (escapes().any(is_needless), Deviation::HeaderEscapeNeedless),
+    ] {
+        if found {
+            judge.tolerate(deviation, Reason::AuthorizationMalformed, detail.as_str())?;
+        }
+    }
+    Ok(value)
 }
 
 fn malformed(detail: impl Into<String>) -> Objection {

@@ -38,6 +38,33 @@ pub(super) fn decode_strictly(text: &str) -> Option<String> {
     if encode(&decoded) == text { String::from_utf8(decoded).ok() } else { None }
 }
 
+/// How a list of pairs is encoded as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As RFC 5849 section 3.6 has it.
+    Rfc3986,
+    /// As Python's `quote_plus`: a space is `+`.
+    SpaceAsPlus,
+    /// As Python's `quote`: a slash is itself.
+    SlashRaw,
+    /// As Java's `URLEncoder`: a space is `+`, `*` is itself, and `~` is `%7E`.
+    UrlEncoder,
+}
+
+impl Spelling {
+    pub(super) const ALL: [Self; 4] = [Self::Rfc3986, Self::SpaceAsPlus, Self::SlashRaw, Self::UrlEncoder];
+
+    pub(super) fn encode(self, bytes: &[u8]) -> String {
+        let encoded = encode(bytes);
+        match self {
+            Self::Rfc3986 => encoded,
+            Self::SpaceAsPlus => encoded.replace("%20", "+"),
+            Self::SlashRaw => encoded.replace("%2F", "/"),
+            Self::UrlEncoder => encoded.replace("%20", "+").replace("%2A", "*").replace('~', "%7E"),
+        }
+    }
+}
+
 fn upper_case_digit(digit: u8) -> Option<char> {
     char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase())
 }

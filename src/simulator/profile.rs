@@ -4,6 +4,7 @@ use super::{
     address::Base,
     arithmetic::{Group, RsaPublic},
     availability::Availability,
+    judge::Strictness,
 };
 use crate::consumer::QueryPolicy;
 
@@ -16,7 +17,11 @@ pub(super) struct Profile {
     pub(super) encryption_key: RsaPublic,
     pub(super) group: Group,
     pub(super) base: Base,
-    pub(super) query_policy: QueryPolicy,
+    /// Those that query and form may be signed under; at least one.
+    pub(super) query_policies: Vec<QueryPolicy>,
+    pub(super) strictness: Strictness,
+    /// Whether `/logout` ends the live session tokens too.
+    pub(super) logout_ends_token: bool,
     pub(super) paper: bool,
     pub(super) status: ConsumerStatus,
     pub(super) first_party_only: bool,

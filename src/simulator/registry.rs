@@ -36,7 +36,8 @@ impl Registry {
         self.nonces.insert((token.to_owned(), nonce.to_owned()), ());
         // Requests without a token come from users who know nothing of each other, so there is no order among them.
         if !token.is_empty() {
-            self.newest_timestamps.insert(token.to_owned(), timestamp);
+            let newest = self.newest_timestamps.entry(token.to_owned()).or_default();
+            *newest = timestamp.max(*newest);
         }
     }
 }
@@ -80,6 +81,8 @@ pub(super) struct LiveSessionToken {
     /// What a client that forgets Java's sign byte would have computed.
     pub(super) without_sign_byte: Option<Secret>,
     pub(super) ends_at: Timestamp,
+    /// The user has logged out since it was made.
+    pub(super) logged_out: bool,
 }
 
 /// How many live session tokens are valid at a time.
@@ -99,7 +102,7 @@ impl AccessGrant {
         without_sign_byte: Option<Secret>,
         ends_at: Timestamp,
     ) {
-        self.live_session_tokens.insert(0, LiveSessionToken { token, without_sign_byte, ends_at });
+        self.live_session_tokens.insert(0, LiveSessionToken { token, without_sign_byte, ends_at, logged_out: false });
         self.live_session_tokens.truncate(KEPT);
         for replaced in self.live_session_tokens.iter_mut().skip(VALID) {
             replaced.ends_at = Timestamp::default();
@@ -109,6 +112,13 @@ impl AccessGrant {
     /// Newest first, those that have ended among them.
     pub(super) fn live_session_tokens(&self) -> &[LiveSessionToken] {
         &self.live_session_tokens
+    }
+
+    /// The user logs out, and may go on with the live session tokens all the same.
+    pub(super) fn log_out(&mut self) {
+        for token in &mut self.live_session_tokens {
+            token.logged_out = true;
+        }
     }
 
     pub(super) fn end_live_session_tokens(&mut self) {

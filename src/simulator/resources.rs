@@ -13,6 +13,9 @@ use super::{
     brokerage_session::BrokerageSession,
     canonical::decoded_pairs,
     content::{form_of, read_json},
+    deviation::Deviation,
+    judge::Judge,
+    opening::Opening,
     reason::Reason,
     refusal::Objection,
 };
@@ -26,6 +29,7 @@ impl Broker {
         path: &str,
         now: Timestamp,
         bridge_delay: Duration,
+        judge: &mut Judge,
     ) -> Result<Answer, Objection> {
         if self.brokerage_session.is_some_and(|session| session.is_over(now)) {
             self.brokerage_session = None;
@@ -39,6 +43,11 @@ impl Broker {
         }
         let allowed: &[Method] = match path {
             "/tickle" | "/iserver/auth/status" => &[Method::GET, Method::POST],
+            "/iserver/auth/ssodh/init" | "/logout" if request.method() == Method::GET => {
+                let deviation = if path == "/logout" { Deviation::LogoutByGet } else { Deviation::OpenedByGet };
+                judge.tolerate(deviation, Reason::MethodNotAllowed, format!("`{path}` does not take GET"))?;
+                &[Method::GET]
+            }
             "/iserver/auth/ssodh/init" | "/logout" => &[Method::POST],
             _ if account_of_orders(path).is_some() || account_of_order_impact(path).is_some() => &[Method::POST],
             "/portfolio/accounts" | "/iserver/accounts" => &[Method::GET],
@@ -54,7 +63,7 @@ impl Broker {
         match path {
             "/tickle" => self.tickle(cx, now),
             "/iserver/auth/status" => Ok(Answer::ok(self.status(now))),
-            "/iserver/auth/ssodh/init" => self.open_brokerage(request, now, bridge_delay),
+            "/iserver/auth/ssodh/init" => self.open_brokerage(request, now, bridge_delay, judge),
             "/logout" => Ok(self.logout()),
             "/portfolio/accounts" => Ok(self.portfolio_accounts()),
             "/iserver/accounts" => Ok(self.brokerage_accounts()),
@@ -125,15 +134,10 @@ impl Broker {
         request: &Request<Bytes>,
         now: Timestamp,
         bridge_delay: Duration,
+        judge: &mut Judge,
     ) -> Result<Answer, Objection> {
-        let body = read_json(request)?;
-        if body.get("publish") != Some(&Value::Bool(true)) {
-            return Err(Objection::new(Reason::PublishNotTrue, "`publish` is not `true` in the JSON body"));
-        }
-        let Some(competes) = body.get("compete").and_then(Value::as_bool) else {
-            return Err(malformed("`compete` is not a boolean in the JSON body"));
-        };
-        if competes || !self.competing {
+        let opening = Opening::read(request, judge)?;
+        if opening.competes || !self.competing {
             self.competing = false;
             self.open_brokerage_session(now, bridge_delay.max(self.profile.availability.settling));
         }
@@ -143,8 +147,11 @@ impl Broker {
     fn logout(&mut self) -> Answer {
         self.brokerage_session = None;
         if let Some(grant) = &mut self.registry.grant {
-            grant.end_live_session_tokens();
             grant.session_id = None;
+            grant.log_out();
+            if self.profile.logout_ends_token {
+                grant.end_live_session_tokens();
+            }
         }
         Answer::ok(json!({ "status": true }))
     }

@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
+    address::is_absolute_url,
     answers::Answer,
     arithmetic::{hex, live_session_token, proof, random_bytes, signed_bytes},
     broker::Broker,
@@ -31,8 +32,8 @@ impl Broker {
     pub(super) fn request_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
         let token = hex(&random_bytes::<10>(cx)?);
         let callback = match parameters.require("oauth_callback")? {
-            "oob" => self.profile.callback.clone(),
-            url => url.to_owned(),
+            url if is_absolute_url(url) => url.to_owned(),
+            _ => self.profile.callback.clone(),
         };
         self.registry.add_request_token(token.clone(), RequestToken::pending(callback));
         Ok(Answer::ok(json!({ "oauth_token": token })))
@@ -82,7 +83,7 @@ impl Broker {
         parameters: &Parameters,
         now: Timestamp,
     ) -> Result<Answer, Objection> {
-        let challenge = read_challenge(&self.profile, parameters.require("diffie_hellman_challenge")?)?;
+        let challenge = read_challenge(parameters.require("diffie_hellman_challenge")?).unwrap_or_default();
         let group = &self.profile.group;
         let mut exponent = random_bytes::<32>(cx)?;
         let mut response = group.response(&exponent);

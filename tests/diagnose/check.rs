@@ -253,7 +253,9 @@ fn the_simulator_s_keys_are_for_the_simulator() {
         of_the_simulator[field] = pem.into();
     }
     let mut rng = SeededEntropy(5);
-    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
+    let token =
+        test_keys::access_token(&mut Broker::builder().strict().build().unwrap(), &mut Context::new(NOW, &mut rng))
+            .unwrap();
     of_the_simulator["access_token_secret"] = STANDARD.encode(token.encrypted_secret()).into();
     for base_url in ["http://127.0.0.1:8080/v1/api", "https://localhost:8443/v1/api", "http://[::1]:80/v1/api"] {
         of_the_simulator["base_url"] = base_url.into();

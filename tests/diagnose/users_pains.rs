@@ -35,7 +35,9 @@ fn negotiate(broker: &mut Broker, consumer: &Consumer, now: Timestamp) -> Error 
 /// A secret as the portal shows it.
 fn secret() -> String {
     let mut rng = SeededEntropy(5);
-    let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut rng)).unwrap();
+    let token =
+        test_keys::access_token(&mut Broker::builder().strict().build().unwrap(), &mut Context::new(NOW, &mut rng))
+            .unwrap();
     STANDARD.encode(token.encrypted_secret())
 }
 
@@ -108,7 +110,7 @@ fn pain_01_invalid_consumer_is_told_from_wrong_credentials() {
 
 #[test]
 fn pain_02_no_access_secret_key_found() {
-    let mut broker = Broker::builder().access_token("another", fixture::SECRET).build().unwrap();
+    let mut broker = Broker::builder().strict().access_token("another", fixture::SECRET).build().unwrap();
     let error = negotiate(&mut broker, &consumer(), NOW);
     assert_eq!(error.cause(), Some(Cause::AccessTokenSecretMissing), "{error:?}");
     assert!(error.remedy().contains("generate a new access token"), "{}", error.remedy());

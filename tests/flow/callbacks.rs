@@ -168,7 +168,7 @@ proptest! {
 #[test]
 fn the_whole_way_leads_through_the_page_and_back() {
     let consumer = test_keys::consumer().unwrap();
-    let (mut broker, mut rng) = (Broker::default(), SeededEntropy(1));
+    let (mut broker, mut rng) = (Broker::builder().strict().build().unwrap(), SeededEntropy(1));
     for (callback, redirect, arrives) in [
         (Callback::OutOfBand, None, "https://www.example.com/callback?"),
         (Callback::OutOfBand, Some("/oauth/v2beta"), "https://www.example.com/oauth/v2beta?"),
@@ -204,7 +204,7 @@ fn the_whole_way_leads_through_the_page_and_back() {
 fn the_page_is_where_the_endpoints_say() {
     let endpoints = Endpoints::default().with_authorize_url("https://interactivebrokers.com/authorize").unwrap();
     let consumer = fixture::consumer_builder().endpoints(endpoints).build().unwrap();
-    let (mut broker, mut rng) = (Broker::default(), SeededEntropy(1));
+    let (mut broker, mut rng) = (Broker::builder().strict().build().unwrap(), SeededEntropy(1));
     let exchange = consumer.request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
     let consent = complete(&mut broker, &mut rng, exchange).unwrap();
     let expected = format!("https://interactivebrokers.com/authorize?oauth_token={}", consent.request_token());

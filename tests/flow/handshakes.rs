@@ -164,7 +164,7 @@ fn the_groups_are_many_and_their_top_bytes_spread() {
 
 #[test]
 fn a_token_from_consent_agrees_too() {
-    let mut broker = Broker::default();
+    let mut broker = Broker::builder().strict().build().unwrap();
     let mut rng = SeededEntropy(7);
     let mut cx = Context::new(NOW, &mut rng);
     let token = test_keys::sign_in(&mut broker, &mut cx).unwrap();
@@ -177,7 +177,7 @@ fn a_token_from_consent_agrees_too() {
 fn a_secret_opened_with_the_wrong_key_is_blamed_on_the_key() {
     let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     let swapped = fixture::consumer_builder().encryption_key(signing_key).build().unwrap();
-    let mut broker = Broker::default();
+    let mut broker = Broker::builder().strict().build().unwrap();
     let mut rng = SeededEntropy(1);
     for _ in 0..8 {
         let exchange = swapped.request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();

@@ -125,7 +125,8 @@ fn a_broker_takes_all_three_steps_and_the_realm_is_nowhere() {
         let realm = Realm::new("another_realm").unwrap();
         let consumer = fixture::consumer_builder().parameter_placement(placement).realm(realm.clone()).build().unwrap();
         // The realm still stands in the headers of protected requests.
-        let (mut broker, mut rng) = (Broker::builder().realm(realm.as_str()).build().unwrap(), SeededEntropy(1));
+        let (mut broker, mut rng) =
+            (Broker::builder().strict().realm(realm.as_str()).build().unwrap(), SeededEntropy(1));
         let exchange = consumer.request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
         assert!(!String::from_utf8_lossy(exchange.request().body()).contains("realm"));
         let consent = complete(&mut broker, &mut rng, exchange).unwrap();

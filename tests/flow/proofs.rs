@@ -157,7 +157,7 @@ fn negotiate(
 fn a_secret_of_an_odd_length_is_suspected() {
     let consumer = consumer();
     for (secret, suspected) in [(vec![7; 32], false), (vec![7; 31], true), (vec![7; 214], true), (vec![], true)] {
-        let mut broker = Broker::builder().access_token(fixture::TOKEN, secret.clone()).build().unwrap();
+        let mut broker = Broker::builder().strict().access_token(fixture::TOKEN, secret.clone()).build().unwrap();
         broker.inject(Fault::wrong_proof());
         let token = UnlockedToken::from_plaintext(fixture::TOKEN, Secret::from(secret.clone()));
         let error = negotiate(&consumer, &token, &mut broker, 3).unwrap_err();
@@ -167,7 +167,7 @@ fn a_secret_of_an_odd_length_is_suspected() {
     }
     // Opened elsewhere, and handed over as text.
     for secret in ["07".repeat(32), format!("{}=", "BwcH".repeat(11).split_off(1))] {
-        let mut broker = Broker::builder().access_token(fixture::TOKEN, secret.as_bytes()).build().unwrap();
+        let mut broker = Broker::builder().strict().access_token(fixture::TOKEN, secret.as_bytes()).build().unwrap();
         broker.inject(Fault::wrong_proof());
         let token = UnlockedToken::from_plaintext(fixture::TOKEN, Secret::from(secret));
         let error = negotiate(&consumer, &token, &mut broker, 3).unwrap_err();

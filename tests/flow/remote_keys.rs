@@ -106,7 +106,7 @@ fn a_key_store_signs_in_owned_shared_and_behind_a_trait_object() {
         builder().signature_key(signing).encryption_key(decryption),
         builder().signature_key(boxed.0).encryption_key(boxed.1),
     ] {
-        let mut broker = Broker::default();
+        let mut broker = Broker::builder().strict().build().unwrap();
         sign_in(&consumer.build().unwrap(), &mut broker).unwrap();
         assert!(broker.refusals().is_empty());
     }
@@ -176,7 +176,7 @@ fn signed_elsewhere<T>(unsigned: Unsigned<T>) -> Exchange<T> {
 
 #[test]
 fn the_two_phases_need_no_key_of_ours_at_all() {
-    let (consumer, mut broker, mut rng) = (keyless(), Broker::default(), SeededEntropy(1));
+    let (consumer, mut broker, mut rng) = (keyless(), Broker::builder().strict().build().unwrap(), SeededEntropy(1));
     let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
     let consent = complete(&mut broker, &mut rng, signed_elsewhere(unsigned)).unwrap();
     let callback = broker.consent(&mut Context::new(NOW, &mut rng), consent.url()).unwrap();

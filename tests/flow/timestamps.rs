@@ -205,7 +205,7 @@ fn unlock(consumer: &Consumer, rng: &mut dyn Entropy) -> Result<(), Error> {
 
 /// An access token whose secret is encrypted to the test keys.
 fn access_token() -> AccessToken {
-    let (mut broker, mut rng) = (Broker::default(), SeededEntropy(1));
+    let (mut broker, mut rng) = (Broker::builder().strict().build().unwrap(), SeededEntropy(1));
     let mut cx = Context::new(NOW, &mut rng);
     let consumer = test_keys::consumer().unwrap();
     let exchange = consumer.request_token(&mut cx, Callback::OutOfBand).unwrap();

@@ -60,7 +60,7 @@ impl Subscriber for Recorder {
 #[test]
 fn names_are_as_documented_and_nothing_is_secret() {
     tracing::subscriber::set_global_default(Recorder(AtomicU64::new(0))).unwrap();
-    let mut broker = Broker::default();
+    let mut broker = Broker::builder().strict().build().unwrap();
     let mut rng = SeededEntropy(3);
     let token = test_keys::unlocked_token(&mut broker, &mut Context::new(NOW, &mut rng)).unwrap();
     let name = token.token().to_owned();

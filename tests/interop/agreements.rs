@@ -174,8 +174,12 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
             assert_eq!(ours, text(&theirs), "{message}");
         }
         // The simulator encrypts, ibind and this crate open.
-        let mut broker =
-            Broker::builder().encryption_public_key(text(&made["public"])).request_token("t", "v").build().unwrap();
+        let mut broker = Broker::builder()
+            .strict()
+            .encryption_public_key(text(&made["public"]))
+            .request_token("t", "v")
+            .build()
+            .unwrap();
         let client = Consumer::builder(test_keys::CONSUMER_KEY)
             .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
             .encryption_key(key)
@@ -237,6 +241,7 @@ fn ibind_signs_in_to_the_simulator() {
     let (mut sign_ins, mut requests) = (0, 0);
     for (_, prime, generator) in groups(&mut peer) {
         let mut broker = Broker::builder()
+            .strict()
             .dh_parameters(prime.clone(), BigUint::from(generator).to_bytes_be())
             .query_policy(QueryPolicy::DecodedOnce)
             .build()

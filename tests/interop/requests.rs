@@ -164,6 +164,7 @@ fn the_simulator_verifies_what_oauthlib_signs() {
         let (base, key) = (bases[round % bases.len()], Key::random(&mut dice));
         let (consumer_key, token) = (printable(&mut dice), printable(&mut dice));
         let mut broker = Broker::builder()
+            .strict()
             .base_url(base)
             .consumer_key(&consumer_key)
             .realm("limited_poa")
@@ -286,8 +287,12 @@ fn the_simulator_verifies_sign_ins_that_oauthlib_makes() {
     let consumer = Consumer::builder(&consumer_key).encryption_key(decryption_key).build().unwrap();
     for round in 0..ROUNDS {
         let (request_token, verifier) = (printable(&mut dice), random_text(&mut dice, 1, 12));
-        let mut broker =
-            Broker::builder().consumer_key(&consumer_key).request_token(&request_token, &verifier).build().unwrap();
+        let mut broker = Broker::builder()
+            .strict()
+            .consumer_key(&consumer_key)
+            .request_token(&request_token, &verifier)
+            .build()
+            .unwrap();
         let mut sign = |path: &str, extra: Value| {
             let mut client = json!({
                 "client_key": consumer_key,

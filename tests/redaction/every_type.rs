@@ -204,7 +204,7 @@ fn what_goes_into_a_session_and_comes_out_shows_none() {
 
 #[test]
 fn what_a_call_shows_is_none_of_it() {
-    let network = InProcess::new(Broker::default(), NOW);
+    let network = InProcess::new(Broker::builder().strict().build().unwrap(), NOW);
     let bundle = network.broker(test_keys::bundle).unwrap();
     let (client, driver) = Client::start(network.clone(), &bundle, SessionConfig::default()).unwrap();
     let parts: [&dyn Debug; 3] = [&network, &client, &driver];

@@ -346,7 +346,7 @@ fn the_simulator_s_refusals_show_none() {
         markers.check_displayed("Refusal", refusal);
     }
     markers.check("Broker", &broker);
-    markers.check("BrokerBuilder", &Broker::builder().access_token(TOKEN, fixture::SECRET));
+    markers.check("BrokerBuilder", &Broker::builder().strict().access_token(TOKEN, fixture::SECRET));
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn faults() -> Vec<Fault> {
 }
 
 fn broker() -> Broker {
-    Broker::builder().access_token(TOKEN, SECRET).build().unwrap()
+    Broker::builder().strict().access_token(TOKEN, SECRET).build().unwrap()
 }
 
 #[test]

@@ -254,7 +254,7 @@ fn five_hundreds_may_name_their_time_too() {
 #[test]
 fn maintenance_is_sat_out() {
     let from = ibkr_oauth::Timestamp::from_secs(1_700_000_000 + 3600);
-    let broker = Broker::builder().maintenance(from, from.saturating_add(hours(6))).build().unwrap();
+    let broker = Broker::builder().strict().maintenance(from, from.saturating_add(hours(6))).build().unwrap();
     let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
     simulation.run_for(hours(7));
     // A tickle each minute, and a few more.

@@ -21,7 +21,7 @@ fn token() -> UnlockedToken {
 fn first() -> Machine {
     let config = config(|config| config.on_shutdown = OnShutdown::LeaveOpen);
     let mut machine = Machine::with(|_, _| Ok(Session::new(test_keys::consumer()?, token(), config)));
-    machine.broker = Broker::builder().access_token(TOKEN, SECRET).build().unwrap();
+    machine.broker = Broker::builder().strict().access_token(TOKEN, SECRET).build().unwrap();
     machine.drain();
     machine.answer();
     machine.answer();
@@ -162,7 +162,7 @@ fn a_floor_or_a_correction_out_of_this_world_does_no_harm() {
         stored["clock_correction"] = correction.into();
         let config = config(|config| config.correct_clock = true);
         let session = resume(&stored, config, machine.now).unwrap();
-        let broker = Broker::builder().access_token(TOKEN, SECRET).build().unwrap();
+        let broker = Broker::builder().strict().access_token(TOKEN, SECRET).build().unwrap();
         let entropy = machine.entropy.clone();
         let mut second = Machine { session, broker, entropy, ..first() };
         second.sent.clear();

@@ -17,7 +17,7 @@ use crate::machine::{LOST, Machine, READY, UNSETTLED, tickle};
 
 #[test]
 fn a_day_has_its_steps_in_order() {
-    let broker = Broker::builder().settling(seconds(5)).build().unwrap();
+    let broker = Broker::builder().strict().settling(seconds(5)).build().unwrap();
     let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
     simulation.run_for(hours(1));
     assert_eq!(paths(&simulation)[..6], [HANDSHAKE, OPEN, STATUS, STATUS, STATUS, TICKLE]);
@@ -66,7 +66,7 @@ fn an_early_no_bridge_is_waited_out() {
 
 #[test]
 fn what_never_settles_is_opened_anew_ever_more_slowly() {
-    let broker = Broker::builder().settling(hours(1000)).build().unwrap();
+    let broker = Broker::builder().strict().settling(hours(1000)).build().unwrap();
     let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
     simulation.run_for(hours(24));
     let opened = count_sent(&simulation, OPEN);
@@ -278,7 +278,7 @@ fn a_token_that_expires_during_the_logout_does_not_stir_it() {
 
 #[test]
 fn the_daily_reset_is_healed_without_a_handshake() {
-    let broker = Broker::builder().daily_reset(-5 * 3600).build().unwrap();
+    let broker = Broker::builder().strict().daily_reset(-5 * 3600).build().unwrap();
     let mut simulation = live_world_with(SessionConfig::default(), broker);
     simulation.run_for(hours(23));
     let lost =

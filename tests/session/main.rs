@@ -73,7 +73,7 @@ fn config(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
 
 /// A simulation whose session has been live for some seconds.
 fn live_world(config: SessionConfig) -> Simulation {
-    live_world_with(config, Broker::default())
+    live_world_with(config, Broker::builder().strict().build().unwrap())
 }
 
 fn live_world_with(config: SessionConfig, broker: Broker) -> Simulation {

@@ -39,7 +39,7 @@ fn a_429_stops_everything_for_as_long_as_is_configured() {
 
 #[test]
 fn a_broker_that_limits_the_rate_is_not_provoked() {
-    let broker = Broker::builder().rate_limit(2, seconds(600)).build().unwrap();
+    let broker = Broker::builder().strict().rate_limit(2, seconds(600)).build().unwrap();
     let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
     simulation.run_for(hours(2));
     assert_eq!(simulation.session().view().state(), State::Live);
@@ -164,7 +164,7 @@ fn the_box_moves_with_the_clock() {
 
 #[test]
 fn storms_of_429_are_one_pause() {
-    let broker = Broker::default();
+    let broker = Broker::builder().strict().build().unwrap();
     let mut simulation = live_world_with(SessionConfig::default(), broker);
     for _ in 0..1000 {
         simulation.report(StatusCode::TOO_MANY_REQUESTS);

@@ -109,7 +109,8 @@ struct Storm {
 
 impl Storm {
     fn new() -> Self {
-        let broker = Broker::builder().access_token(TOKEN, [7; 32]).settling(Duration::from_secs(3)).daily_reset(0);
+        let broker =
+            Broker::builder().strict().access_token(TOKEN, [7; 32]).settling(Duration::from_secs(3)).daily_reset(0);
         Self {
             session: session(),
             broker: broker.build().unwrap(),

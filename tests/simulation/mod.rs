@@ -116,7 +116,7 @@ impl Simulation {
     /// # Errors
     /// None: the keys are fixed. It is a [`Result`] so that nothing here can panic.
     pub(crate) fn new(seed: u64, config: SessionConfig) -> Result<Self, Error> {
-        Self::with_broker(seed, config, Broker::default())
+        Self::with_broker(seed, config, Broker::builder().strict().build().unwrap())
     }
 
     /// As [`new`](Self::new), with a broker of your making that knows the [`test_keys`].

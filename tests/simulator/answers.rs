@@ -29,6 +29,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let broker = Broker::builder()
+            .strict()
             .access_token(TOKEN, SECRET)
             .live_session_token(SIGNER, Timestamp::from_secs(START + 3600))
             .build()
@@ -207,7 +208,7 @@ fn request_token_by_json(extra: &str) -> Request<Bytes> {
 
 #[test]
 fn the_parameters_may_stand_in_a_json_body() {
-    let mut broker = Broker::default();
+    let mut broker = Broker::builder().strict().build().unwrap();
     let mut entropy = Script::counting();
     let (status, body) = handle(&mut broker, START, &mut entropy, &request_token_by_json(""));
     assert_eq!(status, 200, "{:?}", broker.refusals());
@@ -233,7 +234,7 @@ fn a_redirect_replaces_the_path_or_the_whole_callback() {
         ("%2Foauth%2Fv2", "https://www.example.com/oauth/v2?oauth_token="),
         ("https%3A%2F%2Felse.example%2Fx", "https://else.example/x?oauth_token="),
     ] {
-        let mut broker = Broker::default();
+        let mut broker = Broker::builder().strict().build().unwrap();
         let mut entropy = Script::counting();
         let pairs = [
             ("oauth_callback", "oob"),
@@ -263,10 +264,10 @@ fn a_first_party_is_refused_a_request_token_and_an_inactive_consumer_everything(
         ("oauth_timestamp", "1700000000"),
     ];
     let request = sign_in(&format!("{BASE}/oauth/request_token"), "limited_poa", "", &pairs);
-    let mut broker = Broker::builder().first_party_only(true).build().unwrap();
+    let mut broker = Broker::builder().strict().first_party_only(true).build().unwrap();
     assert_eq!(handle(&mut broker, START, &mut Script::counting(), &request).0, 401);
     assert_eq!(broker.refusals()[0].reason(), "first_party_only");
-    let mut broker = Broker::builder().active(false).build().unwrap();
+    let mut broker = Broker::builder().strict().active(false).build().unwrap();
     let (status, body) = handle(&mut broker, START, &mut Script::counting(), &request);
     assert_eq!((status, body), (401, json!({ "error": "id: 10001, error: invalid consumer", "statusCode": 401 })));
 }
@@ -460,18 +461,18 @@ fn a_broker_is_not_made_of_what_cannot_work() {
     for url in
         ["", "/v1", "ftp://h/v1", "https://h/v1/", "https://h/", "https://h/a//b", "https://h/v1?a", "https://u@h/v1"]
     {
-        assert!(Broker::builder().base_url(url).build().is_err(), "{url}");
+        assert!(Broker::builder().strict().base_url(url).build().is_err(), "{url}");
     }
-    assert!(Broker::builder().base_url("http://127.0.0.1:8080").build().is_ok());
+    assert!(Broker::builder().strict().base_url("http://127.0.0.1:8080").build().is_ok());
     for url in ["", "oob", "/callback", "https://h/#a"] {
-        assert!(Broker::builder().callback(url).build().is_err(), "{url}");
+        assert!(Broker::builder().strict().callback(url).build().is_err(), "{url}");
     }
-    assert!(Broker::builder().signature_public_key(test_keys::SIGNATURE_KEY).build().is_err());
-    assert!(Broker::builder().encryption_public_key("").build().is_err());
+    assert!(Broker::builder().strict().signature_public_key(test_keys::SIGNATURE_KEY).build().is_err());
+    assert!(Broker::builder().strict().encryption_public_key("").build().is_err());
     for (prime, generator) in
         [(vec![], vec![2]), (vec![0xff; 8], vec![2]), (vec![0xfe; 256], vec![2]), (vec![0xff; 256], vec![1])]
     {
-        assert!(Broker::builder().dh_parameters(prime, generator).build().is_err());
+        assert!(Broker::builder().strict().dh_parameters(prime, generator).build().is_err());
     }
 }
 

@@ -27,7 +27,7 @@ struct Desk {
 
 impl Desk {
     fn new(change: impl FnOnce(BrokerBuilder) -> BrokerBuilder) -> Self {
-        let mut broker = change(Broker::builder().access_token(TOKEN, SECRET)).build().unwrap();
+        let mut broker = change(Broker::builder().strict().access_token(TOKEN, SECRET)).build().unwrap();
         let mut entropy = Scripted::default();
         let mut cx = Context::new(Timestamp::from_secs(START), &mut entropy);
         let token = UnlockedToken::from_plaintext(TOKEN, Secret::from(SECRET.to_vec()));
@@ -270,10 +270,10 @@ fn a_fault_opens_the_penalty_box_which_no_fault_of_the_clock_changes() {
 fn the_brokers_clock_may_be_off_from_the_start() {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     for (broker, expected) in [
-        (Broker::builder().clock_ahead(minutes(5)), None),
-        (Broker::builder().clock_ahead(minutes(6)), Some("timestamp_outside_window")),
-        (Broker::builder().clock_behind(minutes(6)), Some("timestamp_outside_window")),
-        (Broker::builder().clock_ahead(minutes(16)).clock_behind(minutes(16)), None),
+        (Broker::builder().strict().clock_ahead(minutes(5)), None),
+        (Broker::builder().strict().clock_ahead(minutes(6)), Some("timestamp_outside_window")),
+        (Broker::builder().strict().clock_behind(minutes(6)), Some("timestamp_outside_window")),
+        (Broker::builder().strict().clock_ahead(minutes(16)).clock_behind(minutes(16)), None),
     ] {
         let mut broker = broker.build().unwrap();
         let mut entropy = Scripted::default();

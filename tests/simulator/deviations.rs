@@ -3,7 +3,7 @@
 
 mod address;
 mod authorization;
-mod good;
+pub(crate) mod good;
 mod json_body;
 mod query;
 mod resources;

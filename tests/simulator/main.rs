@@ -15,6 +15,7 @@ mod availability;
 #[path = "../support/by_hand.rs"]
 mod by_hand;
 mod deviations;
+mod leniency;
 mod memory;
 #[path = "../support/scripted.rs"]
 mod scripted;

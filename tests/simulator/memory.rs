@@ -18,7 +18,7 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        Self { broker: Broker::default(), entropy: SeededEntropy::new(1) }
+        Self { broker: Broker::builder().strict().build().unwrap(), entropy: SeededEntropy::new(1) }
     }
 
     fn sign_in(&mut self) -> Signer {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const ACCESS_TOKEN: &str = "218c1d970d85a8442825";
 
 fn builder() -> BrokerBuilder {
-    Broker::builder().consumer_key("TESTVECTR")
+    Broker::builder().strict().consumer_key("TESTVECTR")
 }
 
 fn post(step: &Value, layout: &str) -> http::Request<bytes::Bytes> {
@@ -244,6 +244,7 @@ fn the_published_key_agreement_of_2018_comes_out_with_the_roles_exchanged() {
     let published = &vectors["published_known_answers"]["oauth_at_interactive_brokers_pdf_2018"];
     let secret = text(&published["base_string_prepend"]);
     let mut broker = Broker::builder()
+        .strict()
         .consumer_key("TESTCONS")
         .dh_parameters(
             decimal(&published["dh_prime_decimal"]).to_bytes_be(),
@@ -273,6 +274,7 @@ fn the_published_protected_requests_of_2018_are_accepted() {
     let published = &vectors["published_known_answers"]["oauth_at_interactive_brokers_pdf_2018"];
     let broker = |base: &str, token: &Value, now: u64| {
         Broker::builder()
+            .strict()
             .consumer_key("TESTCONS")
             .base_url(base)
             .accounts(["DU216409"])

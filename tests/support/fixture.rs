@@ -65,6 +65,7 @@ pub(crate) fn consumer_builder() -> ConsumerBuilder {
 /// A broker that knows [`TOKEN`] and [`LIVE`], with its brokerage session open.
 pub(crate) fn broker_builder() -> BrokerBuilder {
     Broker::builder()
+        .strict()
         .access_token(TOKEN, SECRET)
         .live_session_token(LIVE, Timestamp::from_secs(NOW.as_secs() + 86_000))
         .brokerage_session(true)

@@ -78,7 +78,7 @@ impl Machine {
 
     /// A machine around a session that `make` makes, not yet drained.
     pub(crate) fn with(make: impl FnOnce(&mut Broker, &mut Context<'_>) -> Result<Session, Error>) -> Self {
-        let (mut broker, mut entropy) = (Broker::default(), SeededEntropy::new(1));
+        let (mut broker, mut entropy) = (Broker::builder().strict().build().unwrap(), SeededEntropy::new(1));
         let now = Timestamp::from_secs(1_700_000_000);
         let session = make(&mut broker, &mut Context::new(now, &mut entropy)).unwrap();
         let (events, sent) = (Vec::new(), Vec::new());

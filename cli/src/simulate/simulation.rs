@@ -14,6 +14,8 @@ use crate::{
     output::{self, Format},
 };
 
+const DEVIATION: &str = "x-simulator-deviation";
+
 /// The broker that answers, and where it says what it refuses.
 pub(super) struct Simulation {
     pub(super) broker: Mutex<Broker>,
@@ -44,6 +46,19 @@ impl Simulation {
                 })),
             }
         }
+        self.name_deviations(&request, &response);
         response.extensions().get::<Dropped>().is_none().then_some(response)
+    }
+
+    fn name_deviations(&self, request: &Request<Bytes>, response: &Response<Bytes>) {
+        let Some(names) = response.headers().get(DEVIATION).and_then(|names| names.to_str().ok()) else { return };
+        let (method, path) = (request.method(), request.uri().path());
+        match self.format {
+            Format::Text => output::print_note(&format!("deviates: {method} {path}: {names}")),
+            Format::Json => output::note_json(&json!({
+                "deviates": format!("{method} {path}"),
+                "deviations": names.split(", ").collect::<Vec<_>>(),
+            })),
+        }
     }
 }

@@ -42,7 +42,7 @@ struct Outside {
 
 impl Outside {
     fn new() -> Self {
-        let broker = Broker::builder().access_token(fixture::TOKEN, fixture::SECRET).build().unwrap();
+        let broker = Broker::builder().strict().access_token(fixture::TOKEN, fixture::SECRET).build().unwrap();
         Self { broker: Arc::new(Mutex::new(broker)), events: Arc::default() }
     }
 

@@ -198,7 +198,7 @@ impl Operations {
             .build()
             .unwrap();
         let session = Session::new(if self.remote { remote } else { local }, token, self.config());
-        let broker = Broker::builder().access_token("218c1d970d85a8442825", [7; 32]).build().unwrap();
+        let broker = Broker::builder().strict().access_token("218c1d970d85a8442825", [7; 32]).build().unwrap();
         let now = Timestamp::from_millis(self.start);
         let mut bench = Bench {
             session,

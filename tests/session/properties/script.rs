@@ -102,7 +102,7 @@ impl Script {
         config.brokerage = self.brokerage;
         config.compete = [CompetePolicy::Yield, CompetePolicy::TakeOnce, CompetePolicy::TakeAlways][self.compete];
         config.correct_clock = self.correct_clock;
-        let mut broker = Broker::builder().settling(Duration::from_secs(self.settling)).daily_reset(-5 * 3600);
+        let mut broker = Broker::builder().strict().settling(Duration::from_secs(self.settling)).daily_reset(-5 * 3600);
         if let Some((from, length)) = self.maintenance {
             let from = Timestamp::from_secs(1_700_000_000 + 60 + u64::from(from));
             broker = broker.maintenance(from, from.saturating_add(Duration::from_secs(length.into())));

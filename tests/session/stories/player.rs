@@ -59,7 +59,7 @@ pub(super) struct Player {
 impl Player {
     pub(super) fn play(story: &Story, seed: u64) -> Figures {
         let token = UnlockedToken::from_plaintext(TOKEN, Secret::from(vec![7; 32]));
-        let broker = Broker::builder().access_token(TOKEN, [7; 32]).build().unwrap();
+        let broker = Broker::builder().strict().access_token(TOKEN, [7; 32]).build().unwrap();
         let session = Session::new(test_keys::consumer().unwrap(), token, story.config.clone());
         let mut player = Self {
             session,

@@ -262,7 +262,7 @@ pub(crate) fn the_consumer_key_in_lower_case() {
 
 #[test]
 pub(crate) fn a_consumer_that_is_not_active() {
-    let broker = Broker::builder().active(false).build().unwrap();
+    let broker = Broker::builder().strict().active(false).build().unwrap();
     let mut good = Good::request_token_at(broker, ParameterPlacement::Header);
     let request = good.request.clone();
     good.turns_down("consumer_inactive", &request);
@@ -270,7 +270,7 @@ pub(crate) fn a_consumer_that_is_not_active() {
 
 #[test]
 pub(crate) fn a_first_party_that_asks_for_a_request_token() {
-    let broker = Broker::builder().first_party_only(true).build().unwrap();
+    let broker = Broker::builder().strict().first_party_only(true).build().unwrap();
     let mut good = Good::request_token_at(broker, ParameterPlacement::Header);
     let request = good.request.clone();
     good.turns_down("first_party_only", &request);

@@ -1,6 +1,6 @@
 //! A request of the client's that the broker accepts, and the ways to spoil it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -38,6 +38,19 @@ pub(crate) type Pairs = Vec<(String, String)>;
 
 thread_local! {
     static SEEN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+    static LENIENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `make` makes, with a broker that is not strict.
+pub(crate) fn leniently<T>(make: impl FnOnce() -> T) -> T {
+    LENIENT.set(true);
+    let result = make();
+    LENIENT.set(false);
+    result
+}
+
+pub(crate) fn builder() -> BrokerBuilder {
+    if LENIENT.get() { Broker::builder() } else { Broker::builder().strict() }
 }
 
 /// The reasons refused for in this thread since the last call.
@@ -65,7 +78,7 @@ pub(crate) struct Good {
     pub(crate) base_string: String,
     /// The secret before it, in hexadecimal; empty where there is none.
     pub(crate) prepend: String,
-    policy: QueryPolicy,
+    pub(crate) policy: QueryPolicy,
     key: Key,
 }
 
@@ -83,7 +96,7 @@ pub(crate) fn consumer(placement: ParameterPlacement, policy: QueryPolicy) -> Co
 
 /// A broker at which the user is signed in, with an open brokerage session.
 pub(crate) fn signed_in() -> BrokerBuilder {
-    Broker::builder()
+    builder()
         .access_token(TOKEN, SECRET)
         .live_session_token(LIVE_SESSION_TOKEN, Timestamp::from_secs(NOW + 3600))
         .brokerage_session(true)
@@ -105,7 +118,7 @@ pub(crate) fn consented(broker: &mut Broker, consumer: &Consumer, entropy: &mut 
 
 impl Good {
     pub(crate) fn request_token(placement: ParameterPlacement) -> Self {
-        Self::request_token_at(Broker::default(), placement)
+        Self::request_token_at(builder().build().unwrap(), placement)
     }
 
     pub(crate) fn request_token_at(broker: Broker, placement: ParameterPlacement) -> Self {
@@ -117,7 +130,7 @@ impl Good {
     }
 
     pub(crate) fn access_token(placement: ParameterPlacement) -> Self {
-        let (mut broker, mut entropy) = (Broker::default(), Scripted::default());
+        let (mut broker, mut entropy) = (builder().build().unwrap(), Scripted::default());
         let consumer = consumer(placement, QueryPolicy::Rfc5849);
         let verifier = consented(&mut broker, &consumer, &mut entropy);
         let mut cx = Context::new(Timestamp::from_secs(NOW), &mut entropy);

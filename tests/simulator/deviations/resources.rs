@@ -22,6 +22,7 @@ fn turned_down(mut good: Good, reason: &'static str) {
 #[test]
 pub(crate) fn no_brokerage_session() {
     let broker = Broker::builder()
+        .strict()
         .access_token(TOKEN, SECRET)
         .live_session_token(LIVE_SESSION_TOKEN, Timestamp::from_secs(NOW + 3600))
         .build()

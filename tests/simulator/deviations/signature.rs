@@ -252,7 +252,7 @@ fn k_padded_to_the_length_of_the_prime() {
 
 #[test]
 pub(crate) fn no_live_session_token_yet() {
-    let broker = Broker::builder().access_token(TOKEN, SECRET).build().unwrap();
+    let broker = Broker::builder().strict().access_token(TOKEN, SECRET).build().unwrap();
     let mut good = Good::signed_for(broker, QueryPolicy::Rfc5849, Method::GET, "/portfolio/accounts", None);
     let request = good.request.clone();
     good.turns_down("live_session_token_missing", &request);

@@ -59,7 +59,7 @@ pub(crate) fn a_request_token_used_before() {
 pub(crate) fn a_request_token_without_consent() {
     for declined in [false, true] {
         let consumer = consumer(ParameterPlacement::Header, QueryPolicy::Rfc5849);
-        let (mut broker, mut entropy) = (Broker::default(), Scripted::default());
+        let (mut broker, mut entropy) = (Broker::builder().strict().build().unwrap(), Scripted::default());
         let mut cx = Context::new(Timestamp::from_secs(NOW), &mut entropy);
         let exchange = consumer.request_token(&mut cx, Callback::OutOfBand).unwrap();
         let response = broker.handle(&mut cx, exchange.request());
@@ -160,7 +160,7 @@ pub(crate) fn a_visit_with_another_redirect() {
 #[test]
 fn the_consent_is_good_for_one_verifier() {
     let consumer = consumer(ParameterPlacement::Header, QueryPolicy::Rfc5849);
-    let (mut broker, mut entropy) = (Broker::default(), Scripted::default());
+    let (mut broker, mut entropy) = (Broker::builder().strict().build().unwrap(), Scripted::default());
     let first = consented(&mut broker, &consumer, &mut entropy);
     let second = consented(&mut broker, &consumer, &mut entropy);
     assert_ne!(first, second);

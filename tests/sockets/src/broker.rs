@@ -41,7 +41,7 @@ impl Account {
     /// At the base URL `ORIGIN/v1/api`.
     pub fn at(origin: &str, frozen: Option<Timestamp>) -> Self {
         let base_url = format!("{origin}/v1/api");
-        let mut broker = Broker::builder().base_url(&base_url).build().unwrap();
+        let mut broker = Broker::builder().strict().base_url(&base_url).build().unwrap();
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
             .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
             .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())

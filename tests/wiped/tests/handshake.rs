@@ -43,7 +43,7 @@ impl Entropy for Rigged {
 static CONSUMER: LazyLock<Consumer> = LazyLock::new(|| test_keys::consumer().unwrap());
 static GROUP: LazyLock<DhGroup> = LazyLock::new(|| DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap());
 fn broker() -> Broker {
-    Broker::builder().access_token(TOKEN, *SECRET).build().unwrap()
+    Broker::builder().strict().access_token(TOKEN, *SECRET).build().unwrap()
 }
 
 fn secret_marker() -> Marker {
@@ -91,7 +91,7 @@ const PRIME: &str = "
 #[test]
 fn the_opened_secret_is_wiped() {
     let mut entropy = SeededEntropy::new(1);
-    let broker = &mut Broker::default();
+    let broker = &mut Broker::builder().strict().build().unwrap();
     let token = test_keys::access_token(broker, &mut Context::new(NOW, &mut entropy)).unwrap();
     let key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
     let opened = key.decrypt(token.encrypted_secret(), &mut entropy).unwrap();

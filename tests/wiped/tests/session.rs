@@ -40,7 +40,7 @@ impl Life {
         LazyLock::force(&CONSUMER);
         let token = UnlockedToken::from_plaintext(TOKEN, SECRET.as_slice().into());
         let session = Session::new(CONSUMER.clone(), token, SessionConfig::default());
-        let broker = Broker::builder().access_token(TOKEN, *SECRET).build().unwrap();
+        let broker = Broker::builder().strict().access_token(TOKEN, *SECRET).build().unwrap();
         Self { session, broker, now: START, entropy: SeededEntropy::new(1) }
     }
 
