@@ -79,7 +79,7 @@
 //!   token; a refused request leaves no trace in that order;
 //! * the nonce: not that of one of the newest 4096 accepted requests, with the same token;
 //! * the signature, over a base string that it makes itself: RSA-SHA256, with the access token's secret before it where the
-//!   protocol has that, and HMAC-SHA256 under the [`QueryPolicy`] it was set to;
+//!   protocol has that, and HMAC-SHA256 under any [`QueryPolicy`] or the one it was set to;
 //! * that `/iserver` is used only while the brokerage session is open.
 //!
 //! # What it lets pass

@@ -18,7 +18,6 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    QueryPolicy,
     bytes::Bytes,
     diagnose::{escape_invisible, is_invisible},
     http::Request,
@@ -104,7 +103,8 @@ impl User {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let base_url = format!("{origin}/v1/api");
-        let (broker, token) = simulate::open_account(&base_url, QueryPolicy::Rfc5849).unwrap_or_else(|_| panic!());
+        let (broker, token) =
+            simulate::open_account(Broker::builder().strict(), &base_url).unwrap_or_else(|_| panic!());
         let secret = STANDARD.encode(token.encrypted_secret());
         let bundle = json!({
             "consumer_key": test_keys::CONSUMER_KEY,

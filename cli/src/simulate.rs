@@ -12,7 +12,7 @@ use ibkr_oauth::{
     AccessToken, Callback, Consumer, Endpoints, Error, QueryPolicy,
     dh::DhGroup,
     key::RsaKey,
-    simulator::{Broker, Fault, test_keys},
+    simulator::{Broker, BrokerBuilder, Fault, test_keys},
 };
 use serde_json::json;
 
@@ -40,7 +40,8 @@ as it is, and then nothing is written. The first line on standard output is one 
 
   {\"address\":\"127.0.0.1:41234\",\"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
 
-Each request that is refused is a line on standard error, with the reason and the base string that was expected. URLs
+Each request that is refused is a line on standard error, with the reason and the base string that was expected, and so
+is each that deviates from the written contract in a way that the real broker is known to accept. URLs
 are verified against the address above, whatever a `Host` header says. Runs until Ctrl-C or SIGTERM.
 
 A fault strikes one request; NAME:TIMES strikes more. The names:
@@ -76,9 +77,12 @@ pub(crate) struct Arguments {
     /// number behind it where that exists.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How queries and forms are verified.
-    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser(), default_value = "rfc5849")]
-    query_policy: QueryPolicy,
+    /// How queries and forms are verified. Unless given, by whichever policy explains the signature.
+    #[arg(long, value_name = "POLICY", value_parser = arguments::query_policy_parser())]
+    query_policy: Option<QueryPolicy>,
+    /// Refuse what deviates from the written contract, instead of naming it.
+    #[arg(long)]
+    strict: bool,
     /// Something that goes wrong; repeat it for more.
     #[arg(long, value_name = "NAME[:TIMES]", value_parser = faults::parse)]
     fault: Vec<Fault>,
@@ -100,12 +104,22 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     }
     let base_url = format!("http://{address}/v1/api");
 
-    let (mut broker, token) = open_account(&base_url, arguments.query_policy)?;
+    let mut builder = Broker::builder();
+    if arguments.strict {
+        builder = builder.strict();
+    }
+    builder = match arguments.query_policy {
+        Some(policy) => builder.query_policy(policy),
+        None => builder.any_query_policy(),
+    };
+    let (mut broker, token) = open_account(builder, &base_url)?;
     for fault in &arguments.fault {
         broker.inject(fault.clone());
     }
-    let bundle =
-        folder::write(arguments.out.as_deref(), &simulated_account::bundle(&base_url, arguments.query_policy, &token))?;
+    let bundle = folder::write(
+        arguments.out.as_deref(),
+        &simulated_account::bundle(&base_url, arguments.query_policy.unwrap_or_default(), &token),
+    )?;
     let simulation = Arc::new(Simulation { broker: Mutex::new(broker), format });
     thread::spawn(move || server::serve(&listener, &format!("http://{address}"), &simulation));
 
@@ -120,12 +134,11 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 }
 
 /// A broker at this base URL, and the access token of its one consumer.
-pub(crate) fn open_account(base_url: &str, query_policy: QueryPolicy) -> Result<(Broker, AccessToken), Failure> {
+pub(crate) fn open_account(builder: BrokerBuilder, base_url: &str) -> Result<(Broker, AccessToken), Failure> {
     let unusable = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("the broker cannot be simulated: {error}"), "give another `--listen`")
     };
-    let builder = Broker::builder().base_url(base_url).query_policy(query_policy);
-    let mut broker = builder.build().map_err(|error| unusable(&error))?;
+    let mut broker = builder.base_url(base_url).build().map_err(|error| unusable(&error))?;
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
         .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).map_err(Error::from)?)
         .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).map_err(Error::from)?)

@@ -35,7 +35,7 @@ pub struct BrokerBuilder {
     prime: Vec<u8>,
     generator: Vec<u8>,
     base_url: String,
-    query_policy: Option<QueryPolicy>,
+    query_policies: Option<Vec<QueryPolicy>>,
     strictness: Strictness,
     logout_ends_token: Option<bool>,
     paper: bool,
@@ -70,7 +70,7 @@ impl BrokerBuilder {
             prime: test_keys::prime(),
             generator: vec![2],
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
-            query_policy: None,
+            query_policies: None,
             strictness: Strictness::Lenient,
             logout_ends_token: None,
             paper: true,
@@ -137,10 +137,17 @@ impl BrokerBuilder {
         self
     }
 
-    /// How query and form parameters of protected requests are verified: by RFC 5849 unless set. The three requests of
-    /// the sign-in are always verified by RFC 5849.
-    pub const fn query_policy(mut self, query_policy: QueryPolicy) -> Self {
-        self.query_policy = Some(query_policy);
+    /// Verifies query and form parameters of protected requests by this policy alone. Unless set, a lenient broker takes
+    /// [any](Self::any_query_policy), and a strict one RFC 5849. The requests of the sign-in are always verified by RFC 5849.
+    pub fn query_policy(mut self, query_policy: QueryPolicy) -> Self {
+        self.query_policies = Some(vec![query_policy]);
+        self
+    }
+
+    /// Takes query and form parameters of protected requests by whichever policy explains the signature, and says which
+    /// did: [`AcceptedRequest::query_policies`](super::AcceptedRequest::query_policies).
+    pub fn any_query_policy(mut self) -> Self {
+        self.query_policies = Some(QueryPolicy::ALL.to_vec());
         self
     }
 
@@ -286,6 +293,10 @@ impl BrokerBuilder {
         if let (Some(grant), Some((token, expires_at))) = (&mut registry.grant, self.live_session_token) {
             grant.add_live_session_token(token, None, expires_at);
         }
+        let query_policies = self.query_policies.unwrap_or_else(|| match self.strictness {
+            Strictness::Lenient => QueryPolicy::ALL.to_vec(),
+            Strictness::Strict => vec![QueryPolicy::default()],
+        });
         let profile = Profile {
             consumer_key: self.consumer_key,
             realm,
@@ -293,7 +304,7 @@ impl BrokerBuilder {
             encryption_key,
             group,
             base,
-            query_policies: vec![self.query_policy.unwrap_or_default()],
+            query_policies,
             strictness: self.strictness,
             logout_ends_token: self.logout_ends_token.unwrap_or(self.strictness == Strictness::Strict),
             paper: self.paper,
@@ -321,7 +332,7 @@ impl fmt::Debug for BrokerBuilder {
         f.debug_struct("BrokerBuilder")
             .field("consumer_key", &self.consumer_key)
             .field("base_url", &self.base_url)
-            .field("query_policy", &self.query_policy)
+            .field("query_policies", &self.query_policies)
             .finish_non_exhaustive()
     }
 }

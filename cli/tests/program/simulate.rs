@@ -208,6 +208,27 @@ fn refusals_say_what_was_expected_and_hide_the_secret() {
 }
 
 #[test]
+fn unless_strict_it_takes_any_policy_and_names_what_it_let_pass() {
+    let simulator = Simulator::start(&[]);
+    for policy in ["rfc5849", "raw-pairs", "decoded-once", "omit", "in-url"] {
+        let outcome = simulator.run(&["request", "--query-policy", policy, "GET", "/portfolio/accounts?a=1,2"]);
+        assert_eq!(outcome.status, 0, "{policy}: {}", outcome.stderr);
+    }
+    assert_eq!(simulator.run(&["request", "GET", "/logout"]).status, 0);
+    assert_eq!(simulator.stop("TERM"), "deviates: GET /v1/api/logout: logout_by_get\n");
+
+    let simulator = Simulator::start(&["--strict", "--query-policy", "omit", "--output", "json"]);
+    assert_eq!(simulator.run(&["request", "GET", "/logout"]).status, 1);
+    let refusals = simulator.stop("TERM");
+    assert!(refusals.contains("\"method_not_allowed\"") && refusals.lines().count() == 1, "{refusals}");
+
+    let simulator = Simulator::start(&["--output", "json"]);
+    assert_eq!(simulator.run(&["request", "GET", "/logout"]).status, 0);
+    let said: Value = serde_json::from_str(&simulator.stop("TERM")).unwrap();
+    assert_eq!(said, json!({ "deviates": "GET /v1/api/logout", "deviations": ["logout_by_get"] }));
+}
+
+#[test]
 fn faults_strike_as_often_as_told() {
     let arguments = ["--fault", "invalid-consumer:2", "--fault", "drop-response", "--fault", "unavailable"];
     let simulator = Simulator::start(&arguments);

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method, header};
 use ibkr_oauth::{QueryPolicy, simulator::Refusal};
 
-use crate::deviations::good::{BASE, FORM, Good, HARD_QUERY, names, signed_in};
+use crate::deviations::good::{BASE, FORM, Good, HARD_QUERY, leniently, names, names_nothing, signed_in};
 
 const IMPACT: &str = "/accounts/DU0000001/order_impact";
 
@@ -23,6 +23,62 @@ fn another_policy() {
             assert!(refusal.to_string().contains(&format!("(query policy `{signed}`)")), "{refusal}");
             assert!(refusal.to_string().contains(&format!("(query policy {verified})")), "{refusal}");
         }
+    }
+}
+
+/// A request signed under `signed`, for a broker that takes any policy.
+fn for_any(signed: QueryPolicy, path: &str) -> Good {
+    Good::signed_for(signed_in().any_query_policy().build().unwrap(), signed, Method::GET, path, None)
+}
+
+fn explaining(path: &str, signed: QueryPolicy) -> (Vec<QueryPolicy>, String) {
+    let mut good = for_any(signed, path);
+    let request = good.request.clone();
+    let response = good.send(&request);
+    let header = response.headers().get("x-simulator-query-policy");
+    let named = header.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+    (good.broker.accepted().last().unwrap().query_policies().to_vec(), named)
+}
+
+#[test]
+fn any_policy_is_taken_and_the_one_that_explains_the_signature_is_named() {
+    for signed in QueryPolicy::ALL {
+        assert_eq!(explaining(HARD_QUERY, signed), (vec![signed], signed.name().to_owned()));
+        // Nothing to encode: three policies come to the same, and that is said too.
+        let plain = [QueryPolicy::Rfc5849, QueryPolicy::RawPairs, QueryPolicy::DecodedOnce];
+        let same = if plain.contains(&signed) { plain.to_vec() } else { vec![signed] };
+        assert_eq!(explaining("/portfolio/accounts?page=1", signed).0, same);
+        assert_eq!(explaining("/portfolio/accounts", signed), (vec![], String::new()));
+    }
+}
+
+#[test]
+fn a_mismatch_under_any_policy_names_the_nearest() {
+    for signed in QueryPolicy::ALL {
+        let good = for_any(signed, HARD_QUERY);
+        let (expected, text) = (good.base_string.clone(), good.base_string.replacen("GET", "POST", 1));
+        let request = good.signing(&text);
+        let refusal = good.refuses("signature_differs", &request);
+        let said = refusal.to_string();
+        assert!(said.contains(&format!("(any query policy; the nearest is {signed})")), "{said}");
+        names(&refusal, "the method POST was signed");
+        assert_eq!(refusal.expected_base_string(), Some(expected.as_str()));
+    }
+    let good = for_any(QueryPolicy::Omit, HARD_QUERY);
+    let request = good.signing("another text");
+    let refusal = good.refuses("signature_differs", &request);
+    assert!(refusal.to_string().contains("(any query policy) under"), "{refusal}");
+    names_nothing(&refusal);
+}
+
+#[test]
+fn unless_told_a_lenient_broker_takes_any_policy_and_a_strict_one_rfc_5849() {
+    let hard = |signed| Good::signed_for(signed_in().build().unwrap(), signed, Method::GET, HARD_QUERY, None);
+    for signed in QueryPolicy::ALL {
+        leniently(|| hard(signed)).still_taken();
+        let mut good = hard(signed);
+        let request = good.request.clone();
+        assert_eq!(good.send(&request).status().is_success(), signed == QueryPolicy::Rfc5849);
     }
 }
 
