@@ -11,7 +11,6 @@ use ibkr_oauth::{
     bytes::Bytes,
     dh::DhGroup,
     key::{RsaKey, RsaPublicKey},
-    oauth1::AuthorizationHeader,
     simulator::test_keys,
 };
 use requests::{NOW, SeededEntropy};
@@ -72,14 +71,5 @@ fn bundle(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn header(criterion: &mut Criterion) {
-    let text = "OAuth realm=\"limited_poa\", oauth_consumer_key=\"TESTCONS\", oauth_nonce=\"0123456789abcdef\", \
-        oauth_signature=\"a%2Bb%2Fc%3D\", oauth_signature_method=\"HMAC-SHA256\", oauth_timestamp=\"1700000000\", \
-        oauth_token=\"218c1d970d85a8442825\"";
-    criterion.bench_function("Authorization header", |bencher| {
-        bencher.iter(|| text.parse::<AuthorizationHeader>().unwrap());
-    });
-}
-
-criterion_group!(benches, replies, keys, bundle, header);
+criterion_group!(benches, replies, keys, bundle);
 criterion_main!(benches);

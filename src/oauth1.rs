@@ -1,7 +1,7 @@
 //! OAuth 1.0a signatures as RFC 5849 section 3 defines them, and nothing of IBKR.
 //!
 //! A signature covers the *signature base string*: method, URI and parameters in one canonical text. This module makes
-//! that text, and writes and reads the `Authorization: OAuth` header. Keys and signature methods live elsewhere.
+//! that text, and writes the `Authorization: OAuth` header. Keys and signature methods live elsewhere.
 //!
 //! ```
 //! use ibkr_oauth::oauth1;
@@ -40,7 +40,6 @@ pub use self::{
     base_string::base_string,
     base_uri::{BaseUri, parse_uri},
     encode::percent_encode,
-    header::{AuthorizationHeader, HeaderError},
     parameters::{Parameter, form_parameters, is_form, query_parameters},
     request_signature::RequestSignature,
     uri_error::UriError,

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use ibkr_oauth::{Consent, Context, ErrorKind, Stage, Verifier, oauth1::AuthorizationHeader};
+use crate::authorization_header::AuthorizationHeader;
+use ibkr_oauth::{Consent, Context, ErrorKind, Stage, Verifier};
 
 use crate::world::{Dice, NOW, REMOTE, SIGNATURE};
 

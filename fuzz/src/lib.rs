@@ -1,7 +1,8 @@
 //! What the fuzz targets do with their input. Each has a module and a function `run` of its own, so that the committed
 //! inputs can be replayed without a fuzzer: see `tests/replay.rs`.
 
-pub mod authorization_header;
+#[path = "../../tests/support/authorization_header.rs"]
+mod authorization_header;
 pub mod base_string;
 pub mod bundle;
 pub mod callback;

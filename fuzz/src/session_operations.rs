@@ -14,6 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::authorization_header::AuthorizationHeader;
 use arbitrary::{Arbitrary, Unstructured};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -23,7 +24,6 @@ use http::{
 };
 use ibkr_oauth::{
     Consumer, Context, QueryPolicy, Signer, Timestamp, UnlockedToken,
-    oauth1::AuthorizationHeader,
     session::{
         Advice, CompetePolicy, ExchangeId, Failure, FailureKind, Input, OnShutdown, Output, Report, Session,
         SessionConfig, SessionEvent, Snapshot, State, TRANSITIONS, Ticket,

@@ -5,6 +5,7 @@
 
 use std::{cell::RefCell, sync::LazyLock};
 
+use crate::authorization_header::AuthorizationHeader;
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
@@ -14,7 +15,7 @@ use ibkr_oauth::{
     Callback, Consumer, Context, QueryPolicy, Secret, Signer, Timestamp,
     dh::DhGroup,
     key::RsaKey,
-    oauth1::{self, AuthorizationHeader},
+    oauth1,
     simulator::{Broker, Refusal, test_keys},
 };
 use serde_json::Value;

@@ -10,9 +10,7 @@
 
 use std::{fs, path::Path};
 
-use ibkr_oauth_fuzz::{
-    authorization_header, base_string, bundle, callback, keys, reply, session_operations, sign_then_verify,
-};
+use ibkr_oauth_fuzz::{base_string, bundle, callback, keys, reply, session_operations, sign_then_verify};
 
 fn replay(target: &str, run: fn(&[u8])) {
     for kind in ["corpus", "regressions"] {
@@ -36,4 +34,4 @@ macro_rules! targets {
     )*};
 }
 
-targets!(authorization_header, base_string, bundle, callback, keys, reply, session_operations, sign_then_verify);
+targets!(base_string, bundle, callback, keys, reply, session_operations, sign_then_verify);

@@ -102,22 +102,6 @@ pub(crate) fn decode_escape(behind: &[u8]) -> (u8, &[u8]) {
     (b'%', behind)
 }
 
-/// Decodes a value of an OAuth header; `None` where a `%` has no two hexadecimal digits behind it, where a byte stands
-/// bare that ought to be encoded, or where the bytes are not UTF-8.
-pub(super) fn decode_strict(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let fits = match byte {
-            b'%' => bytes.next()?.is_ascii_hexdigit() && bytes.next()?.is_ascii_hexdigit(),
-            bare => is_unreserved(bare),
-        };
-        if !fits {
-            return None;
-        }
-    }
-    Some(percent_decode(text.as_bytes()).decode_utf8().ok()?.into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -138,11 +122,6 @@ mod tests {
         }
 
         #[test]
-        fn strict_decoding_undoes_encoding(text: String) {
-            prop_assert_eq!(decode_strict(&percent_encode(text.as_bytes())), Some(text));
-        }
-
-        #[test]
         fn form_decoding_undoes_encoding(bytes: Vec<u8>) {
             let encoded = percent_encode(&bytes);
             prop_assert_eq!(decode_form(encoded.as_bytes()), bytes);
@@ -155,13 +134,6 @@ mod tests {
             let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
             let expected = if unreserved { char::from(byte).to_string() } else { format!("%{byte:02X}") };
             assert_eq!(percent_encode(&[byte]), expected);
-        }
-    }
-
-    #[test]
-    fn strict_decoding_refuses_what_no_encoder_writes() {
-        for text in ["%", "%2", "%zz", "a b", "a+b", "\"", "%FF", "ü"] {
-            assert_eq!(decode_strict(text), None, "{text}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use ibkr_oauth::{
     Entropy, EntropyError,
     dh::{DhGroup, Exponent, ResponseError},
-    oauth1::{AuthorizationHeader, HeaderError},
 };
 use num_bigint::BigUint;
 
@@ -88,18 +87,4 @@ fn of_two_groups_the_modulus_and_the_generator_are_compared() {
     assert_eq!(group(), other(modulus(), 2));
     assert_ne!(group(), other(modulus(), 3));
     assert_ne!(group(), other(modulus() + 2_u8, 2));
-}
-
-#[test]
-fn each_fault_of_a_header_is_named() {
-    for (text, fault, words) in [
-        ("Bearer x=\"1\"", HeaderError::Scheme, "start with `OAuth `"),
-        ("OAuth x", HeaderError::Syntax, "commas between"),
-        ("OAuth x=\"%2\"", HeaderError::Encoding, "percent-encoded"),
-        ("OAuth x=\"1\", x=\"2\"", HeaderError::Repeated, "twice"),
-    ] {
-        let error = text.parse::<AuthorizationHeader>().unwrap_err();
-        assert_eq!(error, fault);
-        assert!(error.to_string().contains(words), "{error}");
-    }
 }

@@ -1,11 +1,12 @@
 //! A signature explained, and base strings of other clients compared with it.
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::fixture::{self, NOW, SeededEntropy, TOKEN};
 use http::{Method, Request, Uri, request::Parts};
 use ibkr_oauth::{
     Context, QueryPolicy,
     diagnose::{Explanation, SignatureIssue},
-    oauth1::{self, AuthorizationHeader, percent_encode},
+    oauth1::{self, percent_encode},
 };
 
 const URL: &str = "https://api.ibkr.com/v1/api/x";

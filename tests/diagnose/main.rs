@@ -10,6 +10,8 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
+#[path = "../support/authorization_header.rs"]
+mod authorization_header;
 mod broken_texts;
 mod catalogue;
 mod check;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::{
     findings::Findings,
     fixture::{self, NOW, SeededEntropy, TOKEN},
@@ -14,7 +15,7 @@ use ibkr_oauth::{
     dh::DhGroup,
     diagnose::{Cause, Explanation, Severity, clock_skew},
     key::{KeyLocation, RsaKey},
-    oauth1::{self, AuthorizationHeader, percent_encode},
+    oauth1::{self, percent_encode},
     simulator::{Broker, Fault, test_keys},
 };
 

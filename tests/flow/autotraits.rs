@@ -8,7 +8,7 @@ use ibkr_oauth::{
     driver::{Driver, SessionHandle},
     exchange::{ParameterPlacement, PendingResponse, Unsigned},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
-    oauth1::{AuthorizationHeader, BaseUri, HeaderError, Parameter, RequestSignature, UriError},
+    oauth1::{BaseUri, Parameter, RequestSignature, UriError},
     simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal, WrongResponse},
 };
 
@@ -104,7 +104,6 @@ fn values_may_be_cloned_and_shared() {
     cloned::<QueryPolicy>();
     cloned::<Parameter<'static>>();
     cloned::<BaseUri>();
-    cloned::<AuthorizationHeader>();
     cloned::<Fault>();
     cloned::<Dropped>();
     cloned::<WrongResponse>();
@@ -116,7 +115,6 @@ fn errors_are_errors_and_one_word_wide() {
     an_error::<EntropyError>();
     an_error::<KeyError>();
     an_error::<UriError>();
-    an_error::<HeaderError>();
     an_error::<ResponseError>();
     an_error::<UnknownQueryPolicy>();
     an_error::<BrokerError>();

@@ -1,5 +1,6 @@
 //! The user's consent: the page, the callback in all its forms, and what is kept in between.
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::fixture::{self, NOW, SeededEntropy, complete};
 use http::Uri;
 use ibkr_oauth::{
@@ -23,8 +24,7 @@ fn sent(verifier: &Verifier) -> String {
     let consumer = fixture::consumer_builder().build().unwrap();
     let mut rng = SeededEntropy(1);
     let exchange = verifier.access_token(&consumer, &mut Context::new(NOW, &mut rng)).unwrap();
-    let header: oauth1::AuthorizationHeader =
-        exchange.request().headers()["authorization"].to_str().unwrap().parse().unwrap();
+    let header: AuthorizationHeader = exchange.request().headers()["authorization"].to_str().unwrap().parse().unwrap();
     assert_eq!(header.get("oauth_token"), Some("25ebcc75204da80b73f4"));
     header.get("oauth_verifier").unwrap().to_owned()
 }

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::fixture::{self, NOW, SeededEntropy};
 use ibkr_oauth::{
     Callback, Consumer, Context, Entropy, EntropyError,
     dh::{DhGroup, Exponent},
     key::RsaKey,
-    oauth1::AuthorizationHeader,
     simulator::{Broker, test_keys},
 };
 use serde_json::Value;

@@ -1,11 +1,11 @@
 //! The OAuth parameters in a JSON body, as the OpenAPI page of 2018 has them.
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::fixture::{self, NOW, SeededEntropy, complete};
 use bytes::Bytes;
 use http::{Method, Request};
 use ibkr_oauth::{
-    Callback, Consumer, Context, ErrorKind, Realm, Secret, Timestamp, exchange::ParameterPlacement,
-    oauth1::AuthorizationHeader, simulator::Broker,
+    Callback, Consumer, Context, ErrorKind, Realm, Secret, Timestamp, exchange::ParameterPlacement, simulator::Broker,
 };
 use serde_json::{Map, Value};
 

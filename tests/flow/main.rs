@@ -10,6 +10,8 @@
 )]
 
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
+#[path = "../support/authorization_header.rs"]
+mod authorization_header;
 mod autotraits;
 #[cfg(feature = "simulator")]
 mod brokerage;

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, error::Error as _, sync::Mutex, thread, time::Duration};
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::fixture::{self, Failing, NOW, SeededEntropy};
 use bytes::Bytes;
 use http::{Request, header};
@@ -9,7 +10,6 @@ use ibkr_oauth::{
     AccessToken, Callback, Compete, Consumer, Context, Entropy, EntropyError, Error, ErrorKind, Signer, Stage,
     Timestamp,
     dh::Exponent,
-    oauth1::AuthorizationHeader,
     simulator::{Broker, test_keys},
 };
 use proptest::prelude::*;

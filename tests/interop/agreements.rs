@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::authorization_header::AuthorizationHeader;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Request, header};
@@ -10,7 +11,7 @@ use ibkr_oauth::{
     AccessToken, Callback, Consumer, Context, QueryPolicy, Secret, Signer, Timestamp,
     dh::{self, DhGroup, Exponent},
     key::{RsaKey, SigningKey},
-    oauth1::{AuthorizationHeader, percent_encode},
+    oauth1::percent_encode,
     simulator::{Broker, test_keys},
 };
 use num_bigint::BigUint;

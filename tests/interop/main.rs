@@ -21,6 +21,8 @@
 )]
 
 mod agreements;
+#[path = "../support/authorization_header.rs"]
+mod authorization_header;
 mod dice;
 mod disagreements;
 mod openssl;

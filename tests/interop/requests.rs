@@ -1,12 +1,12 @@
 //! Signed requests against `oauthlib`, both ways.
 
+use crate::authorization_header::AuthorizationHeader;
 use bytes::Bytes;
 use http::{Request, Response, header};
 use ibkr_oauth::{
     AccessToken, Callback, Consumer, Context, Endpoints, Exchange, Realm, Secret, Signer, Timestamp, UnlockedToken,
     dh::DhGroup,
     key::RsaKey,
-    oauth1::AuthorizationHeader,
     simulator::{Broker, test_keys},
 };
 use serde_json::{Value, json};

@@ -70,10 +70,9 @@ const SEARCHED: [&str; 46] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 30] = [
+const HARMLESS: [(&str, &str); 29] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment, flags and numbers"),
-    ("AuthorizationHeader", "a header in parts, made to be shown; whoever parses one has it"),
     ("BaseUri", "a URL without query"),
     ("BrokerError", "a text about the simulator's settings"),
     ("BrokerageStatus", "flags, and the broker's reason for one"),

@@ -7,10 +7,14 @@ use ibkr_oauth::{
     Context, Entropy, Error, Timestamp,
     bytes::Bytes,
     http::{Request, Response, StatusCode, header::AUTHORIZATION},
-    oauth1::AuthorizationHeader,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent},
     simulator::{Broker, Dropped, SeededEntropy, test_keys},
 };
+
+#[path = "../support/authorization_header.rs"]
+pub(crate) mod authorization_header;
+
+use authorization_header::AuthorizationHeader;
 
 /// What chance decides.
 struct Chance(SeededEntropy);

@@ -11,6 +11,8 @@
 )]
 
 mod answers;
+#[path = "../support/authorization_header.rs"]
+mod authorization_header;
 mod availability;
 #[path = "../support/by_hand.rs"]
 mod by_hand;

@@ -1,5 +1,6 @@
 //! Every intermediate value of `tests/data/vectors.json`, and of the broker's own published example.
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::scripted::Scripted;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use ibkr_oauth::{
     dh::{self, DhGroup, Exponent},
     exchange::Unsigned,
     key::{DecryptionKey, RsaKey, SigningInput},
-    oauth1::{AuthorizationHeader, form_parameters, percent_encode, query_parameters},
+    oauth1::{form_parameters, percent_encode, query_parameters},
 };
 use num_bigint::BigUint;
 use serde_json::{Map, Value, json};

@@ -10,6 +10,8 @@
 )]
 
 #[cfg(feature = "rsa")]
+#[path = "../support/authorization_header.rs"]
+mod authorization_header;
 mod intermediates;
 mod same_signature;
 #[path = "../support/scripted.rs"]

@@ -1,12 +1,10 @@
 //! Every way to sign makes the signature that the plain `QueryPolicy::base_string` leads to, whatever the request.
 
+use crate::authorization_header::AuthorizationHeader;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, header, request::Parts};
-use ibkr_oauth::{
-    Consumer, Context, Entropy, EntropyError, Error, QueryPolicy, Secret, Signer, Timestamp,
-    oauth1::AuthorizationHeader,
-};
+use ibkr_oauth::{Consumer, Context, Entropy, EntropyError, Error, QueryPolicy, Secret, Signer, Timestamp};
 use proptest::prelude::*;
 use sha2::Sha256;
 

@@ -3,9 +3,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Entropy, QueryPolicy,
+    Entropy,
     http::{HeaderValue, Method, Uri},
-    oauth1::{self, AuthorizationHeader},
+    oauth1,
     simulator::test_keys,
 };
 use openssl::{
@@ -18,6 +18,7 @@ use openssl::{
 };
 use serde_json::Value;
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::{
     contender::{Comparison, Contender, OURS},
     diffie_hellman,

@@ -3,6 +3,8 @@
 //! `src/bin/measure` measures them in turns and compares with what is promised; `cargo bench` is criterion's view of
 //! the same. Both are part of `bash benches/peers/measure`, which is the command behind the figures in the README.
 
+#[path = "../../../tests/support/authorization_header.rs"]
+mod authorization_header;
 pub mod contender;
 mod diffie_hellman;
 mod handshake;

@@ -3,9 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
-use ibkr_oauth::{Context, Entropy, oauth1::AuthorizationHeader};
+use ibkr_oauth::{Context, Entropy};
 use sha1::Sha1;
 
+use crate::authorization_header::AuthorizationHeader;
 use crate::{
     contender::{Comparison, Contender, OURS},
     oauth1_peers, plain_code,

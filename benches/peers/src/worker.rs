@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::Mac;
-use ibkr_oauth::{QueryPolicy, oauth1};
+use ibkr_oauth::QueryPolicy;
 
 use crate::{
     contender::Contender,

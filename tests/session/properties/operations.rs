@@ -2,13 +2,13 @@
 
 use std::{collections::HashSet, sync::LazyLock, time::Duration};
 
+use crate::simulation::authorization_header::AuthorizationHeader;
 use ibkr_oauth::{
     Consumer, Context, Signer, Timestamp, TokenId, UnlockedToken,
     bytes::Bytes,
     dh::DhGroup,
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode},
     key::{RsaKey, SigningInput, SigningKey as _},
-    oauth1::AuthorizationHeader,
     session::{
         CompetePolicy, ExchangeId, Failure, FailureKind, Input, OnShutdown, Output, Session, SessionConfig,
         SessionEvent, State,

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use crate::simulation::authorization_header::AuthorizationHeader;
 use ibkr_oauth::{
     Context, Timestamp,
     bytes::Bytes,
     http::{Request, Response, StatusCode},
-    oauth1::AuthorizationHeader,
     simulator::{Broker, Fault, SeededEntropy},
 };
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::authorization_header::AuthorizationHeader;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,7 +12,6 @@ use ibkr_oauth::{
     dh::DhGroup,
     exchange::{ParameterPlacement, Unsigned},
     key::{RsaKey, SigningKey},
-    oauth1::AuthorizationHeader,
     simulator::{Broker, BrokerBuilder, Refusal, test_keys},
 };
 use rsa::{PrivateKey, pkcs8::DecodePrivateKey};
