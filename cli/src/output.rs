@@ -9,12 +9,18 @@
 //! - What is a credential and was asked for by name is printed by [`print_credential`] alone.
 
 use std::{
-    env,
     fmt::Write as _,
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-use clap::{ValueEnum, builder::StyledStr};
+use anstream::{AutoStream, ColorChoice};
+use clap::{
+    ValueEnum,
+    builder::{
+        StyledStr,
+        styling::{AnsiColor, Style},
+    },
+};
 use ibkr_oauth::diagnose::{escape_invisible, is_invisible};
 use serde_json::Value;
 
@@ -96,7 +102,8 @@ pub(crate) fn print_credential(text: &str) -> Result<(), Failure> {
 
 /// Writes the help to standard output, which has nothing in it of others.
 pub(crate) fn print_help(help: &StyledStr) -> Result<(), Failure> {
-    let text = if Palette::of_stdout().0 { help.ansi().to_string() } else { help.to_string() };
+    let is_plain = AutoStream::choice(&io::stdout()) == ColorChoice::Never;
+    let text = if is_plain { help.to_string() } else { help.ansi().to_string() };
     to_stdout(text.as_bytes())
 }
 
@@ -189,7 +196,7 @@ fn json_line(value: &Value) -> String {
 
 /// Colours, where they are wanted: on a terminal, unless `NO_COLOR` is set.
 #[derive(Clone, Copy)]
-pub(crate) struct Palette(bool);
+pub(crate) struct Palette(ColorChoice);
 
 /// What a piece of text is about.
 #[derive(Clone, Copy)]
@@ -202,30 +209,21 @@ pub(crate) enum Tone {
 
 impl Palette {
     pub(crate) fn of_stdout() -> Self {
-        Self(io::stdout().is_terminal() && is_allowed())
+        Self(AutoStream::choice(&io::stdout()))
     }
 
     pub(crate) fn of_stderr() -> Self {
-        Self(io::stderr().is_terminal() && is_allowed())
+        Self(AutoStream::choice(&io::stderr()))
     }
 
     pub(crate) fn paint(self, tone: Tone, text: &str) -> Shown {
-        let text = one_line(text);
-        if !self.0 {
-            return Shown(text);
-        }
-        let code = match tone {
-            Tone::Good => "32",
-            Tone::Doubtful => "33",
-            Tone::Bad => "1;31",
-            Tone::Strong => "1",
+        let style = match tone {
+            _ if self.0 == ColorChoice::Never => Style::new(),
+            Tone::Good => AnsiColor::Green.on_default(),
+            Tone::Doubtful => AnsiColor::Yellow.on_default(),
+            Tone::Bad => AnsiColor::Red.on_default().bold(),
+            Tone::Strong => Style::new().bold(),
         };
-        Shown(format!("\u{1b}[{code}m{text}\u{1b}[0m"))
+        Shown(format!("{style}{}{style:#}", one_line(text)))
     }
-}
-
-/// As <https://no-color.org> has it: set, to whatever but nothing.
-fn is_allowed() -> bool {
-    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
 }
