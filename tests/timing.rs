@@ -42,20 +42,13 @@ const REPETITIONS: usize = 32;
 const COMPARISONS: usize = 1_200_000;
 const EXPONENTIATIONS: usize = 24_000;
 
-/// Random-looking bytes (`SplitMix64`).
-struct Dice(u64);
+#[path = "support/seeded_entropy.rs"]
+mod seeded_entropy;
 
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
+use seeded_entropy::SeededEntropy;
 
-    fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.next().to_be_bytes()[0])
-    }
+fn bytes<const N: usize>(rng: &mut SeededEntropy) -> [u8; N] {
+    std::array::from_fn(|_| rng.next().to_be_bytes()[0])
 }
 
 /// Gives out the exponent that is wanted.
@@ -106,10 +99,10 @@ enum Inputs<const N: usize> {
 }
 
 impl<const N: usize> Inputs<N> {
-    fn ready(self, dice: &mut Dice) -> Vec<[u8; N]> {
+    fn ready(self, rng: &mut SeededEntropy) -> Vec<[u8; N]> {
         let draw = |_| match self {
             Self::Fixed(input) => input,
-            Self::Random => dice.bytes(),
+            Self::Random => bytes(rng),
         };
         (0..READY).map(draw).collect()
     }
@@ -123,11 +116,11 @@ fn measure<const N: usize, I>(
     prepare: impl Fn(&[u8; N]) -> I,
     work: impl Fn(&I),
 ) -> f64 {
-    let mut dice = Dice(0x1234_5678);
-    let inputs = inputs.map(|inputs| inputs.ready(&mut dice));
+    let mut rng = SeededEntropy(0x1234_5678);
+    let inputs = inputs.map(|inputs| inputs.ready(&mut rng));
     let mut classes = [Class(Vec::with_capacity(samples)), Class(Vec::with_capacity(samples))];
     for sample in 0..samples + samples / 100 {
-        let class = usize::from(dice.next() >> 63 == 1);
+        let class = usize::from(rng.next() >> 63 == 1);
         let input = prepare(black_box(&inputs[class][sample % READY]));
         let start = Instant::now();
         work(black_box(&input));

@@ -7,8 +7,14 @@ use std::fmt::Write;
 
 use hmac::{Hmac, KeyInit};
 use http::{HeaderValue, Method, Request, header, request::Parts};
-use ibkr_oauth::{Consumer, Context, Entropy, EntropyError, Secret, Signer, Timestamp};
+use ibkr_oauth::{Consumer, Context, Secret, Signer, Timestamp};
 use sha2::Sha256;
+
+#[path = "../../tests/support/seeded_entropy.rs"]
+mod seeded_entropy;
+
+/// With a constant nonce, the processor would learn to predict one signature.
+pub(crate) use self::seeded_entropy::SeededEntropy;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -20,23 +26,6 @@ pub(crate) const CONSUMER_KEY: &str = "TESTCONS";
 pub(crate) const TOKEN: &str = "218c1d970d85a8442825";
 /// It has the shape of a client secret, a `&` and a token secret, for peers that make their key of those.
 pub(crate) const LIVE_SESSION_TOKEN: [u8; 20] = *b"live_session&token20";
-
-/// Random-looking bytes that are the same for the same seed (`SplitMix64`). With a constant nonce, the processor would
-/// learn to predict one signature.
-#[derive(Clone, Debug)]
-pub(crate) struct SeededEntropy(pub(crate) u64);
-
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        for chunk in destination.chunks_mut(8) {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes()[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
 
 pub(crate) fn signer() -> Signer {
     let consumer = Consumer::builder(CONSUMER_KEY).build().unwrap();

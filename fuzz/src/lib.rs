@@ -9,6 +9,8 @@ pub mod callback;
 pub mod canonical;
 pub mod keys;
 pub mod reply;
+#[path = "../../tests/support/seeded_entropy.rs"]
+mod seeded_entropy;
 pub mod session_operations;
 pub mod sign_then_verify;
 pub mod world;

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use crate::seeded_entropy::SeededEntropy;
 use hmac::{Hmac, KeyInit, Mac};
 use ibkr_oauth::{
     Consumer, Entropy, EntropyError, Secret, Signer, Timestamp, UnlockedToken,
@@ -23,23 +24,20 @@ pub const LIVE: [u8; 20] = *b"live session token!!";
 /// `openssl prime -generate -bits 128 -safe -hex`
 const PRIME: &str = "D65B05DACE898EF43A2CF7C327B17873";
 
-/// Random-looking bytes that are the same for the same seed (SplitMix64); none after so many deliveries.
+/// Random-looking bytes; none after so many deliveries.
 #[derive(Clone, Debug)]
 pub struct Dice {
-    pub state: u64,
+    rng: SeededEntropy,
     pub deliveries: Option<u32>,
 }
 
 impl Dice {
     pub const fn new(seed: u64) -> Self {
-        Self { state: seed, deliveries: None }
+        Self { rng: SeededEntropy(seed), deliveries: None }
     }
 
     pub fn throw(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.rng.next()
     }
 }
 
@@ -48,11 +46,7 @@ impl Entropy for Dice {
         if let Some(left) = &mut self.deliveries {
             *left = left.checked_sub(1).ok_or_else(|| EntropyError::with_source("the dice are lost"))?;
         }
-        for chunk in destination.chunks_mut(8) {
-            let bytes = self.throw().to_le_bytes();
-            chunk.copy_from_slice(&bytes[..chunk.len()]);
-        }
-        Ok(())
+        self.rng.fill(destination)
     }
 }
 

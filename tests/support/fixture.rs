@@ -11,6 +11,11 @@ use ibkr_oauth::{
     simulator::{Broker, BrokerBuilder, test_keys},
 };
 
+#[path = "seeded_entropy.rs"]
+mod seeded_entropy;
+
+pub(crate) use self::seeded_entropy::SeededEntropy;
+
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 /// The access token, and what its secret opens to.
@@ -19,29 +24,6 @@ pub(crate) const SECRET: [u8; 32] = *b"the opened secret of this token!";
 
 /// A live session token that client and broker have agreed on before.
 pub(crate) const LIVE: [u8; 20] = *b"live session token!!";
-
-/// Random-looking bytes that are the same for the same seed (`SplitMix64`).
-#[derive(Clone, Debug)]
-pub(crate) struct SeededEntropy(pub(crate) u64);
-
-impl SeededEntropy {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        for chunk in destination.chunks_mut(8) {
-            let bytes = self.next().to_le_bytes();
-            chunk.copy_from_slice(&bytes[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
 
 /// A source that fails after `0` deliveries.
 #[derive(Debug)]
