@@ -110,22 +110,24 @@
 //! strict or [told so](BrokerBuilder::logout_ends_token). The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
 //! six minutes after the last tickle; `/tickle` works without it.
 //!
-//! Besides those there are: `GET /portfolio/accounts`, `GET /iserver/accounts`, `GET /iserver/marketdata/snapshot`,
-//! `GET /iserver/marketdata/history`, `GET /marketdata/snapshot`, `GET /trsrv/stocks` and `GET /iserver/secdef/search`
-//! (which give back the query's decoded pairs as `{"query":[["name","value"]]}`), `POST /iserver/account/{id}/orders` (JSON) and
-//! `POST /accounts/{id}/order_impact` (which gives back the form's pairs). Any other path is a 404.
+//! What clients call first is answered from a table, in the broker's shapes: accounts, orders, trades, positions, snapshots,
+//! contracts and their like. The account is `DU0000001`, the security always the same, for there is no market; a snapshot has
+//! an entry for each `conids` asked for. `POST /iserver/account/{id}/orders` takes JSON, and counts. Market data snapshots
+//! and orders need a `GET /iserver/accounts` in the same brokerage session. [`Broker::respond`] sets other answers. Any other
+//! path is a 404. What arrived in the query and in a form is in the headers `x-simulator-query` and `x-simulator-form`,
+//! decoded, as `[["name","value"]]`, up to 4096 bytes.
 //!
 //! # What it does not do
 //!
 //! It has no market, no money and no WebSocket. It limits no rate unless a limit is set, and then that of all requests and of no
-//! endpoint by itself. It sets no cookies. It knows one consumer and one user. Where the real broker's words for an error are not known (a repeated nonce, a
+//! endpoint by itself. It knows one consumer and one user. Where the real broker's words for an error are not known (a repeated nonce, a
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
 //! on them.
 //!
 //! [`QueryPolicy`]: crate::consumer::QueryPolicy
 
 // Each file names only files before it: percent, reason, refusal, deviation, judge, seeded_entropy, newest, arithmetic, address,
-// canonical, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
+// canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
 // verify, accepted_requests, answers, faults, broker, consent, sign_in, opening, resources, handling, in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
@@ -135,6 +137,7 @@ mod availability;
 mod broker;
 mod brokerage_session;
 mod builder;
+mod canned;
 mod canonical;
 mod consent;
 mod content;
@@ -163,8 +166,8 @@ mod verify;
 
 pub use self::{
     accepted_requests::AcceptedRequest,
-    broker::Broker,
-    builder::{BrokerBuilder, BrokerError},
+    broker::{Broker, BrokerError},
+    builder::BrokerBuilder,
     faults::{Dropped, Fault, WrongResponse},
     in_process::InProcess,
     refusal::Refusal,

@@ -44,7 +44,8 @@ pub(crate) struct Arguments {
     connection: ConnectionArguments,
     #[command(flatten)]
     query_policy: QueryPolicyArguments,
-    /// Open the brokerage session first, which whatever lies under `/iserver` needs. A session elsewhere is left alone.
+    /// Open the brokerage session first, which whatever lies under `/iserver` needs, and query its accounts, which orders
+    /// and market data need. A session elsewhere is left alone.
     #[arg(long)]
     open: bool,
     /// The method; `get` is taken for `GET`.
@@ -60,6 +61,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
     form: Vec<Pair>,
 }
+
+const ACCOUNTS: &str = "/iserver/accounts";
 
 impl Arguments {
     fn body(&self) -> Result<(Option<HeaderValue>, Bytes), Failure> {
@@ -90,6 +93,11 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
     if arguments.open {
         brokerage::open(&agent, &signer)?;
+        // Without it the broker refuses the first orders and snapshots. What it answers matters to nobody.
+        let accounts = consumer.endpoints().url(ACCOUNTS)?;
+        if url.path() != accounts.path() {
+            send_settled(&agent, &signer, &build(&Method::GET, &accounts, None, Bytes::new()), true)?;
+        }
     }
     let response = send_settled(&agent, &signer, &request, arguments.open)?;
 

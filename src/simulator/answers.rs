@@ -66,7 +66,10 @@ impl Answer {
                 Self::html(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request")
             }
             Reason::PathOutsideBase | Reason::PathNotNormal | Reason::ResourceUnknown | Reason::AccountUnknown => {
-                Self::html(StatusCode::NOT_FOUND, "Resource not found")
+                Self::error(StatusCode::NOT_FOUND, "Resource not found")
+            }
+            Reason::AccountsNotQueried => {
+                Self::error(StatusCode::INTERNAL_SERVER_ERROR, "Please query /accounts first")
             }
             Reason::MethodNotAllowed => Self::html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Reason::ConsumerUnknown | Reason::ConsumerInactive => Self::traced_error(trace, "invalid consumer"),
@@ -79,10 +82,10 @@ impl Answer {
                 Self::live_session_token_failed(trace)
             }
             Reason::ChallengeMalformed | Reason::ChallengeOutOfRange => Self::live_session_token_failed(trace),
-            Reason::TokenUnknown | Reason::SignatureMalformed | Reason::SignatureDiffers => {
-                Self::new(StatusCode::UNAUTHORIZED, Body::Empty)
+            Reason::SignatureMalformed | Reason::SignatureDiffers => {
+                Self::error(StatusCode::UNAUTHORIZED, "Invalid signature")
             }
-            Reason::LiveSessionTokenMissing | Reason::LiveSessionTokenExpired => {
+            Reason::TokenUnknown | Reason::LiveSessionTokenMissing | Reason::LiveSessionTokenExpired => {
                 Self::error(StatusCode::UNAUTHORIZED, "not authenticated")
             }
             Reason::BrokerageSessionClosed => Self::error(StatusCode::BAD_REQUEST, "Bad Request: no bridge"),

@@ -1,6 +1,6 @@
 //! The broker's state, and what it counts.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, error, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -9,6 +9,7 @@ use super::{
     accepted_requests::{AcceptedRequest, Log},
     address::without_query,
     brokerage_session::BrokerageSession,
+    canned::Responses,
     faults::{Fault, Script},
     judge::Judge,
     newest::REMEMBERED,
@@ -33,6 +34,7 @@ pub struct Broker {
     /// The newest, the oldest of them first.
     pub(super) refusals: Vec<Refusal>,
     pub(super) refused: u64,
+    pub(super) responses: Responses,
     pub(super) accepted: Log,
     /// How often each was let pass.
     pub(super) deviations: BTreeMap<&'static str, u64>,
@@ -61,6 +63,7 @@ impl Broker {
             script: Script::default(),
             refusals: Vec::new(),
             refused: 0,
+            responses: Responses::default(),
             accepted: Log::default(),
             deviations: BTreeMap::new(),
             requests: 0,
@@ -179,3 +182,15 @@ impl fmt::Debug for Broker {
             .finish_non_exhaustive()
     }
 }
+
+/// A [`Broker`] cannot be made, or told, what it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerError(pub(super) String);
+
+impl fmt::Display for BrokerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl error::Error for BrokerError {}

@@ -15,12 +15,19 @@ pub(super) struct BrokerageSession {
     idle_at: Timestamp,
     /// Whatever the tickles.
     reset_at: Option<Timestamp>,
+    /// Whether its accounts were asked for, which market data and orders need.
+    pub(super) accounts_queried: bool,
 }
 
 impl BrokerageSession {
     /// One that is opened now, is ready after `settling`, and is reset at `reset_at` if at all.
     pub(super) fn open(now: Timestamp, settling: Duration, reset_at: Option<Timestamp>) -> Self {
-        Self { ready_from: now.saturating_add(settling), idle_at: now.saturating_add(IDLE_TIMEOUT), reset_at }
+        Self {
+            ready_from: now.saturating_add(settling),
+            idle_at: now.saturating_add(IDLE_TIMEOUT),
+            reset_at,
+            accounts_queried: false,
+        }
     }
 
     pub(super) fn keep_alive(&mut self, now: Timestamp) {

@@ -1,12 +1,12 @@
 //! Making a broker.
 
-use std::{error, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
     address::{Base, is_absolute_url},
     arithmetic::{Group, RsaPublic},
     availability::{Availability, RateLimit},
-    broker::Broker,
+    broker::{Broker, BrokerError},
     judge::Strictness,
     profile::{ConsumerStatus, Profile},
     registry::{AccessGrant, Registry, RequestToken},
@@ -215,7 +215,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// Whether the brokerage session is open at the first request, as if opened then: `false` unless set.
+    /// Whether the brokerage session is open at the first request, as if opened then and its accounts asked for: `false` unless set.
     pub const fn brokerage_session(mut self, open: bool) -> Self {
         self.brokerage_session = open;
         self
@@ -336,15 +336,3 @@ impl fmt::Debug for BrokerBuilder {
             .finish_non_exhaustive()
     }
 }
-
-/// A [`Broker`] cannot be made of what the builder was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerError(String);
-
-impl fmt::Display for BrokerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl error::Error for BrokerError {}

@@ -41,6 +41,9 @@ impl Broker {
         let now = self.clock(cx);
         if std::mem::take(&mut self.starts_open) {
             self.open_brokerage_session(now, Duration::ZERO);
+            if let Some(session) = &mut self.brokerage_session {
+                session.accounts_queried = true;
+            }
         }
         let lost = match fault.as_ref().map(Fault::effect) {
             Some(Effect::Drop(lost)) => Some(*lost),

@@ -114,6 +114,8 @@ reasons! {
     BodyMalformed "body_malformed",
     /// `/iserver` without an open brokerage session.
     BrokerageSessionClosed "brokerage_session_closed",
+    /// Market data or orders before `GET /iserver/accounts` in this brokerage session.
+    AccountsNotQueried "accounts_not_queried",
     /// `publish` is not `true` when opening the brokerage session.
     PublishNotTrue "publish_not_true",
     /// There is no such resource.

@@ -1,4 +1,4 @@
-//! The protected resources: the brokerage session, and a few to try a client on.
+//! The protected resources: the brokerage session, orders, and what is answered from a table.
 
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{
     answers::Answer,
     arithmetic::{hex, random_bytes},
-    broker::Broker,
+    broker::{Broker, BrokerError},
     brokerage_session::BrokerageSession,
+    canned::{Found, account_of, shipped},
     canonical::decoded_pairs,
     content::{form_of, read_json},
     deviation::Deviation,
@@ -21,7 +22,33 @@ use super::{
 };
 use crate::context::{Context, Timestamp};
 
+/// The headers that say what arrived in query and form.
+const ECHOED_QUERY: &str = "x-simulator-query";
+const ECHOED_FORM: &str = "x-simulator-form";
+
+/// The longest that is said there, in bytes: more than most take in one header.
+const LONGEST_ECHO: usize = 4096;
+
+const OPEN_BROKERAGE: &str = "/iserver/auth/ssodh/init";
+
+/// The paths whose answers are not canned.
+const SESSION_PATHS: [&str; 4] = ["/tickle", "/iserver/auth/status", OPEN_BROKERAGE, "/logout"];
+
 impl Broker {
+    /// From now on a request with this method and path is answered with 200 and this JSON, once it has passed every
+    /// check. In a path, given from the end of the base URL on, `{}` stands for any one segment; the newest answer that
+    /// was set for a path comes first, and all of them before the broker's own.
+    ///
+    /// # Errors
+    /// When `json` is not JSON.
+    pub fn respond(&mut self, method: Method, path: impl Into<String>, json: &str) -> Result<(), BrokerError> {
+        let path = path.into();
+        let body = serde_json::from_str(json)
+            .map_err(|error| BrokerError(format!("the response for {method} {path} is not JSON: {error}")))?;
+        self.responses.set(method, path, body);
+        Ok(())
+    }
+
     pub(super) fn resource(
         &mut self,
         cx: &mut Context<'_>,
@@ -34,47 +61,95 @@ impl Broker {
         if self.brokerage_session.is_some_and(|session| session.is_over(now)) {
             self.brokerage_session = None;
         }
+        self.check_brokerage_session(request.method(), path, now)?;
+        let echo = |name, pairs: Option<&[u8]>| {
+            let text = shown(&decoded_pairs(pairs?)?);
+            (text.len() <= LONGEST_ECHO).then_some((name, text))
+        };
+        let echoes =
+            [echo(ECHOED_QUERY, request.uri().query().map(str::as_bytes)), echo(ECHOED_FORM, form_of(request))];
+        let answer = self.answer_of(cx, request, path, now, bridge_delay, judge)?;
+        let answer =
+            echoes.into_iter().flatten().fold(answer, |answer, (name, pairs)| answer.with_header(name, &pairs));
+        let session_id = self.registry.grant.as_ref().and_then(|grant| grant.session_id.as_deref());
+        Ok(match session_id {
+            None => answer,
+            Some(id) => answer.with_header("set-cookie", &format!("api={id}; Path=/; HttpOnly")),
+        })
+    }
+
+    /// Refuses what needs a brokerage session, or one whose accounts were asked for, where there is none.
+    fn check_brokerage_session(&mut self, method: &Method, path: &str, now: Timestamp) -> Result<(), Objection> {
         let about_session = matches!(path, "/iserver/auth/ssodh/init" | "/iserver/auth/status");
-        if path.starts_with("/iserver/") && !about_session && !self.is_bridged(now) {
+        if !path.starts_with("/iserver/") || about_session {
+            return Ok(());
+        }
+        let Some(session) = self.brokerage_session.as_mut().filter(|session| session.is_ready(now)) else {
             return Err(Objection::new(
                 Reason::BrokerageSessionClosed,
                 "the brokerage session is not open: POST /iserver/auth/ssodh/init comes first",
             ));
-        }
-        let allowed: &[Method] = match path {
-            "/tickle" | "/iserver/auth/status" => &[Method::GET, Method::POST],
-            "/iserver/auth/ssodh/init" | "/logout" if request.method() == Method::GET => {
-                let deviation = if path == "/logout" { Deviation::LogoutByGet } else { Deviation::OpenedByGet };
-                judge.tolerate(deviation, Reason::MethodNotAllowed, format!("`{path}` does not take GET"))?;
-                &[Method::GET]
-            }
-            "/iserver/auth/ssodh/init" | "/logout" => &[Method::POST],
-            _ if account_of_orders(path).is_some() || account_of_order_impact(path).is_some() => &[Method::POST],
-            "/portfolio/accounts" | "/iserver/accounts" => &[Method::GET],
-            _ if echoes_query(path) => &[Method::GET],
-            _ => return Err(Objection::new(Reason::ResourceUnknown, format!("there is no resource `{path}`"))),
         };
-        if !allowed.contains(request.method()) {
+        if path == "/iserver/accounts" && method == Method::GET {
+            session.accounts_queried = true;
+        }
+        let needs_accounts = path == "/iserver/marketdata/snapshot"
+            || (path.starts_with("/iserver/account/") && (path.ends_with("/orders") || path.ends_with("/whatif")));
+        if needs_accounts && path != "/iserver/account/orders" && !session.accounts_queried {
             return Err(Objection::new(
-                Reason::MethodNotAllowed,
-                format!("`{path}` does not take {}", request.method()),
+                Reason::AccountsNotQueried,
+                "no GET /iserver/accounts came before it in this brokerage session",
             ));
         }
-        match path {
-            "/tickle" => self.tickle(cx, now),
-            "/iserver/auth/status" => Ok(Answer::ok(self.status(now))),
-            "/iserver/auth/ssodh/init" => self.open_brokerage(request, now, bridge_delay, judge),
-            "/logout" => Ok(self.logout()),
-            "/portfolio/accounts" => Ok(self.portfolio_accounts()),
-            "/iserver/accounts" => Ok(self.brokerage_accounts()),
-            _ => {
-                if let Some(account) = account_of_orders(path) {
-                    self.place_orders(account, request)
-                } else if let Some(account) = account_of_order_impact(path) {
-                    self.order_impact(account, request)
-                } else {
-                    echo("query", request.uri().query().unwrap_or_default().as_bytes())
-                }
+        Ok(())
+    }
+
+    fn answer_of(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        path: &str,
+        now: Timestamp,
+        bridge_delay: Duration,
+        judge: &mut Judge,
+    ) -> Result<Answer, Objection> {
+        let method = request.method();
+        if let Some(body) = self.responses.get(method, path) {
+            return Ok(Answer::ok(body.clone()));
+        }
+        if let Some(account) = account_of(method, path) {
+            self.check_account(account)?;
+        }
+        let by_get = match path {
+            "/logout" => Some(Deviation::LogoutByGet),
+            OPEN_BROKERAGE => Some(Deviation::OpenedByGet),
+            _ => None,
+        };
+        if let Some(deviation) = by_get.filter(|_| method == Method::GET) {
+            judge.tolerate(deviation, Reason::MethodNotAllowed, format!("`{path}` does not take GET"))?;
+        }
+        match (method, path) {
+            (&Method::GET | &Method::POST, "/tickle") => return self.tickle(cx, now),
+            (&Method::GET | &Method::POST, "/iserver/auth/status") => return Ok(Answer::ok(self.status(now))),
+            (&Method::GET | &Method::POST, OPEN_BROKERAGE) => {
+                return self.open_brokerage(request, now, bridge_delay, judge);
+            }
+            (&Method::GET | &Method::POST, "/logout") => return Ok(self.logout()),
+            (&Method::POST, _) if path.ends_with("/orders") && account_of(method, path).is_some() => {
+                return self.place_orders(request);
+            }
+            _ if path.ends_with("/order_impact") && method == Method::POST && form_of(request).is_none() => {
+                return Err(malformed("the body is not form-encoded"));
+            }
+            _ => {}
+        }
+        match shipped(method, path, request.uri().query().unwrap_or_default(), &self.profile.accounts) {
+            Found::Answer(body) => Ok(Answer::ok(body)),
+            Found::Nothing if !SESSION_PATHS.contains(&path) => {
+                Err(Objection::new(Reason::ResourceUnknown, format!("there is no resource `{path}`")))
+            }
+            Found::OtherMethods | Found::Nothing => {
+                Err(Objection::new(Reason::MethodNotAllowed, format!("`{path}` does not take {method}")))
             }
         }
     }
@@ -156,25 +231,7 @@ impl Broker {
         Answer::ok(json!({ "status": true }))
     }
 
-    fn portfolio_accounts(&self) -> Answer {
-        let accounts: Vec<Value> = self
-            .profile
-            .accounts
-            .iter()
-            .map(|account| json!({ "id": account, "accountId": account, "currency": "USD", "type": "DEMO" }))
-            .collect();
-        Answer::ok(Value::from(accounts))
-    }
-
-    fn brokerage_accounts(&self) -> Answer {
-        Answer::ok(json!({
-            "accounts": self.profile.accounts,
-            "selectedAccount": self.profile.accounts.first(),
-        }))
-    }
-
-    fn place_orders(&mut self, account: &str, request: &Request<Bytes>) -> Result<Answer, Objection> {
-        self.check_account(account)?;
+    fn place_orders(&mut self, request: &Request<Bytes>) -> Result<Answer, Objection> {
         let body = read_json(request)?;
         let Some(orders) = body.get("orders").and_then(Value::as_array) else {
             return Err(malformed("there is no list `orders` in the JSON body"));
@@ -191,12 +248,6 @@ impl Broker {
         Ok(Answer::ok(Value::from(answers)))
     }
 
-    fn order_impact(&self, account: &str, request: &Request<Bytes>) -> Result<Answer, Objection> {
-        self.check_account(account)?;
-        let form = form_of(request).ok_or_else(|| malformed("the body is not form-encoded"))?;
-        echo("form", form)
-    }
-
     fn check_account(&self, account: &str) -> Result<(), Objection> {
         if self.profile.accounts.iter().any(|known| known == account) {
             return Ok(());
@@ -205,37 +256,21 @@ impl Broker {
     }
 }
 
-fn account_of_orders(path: &str) -> Option<&str> {
-    one_segment(path.strip_prefix("/iserver/account/")?.strip_suffix("/orders")?)
-}
-
-fn account_of_order_impact(path: &str) -> Option<&str> {
-    one_segment(path.strip_prefix("/accounts/")?.strip_suffix("/order_impact")?)
-}
-
-fn one_segment(text: &str) -> Option<&str> {
-    (!text.is_empty() && !text.contains('/')).then_some(text)
-}
-
-fn echoes_query(path: &str) -> bool {
-    matches!(
-        path,
-        "/iserver/marketdata/snapshot"
-            | "/iserver/marketdata/history"
-            | "/iserver/secdef/search"
-            | "/marketdata/snapshot"
-            | "/trsrv/stocks"
-    )
-}
-
-/// The pairs as they arrived, decoded: `{"query":[["conids","265598,8314"]]}`.
-fn echo(name: &str, pairs: &[u8]) -> Result<Answer, Objection> {
-    let pairs = decoded_pairs(pairs).ok_or_else(|| malformed("a `%` has no two hexadecimal digits behind it"))?;
+/// Pairs as they arrived, decoded, as JSON in ASCII: `[["conids","265598,8314"]]`.
+fn shown(pairs: &[(Vec<u8>, Vec<u8>)]) -> String {
     let pairs: Vec<[String; 2]> = pairs
         .iter()
         .map(|(name, value)| [name, value].map(|half| String::from_utf8_lossy(half).into_owned()))
         .collect();
-    Ok(Answer::ok(json!({ name: pairs })))
+    let mut text = String::new();
+    for char in json!(pairs).to_string().chars() {
+        if matches!(char, ' '..='~') {
+            text.push(char);
+        } else {
+            text.extend(char.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 fn malformed(detail: impl Into<String>) -> Objection {

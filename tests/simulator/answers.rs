@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
     Context, Timestamp,
-    simulator::{Broker, Dropped, Fault, WrongResponse, test_keys},
+    simulator::{Broker, BrokerBuilder, Dropped, Fault, WrongResponse, test_keys},
 };
 use serde_json::{Value, json};
 
@@ -20,16 +20,19 @@ const OPEN: &str = "/iserver/auth/ssodh/init";
 const ACCOUNTS: &str = "/iserver/accounts";
 
 /// A broker with a live session token that ends an hour after the start, and a client of it that counts its nonces.
-struct Desk {
-    broker: Broker,
-    now: u64,
+pub(crate) struct Desk {
+    pub(crate) broker: Broker,
+    pub(crate) now: u64,
     nonce: u32,
 }
 
 impl Desk {
-    fn new() -> Self {
-        let broker = Broker::builder()
-            .strict()
+    pub(crate) fn new() -> Self {
+        Self::with(Broker::builder().strict())
+    }
+
+    pub(crate) fn with(builder: BrokerBuilder) -> Self {
+        let broker = builder
             .access_token(TOKEN, SECRET)
             .live_session_token(SIGNER, Timestamp::from_secs(START + 3600))
             .build()
@@ -37,7 +40,7 @@ impl Desk {
         Self { broker, now: START, nonce: 0 }
     }
 
-    fn signed(&mut self, method: &str, path: &str, body: Option<(&str, &str)>) -> Request<Bytes> {
+    pub(crate) fn signed(&mut self, method: &str, path: &str, body: Option<(&str, &str)>) -> Request<Bytes> {
         self.nonce += 1;
         let (nonce, timestamp) = (self.nonce.to_string(), self.now.to_string());
         let pairs = [
@@ -49,16 +52,16 @@ impl Desk {
         protected((method, &format!("{BASE}{path}")), &SIGNER, &pairs, body)
     }
 
-    fn send(&mut self, request: &Request<Bytes>) -> (u16, Value) {
+    pub(crate) fn send(&mut self, request: &Request<Bytes>) -> (u16, Value) {
         handle(&mut self.broker, self.now, &mut Script::counting(), request)
     }
 
-    fn call(&mut self, method: &str, path: &str) -> (u16, Value) {
+    pub(crate) fn call(&mut self, method: &str, path: &str) -> (u16, Value) {
         let request = self.signed(method, path, None);
         self.send(&request)
     }
 
-    fn open(&mut self) -> (u16, Value) {
+    pub(crate) fn open(&mut self) -> (u16, Value) {
         let request = self.signed("POST", OPEN, Some(("application/json", r#"{"publish":true,"compete":true}"#)));
         self.send(&request)
     }
@@ -77,11 +80,11 @@ impl Desk {
         self.send(&sign_in(&format!("{BASE}/oauth/live_session_token"), "limited_poa", &prepend, &pairs))
     }
 
-    fn raw(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
+    pub(crate) fn raw(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
         self.broker.handle(&mut Context::new(Timestamp::from_secs(self.now), &mut Script::counting()), request)
     }
 
-    fn last_reason(&self) -> &'static str {
+    pub(crate) fn last_reason(&self) -> &'static str {
         self.broker.refusals().last().unwrap().reason()
     }
 }
@@ -142,12 +145,12 @@ fn the_newest_live_session_token_and_the_one_before_it_are_valid_until_they_expi
 }
 
 #[test]
-fn an_unknown_path_is_a_404_page_only_for_who_signs_rightly() {
+fn an_unknown_path_is_a_404_only_for_who_signs_rightly() {
     let mut desk = Desk::new();
     let request = desk.signed("GET", "/no/such/thing", None);
     let response = desk.raw(&request);
     assert_eq!(response.status(), 404);
-    assert_eq!(response.body(), "<html><body><h1>Resource not found</h1></body></html>");
+    assert_eq!(response.body(), r#"{"error":"Resource not found","statusCode":404}"#);
     assert_eq!(response.headers()["date"], "Tue, 14 Nov 2023 22:13:20 GMT");
     let unsigned = request_with("GET", "/no/such/thing", &[]);
     assert_eq!(desk.raw(&unsigned).status(), 401);
@@ -173,9 +176,10 @@ fn the_front_end_wants_a_user_agent_and_a_content_length() {
 }
 
 #[test]
-fn the_form_and_the_orders_arrive() {
+fn the_orders_arrive_once_the_accounts_were_queried() {
     let mut desk = Desk::new();
     desk.open();
+    assert_eq!(desk.call("GET", ACCOUNTS).0, 200);
     let request = desk.signed(
         "POST",
         "/iserver/account/DU0000001/orders",

@@ -60,6 +60,7 @@ const PROVOKED: &[(&str, fn())] = &[
     ("body_unexpected", json_body::the_body_beside_the_header),
     ("body_malformed", resources::a_body_of_another_form),
     ("brokerage_session_closed", resources::no_brokerage_session),
+    ("accounts_not_queried", resources::no_accounts_before_market_data),
     ("publish_not_true", resources::publish_not_true),
     ("resource_unknown", resources::no_such_resource),
     ("account_unknown", resources::no_such_account),

@@ -16,6 +16,7 @@ mod authorization_header;
 mod availability;
 #[path = "../support/by_hand.rs"]
 mod by_hand;
+mod canned;
 mod deviations;
 mod leniency;
 mod memory;

@@ -65,10 +65,8 @@ fn request_signs_queries_forms_and_json() {
     let hard = "/iserver/secdef/search?symbol=BRK%20B&symbol=a%2Cb&name=x,y&empty=&bare&plus=a+b";
     let outcome = user.run(&["request", "--open", "get", hard]);
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, "HTTP/1.1 200 OK\n"));
-    let query: Value = serde_json::from_slice(&outcome.stdout).unwrap();
-    let pairs =
-        json!([["symbol", "BRK B"], ["symbol", "a,b"], ["name", "x,y"], ["empty", ""], ["bare", ""], ["plus", "a b"]]);
-    assert_eq!(query["query"], pairs);
+    let received = server.server.received().last().unwrap().clone();
+    assert_eq!(received.target().1, format!("/v1/api{hard}"));
 
     let arguments = [
         "request",
@@ -83,8 +81,6 @@ fn request_signs_queries_forms_and_json() {
     ];
     let outcome = user.run(&arguments);
     assert_eq!(outcome.status, 0, "{}", outcome.stderr);
-    let form: Value = serde_json::from_slice(&outcome.stdout).unwrap();
-    assert_eq!(form["form"], json!([["Note", "a=b c"], ["Note", "ü&+"], ["-e", ""]]));
     let received = server.server.received().last().unwrap().clone();
     assert_eq!(received.body, "Note=a%3Db%20c&Note=%C3%BC%26%2B&-e=");
     assert_eq!(received.header("content-type"), ["application/x-www-form-urlencoded"]);

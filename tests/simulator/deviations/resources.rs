@@ -6,7 +6,7 @@ use ibkr_oauth::{
     Context, Entropy, EntropyError, QueryPolicy, Timestamp, exchange::ParameterPlacement, simulator::Broker,
 };
 
-use crate::deviations::good::{FORM, Good, JSON, LIVE_SESSION_TOKEN, NOW, SECRET, TOKEN, note};
+use crate::deviations::good::{FORM, Good, JSON, LIVE_SESSION_TOKEN, NOW, SECRET, TOKEN, note, set};
 
 const OPEN: &str = "/iserver/auth/ssodh/init";
 
@@ -29,6 +29,18 @@ pub(crate) fn no_brokerage_session() {
         .unwrap();
     let good = Good::signed_for(broker, QueryPolicy::Rfc5849, Method::GET, "/iserver/accounts", None);
     turned_down(good, "brokerage_session_closed");
+}
+
+#[test]
+pub(crate) fn no_accounts_before_market_data() {
+    let open = (JSON, r#"{"publish":true,"compete":true}"#);
+    let mut good = post(OPEN, open);
+    let request = good.request.clone();
+    good.takes(&request);
+    let path = "/iserver/marketdata/snapshot?conids=265598";
+    let mut good = Good::signed_for(good.broker, QueryPolicy::Rfc5849, Method::GET, path, None);
+    let request = good.resigned(|pairs| set(pairs, "oauth_nonce", "another"));
+    good.turns_down("accounts_not_queried", &request);
 }
 
 #[test]
