@@ -120,10 +120,9 @@ impl CredentialBundle {
         let realm = fields.realm.map(|realm| Realm::new(realm.into_string()).map_err(|error| error.in_field("realm")));
         let base_url = fields.base_url.map(Text::into_string);
         let endpoints = base_url.as_deref().map(|url| Endpoints::new(url).map_err(|error| error.in_field("base_url")));
-        let query_policy = fields.query_policy.map(|name| {
-            let policy: Result<QueryPolicy, _> = name.as_str().parse();
-            policy.map_err(|error| Error::config(STAGE, error.to_string()).in_field("query_policy"))
-        });
+        let query_policy = fields
+            .query_policy
+            .map(|name| name.as_str().parse().map_err(|error: Error| error.in_field("query_policy")));
         Ok(Self {
             consumer_key,
             realm: realm.transpose()?,

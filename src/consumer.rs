@@ -18,10 +18,7 @@ mod endpoints;
 mod hosts;
 mod query_policy;
 
-pub use self::{
-    endpoints::Endpoints,
-    query_policy::{QueryPolicy, UnknownQueryPolicy},
-};
+pub use self::{endpoints::Endpoints, query_policy::QueryPolicy};
 pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 
 /// A consumer in the sense of OAuth: the program to which IBKR gave a consumer key.

@@ -171,7 +171,7 @@ pub use crate::context::OsEntropy;
 pub use crate::{
     brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
     bundle::CredentialBundle,
-    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, Realm, UnknownQueryPolicy},
+    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, Realm},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
     exchange::request::Exchange,

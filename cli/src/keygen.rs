@@ -126,7 +126,7 @@ fn make_pair() -> Result<Pair, Failure> {
     let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| unusable(&error))?;
     // Read back as its users will, so that nothing is handed out that they could not.
     let key = RsaKey::from_pem(&private).map_err(Error::from)?;
-    Ok(Pair { public: key.public_key_pem(), fingerprint: key.fingerprint(), private })
+    Ok(Pair { public: key.public_key().to_pem(), fingerprint: key.fingerprint(), private })
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {

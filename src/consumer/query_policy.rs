@@ -1,12 +1,16 @@
 //! How the parameters of query and form enter the signature base string: IBKR's habits beside the RFC's rule.
 
-use std::{borrow::Cow, error, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use http::{Method, Uri};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::oauth1::{
-    self, BaseUri, Parameter, UriError, base_string_of, form_parameters, percent_encode, query_parameters, wire_pairs,
+use crate::{
+    error::{Error, Stage},
+    oauth1::{
+        self, BaseUri, Parameter, UriError, base_string_of, form_parameters, percent_encode, query_parameters,
+        wire_pairs,
+    },
 };
 
 /// How the parameters of query and form enter the signature base string.
@@ -126,27 +130,15 @@ impl fmt::Display for QueryPolicy {
     }
 }
 
-/// The text names no [`QueryPolicy`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownQueryPolicy;
-
-impl fmt::Display for UnknownQueryPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a query policy is one of")?;
-        for (index, policy) in QueryPolicy::ALL.iter().enumerate() {
-            write!(f, "{} `{policy}`", if index == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
-}
-
-impl error::Error for UnknownQueryPolicy {}
-
 impl FromStr for QueryPolicy {
-    type Err = UnknownQueryPolicy;
+    type Err = Error;
 
-    fn from_str(name: &str) -> Result<Self, UnknownQueryPolicy> {
-        Self::ALL.into_iter().find(|policy| policy.name() == name).ok_or(UnknownQueryPolicy)
+    /// Reads a [name](Self::name).
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(|policy| format!("`{policy}`"));
+            Error::config(Stage::Consumer, format!("a query policy is one of {}", names.join(", ")))
+        })
     }
 }
 
@@ -158,7 +150,7 @@ impl Serialize for QueryPolicy {
 
 impl<'de> Deserialize<'de> for QueryPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(|error: Error| de::Error::custom(error.message()))
     }
 }
 
@@ -198,12 +190,12 @@ mod tests {
     #[test]
     fn a_policy_is_known_by_its_name() {
         for policy in QueryPolicy::ALL {
-            assert_eq!(policy.to_string().parse(), Ok(policy));
+            assert_eq!(policy.to_string().parse::<QueryPolicy>().ok(), Some(policy));
             assert_eq!(serde_json::from_str::<QueryPolicy>(&format!("\"{policy}\"")).unwrap(), policy);
         }
         let error = "RFC5849".parse::<QueryPolicy>().unwrap_err();
         assert_eq!(
-            error.to_string(),
+            error.message(),
             "a query policy is one of `rfc5849`, `raw-pairs`, `decoded-once`, `omit`, `in-url`"
         );
     }

@@ -40,8 +40,8 @@ const OPENED_SECRET: usize = 32;
 ///
 /// # let text = ibkr_oauth::simulator::test_keys::SIGNATURE_KEY;
 /// let key = RsaKey::from_pem(text)?; // from a file, an environment variable, a secret store
-/// assert_eq!(key.modulus_bits(), 2048);
-/// assert!(key.public_key_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"), "what IBKR is given");
+/// assert_eq!(key.public_key().modulus_bits(), 2048);
+/// assert!(key.public_key().to_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"), "what IBKR is given");
 /// # }
 /// # Ok::<(), ibkr_oauth::key::KeyError>(())
 /// ```
@@ -128,30 +128,17 @@ impl RsaKey {
         self.0.public.clone()
     }
 
-    /// The public half in PEM (`PUBLIC KEY`): what is registered with IBKR, and byte for byte what
-    /// `openssl pkey -pubout` writes.
-    #[must_use]
-    pub fn public_key_pem(&self) -> String {
-        self.0.public.to_pem()
-    }
-
     /// The SHA-256 of the public half's DER, in 64 lower-case hexadecimal digits: the same as
     /// `openssl pkey -in private.pem -pubout -outform der | sha256sum`.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.0.public.fingerprint()
     }
-
-    /// The length of the modulus in bits: 2048 to 8192.
-    #[must_use]
-    pub fn modulus_bits(&self) -> usize {
-        self.0.public.modulus_bits()
-    }
 }
 
 impl fmt::Debug for RsaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RsaKey([redacted], {} bits)", self.modulus_bits())
+        write!(f, "RsaKey([redacted], {} bits)", self.0.public.modulus_bits())
     }
 }
 

@@ -3,7 +3,7 @@
 use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
     EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, QueryPolicy, Realm, Secret, Signer,
-    Stage, Tickle, Timestamp, TokenId, UnknownQueryPolicy, UnlockedToken, Verifier,
+    Stage, Tickle, Timestamp, TokenId, UnlockedToken, Verifier,
     dh::{DhGroup, Exponent, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
     exchange::{ParameterPlacement, PendingResponse, Unsigned},
@@ -67,7 +67,6 @@ fn all_that_a_program_keeps_may_cross_threads() {
     shared::<Box<dyn DecryptionKey>>();
     shared::<Broker>();
     shared::<BrokerBuilder>();
-    shared::<UnknownQueryPolicy>();
     shared::<OsEntropy>();
     // It is moved to where it runs, and stays there.
     sent::<Driver<OsEntropy>>();
@@ -116,7 +115,6 @@ fn errors_are_errors_and_one_word_wide() {
     an_error::<KeyError>();
     an_error::<UriError>();
     an_error::<ResponseError>();
-    an_error::<UnknownQueryPolicy>();
     an_error::<BrokerError>();
     an_error::<Refusal>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());

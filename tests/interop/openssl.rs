@@ -59,8 +59,8 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
         let key = RsaKey::from_pem(&pkcs8).unwrap();
         let public = text(&here, "pkey -in key.pem -pubout -out public.pem", b"")
             + &fs::read_to_string(here.join("public.pem")).unwrap();
-        assert_eq!(key.modulus_bits(), bits);
-        assert_eq!(key.public_key_pem(), public);
+        assert_eq!(key.public_key().modulus_bits(), bits);
+        assert_eq!(key.public_key().to_pem(), public);
         assert_eq!(RsaPublicKey::from_pem(&public).unwrap().to_pem(), public);
         for form in
             ["rsa -in key.pem -traditional", "rsa -in key.pem -traditional -text", "pkcs8 -topk8 -nocrypt -in key.pem"]

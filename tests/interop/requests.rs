@@ -244,7 +244,7 @@ fn oauthlib_verifies_the_sign_in_made_here() {
     let mut dice = Dice::new(0x5849_0003, "sign-ins made here, verified by oauthlib (RSA-SHA256)");
     let mut peer = Peer::start("oauthlib_peer.py");
     let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
-    let public_key = signing_key.public_key_pem();
+    let public_key = signing_key.public_key().to_pem();
     for _ in 0..ROUNDS {
         let origin = random_origin(&mut dice);
         let consumer = Consumer::builder(printable(&mut dice))

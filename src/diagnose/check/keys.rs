@@ -62,7 +62,7 @@ fn key(
             return None;
         }
     };
-    let bits = key.modulus_bits();
+    let bits = key.public_key().modulus_bits();
     if bits == USUAL_BITS {
         findings.ok(format!("an RSA private key of {bits} bits"));
     } else {
