@@ -17,7 +17,9 @@
 //! [`Broker::builder`].
 //!
 //! Where the protocol wants a user in front of a browser, call [`Broker::consent`] with the consent page's URL, or
-//! [`Broker::decline`] for the one who cancels; both return the URL that the browser is sent to.
+//! [`Broker::decline`] for the one who cancels; both return the URL that the browser is sent to. A browser gets the page
+//! itself, with two buttons, at `/authorize` beside the base URL ([`consent_page`](BrokerBuilder::consent_page)): `GET
+//! /authorize?oauth_token=…` to [`handle`](Broker::handle), where `&answer=agree` or `&answer=decline` answers at once.
 //!
 //! When something is refused, ask [`Broker::refusals`] why. The real broker says `401` and no more; here the log has the
 //! [name](Refusal::reason) of the check that failed, a line that says exactly what differed, the signature base string that was expected and, where
@@ -128,7 +130,7 @@
 
 // Each file names only files before it: percent, reason, refusal, deviation, judge, seeded_entropy, newest, arithmetic, address,
 // canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
-// verify, accepted_requests, answers, faults, broker, consent, sign_in, opening, resources, handling, in_process, test_keys, builder.
+// verify, accepted_requests, answers, faults, broker, consent, consent_page, sign_in, opening, resources, handling, in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
 mod answers;
@@ -140,6 +142,7 @@ mod builder;
 mod canned;
 mod canonical;
 mod consent;
+mod consent_page;
 mod content;
 mod deviation;
 mod diagnosis;

@@ -54,6 +54,12 @@ impl Base {
         uri.path().strip_prefix(&self.path).filter(|path| path.is_empty() || path.starts_with('/'))
     }
 
+    /// Whether the URI is this path at the base's scheme, host and port, whatever its query.
+    pub(super) fn is_at_origin(&self, uri: &Uri, path: &str) -> bool {
+        let is_here = |(scheme, host, port)| scheme == self.scheme && host == self.host && port == self.port;
+        uri.path() == path && !uri.authority().is_some_and(has_userinfo) && place(uri).is_some_and(is_here)
+    }
+
     pub(super) fn locate<B>(&self, request: &Request<B>) -> Result<Address, Objection> {
         let uri = request.uri();
         let Some((scheme, host, port)) = place(uri) else {

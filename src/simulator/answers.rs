@@ -34,7 +34,7 @@ impl Answer {
 
     /// With one more header, unless no header can hold `value`.
     pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self.headers.extend(HeaderValue::from_bytes(value.as_bytes()).ok().map(|value| (name, value)));
         self
     }
 

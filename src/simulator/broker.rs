@@ -8,6 +8,7 @@ use http::Request;
 use super::{
     accepted_requests::{AcceptedRequest, Log},
     address::without_query,
+    answers::Answer,
     brokerage_session::BrokerageSession,
     canned::Responses,
     faults::{Fault, Script},
@@ -19,6 +20,9 @@ use super::{
     registry::Registry,
 };
 use crate::context::{Context, Timestamp};
+
+/// The header that names the deviations of a request.
+const DEVIATION: &str = "x-simulator-deviation";
 
 /// The broker. See the [module](super) for what it checks and how to test against it.
 pub struct Broker {
@@ -155,6 +159,13 @@ impl Broker {
             let count = self.deviations.entry(name).or_default();
             *count = count.saturating_add(1);
         }
+    }
+
+    /// Counts what was let pass, and names it in a header.
+    pub(super) fn naming_deviations(&mut self, answer: Answer, judge: &Judge) -> Answer {
+        self.count_deviations(judge);
+        let names = judge.names();
+        if names.is_empty() { answer } else { answer.with_header(DEVIATION, &names.join(", ")) }
     }
 
     pub(super) fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {

@@ -190,7 +190,7 @@ impl BrokerBuilder {
     }
 
     /// The URL of the consent page, without query. Unless set, `https://www.interactivebrokers.com/authorize`, with
-    /// or without the `www.`.
+    /// or without the `www.`, and `/authorize` at the host of the base URL.
     pub fn consent_page(mut self, url: impl Into<String>) -> Self {
         self.consent_page = Some(url.into());
         self

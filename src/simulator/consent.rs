@@ -9,6 +9,7 @@ use super::{
     canonical::decoded_pairs,
     deviation::Deviation,
     judge::Judge,
+    percent::encode,
     reason::Reason,
     refusal::{Objection, Refusal},
     registry::Consent,
@@ -19,9 +20,13 @@ const CONSENT_PAGES: [&str; 2] =
     ["https://www.interactivebrokers.com/authorize", "https://interactivebrokers.com/authorize"];
 
 /// A visit to the consent page with a request token that waits for an answer.
-struct Visit {
-    token: String,
-    callback: String,
+pub(super) struct Visit {
+    pub(super) token: String,
+    /// Where the browser is sent to.
+    pub(super) callback: String,
+    /// `redirect_uri` as given.
+    pub(super) redirect: Option<String>,
+    pub(super) answer: Option<String>,
 }
 
 impl Broker {
@@ -34,15 +39,7 @@ impl Broker {
     /// When the URL is not the consent page's, or its request token is unknown or was answered before. The refusal is
     /// among the [`refusals`](Self::refusals) too.
     pub fn consent(&mut self, cx: &mut Context<'_>, url: &Uri) -> Result<String, Refusal> {
-        let mut judge = Judge::new(self.profile.strictness);
-        let answered = self.visit(url, &mut judge).and_then(|visit| {
-            let verifier = hex(&random_bytes::<10>(cx)?);
-            let callback = with_query(&visit, &verifier);
-            self.answer_consent(&visit.token, Consent::Given { verifier });
-            Ok(callback)
-        });
-        self.count_deviations(&judge);
-        answered.map_err(|objection| self.record_visit(cx, url, objection))
+        self.play(cx, url, |broker, cx, visit| broker.agree(cx, &visit))
     }
 
     /// Plays the user who opens `url` and cancels. Returns the URL that the browser is sent to: the callback, with
@@ -51,13 +48,42 @@ impl Broker {
     /// # Errors
     /// As [`consent`](Self::consent).
     pub fn decline(&mut self, cx: &mut Context<'_>, url: &Uri) -> Result<String, Refusal> {
+        self.play(cx, url, |broker, _, visit| Ok(broker.refuse_consent(visit)))
+    }
+
+    fn play(
+        &mut self,
+        cx: &mut Context<'_>,
+        url: &Uri,
+        answer: impl FnOnce(&mut Self, &mut Context<'_>, Visit) -> Result<String, Objection>,
+    ) -> Result<String, Refusal> {
         let mut judge = Judge::new(self.profile.strictness);
-        let answered = self.visit(url, &mut judge).map(|visit| {
-            self.answer_consent(&visit.token, Consent::Declined);
-            visit.callback
+        let answered = self.visit(url, &mut judge).and_then(|visit| match visit.answer {
+            Some(_) => Err(Objection::new(Reason::ParameterUnknown, "the answer is given twice")),
+            None => answer(self, cx, visit),
         });
         self.count_deviations(&judge);
         answered.map_err(|objection| self.record_visit(cx, url, objection))
+    }
+
+    pub(super) fn agree(&mut self, cx: &mut Context<'_>, visit: &Visit) -> Result<String, Objection> {
+        let verifier = hex(&random_bytes::<10>(cx)?);
+        let callback = with_query(visit, &verifier);
+        self.answer_consent(&visit.token, Consent::Given { verifier });
+        Ok(callback)
+    }
+
+    pub(super) fn refuse_consent(&mut self, visit: Visit) -> String {
+        self.answer_consent(&visit.token, Consent::Declined);
+        visit.callback
+    }
+
+    pub(super) fn is_consent_page(&self, url: &Uri) -> bool {
+        let page = without_query(url);
+        match &self.profile.consent_page {
+            Some(own) => page == *own,
+            None => CONSENT_PAGES.contains(&page.as_str()) || self.profile.base.is_at_origin(url, "/authorize"),
+        }
     }
 
     fn answer_consent(&mut self, token: &str, answer: Consent) {
@@ -72,17 +98,14 @@ impl Broker {
         refusal
     }
 
-    fn visit(&self, url: &Uri, judge: &mut Judge) -> Result<Visit, Objection> {
-        let page = without_query(url);
-        let known = match &self.profile.consent_page {
-            Some(own) => page == *own,
-            None => CONSENT_PAGES.contains(&page.as_str()),
-        };
-        if !known {
+    pub(super) fn visit(&self, url: &Uri, judge: &mut Judge) -> Result<Visit, Objection> {
+        if !self.is_consent_page(url) {
+            let page = without_query(url);
             return Err(Objection::new(Reason::ConsentPageUnknown, format!("`{page}` is not the consent page")));
         }
         let mut token = None;
         let mut redirect = None;
+        let mut answer = None;
         let pairs = decoded_pairs(url.query().unwrap_or_default().as_bytes()).ok_or_else(|| {
             Objection::new(Reason::BodyMalformed, "the query has a `%` without two hexadecimal digits")
         })?;
@@ -90,6 +113,7 @@ impl Broker {
             let slot = match name.as_slice() {
                 b"oauth_token" => &mut token,
                 b"redirect_uri" => &mut redirect,
+                b"answer" => &mut answer,
                 _ => {
                     return Err(Objection::new(
                         Reason::ParameterUnknown,
@@ -114,18 +138,18 @@ impl Broker {
                 "the user has answered for this request token before",
             ));
         }
-        let callback = match redirect {
+        let callback = match &redirect {
             None => request_token.callback.clone(),
             Some(redirect) => {
                 let plain = redirect.replace("\\/", "/");
-                if plain != redirect {
+                if plain != *redirect {
                     let detail = format!("redirect_uri is `{redirect}`, with `\\/` for `/`");
                     judge.tolerate(Deviation::RedirectWithBackslashes, Reason::RedirectMalformed, detail)?;
                 }
                 redirected(&request_token.callback, &plain)?
             }
         };
-        Ok(Visit { token, callback })
+        Ok(Visit { token, callback, redirect, answer })
     }
 }
 
@@ -137,8 +161,10 @@ fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         format!("{scheme}://{authority}")
     });
+    // Nothing that could end the header in which it goes to the browser, or hide the parameters behind it.
+    let is_path = redirect.starts_with('/') && redirect.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     match origin {
-        Some(origin) if redirect.starts_with('/') => Ok(format!("{origin}{redirect}")),
+        Some(origin) if is_path => Ok(format!("{origin}{redirect}")),
         _ => Err(Objection::new(
             Reason::RedirectMalformed,
             format!("redirect_uri is `{redirect}`, neither a path nor an absolute URL"),
@@ -148,5 +174,5 @@ fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {
 
 fn with_query(visit: &Visit, verifier: &str) -> String {
     let separator = if visit.callback.contains('?') { '&' } else { '?' };
-    format!("{}{separator}oauth_token={}&oauth_verifier={verifier}", visit.callback, visit.token)
+    format!("{}{separator}oauth_token={}&oauth_verifier={verifier}", visit.callback, encode(visit.token.as_bytes()))
 }

@@ -17,9 +17,6 @@ use super::{
 };
 use crate::context::{Context, Timestamp};
 
-/// The header that names the deviations of a request.
-const DEVIATION: &str = "x-simulator-deviation";
-
 /// The header that names the query policies under which a request was accepted.
 const QUERY_POLICY: &str = "x-simulator-query-policy";
 
@@ -122,6 +119,9 @@ impl Broker {
         now: Timestamp,
         bridge_delay: Duration,
     ) -> Answer {
+        if let Some(page) = self.consent_page(cx, request) {
+            return page;
+        }
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
         let mut judge = Judge::new(self.profile.strictness);
         let verified = verify::locate(&self.profile, request, &mut judge)
@@ -141,9 +141,7 @@ impl Broker {
             self.record(request, now, objection);
             answer
         });
-        self.count_deviations(&judge);
-        let deviations = judge.names();
-        let answer = if deviations.is_empty() { answer } else { answer.with_header(DEVIATION, &deviations.join(", ")) };
+        let answer = self.naming_deviations(answer, &judge);
         let Some(accepted) = accepted else { return answer };
         let accepted = accepted.answered(answer.status, &judge);
         let policies: Vec<&str> = accepted.query_policies().iter().map(|policy| policy.name()).collect();

@@ -17,6 +17,7 @@ mod availability;
 #[path = "../support/by_hand.rs"]
 mod by_hand;
 mod canned;
+mod consent_page;
 mod deviations;
 mod leniency;
 mod memory;
