@@ -33,6 +33,7 @@ const STAGE: Stage = Stage::Bundle;
 /// | `consumer_key` | from the portal; its case matters |
 /// | `realm` | optional, see [`Realm`] |
 /// | `base_url` | optional, see [`Endpoints`] |
+/// | `authorize_url` | optional: the page for the user's consent, see [`Endpoints`] |
 /// | `query_policy` | optional, `rfc5849`, `raw-pairs`, `decoded-once`, `omit` or `in-url`, see [`QueryPolicy`] |
 /// | `access_token`, `access_token_secret` | from the portal, the secret in Base64; both absent before the user's consent |
 /// | `signature_key`, `encryption_key` | the private keys, in every form that `RsaKey` reads |
@@ -119,14 +120,21 @@ impl CredentialBundle {
         Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
         let realm = fields.realm.map(|realm| Realm::new(realm.into_string()).map_err(|error| error.in_field("realm")));
         let base_url = fields.base_url.map(Text::into_string);
-        let endpoints = base_url.as_deref().map(|url| Endpoints::new(url).map_err(|error| error.in_field("base_url")));
+        let mut endpoints = base_url
+            .as_deref()
+            .map(|url| Endpoints::new(url).map_err(|error| error.in_field("base_url")))
+            .transpose()?;
+        if let Some(url) = fields.authorize_url {
+            let changed = endpoints.unwrap_or_default().with_authorize_url(url.as_str());
+            endpoints = Some(changed.map_err(|error| error.in_field("authorize_url"))?);
+        }
         let query_policy = fields
             .query_policy
             .map(|name| name.as_str().parse().map_err(|error: Error| error.in_field("query_policy")));
         Ok(Self {
             consumer_key,
             realm: realm.transpose()?,
-            endpoints: endpoints.transpose()?,
+            endpoints,
             #[cfg(feature = "rsa")]
             base_url,
             query_policy: query_policy.transpose()?,

@@ -19,11 +19,11 @@ use crate::{
     failure::Failure,
     hidden,
     output::{self, Format},
+    serving,
 };
 
 mod bundle_file;
 mod callback;
-mod head;
 mod heard;
 mod visit;
 
@@ -49,8 +49,8 @@ pub(crate) struct Arguments {
     bundle: BundleArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
-    /// Wait for the browser at this address of this machine.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Wait for the browser at this port, or address and port, of this machine.
+    #[arg(long, value_name = "PORT|HOST:PORT", value_parser = serving::parse_address)]
     listen: Option<SocketAddr>,
     /// The callback that is named to the broker: `oob` stands for the registered one. Unless given, it is `oob`, or with
     /// `--listen` that address.
@@ -82,12 +82,11 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         Some(url) => Callback::Url(url),
     };
     let consent = credentials::with_context(|cx| consumer.request_token(cx, callback))?.send(&agent)?;
-    let listens = listener.is_some();
-    if let Some((listener, address)) = listener {
+    let server = listener.map(|(listener, address)| {
         let own = OwnAddress::new(address, url_of(callback).as_ref());
-        let (heard, consent) = (sender.clone(), consent.clone());
-        thread::spawn(move || callback::serve(&listener, own, consent, &heard));
-    }
+        callback::serve(listener, own, consent.clone(), sender.clone())
+    });
+    let server = server.transpose()?;
     let url = consent.url().to_string();
     match format {
         Format::Text => output::print_line(&url)?,
@@ -98,13 +97,17 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         open_browser(&url);
     }
     thread::spawn(move || read_pasted(&sender));
-    let verifier = wait(&consent, &heard, listens, end)?.ok_or_else(|| {
+    let verifier = wait(&consent, &heard, server.is_some(), end)?.ok_or_else(|| {
         Failure::refused(
             format!("no answer came within {} s", arguments.timeout),
             "run this again, and consent sooner, or give more time by `--timeout`",
         )
     })?;
 
+    // So that the browser gets its page.
+    if let Some(server) = server {
+        server.stop();
+    }
     let token = credentials::with_context(|cx| verifier.access_token(&consumer, cx))?.send(&agent)?;
     hidden::add(token.token());
     file.write(bundle.consumer_key(), &token)?;

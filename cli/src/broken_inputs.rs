@@ -103,8 +103,15 @@ impl User {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let base_url = format!("{origin}/v1/api");
-        let (broker, token) =
-            simulate::open_account(Broker::builder().strict(), &base_url).unwrap_or_else(|_| panic!());
+        let account = simulate::Account {
+            consumer_key: test_keys::CONSUMER_KEY.to_owned(),
+            realm: None,
+            keys: simulate::Keys::for_tests().unwrap_or_else(|_| panic!()),
+            base_url: base_url.clone(),
+            authorize_url: format!("{origin}/authorize"),
+        };
+        let opened = account.open(Broker::builder().strict()).unwrap_or_else(|_| panic!());
+        let (broker, token) = (opened.broker, opened.token);
         let secret = STANDARD.encode(token.encrypted_secret());
         let bundle = json!({
             "consumer_key": test_keys::CONSUMER_KEY,

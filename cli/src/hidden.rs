@@ -29,7 +29,7 @@ const SHORTEST_BEGINNING: usize = 8;
 const MOST: usize = 4096;
 
 /// The fields of a bundle whose values say where something is: what looks like a credential there may be a folder's name.
-const PLACES: [&str; 3] = ["base_url", "env", "file"];
+const PLACES: [&str; 4] = ["authorize_url", "base_url", "env", "file"];
 /// The longest place that is one, in bytes; keys are pasted there, too.
 const LONGEST_PLACE: usize = 160;
 /// The fields of a bundle whose values are credentials, whatever they look like.

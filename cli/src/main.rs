@@ -31,6 +31,7 @@ mod proxy;
 mod reading;
 mod report;
 mod request;
+mod serving;
 mod session;
 mod sign;
 mod simulate;

@@ -3,46 +3,55 @@
 use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, Mutex},
-    thread,
+    sync::Arc,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Callback, Consumer, Endpoints, Error, QueryPolicy,
-    dh::DhGroup,
-    key::RsaKey,
+    QueryPolicy,
     simulator::{Broker, BrokerBuilder, Fault, test_keys},
 };
 use serde_json::json;
 
 use crate::{
     arguments,
-    credentials::with_context,
     failure::Failure,
     output::{self, Format},
-    simulated_account, stop, warning,
+    serving::{self, Server},
+    simulated_account::Bundle,
+    stop, warning,
 };
 
+mod account;
 mod faults;
 mod folder;
-mod server;
+mod keys;
+mod log;
+mod service;
 mod simulation;
 
+pub(crate) use account::{Account, Opened};
+pub(crate) use keys::Keys;
+
+use log::Log;
 use simulation::Simulation;
 
 /// The arguments of `simulate`.
 #[derive(Args)]
 #[command(after_help = "\
 Writes DIR/bundle.json with everything that a client needs, and the keys as PEM files beside it: fixed keys for tests,
-which everybody knows. What an earlier simulation wrote there is renewed; any other file of one of these names is left
-as it is, and then nothing is written. The first line on standard output is one JSON object:
+which everybody knows, unless `--keys` names others. What an earlier simulation of the same keys wrote there is renewed; any
+other file of one of these names is left as it is, and then nothing is written. The first line on standard output is one
+JSON object:
 
-  {\"address\":\"127.0.0.1:41234\",\"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
+  {\"address\":\"127.0.0.1:41234\",\"authorize_url\":\"http://127.0.0.1:41234/authorize\",
+   \"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
 
-Each request that is refused is a line on standard error, with the reason and the base string that was expected, and so
-is each that deviates from the written contract in a way that the real broker is known to accept. URLs
-are verified against the address above, whatever a `Host` header says. Runs until Ctrl-C or SIGTERM.
+Each request is a line on standard error: its status, and where it was refused the reason and the base string that was
+expected. Deviations from the written contract that the real broker is known to accept are named there, and so is the query
+policy that explains a signature. URLs are verified against the base URL, whatever a `Host` header says. Runs until Ctrl-C
+or SIGTERM.
 
 A fault strikes one request; NAME:TIMES strikes more. The names:
 
@@ -67,12 +76,29 @@ A fault strikes one request; NAME:TIMES strikes more. The names:
 
 Examples:
   ibkr-oauth simulate --out sim
-  ibkr-oauth simulate --listen 127.0.0.1:5055 --query-policy omit --fault invalid-consumer --fault gone:2
+  ibkr-oauth simulate --listen 5055 --query-policy omit --fault invalid-consumer --fault gone:2
   ibkr-oauth token --bundle sim/bundle.json")]
 pub(crate) struct Arguments {
-    /// The address to listen at. Port 0 stands for any that is free.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    /// Where to listen: a port of this machine alone, or HOST:PORT. Port 0 stands for any that is free.
+    #[arg(long, value_name = "PORT|HOST:PORT", default_value = "0", value_parser = serving::parse_address)]
     listen: SocketAddr,
+    /// The base URL that clients sign, where what they send to it is led here by other means. Unless given, where this
+    /// listens, with `/v1/api`.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// The consumer key.
+    #[arg(long, value_name = "KEY", default_value = test_keys::CONSUMER_KEY)]
+    consumer_key: String,
+    /// The realm; unless given, `test_realm` for TESTCONS, and `limited_poa` for all others.
+    #[arg(long, value_name = "REALM")]
+    realm: Option<String>,
+    /// Your own keys, in a folder as `keygen` makes one: `private_signature.pem`, `private_encryption.pem`, and
+    /// `dhparam.pem` where there is one. Nothing of it is copied.
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// Diffie-Hellman parameters, in a file in any form that a bundle may have.
+    #[arg(long, value_name = "FILE")]
+    dh: Option<PathBuf>,
     /// The folder to write the bundle into; it is made where it is missing. Unless given: `ibkr-simulator` here, with a
     /// number behind it where that exists.
     #[arg(long, value_name = "DIR")]
@@ -102,57 +128,62 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
             "give `--listen 127.0.0.1:PORT` if only this machine needs it",
         );
     }
-    let base_url = format!("http://{address}/v1/api");
-
-    let mut builder = Broker::builder();
-    if arguments.strict {
-        builder = builder.strict();
-    }
-    builder = match arguments.query_policy {
-        Some(policy) => builder.query_policy(policy),
-        None => builder.any_query_policy(),
-    };
-    let (mut broker, token) = open_account(builder, &base_url)?;
+    let account = account(arguments, &format!("http://{address}"))?;
+    let Opened { mut broker, realm, token } = account.open(builder(arguments))?;
     for fault in &arguments.fault {
         broker.inject(fault.clone());
     }
-    let bundle = folder::write(
-        arguments.out.as_deref(),
-        &simulated_account::bundle(&base_url, arguments.query_policy.unwrap_or_default(), &token),
-    )?;
-    let simulation = Arc::new(Simulation { broker: Mutex::new(broker), format });
-    thread::spawn(move || server::serve(&listener, &format!("http://{address}"), &simulation));
+    let bundle = Bundle {
+        consumer_key: account.consumer_key.clone(),
+        realm: realm.to_string(),
+        base_url: account.base_url.clone(),
+        authorize_url: account.authorize_url.clone(),
+        query_policy: arguments.query_policy.unwrap_or_default().name().to_owned(),
+        access_token: token.token().to_owned(),
+        access_token_secret: STANDARD.encode(token.encrypted_secret()),
+        keys: account.keys.fields.clone(),
+    };
+    let bundle = folder::write(arguments.out.as_deref(), &bundle, &account.keys.files())?;
+    let log = Log(format);
+    let origin = arguments::origin(&arguments::absolute_url(&account.base_url)?);
+    let simulation = Arc::new(Simulation::new(broker, origin, log));
+    let report = Arc::new(move |why: &str| log.turned_away("a connection", None, why));
+    let server = Server::start(listener, service::router(simulation), service::LIMITS, report)?;
 
     output::print_json(&json!({
         "address": address.to_string(),
-        "base_url": base_url,
+        "base_url": account.base_url,
+        "authorize_url": account.authorize_url,
         "bundle": bundle.to_string_lossy(),
     }))?;
     // An error would say that the handler is gone, and then nobody can ask any more.
     let _ = asked.recv();
+    server.stop();
     Ok(())
 }
 
-/// A broker at this base URL, and the access token of its one consumer.
-pub(crate) fn open_account(builder: BrokerBuilder, base_url: &str) -> Result<(Broker, AccessToken), Failure> {
-    let unusable = |error: &dyn std::fmt::Display| {
-        Failure::usage(format!("the broker cannot be simulated: {error}"), "give another `--listen`")
+/// The account that the broker is to know; `origin` is where it listens.
+fn account(arguments: &Arguments, origin: &str) -> Result<Account, Failure> {
+    let mut keys = match &arguments.keys {
+        Some(folder) => Keys::in_folder(folder)?,
+        None => Keys::for_tests()?,
     };
-    let mut broker = builder.base_url(base_url).build().map_err(|error| unusable(&error))?;
-    let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-        .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).map_err(Error::from)?)
-        .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).map_err(Error::from)?)
-        .dh_params(DhGroup::modp_2048())
-        .endpoints(Endpoints::new(base_url)?)
-        .build()?;
-    let token = with_context(|cx| {
-        let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
-        let reply = broker.handle(cx, exchange.request());
-        let consent = exchange.complete(reply)?;
-        let callback = broker.consent(cx, consent.url()).map_err(|refusal| unusable(&refusal))?;
-        let exchange = consent.verifier(&callback)?.access_token(&consumer, cx)?;
-        let reply = broker.handle(cx, exchange.request());
-        Ok::<_, Failure>(exchange.complete(reply)?)
-    })?;
-    Ok((broker, token))
+    if let Some(path) = &arguments.dh {
+        keys = keys.with_group(path)?;
+    }
+    Ok(Account {
+        consumer_key: arguments.consumer_key.clone(),
+        realm: arguments.realm.clone(),
+        keys,
+        base_url: arguments.base_url.clone().unwrap_or_else(|| format!("{origin}/v1/api")),
+        authorize_url: format!("{origin}/authorize"),
+    })
+}
+
+fn builder(arguments: &Arguments) -> BrokerBuilder {
+    let builder = if arguments.strict { Broker::builder().strict() } else { Broker::builder() };
+    match arguments.query_policy {
+        Some(policy) => builder.query_policy(policy),
+        None => builder.any_query_policy(),
+    }
 }

@@ -1,55 +1,83 @@
 //! The files of the simulated account, and how they are known again: by each byte, for they can be made anew at any time,
 //! and what is in their place if they are not may be somebody's only key.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ibkr_oauth::{AccessToken, QueryPolicy, simulator::test_keys};
+use ibkr_oauth::simulator::test_keys;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The bundle of an account at this base URL, as it is written.
-pub(crate) fn bundle(base_url: &str, query_policy: QueryPolicy, token: &AccessToken) -> String {
-    Own {
-        base_url: base_url.to_owned(),
-        query_policy: query_policy.name().to_owned(),
-        access_token: token.token().to_owned(),
-        access_token_secret: STANDARD.encode(token.encrypted_secret()),
-    }
-    .write()
+/// The bundle of a simulated account.
+#[derive(Deserialize)]
+pub(crate) struct Bundle {
+    pub(crate) consumer_key: String,
+    pub(crate) realm: String,
+    pub(crate) base_url: String,
+    pub(crate) authorize_url: String,
+    pub(crate) query_policy: String,
+    pub(crate) access_token: String,
+    pub(crate) access_token_secret: String,
+    #[serde(flatten)]
+    pub(crate) keys: KeyFields,
 }
 
-/// Whether this is what [`bundle`] made.
+/// The keys of a bundle, each in it or the name of a file.
+#[derive(Clone, PartialEq, Deserialize)]
+pub(crate) struct KeyFields {
+    pub(crate) signature_key: Value,
+    pub(crate) encryption_key: Value,
+    pub(crate) dh_params: Value,
+}
+
+impl KeyFields {
+    /// The keys for tests: in the bundle, so that it can be moved.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            signature_key: test_keys::SIGNATURE_KEY.into(),
+            encryption_key: test_keys::ENCRYPTION_KEY.into(),
+            dh_params: test_keys::DH_PARAMETERS.into(),
+        }
+    }
+}
+
+impl Bundle {
+    /// The bundle as it is written.
+    pub(crate) fn write(&self) -> String {
+        let bundle = json!({
+            "consumer_key": self.consumer_key,
+            "realm": self.realm,
+            "base_url": self.base_url,
+            "authorize_url": self.authorize_url,
+            "query_policy": self.query_policy,
+            "access_token": self.access_token,
+            "access_token_secret": self.access_token_secret,
+            "signature_key": self.keys.signature_key,
+            "encryption_key": self.keys.encryption_key,
+            "dh_params": self.keys.dh_params,
+        });
+        format!("{bundle:#}\n")
+    }
+
+    /// Whether this is what a simulation of the same account wrote, to be renewed by this one. A user's own bundle may have
+    /// the same keys, but no consent is ever given on a page without TLS but the simulator's.
+    pub(crate) fn renews(&self, content: &[u8]) -> bool {
+        let found = serde_json::from_slice(content);
+        found.is_ok_and(|found: Self| {
+            let is_same = |field: fn(&Self) -> &String| field(&found) == field(self);
+            found.authorize_url.starts_with("http://")
+                && is_same(|bundle| &bundle.consumer_key)
+                && is_same(|bundle| &bundle.realm)
+                && found.keys == self.keys
+                && found.write().as_bytes() == content
+        })
+    }
+}
+
+/// Whether this is the bundle of an account whose keys everybody has.
 pub(crate) fn is_bundle(content: &[u8]) -> bool {
-    serde_json::from_slice(content).is_ok_and(|own: Own| own.write().as_bytes() == content)
+    let found = serde_json::from_slice(content);
+    found.is_ok_and(|found: Bundle| found.keys == KeyFields::for_tests() && found.renews(content))
 }
 
 /// Whether this is one of the private keys that everybody has.
 pub(crate) fn is_private_key(content: &[u8]) -> bool {
     [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY].iter().any(|key| key.as_bytes() == content)
-}
-
-/// What one bundle has of its own.
-#[derive(Deserialize)]
-struct Own {
-    base_url: String,
-    query_policy: String,
-    access_token: String,
-    access_token_secret: String,
-}
-
-impl Own {
-    fn write(&self) -> String {
-        let bundle = json!({
-            "consumer_key": test_keys::CONSUMER_KEY,
-            "realm": "limited_poa",
-            "base_url": self.base_url,
-            "query_policy": self.query_policy,
-            "access_token": self.access_token,
-            "access_token_secret": self.access_token_secret,
-            // In it, so that it can be moved; and beside it, for clients that want files.
-            "signature_key": test_keys::SIGNATURE_KEY,
-            "encryption_key": test_keys::ENCRYPTION_KEY,
-            "dh_params": test_keys::DH_PARAMETERS,
-        });
-        format!("{bundle:#}\n")
-    }
 }

@@ -14,6 +14,7 @@ pub(super) struct Fields {
     pub(super) consumer_key: Option<Text>,
     pub(super) realm: Option<Text>,
     pub(super) base_url: Option<Text>,
+    pub(super) authorize_url: Option<Text>,
     pub(super) query_policy: Option<Text>,
     pub(super) access_token: Option<Text>,
     pub(super) access_token_secret: Option<Text>,
@@ -22,8 +23,8 @@ pub(super) struct Fields {
     pub(super) dh_params: Option<KeySource>,
 }
 
-const NAMES: &str = "`consumer_key`, `realm`, `base_url`, `query_policy`, `access_token`, `access_token_secret`, \
-                     `signature_key`, `encryption_key` and `dh_params`";
+const NAMES: &str = "`consumer_key`, `realm`, `base_url`, `authorize_url`, `query_policy`, `access_token`, \
+                     `access_token_secret`, `signature_key`, `encryption_key` and `dh_params`";
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -43,6 +44,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 "consumer_key" => read_field(&mut map, "consumer_key", &mut fields.consumer_key)?,
                 "realm" => read_field(&mut map, "realm", &mut fields.realm)?,
                 "base_url" => read_field(&mut map, "base_url", &mut fields.base_url)?,
+                "authorize_url" => read_field(&mut map, "authorize_url", &mut fields.authorize_url)?,
                 "query_policy" => read_field(&mut map, "query_policy", &mut fields.query_policy)?,
                 "access_token" => read_field(&mut map, "access_token", &mut fields.access_token)?,
                 "access_token_secret" => read_field(&mut map, "access_token_secret", &mut fields.access_token_secret)?,

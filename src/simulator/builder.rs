@@ -12,7 +12,7 @@ use super::{
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
 };
-use crate::{consumer::QueryPolicy, context::Timestamp, secret::Secret};
+use crate::{consumer::QueryPolicy, context::Timestamp, dh::DhGroup, secret::Secret};
 
 /// Makes a [`Broker`] that differs from the default one.
 ///
@@ -120,6 +120,11 @@ impl BrokerBuilder {
         self.prime = prime.into();
         self.generator = generator.into();
         self
+    }
+
+    /// The Diffie-Hellman parameters: RFC 3526 group 14 with generator 2 unless set.
+    pub fn dh_params(self, group: &DhGroup) -> Self {
+        self.dh_parameters(group.prime().to_bytes_be(), group.generator().to_bytes_be())
     }
 
     /// Where the broker listens: an `http` or `https` URL with a host, without query and without a slash at its end.

@@ -66,7 +66,8 @@ fn a_key_in_place_of_a_name_is_refused_and_not_shown() {
 
 #[test]
 fn each_wrong_field_is_named_and_its_value_not_shown() {
-    let texts = ["consumer_key", "realm", "base_url", "query_policy", "access_token", "access_token_secret"];
+    let texts =
+        ["consumer_key", "realm", "base_url", "authorize_url", "query_policy", "access_token", "access_token_secret"];
     let keys = ["signature_key", "encryption_key", "dh_params"];
     let wrong = [json!(true), json!(1_234_567), json!(-1_234_567), json!(1_234_567.5), json!(null), json!([MARKER])];
     for field in texts.into_iter().chain(keys) {
@@ -103,6 +104,7 @@ fn each_wrong_field_is_named_and_its_value_not_shown() {
         ("realm", format!("\"{MARKER}")),
         ("base_url", format!("ftp://{MARKER}/")),
         ("base_url", format!("https://api.ibkr.com/{MARKER}#")),
+        ("authorize_url", format!("https://www.interactivebrokers.com/authorize?{MARKER}")),
         ("query_policy", MARKER.to_owned()),
     ] {
         let message = refusal(&text_with(field, json!(value)));
@@ -163,6 +165,7 @@ fn the_optional_fields_reach_the_consumer() {
     assert_eq!(bundle.consumer_key(), "TESTVECTR");
     assert_eq!(consumer.realm(), &Realm::LIMITED_POA);
     assert_eq!(consumer.endpoints().base_url(), "https://api.ibkr.com/v1/api");
+    assert_eq!(consumer.endpoints().authorize_url(), "https://www.interactivebrokers.com/authorize");
     assert_eq!(consumer.query_policy(), QueryPolicy::Rfc5849);
     let token = bundle.access_token().unwrap().unwrap();
     assert_eq!((token.token(), token.encrypted_secret()), ("218c1d970d85a8442825", &b"secret"[..]));
@@ -172,12 +175,14 @@ fn the_optional_fields_reach_the_consumer() {
         fields.insert("query_policy".to_owned(), json!(policy.name()));
         fields.insert("realm".to_owned(), json!("test_realm"));
         fields.insert("base_url".to_owned(), json!("http://127.0.0.1:5000/v1/api/"));
+        fields.insert("authorize_url".to_owned(), json!("http://127.0.0.1:5000/authorize"));
         // As Windows' Notepad saves it.
         let bundle = CredentialBundle::from_json(&format!("\u{feff}{}", Value::Object(fields))).unwrap();
         let consumer = bundle.keyless_consumer_builder().build().unwrap();
         assert_eq!(consumer.query_policy(), policy);
         assert_eq!(consumer.realm(), &Realm::TEST);
         assert_eq!(consumer.endpoints().base_url(), "http://127.0.0.1:5000/v1/api");
+        assert_eq!(consumer.endpoints().authorize_url(), "http://127.0.0.1:5000/authorize");
     }
 }
 

@@ -5,32 +5,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ibkr_oauth::simulator::test_keys;
-
 use crate::{
     failure::Failure,
     files::{self, NewFile, Readers},
-    reading, simulated_account,
+    reading,
+    simulated_account::Bundle,
 };
 
 const BUNDLE: &str = "bundle.json";
 
-const KEYS: [(&str, &str); 3] = [
-    ("private_signature.pem", test_keys::SIGNATURE_KEY),
-    ("private_encryption.pem", test_keys::ENCRYPTION_KEY),
-    ("dhparam.pem", test_keys::DH_PARAMETERS),
-];
-
 /// How many names are tried for a folder that nobody gave a name.
 const MOST_NAMES: u32 = 10_000;
 
+/// A file with a key, by its name and content.
+pub(super) type KeyFile = (&'static str, String);
+
 /// Writes the bundle and the keys beside it, all or none, and returns the bundle's absolute path.
-pub(super) fn write(out: Option<&Path>, bundle: &str) -> Result<PathBuf, Failure> {
+pub(super) fn write(out: Option<&Path>, bundle: &Bundle, keys: &[KeyFile]) -> Result<PathBuf, Failure> {
     let (folder, is_new) = match out {
         Some(folder) => (folder.to_owned(), files::make_folder(folder).map_err(|error| cannot_write(folder, &error))?),
         None => (make_fresh()?, true),
     };
-    if let Err(failure) = fill(&folder, bundle) {
+    if let Err(failure) = fill(&folder, bundle, keys) {
         if is_new {
             // The failure says more than that a folder is left.
             let _ = fs::remove_dir(&folder);
@@ -41,17 +37,19 @@ pub(super) fn write(out: Option<&Path>, bundle: &str) -> Result<PathBuf, Failure
     Ok(folder.join(BUNDLE))
 }
 
-fn fill(folder: &Path, bundle: &str) -> Result<(), Failure> {
+fn fill(folder: &Path, bundle: &Bundle, keys: &[KeyFile]) -> Result<(), Failure> {
     let mut missing = Vec::new();
-    for (name, content) in KEYS {
+    for (name, content) in keys {
         if is_free(&folder.join(name), |found| found == content.as_bytes())? {
             missing.push(NewFile { name, content: content.as_bytes(), readers: Readers::Owner });
         }
     }
     let path = folder.join(BUNDLE);
-    let is_first = is_free(&path, simulated_account::is_bundle)?;
+    let content = bundle.write();
+    let is_renewed = |found: &[u8]| bundle.renews(found);
+    let is_first = is_free(&path, is_renewed)?;
     if is_first {
-        missing.push(NewFile { name: BUNDLE, content: bundle.as_bytes(), readers: Readers::Owner });
+        missing.push(NewFile { name: BUNDLE, content: content.as_bytes(), readers: Readers::Owner });
     }
     if !is_first && path.symlink_metadata().is_ok_and(|metadata| files::has_other_names(&metadata)) {
         return Err(in_the_way(&path, "it has another name, a hard link"));
@@ -60,11 +58,12 @@ fn fill(folder: &Path, bundle: &str) -> Result<(), Failure> {
     if is_first {
         return Ok(());
     }
-    let failure = match files::replace(&path, bundle.as_bytes(), || is_earlier(&path)) {
-        Ok(true) => return Ok(()),
-        Ok(false) => in_the_way(&path, FOREIGN),
-        Err(error) => cannot_write(&path, &error),
-    };
+    let failure =
+        match files::replace(&path, content.as_bytes(), || is_free(&path, is_renewed).is_ok_and(|is_free| !is_free)) {
+            Ok(true) => return Ok(()),
+            Ok(false) => in_the_way(&path, FOREIGN),
+            Err(error) => cannot_write(&path, &error),
+        };
     created.undo();
     Err(failure)
 }
@@ -90,10 +89,6 @@ fn is_free(path: &Path, is_known: impl FnOnce(&[u8]) -> bool) -> Result<bool, Fa
         }
     };
     Err(in_the_way(path, &why))
-}
-
-fn is_earlier(path: &Path) -> bool {
-    is_free(path, simulated_account::is_bundle).is_ok_and(|is_free| !is_free)
 }
 
 fn in_the_way(path: &Path, why: &str) -> Failure {

@@ -1,28 +1,29 @@
-//! The broker that answers, and where it says what it refuses.
+//! The broker that answers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ibkr_oauth::{
     bytes::Bytes,
-    http::{Request, Response, header::HOST},
+    http::{Request, Response, StatusCode, Uri, header::HOST, uri::PathAndQuery},
     simulator::{Broker, Dropped},
 };
-use serde_json::json;
 
-use crate::{
-    credentials::with_context,
-    output::{self, Format},
-};
+use super::log::{Line, Log};
+use crate::credentials::with_context;
 
-const DEVIATION: &str = "x-simulator-deviation";
-
-/// The broker that answers, and where it says what it refuses.
+/// The broker that answers, and where it says what it did.
 pub(super) struct Simulation {
-    pub(super) broker: Mutex<Broker>,
-    pub(super) format: Format,
+    broker: Mutex<Broker>,
+    /// Scheme, host and port of what is signed, wherever the request was delivered.
+    origin: String,
+    log: Log,
 }
 
 impl Simulation {
+    pub(super) fn new(broker: Broker, origin: String, log: Log) -> Self {
+        Self { broker: Mutex::new(broker), origin, log }
+    }
+
     /// A panic elsewhere is no reason to stop answering.
     fn lock(&self) -> MutexGuard<'_, Broker> {
         self.broker.lock().unwrap_or_else(PoisonError::into_inner)
@@ -30,35 +31,39 @@ impl Simulation {
 
     /// `None` where the client is to see no answer.
     pub(super) fn answer(&self, mut request: Request<Bytes>) -> Option<Response<Bytes>> {
+        let Some(uri) = self.signed_uri(request.uri()) else {
+            self.turn_away(&subject(&request), StatusCode::BAD_REQUEST, "its target is no path");
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            return Some(response);
+        };
+        *request.uri_mut() = uri;
         // Clients such as ibind name the real broker there, wherever they connect.
         request.headers_mut().remove(HOST);
-        let mut broker = self.lock();
-        let refused = broker.refused();
-        let response = with_context(|cx| broker.handle(cx, &request));
-        if let Some(refusal) = broker.refusals().last().filter(|_| broker.refused() > refused) {
-            match self.format {
-                Format::Text => output::print_note(&format!("refused: {refusal}")),
-                Format::Json => output::note_json(&json!({
-                    "refused": refusal.subject(),
-                    "reason": refusal.reason(),
-                    "detail": refusal.to_string(),
-                    "expected_base_string": refusal.expected_base_string(),
-                })),
-            }
-        }
-        self.name_deviations(&request, &response);
+        let (response, refusal) = {
+            let mut broker = self.lock();
+            let refused = broker.refused();
+            let response = with_context(|cx| broker.handle(cx, &request));
+            let refusal = broker.refusals().last().filter(|_| broker.refused() > refused).cloned();
+            (response, refusal)
+        };
+        self.log.write(&Line::new(&subject(&request), &response, refusal.as_ref()));
         response.extensions().get::<Dropped>().is_none().then_some(response)
     }
 
-    fn name_deviations(&self, request: &Request<Bytes>, response: &Response<Bytes>) {
-        let Some(names) = response.headers().get(DEVIATION).and_then(|names| names.to_str().ok()) else { return };
-        let (method, path) = (request.method(), request.uri().path());
-        match self.format {
-            Format::Text => output::print_note(&format!("deviates: {method} {path}: {names}")),
-            Format::Json => output::note_json(&json!({
-                "deviates": format!("{method} {path}"),
-                "deviations": names.split(", ").collect::<Vec<_>>(),
-            })),
-        }
+    /// Says that a request was not even looked at.
+    pub(super) fn turn_away(&self, subject: &str, status: StatusCode, why: &str) {
+        self.log.turned_away(subject, Some(status), why);
     }
+
+    /// The URL at the broker that the target stands for: a path, or a URL as proxies are told it.
+    fn signed_uri(&self, target: &Uri) -> Option<Uri> {
+        let path = target.path_and_query().map(PathAndQuery::as_str).filter(|path| path.starts_with('/'))?;
+        format!("{}{path}", self.origin).parse().ok()
+    }
+}
+
+/// What was asked, without the query.
+pub(super) fn subject<T>(request: &Request<T>) -> String {
+    format!("{} {}", request.method(), request.uri().path())
 }

@@ -121,6 +121,20 @@ fn a_crowd_does_not_keep_the_browser_out() {
 }
 
 #[test]
+fn heads_are_bounded_and_what_is_no_http_ends_nothing() {
+    let waiting = Waiting::start(&[]);
+    let long = |length: usize| format!("GET /{} HTTP/1.1\r\nHost: OWN\r\n\r\n", "a".repeat(length));
+    assert!(waiting.ask(&long(15 << 10)).starts_with("HTTP/1.1 404 "));
+    assert!(waiting.ask(&long(20 << 10)).starts_with("HTTP/1.1 431 "));
+    for broken in ["a\r\n\r\n", "GET a b HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n"] {
+        assert!(waiting.ask(broken).starts_with("HTTP/1.1 400 "), "{broken:?}");
+    }
+    let target = waiting.target();
+    waiting.visit(&target);
+    waiting.assert_authorized();
+}
+
+#[test]
 fn visits_without_end_do_not_fill_the_screen() {
     let waiting = Waiting::start(&[]);
     for _ in 0..50 {

@@ -24,8 +24,6 @@ mod doctor;
 mod exposed_files;
 #[cfg(unix)]
 mod files_of_the_user;
-#[path = "../../src/authorize/head.rs"]
-mod head;
 mod hostile_texts;
 #[path = "../../src/no_proxy.rs"]
 mod no_proxy;

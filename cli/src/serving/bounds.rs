@@ -1,0 +1,25 @@
+//! What bounds a server, and what passes between it and who answers.
+
+use std::{sync::Arc, time::Duration};
+
+/// What bounds a server.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// The most connections at a time. Where all are taken, the one whose request has been waited for longest makes room.
+    pub(crate) connections: usize,
+    /// How long the head of a request may take, from the connection's beginning or the last answer on.
+    pub(crate) head: Duration,
+    /// How long a body may take, all of it.
+    pub(crate) body: Duration,
+    /// In bytes.
+    pub(crate) longest_head: usize,
+    /// In bytes.
+    pub(crate) longest_body: usize,
+}
+
+/// Marks, as an extension of a response, that the client is to see none: the connection ends.
+#[derive(Clone, Copy)]
+pub(crate) struct NoAnswer;
+
+/// Told in words what was turned away before there was a request.
+pub(crate) type Report = Arc<dyn Fn(&str) + Send + Sync>;

@@ -1,0 +1,114 @@
+//! One connection, from its first request to its end.
+
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::Service, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use ibkr_oauth::http::Request;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    select,
+    sync::watch,
+    time,
+};
+
+use super::{
+    bounds::{Limits, NoAnswer, Report},
+    places::Place,
+    stopping::told_to_stop,
+};
+
+/// How long what is still sent is read after the last answer: a socket that is closed with unread bytes is reset, and
+/// takes the answer with it.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) router: Router,
+    pub(super) limits: Limits,
+    pub(super) report: Report,
+    pub(super) place: Arc<Place>,
+}
+
+/// The client is to see no answer.
+#[derive(Debug)]
+struct Silence;
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no answer")
+    }
+}
+
+impl std::error::Error for Silence {}
+
+impl Connection {
+    /// Answers until the client leaves, is silent for too long, or has to make room, or the server stops.
+    pub(super) async fn serve(self, mut stream: TcpStream, mut stopping: watch::Receiver<bool>) {
+        // It only delays small answers.
+        let _ = stream.set_nodelay(true);
+        let ended = select! {
+            result = self.converse(&mut stream, &mut stopping) => result,
+            () = self.place.sent_away() => return,
+        };
+        if let Err(error) = ended {
+            if error.is_parse() || error.is_parse_too_large() {
+                (self.report)(&format!("what a client sent is no request of HTTP/1.1: {error}"));
+            }
+        }
+        select! {
+            _ = time::timeout(PARTING, part(&mut stream)) => {}
+            () = self.place.sent_away() => {}
+            () = told_to_stop(&mut stopping) => {}
+        }
+    }
+
+    async fn converse(&self, stream: &mut TcpStream, stopping: &mut watch::Receiver<bool>) -> hyper::Result<()> {
+        let router = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Asked { limits: self.limits, place: Arc::clone(&self.place) });
+            let answering = router.call(request);
+            async {
+                let Ok(response): Result<Response<Body>, _> = answering.await;
+                self.place.waits();
+                if response.extensions().get::<NoAnswer>().is_some() { Err(Silence) } else { Ok(response) }
+            }
+        });
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .header_read_timeout(self.limits.head)
+                .max_buf_size(self.limits.longest_head)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        select! {
+            result = &mut connection => return result,
+            () = told_to_stop(stopping) => {}
+        }
+        if self.place.is_waiting() {
+            return Ok(());
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    }
+}
+
+/// What a request carries of its connection, as an extension.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) limits: Limits,
+    pub(super) place: Arc<Place>,
+}
+
+async fn part(stream: &mut TcpStream) {
+    let mut unread = [0; 8192];
+    if stream.shutdown().await.is_ok() {
+        while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
+    }
+}

@@ -1,0 +1,128 @@
+//! The keys of the simulated account's owner.
+
+use std::path::{Path, PathBuf};
+
+use ibkr_oauth::{
+    Error,
+    dh::DhGroup,
+    key::{KeyError, RsaKey},
+    simulator::test_keys,
+};
+use serde_json::{Value, json};
+
+use super::folder::KeyFile;
+use crate::{
+    exposure,
+    failure::Failure,
+    hidden,
+    reading::{self, Content},
+    simulated_account::KeyFields,
+};
+
+/// What `keygen` calls them, and IBKR's own documents too.
+const SIGNATURE: &str = "private_signature.pem";
+const ENCRYPTION: &str = "private_encryption.pem";
+const DH_PARAMETERS: &str = "dhparam.pem";
+
+/// The keys of the simulated account's owner, and how its bundle has them.
+pub(crate) struct Keys {
+    pub(crate) signature: RsaKey,
+    pub(crate) encryption: RsaKey,
+    pub(crate) group: DhGroup,
+    pub(crate) fields: KeyFields,
+    /// Whether they are those that everybody has.
+    are_for_tests: bool,
+}
+
+impl Keys {
+    /// Those for tests, which everybody has.
+    pub(crate) fn for_tests() -> Result<Self, Failure> {
+        Ok(Self {
+            signature: RsaKey::from_pem(test_keys::SIGNATURE_KEY).map_err(Error::from)?,
+            encryption: RsaKey::from_pem(test_keys::ENCRYPTION_KEY).map_err(Error::from)?,
+            group: DhGroup::modp_2048(),
+            fields: KeyFields::for_tests(),
+            are_for_tests: true,
+        })
+    }
+
+    /// Those in a folder as `keygen` makes one. The bundle names the files; nothing secret is copied.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self, Failure> {
+        let (signature_path, signature) = read_key(&folder.join(SIGNATURE))?;
+        let (encryption_path, encryption) = read_key(&folder.join(ENCRYPTION))?;
+        let group = folder.join(DH_PARAMETERS);
+        let tests = Self::for_tests()?;
+        let keys = Self {
+            signature,
+            encryption,
+            fields: KeyFields {
+                signature_key: file(&signature_path),
+                encryption_key: file(&encryption_path),
+                ..tests.fields
+            },
+            are_for_tests: false,
+            ..tests
+        };
+        if group.exists() { keys.with_group(&group) } else { Ok(keys) }
+    }
+
+    /// The files to be written beside the bundle, for clients that want files: none of those that are their owner's alone.
+    pub(super) fn files(&self) -> Vec<KeyFile> {
+        if !self.are_for_tests {
+            return Vec::new();
+        }
+        let (signature, encryption) = (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY);
+        vec![
+            (SIGNATURE, signature.to_owned()),
+            (ENCRYPTION, encryption.to_owned()),
+            (DH_PARAMETERS, self.group.to_pem()),
+        ]
+    }
+
+    /// With the Diffie-Hellman parameters in this file.
+    pub(crate) fn with_group(mut self, path: &Path) -> Result<Self, Failure> {
+        let content = read(path)?;
+        let content = content.bytes.expose();
+        let group = match str::from_utf8(content) {
+            Ok(text) => DhGroup::from_text(text),
+            Err(_) => DhGroup::from_der(content),
+        };
+        let group = group.map_err(|error| unusable(path, error))?;
+        self.fields.dh_params = group.to_pem().into();
+        self.group = group;
+        Ok(self)
+    }
+}
+
+/// The key in a file, and the file's absolute path.
+fn read_key(path: &Path) -> Result<(PathBuf, RsaKey), Failure> {
+    let content = read(path)?;
+    exposure::check(path, &content);
+    hidden::add_content(&content.bytes);
+    let key = match str::from_utf8(content.bytes.expose()) {
+        Ok(text) => RsaKey::from_pem(text),
+        Err(_) => RsaKey::from_der(content.bytes.expose()),
+    };
+    let key = key.map_err(|error| unusable(path, error))?;
+    let path = path.canonicalize().map_err(|error| {
+        Failure::usage(
+            format!("{} cannot be found again: {error}", path.display()),
+            "give a folder that stays where it is",
+        )
+    })?;
+    Ok((path, key))
+}
+
+fn read(path: &Path) -> Result<Content, Failure> {
+    reading::file(path)
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), error.remedy()))
+}
+
+fn unusable(path: &Path, error: KeyError) -> Failure {
+    let error = Error::from(error);
+    Failure::usage(format!("{}: {error}", path.display()), error.remedy())
+}
+
+fn file(path: &Path) -> Value {
+    json!({ "file": path.to_string_lossy() })
+}

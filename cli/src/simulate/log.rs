@@ -1,0 +1,103 @@
+//! What is said of each request, on standard error: one line.
+
+use ibkr_oauth::{
+    bytes::Bytes,
+    http::{Response, StatusCode},
+    simulator::{Dropped, Refusal},
+};
+use serde_json::{Map, Value, json};
+
+use crate::output::{self, Format};
+
+const DEVIATIONS: &str = "x-simulator-deviation";
+const QUERY_POLICIES: &str = "x-simulator-query-policy";
+
+/// Writes a line for each request.
+#[derive(Clone, Copy)]
+pub(super) struct Log(pub(super) Format);
+
+/// What became of one request.
+pub(super) struct Line<'a> {
+    /// Method and path.
+    subject: &'a str,
+    status: StatusCode,
+    /// The client saw no answer.
+    dropped: bool,
+    deviations: Vec<&'a str>,
+    query_policies: Vec<&'a str>,
+    refusal: Option<&'a Refusal>,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(subject: &'a str, response: &'a Response<Bytes>, refusal: Option<&'a Refusal>) -> Self {
+        let names = |header: &str| {
+            let value = response.headers().get(header).and_then(|names| names.to_str().ok());
+            value.map(|names| names.split(", ").collect()).unwrap_or_default()
+        };
+        Self {
+            subject,
+            status: response.status(),
+            dropped: response.extensions().get::<Dropped>().is_some(),
+            deviations: names(DEVIATIONS),
+            query_policies: names(QUERY_POLICIES),
+            refusal,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut line = match self.refusal {
+            Some(refusal) => format!("refused: {refusal}"),
+            None if self.dropped => format!("no answer: {}", self.subject),
+            None => format!("{}: {}", self.status.as_u16(), self.subject),
+        };
+        for (what, names) in [("deviates", &self.deviations), ("query policy", &self.query_policies)] {
+            if !names.is_empty() {
+                line = format!("{line}; {what}: {}", names.join(", "));
+            }
+        }
+        line
+    }
+
+    fn json(&self) -> Value {
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+        match self.refusal {
+            Some(refusal) => {
+                put("refused", refusal.subject().into());
+                put("reason", refusal.reason().into());
+                put("detail", refusal.to_string().into());
+                put("expected_base_string", refusal.expected_base_string().into());
+            }
+            None => put("request", self.subject.into()),
+        }
+        put("status", if self.dropped { Value::Null } else { self.status.as_u16().into() });
+        for (name, names) in [("deviations", &self.deviations), ("query_policies", &self.query_policies)] {
+            if !names.is_empty() {
+                put(name, names.clone().into());
+            }
+        }
+        Value::Object(fields)
+    }
+}
+
+impl Log {
+    pub(super) fn write(self, line: &Line<'_>) {
+        match self.0 {
+            Format::Text => output::print_note(&line.text()),
+            Format::Json => output::note_json(&line.json()),
+        }
+    }
+
+    /// Of what was turned away before the broker could look at it.
+    pub(super) fn turned_away(self, subject: &str, status: Option<StatusCode>, why: &str) {
+        match self.0 {
+            Format::Text => output::print_note(&format!("refused: {subject}: {why}")),
+            Format::Json => output::note_json(&json!({
+                "refused": subject,
+                "reason": "not_readable",
+                "detail": why,
+                "status": status.map(|status| status.as_u16()),
+            })),
+        }
+    }
+}

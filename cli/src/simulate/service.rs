@@ -1,0 +1,61 @@
+//! From the server's requests to the broker's, and back.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request as Incoming, State},
+    response::Response,
+};
+use ibkr_oauth::http::{HeaderValue, StatusCode, header::CONNECTION};
+use tokio::task;
+
+use super::simulation::{Simulation, subject};
+use crate::serving::{self, Limits, NoAnswer, Unreadable};
+
+pub(super) const LIMITS: Limits = Limits {
+    connections: 512,
+    head: Duration::from_secs(120),
+    body: Duration::from_secs(30),
+    longest_head: 64 << 10,
+    longest_body: 1 << 20,
+};
+
+pub(super) fn router(simulation: Arc<Simulation>) -> Router {
+    Router::new().fallback(answer).with_state(simulation)
+}
+
+async fn answer(State(simulation): State<Arc<Simulation>>, request: Incoming) -> Response {
+    let subject = subject(&request);
+    let request = match serving::whole(request).await {
+        Ok(request) => request,
+        Err(Unreadable { status, why }) => {
+            simulation.turn_away(&subject, status, &why);
+            return closing(status);
+        }
+    };
+    // Verifying takes milliseconds, in which others are to be read.
+    let answered = task::spawn_blocking(move || simulation.answer(request)).await;
+    match answered {
+        Ok(Some(response)) if response.status() == StatusCode::BAD_REQUEST && response.body().is_empty() => {
+            closing(StatusCode::BAD_REQUEST)
+        }
+        Ok(Some(response)) => response.map(Body::from),
+        Ok(None) => {
+            let mut silence = Response::new(Body::empty());
+            silence.extensions_mut().insert(NoAnswer);
+            silence
+        }
+        // It panicked, which its own line on standard error tells.
+        Err(_) => closing(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// An answer after which the connection ends, for what comes next on it cannot be known.
+fn closing(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
