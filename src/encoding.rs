@@ -2,30 +2,17 @@
 
 use std::str;
 
-use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use der::pem::{self, LineEnding};
 use serde::{Deserialize as _, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::{
-    context::{Entropy, EntropyError},
-    secret::Secret,
-};
+use crate::context::{Entropy, EntropyError};
 
 /// Base64 with the standard alphabet and padding.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
-}
-
-/// Reads Base64 with the standard alphabet, ignoring white space: people paste it with line breaks.
-pub(crate) fn read_base64(text: &[u8]) -> Option<Secret> {
-    // Both buffers have their final size: one that grows, or that the decoder drops where it fails, is not wiped.
-    let mut dense = Zeroizing::new(Vec::with_capacity(text.len()));
-    dense.extend(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
-    let mut bytes = Zeroizing::new(vec![0; decoded_len_estimate(dense.len())]);
-    let length = STANDARD.decode_slice(dense.as_slice(), &mut bytes).ok()?;
-    bytes.get(..length).map(Secret::from)
 }
 
 /// Public data as PEM, line for line as OpenSSL writes it.
@@ -102,12 +89,5 @@ mod tests {
         for text in ["", "0", "000fa0f", "000fa0ff0", "000fa0fg", "+00fa0ff", "0x0fa0ff"] {
             assert_eq!(read_hexadecimal::<4>(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn pasted_base64_is_read() {
-        assert_eq!(read_base64(b" AP+g\r\nDw==\n"), Some(Secret::from(vec![0, 0xff, 0xa0, 0x0f])));
-        assert_eq!(read_base64(b"AP+gDw"), None);
-        assert_eq!(read_base64(b"AP-gDw=="), None);
     }
 }

@@ -157,7 +157,6 @@ impl Error {
     }
 
     /// What happened, without where and without the broker's words.
-    #[cfg(feature = "rsa")]
     pub(crate) fn message(&self) -> &str {
         &self.0.message
     }

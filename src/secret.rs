@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
 use http::{HeaderValue, header::InvalidHeaderValue};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes that are wiped when dropped, never printed, and compared in constant time.
 ///
@@ -22,6 +23,18 @@ use zeroize::Zeroize;
 pub struct Secret(Box<[u8]>);
 
 impl Secret {
+    /// Reads Base64 with the standard alphabet and its padding. White space in it is ignored: people paste it with line
+    /// breaks. `None` where the text is something else.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        // Both buffers have their final size: one that grows, or that the decoder drops where it fails, is not wiped.
+        let mut dense = Zeroizing::new(Vec::with_capacity(text.len()));
+        dense.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+        let mut bytes = Zeroizing::new(vec![0; decoded_len_estimate(dense.len())]);
+        let length = STANDARD.decode_slice(dense.as_slice(), &mut bytes).ok()?;
+        bytes.get(..length).map(Self::from)
+    }
+
     /// The bytes themselves. Each use is a place to audit.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
@@ -98,4 +111,16 @@ pub(crate) fn sensitive(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue>
     let mut value = HeaderValue::from_bytes(value)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pasted_base64_is_read() {
+        assert_eq!(Secret::from_base64(" AP+g\r\nDw==\n"), Some(Secret::from(vec![0, 0xff, 0xa0, 0x0f])));
+        assert_eq!(Secret::from_base64("AP+gDw"), None);
+        assert_eq!(Secret::from_base64("AP-gDw=="), None);
+    }
 }

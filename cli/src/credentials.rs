@@ -108,7 +108,12 @@ pub(crate) fn sign_in(agent: &Agent, consumer: &Consumer, token: &AccessToken) -
 
 /// Keeps the live session token out of everything that is written but for what is asked to show it.
 pub(crate) fn hide(token: &LiveSessionToken) {
-    hidden::add(&Zeroizing::new(STANDARD.encode(token.secret().expose())));
+    hidden::add(&base64(token.secret()));
+}
+
+/// As the live session token is written everywhere.
+pub(crate) fn base64(token: &Secret) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(token.expose()))
 }
 
 /// Calls `work` with the present moment and the machine's random bytes.

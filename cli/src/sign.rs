@@ -1,10 +1,8 @@
 //! `ibkr-oauth sign`
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{Entropy, OsEntropy, Secret, Signer};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::{
     arguments::{QueryPolicyArguments, RequestArguments},
@@ -54,8 +52,10 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let consumer = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build()?;
     let access_token = credentials::access_token(&bundle)?;
     let given = &arguments.live_session_token;
-    let live_session_token = decode(&standard_input::given(given, "a live session token", LONGEST_TOKEN, COPY_AGAIN)?)?;
-    hidden::add(&STANDARD.encode(live_session_token.expose()));
+    let given = standard_input::given(given, "a live session token", LONGEST_TOKEN, COPY_AGAIN)?;
+    let live_session_token = Secret::from_base64(&given)
+        .ok_or_else(|| Failure::usage("the live session token is not Base64", COPY_AGAIN))?;
+    hidden::add(&credentials::base64(&live_session_token));
     let signer = Signer::from_stored(&consumer, access_token.token(), &live_session_token)?;
     let (parts, form) = arguments.request.read()?;
     let (nonce, timestamp) = attempt(arguments.nonce.as_deref(), arguments.timestamp)?;
@@ -65,15 +65,6 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         Format::Text => output::print_credential(&format!("{header}\n")),
         Format::Json => output::print_credential(&format!("{}\n", json!({ "authorization": header }))),
     }
-}
-
-fn decode(base64: &str) -> Result<Secret, Failure> {
-    let mut dense = Zeroizing::new(String::with_capacity(base64.len()));
-    dense.extend(base64.split_ascii_whitespace());
-    STANDARD
-        .decode(dense.as_bytes())
-        .map(Secret::from)
-        .map_err(|_| Failure::usage("the live session token is not Base64", COPY_AGAIN))
 }
 
 /// Nonce and timestamp of an attempt: as given, or a random one and the present.

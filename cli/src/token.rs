@@ -1,6 +1,5 @@
 //! `ibkr-oauth token`
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use zeroize::Zeroizing;
 
@@ -35,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let consumer = bundle.consumer()?;
     let token = credentials::sign_in(&arguments.connection.agent(consumer.endpoints())?, &consumer, &token)?;
     let expires_at = token.expires_at().map_or_else(|| "null".to_owned(), |moment| format!("\"{moment}\""));
-    let base64 = Zeroizing::new(STANDARD.encode(token.secret().expose()));
+    let base64 = credentials::base64(token.secret());
     if format == Format::Text {
         return output::print_credential(&Zeroizing::new(format!("{}\n", *base64)));
     }

@@ -80,7 +80,7 @@ impl AccessToken {
     pub fn from_parts(token: impl Into<String>, encrypted_secret_base64: &str) -> Result<Self, Error> {
         let token = token.into();
         Self::check_token(&token)?;
-        let encrypted = encoding::read_base64(encrypted_secret_base64.as_bytes()).filter(|secret| !secret.is_empty());
+        let encrypted = Secret::from_base64(encrypted_secret_base64).filter(|secret| !secret.is_empty());
         let encrypted = encrypted.ok_or_else(|| {
             let length = encrypted_secret_base64.trim().len();
             Error::config(STAGE, format!("the access token secret is not Base64 (it has {length} characters)"))

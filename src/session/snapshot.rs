@@ -62,7 +62,7 @@ impl TryFrom<Stored> for Snapshot {
         if stored.version != VERSION {
             return Err("the snapshot is of another version");
         }
-        let live_session_token = encoding::read_base64(stored.live_session_token.as_bytes())
+        let live_session_token = Secret::from_base64(&stored.live_session_token)
             .filter(|token| token.len() == crate::dh::TOKEN_LENGTH)
             .ok_or("`live_session_token` is not the Base64 of 20 bytes")?;
         Ok(Self {

@@ -6,7 +6,6 @@ use super::keys::{Keys, USUAL_BITS, is_same};
 use crate::{
     context::Context,
     diagnose::finding::{Collector, Finding},
-    encoding::read_base64,
     key::{DecryptionKey, RsaKey},
     secret::Secret,
 };
@@ -63,7 +62,7 @@ fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Collector<'_>) -> 
         findings.error(what, format!("{copy}, in Base64; the encryption key opens it each time"));
         return None;
     }
-    let Some(decoded) = read_base64(dense.as_bytes()) else {
+    let Some(decoded) = Secret::from_base64(&dense) else {
         let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
         let why = if !dense.bytes().all(alphabet) {
             "has a character that is not in the alphabet of Base64"
