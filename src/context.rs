@@ -14,7 +14,7 @@ use std::{
 /// use ibkr_oauth::Timestamp;
 /// use std::time::Duration;
 ///
-/// let now = Timestamp::from_secs(1_700_000_000); // in a program: `Timestamp::from(SystemTime::now())`
+/// let now = Timestamp::from_secs(1_700_000_000); // in a program: `local::now()`
 /// let tomorrow = now.saturating_add(Duration::from_secs(24 * 3600));
 /// assert_eq!(tomorrow.to_string(), "2023-11-15T22:13:20.000Z");
 /// assert_eq!(now.saturating_duration_since(tomorrow), Duration::ZERO);
@@ -198,14 +198,14 @@ impl Entropy for OsEntropy {
 
 /// What one call may know of the outside world: the time, and a source of random bytes.
 ///
-/// Make a new one for each call. It is not `Send`, because a context kept across an `await` is a stopped clock.
+/// Make a new one for each call; `local::SystemContext` does that for this machine. It is not `Send`, because a context kept across an `await` is a stopped clock.
 ///
 /// ```
 /// # #[cfg(feature = "getrandom")] {
-/// use ibkr_oauth::{Context, OsEntropy, Timestamp};
+/// use ibkr_oauth::{Context, OsEntropy, local};
 ///
 /// let mut entropy = OsEntropy;
-/// let now = Timestamp::from(std::time::SystemTime::now());
+/// let now = local::now();
 /// let cx = Context::new(now, &mut entropy);
 /// assert_eq!(cx.now(), now);
 /// # }

@@ -6,15 +6,13 @@
 //! ```
 //! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
 //! use ibkr_oauth::{OsEntropy, driver::Driver, session::{Session, SessionConfig, SessionEvent, State}};
-//! # use ibkr_oauth::{Context, Timestamp, simulator::{Broker, test_keys}};
-//! # use ibkr_oauth::{bytes::Bytes, http::Request, transport::Limits};
+//! # use ibkr_oauth::{bytes::Bytes, http::Request, local::SystemContext, simulator::{Broker, test_keys}, transport::Limits};
 //! # let mut broker = Broker::default();
-//! # let now = || Timestamp::from(std::time::SystemTime::now());
-//! # let token = test_keys::unlocked_token(&mut broker, &mut Context::new(now(), &mut OsEntropy))?;
+//! # let token = test_keys::unlocked_token(&mut broker, &mut SystemContext::new().context())?;
 //! # let consumer = test_keys::consumer()?;
 //! # let broker = std::sync::Mutex::new(broker);
 //! # let transport = |request: Request<Bytes>, _: Limits| {
-//! #     Ok(broker.lock().unwrap().handle(&mut Context::new(now(), &mut OsEntropy), &request))
+//! #     Ok(broker.lock().unwrap().handle(&mut SystemContext::new().context(), &request))
 //! # };
 //!
 //! let driver = Driver::new(Session::new(consumer, token, SessionConfig::default()), OsEntropy);
@@ -36,7 +34,7 @@ use http::{Request, Response};
 
 use crate::{
     context::{Context, Entropy, Timestamp},
-    local::Clock,
+    local,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Session, SessionEvent},
 };
 
@@ -65,14 +63,13 @@ enum Action {
 }
 
 impl<E: Entropy> Driver<E> {
-    /// A driver for this session, with a source of random bytes that is its own.
+    /// A driver for this session on [the system's time](local::now), with a source of random bytes that is its own.
     #[must_use]
     pub fn new(session: Session, entropy: E) -> Self {
-        let mut clock = Clock::new();
-        Self::with_clock(session, entropy, move || clock.now())
+        Self::with_clock(session, entropy, local::now)
     }
 
-    /// As [`new`](Self::new), with another clock than [`Clock`]: for tests on a virtual clock, and for platforms where the
+    /// As [`new`](Self::new), with another clock than [`local::now`]: for tests on a virtual clock, and for platforms where the
     /// standard library has none.
     #[must_use]
     pub fn with_clock(session: Session, entropy: E, now: impl FnMut() -> Timestamp + Send + 'static) -> Self {

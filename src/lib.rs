@@ -63,13 +63,12 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
-//! use ibkr_oauth::{AccessToken, Consumer, Context, OsEntropy, Timestamp, dh::DhGroup, http, key::RsaKey};
+//! use ibkr_oauth::{AccessToken, Consumer, dh::DhGroup, http, key::RsaKey, local::SystemContext};
 //! # use ibkr_oauth::simulator::{self, test_keys};
 //! # let (signing_pem, decryption_pem, dh_pem) =
 //! #     (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY, test_keys::DH_PARAMETERS);
 //! # let mut broker = simulator::Broker::default();
-//! # let now = || Timestamp::from(std::time::SystemTime::now());
-//! # let portal = test_keys::access_token(&mut broker, &mut Context::new(now(), &mut OsEntropy))?;
+//! # let portal = test_keys::access_token(&mut broker, &mut SystemContext::new().context())?;
 //! # use base64::{Engine as _, engine::general_purpose::STANDARD};
 //! # let secret = STANDARD.encode(portal.encrypted_secret());
 //! # let (token, secret_from_portal) = (portal.token(), secret.as_str());
@@ -82,8 +81,8 @@
 //!     .build()?;
 //! let access_token = AccessToken::from_parts(token, secret_from_portal)?;
 //!
-//! let mut entropy = OsEntropy;
-//! let mut cx = Context::new(now(), &mut entropy); // a new one for each call, or for a few in a row
+//! let mut system = SystemContext::new();
+//! let mut cx = system.context(); // the time of this call, and random numbers; a new one for each, or for a few in a row
 //! let unlocked = consumer.unlock(&mut cx, &access_token)?;
 //! let exchange = unlocked.live_session_token(&consumer, &mut cx)?;
 //! let response = broker.handle(&mut cx, exchange.request());
@@ -121,7 +120,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `rsa` | yes | [`key::RsaKey`]: keys in memory, from PEM or DER |
-//! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers |
+//! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers; [`local::SystemContext`] |
 //! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |
 //! | `tracing` | | the spans and events above |

@@ -1,96 +1,25 @@
-//! The clock that drivers use.
+//! What the machine has: its clock and its random numbers. Nothing else in the library asks for them.
 
-#![allow(clippy::disallowed_methods, reason = "this is the place where drivers ask the clock")]
-
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::context::Timestamp;
 
-/// How far the system's clock may be set back before the step is followed. Less is absorbed: the broker tolerates it.
-const ABSORBED: Duration = Duration::from_secs(300);
+mod clock;
+#[cfg(feature = "getrandom")]
+mod system_context;
 
-/// A clock that goes on over suspend and never runs backwards, but for steps that cannot be absorbed.
+use self::clock::Clock;
+#[cfg(feature = "getrandom")]
+pub use self::system_context::SystemContext;
+
+/// The system's time, made steady: it goes on over suspend, and is the same for the whole process.
 ///
-/// It follows the system's clock. While that is behind (because it was set back by up to 300 seconds) this one runs at
-/// half its speed until they meet, so that waits go on and timestamps do not decrease. A greater step back is followed at
-/// once: requests dated by the old time would be refused anyway, and a
-/// [`Session`](crate::session::Session) knows how to go on from there.
-#[derive(Clone, Debug)]
-pub struct Clock {
-    last: Timestamp,
-    at: Instant,
-}
-
-impl Clock {
-    /// A clock that shows the system's time.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { last: Timestamp::from(SystemTime::now()), at: Instant::now() }
-    }
-
-    /// The time now.
-    pub fn now(&mut self) -> Timestamp {
-        let at = Instant::now();
-        // The time that is kept in hand is what was not yet a whole millisecond.
-        let (now, passed) =
-            advance(self.last, at.saturating_duration_since(self.at), Timestamp::from(SystemTime::now()));
-        self.last = now;
-        self.at += passed;
-        now
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// The time now.
+/// While the system's clock is behind (because it was set back by up to 300 seconds) this one runs at half its speed until
+/// they meet, so that waits go on and timestamps do not decrease. A greater step back is followed at once: requests dated
+/// by the old time would be refused anyway, and a [`Session`](crate::session::Session) knows how to go on from there.
+#[must_use]
 pub fn now() -> Timestamp {
-    static CLOCK: std::sync::LazyLock<std::sync::Mutex<Clock>> =
-        std::sync::LazyLock::new(|| std::sync::Mutex::new(Clock::new()));
-    CLOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner).now()
-}
+    static CLOCK: LazyLock<Mutex<Clock>> = LazyLock::new(|| Mutex::new(Clock::new()));
 
-/// The next time to show, and how much of `passed` went into it.
-fn advance(last: Timestamp, passed: Duration, system: Timestamp) -> (Timestamp, Duration) {
-    let steady = last.saturating_add(passed);
-    if system >= steady || system.saturating_add(ABSORBED) < steady {
-        return (system, passed);
-    }
-    let slow = Duration::from_millis(u64::try_from(passed.as_millis() / 2).unwrap_or(u64::MAX));
-    (last.saturating_add(slow), slow * 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const START: Timestamp = Timestamp::from_secs(1_700_000_000);
-
-    fn shown(passed: u64, system: i64) -> i64 {
-        let system = Timestamp::from_millis(START.as_millis().saturating_add_signed(system));
-        let (now, used) = advance(START, Duration::from_millis(passed), system);
-        assert!(used <= Duration::from_millis(passed));
-        i64::try_from(now.as_millis()).unwrap() - i64::try_from(START.as_millis()).unwrap()
-    }
-
-    #[test]
-    fn it_follows_the_system_forwards_and_over_suspend() {
-        assert_eq!(shown(1000, 1000), 1000);
-        assert_eq!(shown(1000, 8 * 3_600_000), 8 * 3_600_000);
-    }
-
-    #[test]
-    fn it_slows_down_while_the_system_is_behind() {
-        assert_eq!(shown(1000, -5000), 500);
-        assert_eq!(shown(1, -5000), 0);
-        assert_eq!(shown(0, -299_000), 0);
-    }
-
-    #[test]
-    fn it_follows_a_step_that_cannot_be_absorbed() {
-        assert_eq!(shown(1000, -3_600_000), -3_600_000);
-    }
+    CLOCK.lock().unwrap_or_else(PoisonError::into_inner).now()
 }

@@ -3,13 +3,13 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, OsEntropy, Secret, Timestamp, key::KeyLocation,
+    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, Secret, key::KeyLocation, local::SystemContext,
 };
 use ureq::Agent;
 use zeroize::Zeroizing;
@@ -118,12 +118,7 @@ pub(crate) fn base64(token: &Secret) -> Zeroizing<String> {
 
 /// Calls `work` with the present moment and the machine's random bytes.
 pub(crate) fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    let mut entropy = OsEntropy;
-    work(&mut Context::new(now(), &mut entropy))
-}
-
-pub(crate) fn now() -> Timestamp {
-    Timestamp::from(SystemTime::now())
+    work(&mut SystemContext::new().context())
 }
 
 pub(crate) fn pause(duration: Duration) {

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use ibkr_oauth::{
     OsEntropy,
     driver::Driver,
+    local,
     session::{CompetePolicy, Session, SessionConfig, SessionEvent},
 };
 use serde_json::{Value, json};
@@ -95,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 }
 
 fn print(event: &SessionEvent, format: Format) -> Result<(), Failure> {
-    let now = credentials::now().to_string();
+    let now = local::now().to_string();
     let text = event.to_string();
     match format {
         Format::Text => output::print_line(&format!("{now} {text}")),

@@ -1,7 +1,7 @@
 //! `ibkr-oauth sign`
 
 use clap::Args;
-use ibkr_oauth::{Entropy, OsEntropy, Secret, Signer};
+use ibkr_oauth::{Entropy, OsEntropy, Secret, Signer, local};
 use serde_json::json;
 
 use crate::{
@@ -73,7 +73,7 @@ pub(crate) fn attempt(nonce: Option<&str>, timestamp: Option<u64>) -> Result<(St
         Some(nonce) => nonce.to_owned(),
         None => random_nonce()?,
     };
-    Ok((nonce, timestamp.unwrap_or_else(|| credentials::now().as_secs())))
+    Ok((nonce, timestamp.unwrap_or_else(|| local::now().as_secs())))
 }
 
 fn random_nonce() -> Result<String, Failure> {

@@ -4,13 +4,13 @@
 //! # #[cfg(feature = "simulator")] {
 //! use ibkr_oauth::{client::blocking::Client, session::SessionConfig};
 //! # use std::sync::{Arc, Mutex};
-//! # use ibkr_oauth::{Context, OsEntropy, Timestamp, bytes::Bytes, http::Request, transport::Limits, local};
+//! # use ibkr_oauth::{bytes::Bytes, http::Request, local::SystemContext, transport::Limits};
 //! # use ibkr_oauth::simulator::{Broker, test_keys};
 //! # let mut broker = Broker::default();
-//! # let bundle = test_keys::bundle(&mut broker, &mut Context::new(local::now(), &mut OsEntropy))?;
+//! # let bundle = test_keys::bundle(&mut broker, &mut SystemContext::new().context())?;
 //! # let broker = Arc::new(Mutex::new(broker));
 //! # let transport = move |request: Request<Bytes>, _: Limits| {
-//! #     Ok(broker.lock().unwrap().handle(&mut Context::new(local::now(), &mut OsEntropy), &request))
+//! #     Ok(broker.lock().unwrap().handle(&mut SystemContext::new().context(), &request))
 //! # };
 //! // `bundle` is from `CredentialBundle::from_file`; `transport` is a `ureq::Agent`, say.
 //! let (ibkr, driver) = Client::start(transport, &bundle, SessionConfig::default())?;

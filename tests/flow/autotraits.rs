@@ -8,6 +8,7 @@ use ibkr_oauth::{
     driver::{Driver, SessionHandle},
     exchange::{ParameterPlacement, PendingResponse, Unsigned},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
+    local::SystemContext,
     oauth1::{BaseUri, Parameter, RequestSignature, UriError},
     simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal, WrongResponse},
 };
@@ -70,6 +71,7 @@ fn all_that_a_program_keeps_may_cross_threads() {
     shared::<OsEntropy>();
     // It is moved to where it runs, and stays there.
     sent::<Driver<OsEntropy>>();
+    sent::<SystemContext>();
 }
 
 #[test]

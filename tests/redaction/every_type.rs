@@ -78,7 +78,6 @@ const HARMLESS: [(&str, &str); 28] = [
     ("BrokerageStatus", "flags, and the broker's reason for one"),
     ("CallPolicy", "durations, numbers and flags"),
     ("Callback", "the consumer's own URL"),
-    ("Clock", "numbers"),
     ("Context", "shows the moment only"),
     ("DhGroup", "public numbers, of which two lengths are shown"),
     ("Endpoints", "URLs without user names"),
@@ -97,6 +96,7 @@ const HARMLESS: [(&str, &str); 28] = [
     ("Realm", "stands in each header in the open"),
     ("SeededEntropy", "for tests only"),
     ("SessionConfig", "durations and flags"),
+    ("SystemContext", "holds nothing"),
     ("Ticket", "flags and numbers"),
     ("Timestamp", "a number"),
 ];

@@ -9,10 +9,11 @@ use ibkr_oauth::{
     Endpoints,
     diagnose::clock_skew,
     http::{HeaderMap, HeaderValue, Request, Uri, header::USER_AGENT},
+    local,
 };
 use ureq::{Agent, RequestExt};
 
-use crate::{arguments, connection, credentials, failure::Failure, proxy::Route, report::Report};
+use crate::{arguments, connection, failure::Failure, proxy::Route, report::Report};
 
 const PROXY: &str = "proxy";
 const REACHABILITY: &str = "reachability";
@@ -43,7 +44,7 @@ pub(super) fn probe(
     let mut request = Request::new(());
     *request.uri_mut() = url.clone();
     request.headers_mut().insert(USER_AGENT, user_agent.clone());
-    let sent = credentials::now();
+    let sent = local::now();
     let is_secure = url.scheme_str() == Some("https");
     let call = request.with_agent(agent).configure().http_status_as_error(false);
     match call.max_redirects(0).max_redirects_will_error(false).timeout_global(Some(PATIENCE)).run() {
@@ -51,7 +52,7 @@ pub(super) fn probe(
             if is_secure {
                 report.ok(TLS, "the certificate is good")?;
             }
-            compare_clocks(clock_skew(response.headers(), sent, credentials::now()), response.headers(), report)?;
+            compare_clocks(clock_skew(response.headers(), sent, local::now()), response.headers(), report)?;
             Ok(true)
         }
         Err(error) => {
