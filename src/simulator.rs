@@ -31,7 +31,8 @@
 //! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
 //! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
 //! [`start_competing_session`](Broker::start_competing_session) is the other program of the same user that takes the
-//! brokerage session away.
+//! brokerage session away; others of the broker's methods end what runs at once. A program in another language has the same by
+//! `POST /__simulator/faults` beside the base URL: see [`handle`](Broker::handle).
 //!
 //! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
 //! [`refused`](Broker::refused), [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
@@ -130,7 +131,7 @@
 
 // Each file names only files before it: percent, reason, refusal, deviation, judge, seeded_entropy, newest, arithmetic, address,
 // canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
-// verify, accepted_requests, answers, faults, broker, consent, consent_page, sign_in, opening, resources, handling, in_process, test_keys, builder.
+// verify, accepted_requests, answers, faults, broker, fault_names, control, consent, consent_page, sign_in, opening, resources, handling, in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
 mod answers;
@@ -144,9 +145,11 @@ mod canonical;
 mod consent;
 mod consent_page;
 mod content;
+mod control;
 mod deviation;
 mod diagnosis;
 mod endpoint;
+mod fault_names;
 mod faults;
 mod handling;
 mod in_process;

@@ -16,6 +16,8 @@ pub(super) struct Availability {
     /// How long `/iserver` has no bridge after the brokerage session was opened.
     pub(super) settling: Duration,
     pub(super) rate_limit: Option<RateLimit>,
+    /// What durations are divided by; 0 counts as 1.
+    pub(super) speed: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,11 @@ impl Availability {
         let local = i64::try_from(now.as_millis()).ok()?.checked_add(offset)?;
         let midnight = local.div_euclid(DAY).checked_add(1)?.checked_mul(DAY)?;
         u64::try_from(midnight.checked_sub(offset)?).ok().map(Timestamp::from_millis)
+    }
+
+    /// How long that is where everything is faster.
+    pub(super) fn scaled(&self, duration: Duration) -> Duration {
+        duration.checked_div(self.speed).unwrap_or(duration)
     }
 
     pub(super) fn is_maintenance(&self, now: Timestamp) -> bool {

@@ -33,6 +33,7 @@ pub struct Broker {
     pub(super) starts_open: bool,
     /// Another program of the user's has the brokerage session.
     pub(super) competing: bool,
+    pub(super) under_maintenance: bool,
     pub(super) pacing: Pacing,
     pub(super) script: Script,
     /// The newest, the oldest of them first.
@@ -63,6 +64,7 @@ impl Broker {
             brokerage_session: None,
             starts_open,
             competing: false,
+            under_maintenance: false,
             pacing: Pacing::default(),
             script: Script::default(),
             refusals: Vec::new(),

@@ -5,12 +5,14 @@ use std::time::Duration;
 use crate::context::Timestamp;
 
 /// How long a brokerage session lives without a tickle.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 
 /// An open brokerage session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BrokerageSession {
     ready_from: Timestamp,
+    /// How long it lives without a tickle.
+    idle_timeout: Duration,
     /// Unless there is a tickle before.
     idle_at: Timestamp,
     /// Whatever the tickles.
@@ -20,18 +22,25 @@ pub(super) struct BrokerageSession {
 }
 
 impl BrokerageSession {
-    /// One that is opened now, is ready after `settling`, and is reset at `reset_at` if at all.
-    pub(super) fn open(now: Timestamp, settling: Duration, reset_at: Option<Timestamp>) -> Self {
+    /// One that is opened now, is ready after `settling`, lives for `idle_timeout` without a tickle, and is reset at
+    /// `reset_at` if at all.
+    pub(super) fn open(
+        now: Timestamp,
+        settling: Duration,
+        idle_timeout: Duration,
+        reset_at: Option<Timestamp>,
+    ) -> Self {
         Self {
             ready_from: now.saturating_add(settling),
-            idle_at: now.saturating_add(IDLE_TIMEOUT),
+            idle_timeout,
+            idle_at: now.saturating_add(idle_timeout),
             reset_at,
             accounts_queried: false,
         }
     }
 
     pub(super) fn keep_alive(&mut self, now: Timestamp) {
-        self.idle_at = now.saturating_add(IDLE_TIMEOUT);
+        self.idle_at = now.saturating_add(self.idle_timeout);
     }
 
     /// Whether `/iserver` answers.

@@ -256,6 +256,13 @@ impl BrokerBuilder {
         self
     }
 
+    /// Divides how long things take: the life of a live session token and of a brokerage session without a tickle, the
+    /// settling, the penalty boxes. Timestamps are judged by the clock as it is. 1 unless set; 0 is 1.
+    pub const fn speed(mut self, speed: u32) -> Self {
+        self.availability.speed = speed;
+        self
+    }
+
     /// The broker's clock is that much ahead of the time handed to it: not at all unless set.
     pub const fn clock_ahead(mut self, duration: Duration) -> Self {
         self.clock_ahead = duration;
@@ -302,6 +309,11 @@ impl BrokerBuilder {
             Strictness::Lenient => QueryPolicy::ALL.to_vec(),
             Strictness::Strict => vec![QueryPolicy::default()],
         });
+        let mut availability = self.availability;
+        if let Some(limit) = availability.rate_limit {
+            let penalty_box = availability.scaled(limit.penalty_box);
+            availability.rate_limit = Some(RateLimit { penalty_box, ..limit });
+        }
         let profile = Profile {
             consumer_key: self.consumer_key,
             realm,
@@ -318,7 +330,7 @@ impl BrokerBuilder {
             accounts: self.accounts,
             callback: self.callback,
             consent_page: self.consent_page,
-            availability: self.availability,
+            availability,
         };
         Ok(Broker::new(profile, registry, self.brokerage_session, (self.clock_ahead, self.clock_behind)))
     }

@@ -32,6 +32,14 @@ pub struct Fault {
     after: u32,
     times: u32,
     string_status_code: bool,
+    needs: Option<Needs>,
+}
+
+/// What a fault waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    LiveSessionToken,
+    BrokerageSession,
 }
 
 #[derive(Clone, Debug)]
@@ -116,7 +124,7 @@ impl WrongResponse {
 
 impl Fault {
     const fn new(effect: Effect) -> Self {
-        Self { effect, path: None, after: 0, times: 1, string_status_code: false }
+        Self { effect, path: None, after: 0, times: 1, string_status_code: false, needs: None }
     }
 
     /// An error status in place of the broker's answer, with `{"error":"…","statusCode":…}`. The broker does not see
@@ -338,6 +346,12 @@ impl Fault {
         self
     }
 
+    /// Only for requests that sign with what there must be.
+    pub(super) const fn only_while(mut self, needs: Needs) -> Self {
+        self.needs = Some(needs);
+        self
+    }
+
     fn with_answer_body(mut self, body: Body) -> Self {
         if let Effect::Instead(answer) = &mut self.effect {
             answer.body = body;
@@ -407,11 +421,23 @@ impl Script {
         self.0.push_back(fault);
     }
 
-    /// The first fault for a request to `path`, if one is due.
-    pub(super) fn take(&mut self, path: &str) -> Option<Fault> {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().filter(|fault| fault.times > 0).count()
+    }
+
+    /// The first fault for a request to `path`, if one is due, where there is `running`.
+    pub(super) fn take(&mut self, path: &str, running: &[Needs]) -> Option<Fault> {
         self.0.retain(|fault| fault.times > 0);
         for fault in &mut self.0 {
             if fault.path.as_ref().is_some_and(|wanted| wanted != path) {
+                continue;
+            }
+            if fault.needs.is_some_and(|needs| path.starts_with("/oauth/") || !running.contains(&needs)) {
                 continue;
             }
             if fault.after > 0 {

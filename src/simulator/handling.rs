@@ -10,9 +10,10 @@ use super::{
     answers::{Answer, Body},
     broker::Broker,
     endpoint::Endpoint,
-    faults::{Dropped, Effect, Fault},
+    faults::{Dropped, Effect, Fault, Needs},
     judge::Judge,
     refusal::Objection,
+    registry::AccessGrant,
     verify::{self, Verified},
 };
 use crate::context::{Context, Timestamp};
@@ -26,12 +27,20 @@ impl Broker {
     /// The URI must be absolute, and the headers complete as sent. There is always an answer; one that carries [`Dropped`]
     /// among its extensions means that none arrived.
     ///
+    /// Beside the base URL it answers `GET /authorize`, the consent page, and `/__simulator/faults`: a `POST` of
+    /// `{"fault":"gone@/tickle+1*2"}` injects a [`Fault`], and `{"action":"expire-token"}` and its like do what the methods
+    /// of that name do; a `GET` tells the names.
+    ///
     /// The header `x-simulator-deviation` names what the broker let pass, and `x-simulator-query-policy` the policies
     /// that explain how query or form were signed, each separated by commas.
     pub fn handle(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Response<Bytes> {
+        if let Some(answer) = self.take_orders(request, cx.now()) {
+            return answer.into_response(self.clock(cx));
+        }
         self.requests = self.requests.saturating_add(1);
+        let running = self.running(self.clock(cx));
         let path = self.profile.base.relative(request.uri()).unwrap_or_default();
-        let fault = self.script.take(path);
+        let fault = self.script.take(path, &running);
         if let Some(fault) = &fault {
             self.strike(fault.effect());
         }
@@ -60,7 +69,7 @@ impl Broker {
                 Answer::no_access_secret(self.trace(), &token)
             }
             (None, Some(Effect::PenaltyBox(duration))) => {
-                self.pacing.confine(cx.now(), *duration);
+                self.start_penalty_box(cx.now(), *duration);
                 Answer::too_many_requests()
             }
             (None, Some(Effect::DelayBridge(delay))) => self.answer(cx, request, now, *delay),
@@ -82,13 +91,20 @@ impl Broker {
         response
     }
 
+    /// What there is for a fault to end.
+    fn running(&self, now: Timestamp) -> Vec<Needs> {
+        let tokens = self.registry.grant.iter().flat_map(AccessGrant::live_session_tokens);
+        let has_token = tokens.into_iter().any(|token| token.is_valid_at(now));
+        let is_open = self.starts_open || self.brokerage_session.is_some_and(|session| !session.is_over(now));
+        [has_token.then_some(Needs::LiveSessionToken), is_open.then_some(Needs::BrokerageSession)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     fn strike(&mut self, effect: &Effect) {
         match effect {
-            Effect::ExpireLiveSessionTokens => {
-                if let Some(grant) = &mut self.registry.grant {
-                    grant.end_live_session_tokens();
-                }
-            }
+            Effect::ExpireLiveSessionTokens => self.expire_live_session_token(),
             Effect::ClockAhead(duration) => self.clock_ahead = self.clock_ahead.saturating_add(*duration),
             Effect::ClockBehind(duration) => self.clock_behind = self.clock_behind.saturating_add(*duration),
             _ => {}
@@ -101,7 +117,7 @@ impl Broker {
             self.record(request, now, objection);
             return Some(Answer::too_many_requests());
         }
-        if !self.profile.availability.is_maintenance(now) {
+        if !self.under_maintenance && !self.profile.availability.is_maintenance(now) {
             return None;
         }
         // Both shapes were seen.

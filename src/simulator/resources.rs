@@ -10,7 +10,7 @@ use super::{
     answers::Answer,
     arithmetic::{hex, random_bytes},
     broker::{Broker, BrokerError},
-    brokerage_session::BrokerageSession,
+    brokerage_session::{BrokerageSession, IDLE_TIMEOUT},
     canned::{Found, account_of, shipped},
     canonical::decoded_pairs,
     content::{form_of, read_json},
@@ -156,8 +156,10 @@ impl Broker {
 
     pub(super) fn open_brokerage_session(&mut self, now: Timestamp, settling: Duration) {
         self.brokerage_sessions = self.brokerage_sessions.saturating_add(1);
-        let reset_at = self.profile.availability.next_reset(now);
-        self.brokerage_session = Some(BrokerageSession::open(now, settling, reset_at));
+        let availability = &self.profile.availability;
+        let (settling, idle_timeout) = (availability.scaled(settling), availability.scaled(IDLE_TIMEOUT));
+        let reset_at = availability.next_reset(now);
+        self.brokerage_session = Some(BrokerageSession::open(now, settling, idle_timeout, reset_at));
     }
 
     fn is_bridged(&self, now: Timestamp) -> bool {

@@ -103,7 +103,7 @@ impl Broker {
         let k = signed_bytes(group.shared_secret(&challenge, &exponent));
         let token = live_session_token(&k, grant.secret.expose());
         let mistake = k.strip_prefix(&[0]).map(|bare| live_session_token(bare, grant.secret.expose()));
-        let expiration = now.saturating_add(LIVE_SESSION_TOKEN_LIFE);
+        let expiration = now.saturating_add(self.profile.availability.scaled(LIVE_SESSION_TOKEN_LIFE));
         let answer = json!({
             "diffie_hellman_response": format!("{response:x}"),
             "live_session_token_signature": proof(&token, &self.profile.consumer_key),

@@ -66,7 +66,7 @@ impl Desk {
         self.send(&request)
     }
 
-    fn negotiate(&mut self) -> (u16, Value) {
+    pub(crate) fn negotiate(&mut self) -> (u16, Value) {
         self.nonce += 1;
         let (nonce, timestamp) = (self.nonce.to_string(), self.now.to_string());
         let pairs = [

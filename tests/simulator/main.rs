@@ -18,6 +18,7 @@ mod availability;
 mod by_hand;
 mod canned;
 mod consent_page;
+mod control;
 mod deviations;
 mod leniency;
 mod memory;

@@ -1,0 +1,132 @@
+//! What happens to the broker while it runs: by its methods, and by JSON for programs in other languages.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    answers::Answer,
+    broker::{Broker, BrokerError},
+    faults::Fault,
+};
+use crate::context::Timestamp;
+
+/// Where the broker takes orders, beside the base URL.
+const FAULTS: &str = "/__simulator/faults";
+
+/// How long a penalty box is unless told: the real broker's.
+const PENALTY_BOX: Duration = Duration::from_secs(600);
+
+/// Takes the time and how long a penalty box is to be.
+type Action = fn(&mut Broker, Timestamp, Duration);
+
+/// What there is to be done, by name.
+const ACTIONS: [(&str, Action); 8] = [
+    ("expire-token", |broker, _, _| broker.expire_live_session_token()),
+    ("start-competing-session", |broker, _, _| broker.start_competing_session()),
+    ("end-competing-session", |broker, _, _| broker.end_competing_session()),
+    ("end-brokerage-session", |broker, _, _| broker.end_brokerage_session()),
+    ("start-maintenance", |broker, _, _| broker.start_maintenance()),
+    ("end-maintenance", |broker, _, _| broker.end_maintenance()),
+    ("penalty-box", Broker::start_penalty_box),
+    ("clear-faults", |broker, _, _| broker.clear_faults()),
+];
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Orders {
+    fault: Option<String>,
+    faults: Vec<String>,
+    action: Option<String>,
+    actions: Vec<String>,
+    /// How long a penalty box is.
+    seconds: Option<u64>,
+}
+
+impl Broker {
+    /// Every live session token ends now.
+    pub fn expire_live_session_token(&mut self) {
+        if let Some(grant) = &mut self.registry.grant {
+            grant.end_live_session_tokens();
+        }
+    }
+
+    /// The brokerage session ends now, with nobody competing for it.
+    pub const fn end_brokerage_session(&mut self) {
+        self.brokerage_session = None;
+        self.starts_open = false;
+    }
+
+    /// From now on every request is answered with 503, as in a [maintenance](super::BrokerBuilder::maintenance) known
+    /// beforehand.
+    pub const fn start_maintenance(&mut self) {
+        self.under_maintenance = true;
+    }
+
+    /// Ends what [`start_maintenance`](Self::start_maintenance) began.
+    pub const fn end_maintenance(&mut self) {
+        self.under_maintenance = false;
+    }
+
+    /// Every request from `now` on is answered with 429, for `duration`.
+    pub fn start_penalty_box(&mut self, now: Timestamp, duration: Duration) {
+        let duration = self.profile.availability.scaled(duration);
+        self.pacing.confine(now, duration);
+    }
+
+    /// Forgets every injected fault that still waits for its request.
+    pub fn clear_faults(&mut self) {
+        self.script.clear();
+    }
+
+    /// Answers orders by HTTP; `None` where the request is none.
+    ///
+    /// A `POST` takes a JSON object with any of `fault` and `faults`, as [`Fault`] reads them from text, and `action` and
+    /// `actions`, by name, with `seconds` for a penalty box. Either all is done, or nothing and the answer is a 400. A `GET`
+    /// says what names there are.
+    pub(super) fn take_orders(&mut self, request: &Request<Bytes>, now: Timestamp) -> Option<Answer> {
+        if !self.profile.base.is_at_origin(request.uri(), FAULTS) {
+            return None;
+        }
+        Some(match *request.method() {
+            Method::GET => Answer::ok(json!({
+                "faults": Fault::names().collect::<std::collections::BTreeMap<_, _>>(),
+                "actions": ACTIONS.map(|(name, _)| name),
+                "waiting": self.script.len(),
+            })),
+            Method::POST => match self.obey(request.body(), now) {
+                Ok(()) => Answer::ok(json!({ "waiting": self.script.len() })),
+                Err(error) => Answer::error(StatusCode::BAD_REQUEST, &error.0),
+            },
+            _ => Answer::error(StatusCode::METHOD_NOT_ALLOWED, "GET or POST"),
+        })
+    }
+
+    fn obey(&mut self, body: &[u8], now: Timestamp) -> Result<(), BrokerError> {
+        // A list would pass for an object without names.
+        let orders: Orders = serde_json::from_slice(body)
+            .and_then(|fields: Map<String, Value>| serde_json::from_value(Value::Object(fields)))
+            .map_err(|error| BrokerError(format!("the body is not one JSON object of faults and actions: {error}")))?;
+        let faults: Vec<Fault> =
+            orders.faults.iter().chain(&orders.fault).map(|text| text.parse()).collect::<Result<_, _>>()?;
+        let mut actions = Vec::new();
+        for name in orders.actions.iter().chain(&orders.action) {
+            let Some((_, act)) = ACTIONS.iter().find(|(known, _)| known == name) else {
+                let names = ACTIONS.map(|(name, _)| name).join(", ");
+                return Err(BrokerError(format!("there is no action `{name}`; there are {names}")));
+            };
+            actions.push(act);
+        }
+        let duration = orders.seconds.map_or(PENALTY_BOX, Duration::from_secs);
+        for act in actions {
+            act(self, now, duration);
+        }
+        for fault in faults {
+            self.inject(fault);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! Faults as text, for command lines and for programs in other languages.
+
+use std::{str::FromStr, time::Duration};
+
+use super::{
+    broker::BrokerError,
+    faults::{Fault, Needs, WrongResponse},
+};
+
+const CLOCK: Duration = Duration::from_secs(600);
+
+/// A name, what it does, and how it is made.
+type Named = (&'static str, &'static str, fn() -> Fault);
+
+const NAMED: [Named; 18] = [
+    ("invalid-consumer", "401 `invalid consumer`", Fault::invalid_consumer),
+    ("no-access-secret", "401 `No access secret key found`, at the live session token", Fault::no_access_secret),
+    ("lst-failed", "401 `LST failed`, at the live session token", Fault::live_session_token_failed),
+    ("wrong-proof", "a live session token whose proof is wrong", Fault::wrong_proof),
+    ("wrong-response", "a Diffie-Hellman response that must not be trusted", || {
+        Fault::wrong_response(WrongResponse::One)
+    }),
+    ("no-expiration", "a live session token without its expiration", Fault::no_expiration),
+    ("expired-lst", "every live session token ends, once there is one", || {
+        Fault::expire_live_session_token().only_while(Needs::LiveSessionToken)
+    }),
+    ("no-bridge", "the brokerage session takes 30 seconds to be ready", || {
+        Fault::no_bridge_for(Duration::from_secs(30))
+    }),
+    ("not-authenticated", "the brokerage session ends, once it is open", || {
+        Fault::not_authenticated().only_while(Needs::BrokerageSession)
+    }),
+    ("competing", "another session takes the brokerage session, once it is open", || {
+        Fault::competing().only_while(Needs::BrokerageSession)
+    }),
+    ("rate-limited", "429", Fault::rate_limited),
+    ("penalty-box", "429, and so for a minute", || Fault::penalty_box(Duration::from_secs(60))),
+    ("gone", "410", Fault::gone),
+    ("unavailable", "503 without a body", || Fault::status(503).with_empty_body()),
+    ("drop-request", "the request never arrives", Fault::drop_request),
+    ("drop-response", "the request is obeyed, and the response lost", Fault::drop_response),
+    ("clock-ahead", "the broker's clock is ten minutes ahead from then on", || Fault::clock_ahead(CLOCK)),
+    ("clock-behind", "the broker's clock is ten minutes behind from then on", || Fault::clock_behind(CLOCK)),
+];
+
+impl Fault {
+    /// The faults that have a name, each with what it does.
+    pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+        NAMED.iter().map(|(name, what, _)| (*name, *what))
+    }
+}
+
+/// `NAME[@PATH][+AFTER][*TIMES]`: a fault of [this name](Fault::names), only [`at`](Fault::at) the path,
+/// [`after`](Fault::after) as many requests that it would have applied to, as many [`times`](Fault::times).
+///
+/// A fault of a running session, such as `expired-lst`, waits until there is one.
+///
+/// ```
+/// use ibkr_oauth::simulator::{Broker, Fault};
+///
+/// let fault: Fault = "unavailable@/tickle+2*3".parse()?;
+/// Broker::default().inject(fault);
+/// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
+/// ```
+impl FromStr for Fault {
+    type Err = BrokerError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (rest, times) = split(text, '*');
+        let (rest, after) = split(rest, '+');
+        let (name, path) = split(rest, '@');
+        let count = |sign: char, digits: &str, least: u32| -> Result<u32, BrokerError> {
+            let count = digits.parse().ok().filter(|count| *count >= least && digits.starts_with(|c: char| c != '+'));
+            count.ok_or_else(|| BrokerError(format!("`{digits}` after `{sign}` is not a number from {least} on")))
+        };
+        let Some((_, _, make)) = NAMED.iter().find(|(known, ..)| *known == name) else {
+            let names: Vec<&str> = Self::names().map(|(name, _)| name).collect();
+            return Err(BrokerError(format!("there is no fault `{name}`; there are {}", names.join(", "))));
+        };
+        let mut fault = make();
+        if let Some(path) = path {
+            if !path.starts_with('/') {
+                return Err(BrokerError(format!("`{path}` after `@` is not a path from `/` on")));
+            }
+            fault = fault.at(path);
+        }
+        if let Some(digits) = after {
+            fault = fault.after(count('+', digits, 0)?);
+        }
+        if let Some(digits) = times {
+            fault = fault.times(count('*', digits, 1)?);
+        }
+        Ok(fault)
+    }
+}
+
+fn split(text: &str, sign: char) -> (&str, Option<&str>) {
+    text.split_once(sign).map_or((text, None), |(front, back)| (front, Some(back)))
+}
