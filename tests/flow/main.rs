@@ -9,9 +9,9 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
-#[cfg(all(feature = "simulator", feature = "getrandom"))]
 #[path = "../support/authorization_header.rs"]
 mod authorization_header;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod autotraits;
 #[cfg(feature = "simulator")]
 mod brokerage;

@@ -9,9 +9,9 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
-#[cfg(feature = "rsa")]
 #[path = "../support/authorization_header.rs"]
 mod authorization_header;
+#[cfg(feature = "rsa")]
 mod intermediates;
 mod same_signature;
 #[path = "../support/scripted.rs"]
