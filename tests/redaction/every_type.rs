@@ -10,13 +10,11 @@ use std::{
 
 use crate::fixture::{self, NOW, SeededEntropy};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use ibkr_oauth::{
     Consent, Context, Secret, UnlockedToken,
-    call::{Call, CallPolicy, Step},
-    client::Client,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig},
-    simulator::{Broker, InProcess, test_keys},
+    simulator::test_keys,
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
@@ -200,8 +198,16 @@ fn what_goes_into_a_session_and_comes_out_shows_none() {
     hidden("Input", &Input::Failed { id, failure });
 }
 
+#[cfg(feature = "getrandom")]
 #[test]
 fn what_a_call_shows_is_none_of_it() {
+    use http::Request;
+    use ibkr_oauth::{
+        call::{Call, CallPolicy, Step},
+        client::Client,
+        simulator::{Broker, InProcess},
+    };
+
     let network = InProcess::new(Broker::builder().strict().build().unwrap(), NOW);
     let bundle = network.broker(test_keys::bundle).unwrap();
     let (client, driver) = Client::start(network.clone(), &bundle, SessionConfig::default()).unwrap();
