@@ -42,6 +42,7 @@ mod asynchronous;
 mod blocking;
 mod handle;
 mod mailbox;
+mod sync;
 
 pub use self::handle::SessionHandle;
 use self::mailbox::Mailbox;

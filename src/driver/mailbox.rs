@@ -2,11 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context as TaskContext, Poll, Waker},
     time::Duration,
 };
 
+use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::{
     context::Timestamp,
     session::{Input, Report, Session, SessionView, Snapshot},
