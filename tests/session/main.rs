@@ -15,6 +15,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod adversary;
 mod clock;
 mod compete;
 #[cfg(feature = "getrandom")]
