@@ -98,6 +98,8 @@ pub struct Call {
     policy: CallPolicy,
     deadline: Timestamp,
     attempt: u32,
+    /// The token that signed last, and how often it has signed this request.
+    signed_by: Option<(TokenId, u32)>,
     phase: Phase,
     /// What came of the last attempt.
     last: Option<Result<Response<Bytes>, Error>>,
@@ -106,10 +108,7 @@ pub struct Call {
 enum Phase {
     /// Nothing is under way, and nothing is sent before a moment.
     Waiting(Timestamp),
-    Sent {
-        token_id: TokenId,
-        signed_at: Timestamp,
-    },
+    Sent(Timestamp),
     /// There is an answer, of which the session has not heard yet.
     Answered(Report),
     /// It has, and may have to find out.
@@ -123,7 +122,7 @@ impl Call {
     #[must_use]
     pub fn new(request: Request<Bytes>, policy: CallPolicy, now: Timestamp) -> Self {
         let deadline = now.saturating_add(policy.deadline);
-        Self { request, policy, deadline, attempt: 0, phase: Phase::Waiting(now), last: None }
+        Self { request, policy, deadline, attempt: 0, signed_by: None, phase: Phase::Waiting(now), last: None }
     }
 
     /// What to do next, as `view` shows the session at this moment.
@@ -141,7 +140,7 @@ impl Call {
                         return step;
                     }
                 }
-                sent @ Phase::Sent { .. } => {
+                sent @ Phase::Sent(_) => {
                     self.phase = sent;
                     return Step::Wait(self.deadline);
                 }
@@ -152,11 +151,11 @@ impl Call {
 
     /// What came of a [`Step::Send`]: the whole response, whatever its status, or why there is none.
     pub fn handle_result(&mut self, cx: &mut Context<'_>, result: Result<Response<Bytes>, Failure>) {
-        let Phase::Sent { token_id, signed_at } = self.phase else { return };
+        let (Phase::Sent(signed_at), Some((token_id, attempt))) = (&self.phase, self.signed_by) else { return };
         let failure = match result {
             Ok(response) => {
                 let (method, uri) = (self.request.method(), self.request.uri());
-                let report = Report::new(token_id, signed_at, method, uri, &response).attempt(self.attempt);
+                let report = Report::new(token_id, *signed_at, method, uri, &response).attempt(attempt);
                 self.last = Some(Ok(response));
                 self.phase = Phase::Answered(report);
                 return;
@@ -188,7 +187,10 @@ impl Call {
         match sign(signer, cx, &mut request) {
             Ok(token_id) => {
                 self.attempt = self.attempt.saturating_add(1);
-                self.phase = Phase::Sent { token_id, signed_at: now };
+                let before =
+                    self.signed_by.filter(|(signed_by, _)| *signed_by == token_id).map_or(0, |(_, count)| count);
+                self.signed_by = Some((token_id, before.saturating_add(1)));
+                self.phase = Phase::Sent(now);
                 Step::Send { request, timeout: self.timeout(now) }
             }
             Err(error) => Step::Done(Err(error)),
@@ -208,6 +210,12 @@ impl Call {
                 // The broker in trouble is not asked again at once.
                 let is_trouble = error.kind() == ErrorKind::Unavailable;
                 self.again(error, if is_trouble { self.after_pause(cx) } else { cx.now() })
+            }
+            // A token that was refused is not tried again at a date: by then the session knows more.
+            (Advice::WaitUntil(moment), Some(_)) if report.is_about_token() && moment < self.deadline => {
+                self.phase = Phase::Reported(report, None);
+                // A date that is over is one of which there will be news.
+                return Some(Step::Wait(if moment > cx.now() { moment } else { self.deadline }));
             }
             (Advice::WaitUntil(moment), Some(error)) => self.again(error, moment),
             (Advice::AwaitSession(ticket), _) if cx.now() < self.deadline => {

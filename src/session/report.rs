@@ -51,7 +51,7 @@ impl Report {
         }
     }
 
-    /// The same as a report of the `attempt`-th attempt, counted from one.
+    /// The same as a report of the `attempt`-th attempt with this token, counted from one.
     #[must_use]
     pub fn attempt(self, attempt: u32) -> Self {
         Self { attempt, ..self }
@@ -77,6 +77,11 @@ impl Report {
 
     pub(super) fn scope(&self) -> Option<Scope> {
         self.error.as_ref().map(Error::scope)
+    }
+
+    /// Whether the broker refused the token, or seems to have.
+    pub(crate) fn is_about_token(&self) -> bool {
+        self.scope() == Some(Scope::Token)
     }
 
     /// Whether the request needs the brokerage session.
