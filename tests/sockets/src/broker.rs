@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 use ibkr_oauth::{
     AccessToken, Callback, Consumer, Context, Endpoints, OsEntropy, Timestamp,
@@ -21,6 +21,11 @@ use super::{Address, Loopback, Received, wire};
 pub fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
     let mut entropy = OsEntropy;
     work(&mut Context::new(Timestamp::from(SystemTime::now()), &mut entropy))
+}
+
+/// A response as it goes into the socket: nothing, where it is to be lost.
+pub fn answer_of(response: &Response<Bytes>) -> Vec<u8> {
+    if response.extensions().get::<Dropped>().is_some() { Vec::new() } else { wire(response) }
 }
 
 /// What was asked and how it was answered: target, body and status.
@@ -88,7 +93,7 @@ impl Account {
         let response = self.with_context(|cx| self.broker().handle(cx, &request));
         let target = received.target().1.to_owned();
         self.answered.lock().unwrap().push((target, received.body.clone(), response.status()));
-        if response.extensions().get::<Dropped>().is_some() { Vec::new() } else { wire(&response) }
+        answer_of(&response)
     }
 }
 

@@ -11,7 +11,9 @@ use http::{Request, Response};
 use ibkr_oauth::{
     Context, Error, Exchange, OsEntropy, Signer, Timestamp,
     driver::{Driver, SessionHandle},
+    key::{RsaKey, SigningInput, SigningKey},
     session::{Advice, Failure, Session, SessionEvent, Ticket},
+    simulator::test_keys,
     transport::{AsyncTransport, Limits},
 };
 use rustls::pki_types::CertificateDer;
@@ -51,6 +53,7 @@ pub(crate) trait Adapter: Send + Sync + 'static {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error>;
 
+    /// Drives a session, with a key store for consumers that have no signature key.
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static);
 
     /// As `drive`, but where waits are the caller's they take until the gate is open, and set the clock forward.
@@ -155,6 +158,11 @@ impl VirtualClock {
         let clock = self.clone();
         Driver::with_clock(session, OsEntropy, move || clock.now())
     }
+}
+
+/// A key store elsewhere, which has the consumer's signature key.
+pub(crate) fn key_store(input: &SigningInput) -> Vec<u8> {
+    RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap().sign(input, &mut OsEntropy).unwrap()
 }
 
 /// A client's TLS, which trusts one certificate.

@@ -18,3 +18,5 @@ mod one_day;
 #[cfg(feature = "tls")]
 mod reqwest;
 mod ureq;
+#[cfg(feature = "tls")]
+mod whole_client;

@@ -13,10 +13,11 @@ use crate::clients::{Adapter, Patience, drive, for_each_adapter};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use ibkr_oauth::{
-    Compete, ErrorKind, Timestamp,
+    Compete, Consumer, ErrorKind, Timestamp,
+    dh::DhGroup,
     driver::SessionHandle,
     session::{Advice, Report, Session, SessionConfig, SessionEvent, State},
-    simulator::Fault,
+    simulator::{Fault, test_keys},
 };
 use ibkr_oauth_sockets::{Address, broker::BrokerServer, stream::certificate};
 
@@ -91,7 +92,8 @@ fn call<A: Adapter>(adapter: &A, server: &BrokerServer, handle: &SessionHandle, 
         };
         match advice {
             Advice::None => {
-                let echo = String::from_utf8_lossy(reply.body()).replace(' ', "");
+                let echo = if method == Method::GET { "x-simulator-query" } else { "x-simulator-form" };
+                let echo = reply.headers()[echo].to_str().unwrap().replace(' ', "");
                 assert!(echo.contains(&format!("[\"n\",\"{number}\"]")), "{number} got {echo}");
                 return Fate::Done;
             }
@@ -122,7 +124,13 @@ fn a_day<A: Adapter>(address: Address, adapter: &Arc<A>) {
     let server = BrokerServer::frozen(address, now);
     let consumer = server.account.consumer.clone();
     let token = server.account.with_context(|cx| consumer.unlock(cx, &server.account.access_token).unwrap());
-    let session = Session::new(consumer, token, SessionConfig::default());
+    // The key store has the other key.
+    let keyless = Consumer::builder(test_keys::CONSUMER_KEY)
+        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .endpoints(consumer.endpoints().clone())
+        .build()
+        .unwrap();
+    let session = Session::new(keyless, token, SessionConfig::default());
     let (tell, events) = channel();
     let (handle, driving) = drive(adapter, session, now, move |event| drop(tell.send(event)));
     await_state(&events, State::Live);

@@ -51,7 +51,7 @@ fn the_whole_sign_in_and_a_day_of_requests() {
     let hard = url("/iserver/secdef/search?symbol=BRK%20B&symbol=a%2Cb&name=x,y&empty=&bare");
     let response = with_context(|cx| signer.send(&agent, cx, Request::get(hard).body("").unwrap())).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    assert!(String::from_utf8_lossy(response.body()).contains("BRK B"));
+    assert!(response.headers()["x-simulator-query"].to_str().unwrap().contains("BRK B"));
 
     let form = Request::post(url("/accounts/DU0000001/order_impact"))
         .header("content-type", "application/x-www-form-urlencoded")
@@ -60,6 +60,9 @@ fn the_whole_sign_in_and_a_day_of_requests() {
     let response = with_context(|cx| signer.send(&agent, cx, form)).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 
+    // Without it, the broker takes no order.
+    let accounts = Request::get(url("/iserver/accounts")).body("").unwrap();
+    assert_eq!(with_context(|cx| signer.send(&agent, cx, accounts)).unwrap().status(), StatusCode::OK);
     let order = Request::post(url("/iserver/account/DU0000001/orders"))
         .header("content-type", "application/json")
         .body(r#"{"orders":[{"conid":265598}]}"#)

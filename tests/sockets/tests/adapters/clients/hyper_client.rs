@@ -19,7 +19,7 @@ use ibkr_oauth::{
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
-use super::{Adapter, Gate, Gated, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
+use super::{Adapter, Gate, Gated, LONG, Patience, VirtualClock, key_store, runtime, trusting, with_handle};
 
 type HyperClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -62,7 +62,8 @@ impl Adapter for Hyper {
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
         let transport = HyperTransport::new(self.client.clone(), tokio::time::sleep);
-        let task = async move { driver.run(&transport, on_event).await };
+        let sign = |input| std::future::ready(Ok(key_store(&input)));
+        let task = async move { driver.run_with_key_store(&transport, sign, on_event).await };
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 

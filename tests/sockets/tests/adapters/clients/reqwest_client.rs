@@ -13,7 +13,7 @@ use ibkr_oauth::{
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 
-use super::{Adapter, Gate, Gated, LONG, Patience, VirtualClock, runtime, trusting, with_handle};
+use super::{Adapter, Gate, Gated, LONG, Patience, VirtualClock, key_store, runtime, trusting, with_handle};
 
 pub(crate) struct Reqwest {
     client: reqwest::Client,
@@ -47,7 +47,8 @@ impl Adapter for Reqwest {
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
         let client = self.client.clone();
-        let task = async move { driver.run(&client, on_event).await };
+        let sign = |input| std::future::ready(Ok(key_store(&input)));
+        let task = async move { driver.run_with_key_store(&client, sign, on_event).await };
         self.runtime.block_on(self.runtime.spawn(task)).unwrap();
     }
 
@@ -94,7 +95,7 @@ impl Adapter for Blocking {
     }
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
-        driver.run_blocking(&self.0, on_event);
+        driver.run_blocking_with_key_store(&self.0, |input, _| Ok(key_store(&input)), on_event);
     }
 
     fn drive_in_no_time(

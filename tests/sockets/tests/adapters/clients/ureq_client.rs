@@ -17,7 +17,7 @@ use ureq::{
     typestate::AgentScope,
 };
 
-use super::{Adapter, Gate, Patience, with_handle};
+use super::{Adapter, Gate, Patience, key_store, with_handle};
 
 /// Configured to do all that a call must not do.
 pub(crate) struct Ureq(Agent);
@@ -54,7 +54,7 @@ impl Adapter for Ureq {
     }
 
     fn drive(self: Arc<Self>, driver: Driver<OsEntropy>, on_event: impl FnMut(SessionEvent) + Send + 'static) {
-        driver.run_blocking(&self.0, on_event);
+        driver.run_blocking_with_key_store(&self.0, |input, _| Ok(key_store(&input)), on_event);
     }
 
     fn drive_in_no_time(
