@@ -13,15 +13,15 @@
     reason = "a program says what it does, and conids are names"
 )]
 
-use std::error::Error as StdError;
+use std::error::Error;
 
-use ibkr_oauth::{Error, adapter::reqwest::client_builder, client::Client, session::SessionConfig};
+use ibkr_oauth::{adapter::reqwest::client_builder, client::Client, session::SessionConfig};
 use serde_json::json;
 
 mod support;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn StdError>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     // From the file on the command line, or of a simulated broker.
     let bundle = support::bundle()?;
     let (ibkr, driver) = Client::start(client_builder().build()?, &bundle, SessionConfig::default())?;
@@ -29,16 +29,14 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     tokio::spawn(driver.on_event(|event| eprintln!("   {event}")));
     ibkr.ready().await?;
 
-    let quotes = ibkr.get("/iserver/marketdata/snapshot?conids=265598&fields=31,84").await?;
-    println!("{}", quotes.error_for_status()?.text()?);
+    println!("{}", ibkr.get("/iserver/marketdata/snapshot?conids=265598&fields=31,84").await?.text()?);
 
     let order = json!({"orders": [{"conid": 265598, "orderType": "MKT", "side": "BUY", "quantity": 1, "tif": "DAY"}]});
-    let placed = ibkr.post_json("/iserver/account/DU0000001/orders", &order).await;
-    if placed.as_ref().is_err_and(Error::may_have_been_sent) {
-        // It is never sent twice: ask what became of it.
-        println!("{}", ibkr.get("/iserver/account/orders").await?.text()?);
+    match ibkr.post_json("/iserver/account/DU0000001/orders", &order).await {
+        // It was not sent twice: ask what became of it.
+        Err(error) if error.may_have_been_sent() => println!("{}", ibkr.get("/iserver/account/orders").await?.text()?),
+        placed => println!("{}", placed?.error_for_status()?.text()?),
     }
-    println!("{}", placed?.text()?);
 
     Ok(ibkr.shutdown().await?)
 }

@@ -16,7 +16,6 @@ use std::{error::Error as StdError, time::Duration};
 use ibkr_oauth::{
     CredentialBundle, Error, Timestamp,
     client::Client,
-    http::Method,
     session::SessionConfig,
     simulator::{Broker, Fault, InProcess, test_keys},
     transport::AsyncTransport,
@@ -52,20 +51,14 @@ async fn bot<T: AsyncTransport + Clone + 'static>(
 async fn main() -> Result<(), Box<dyn StdError>> {
     let network = InProcess::new(Broker::default(), Timestamp::from_secs(1_700_000_000));
     let bundle = network.broker(test_keys::bundle)?;
-    let trouble = network.clone();
-    tokio::spawn(async move {
-        trouble.sleep(HOUR * 7 / 2).await;
-        trouble.broker(|broker, _| broker.inject(Fault::drop_response().at(ORDERS)));
-        trouble.sleep(HOUR * 2).await;
-        trouble.broker(|broker, _| broker.inject(Fault::expire_live_session_token()));
-        trouble.sleep(HOUR * 2).await;
-        trouble.broker(|broker, _| broker.start_competing_session());
-        trouble.broker(|broker, _| broker.end_competing_session());
+    network.broker(|broker, _| {
+        broker.inject(Fault::drop_response().at(ORDERS).after(3));
+        broker.inject(Fault::expire_live_session_token().at("/tickle").after(120));
+        broker.inject(Fault::not_authenticated().at("/tickle").after(800));
     });
     bot(network.clone(), &bundle, 30).await?;
     network.broker(|broker, _| {
-        let placed =
-            broker.accepted().filter(|request| request.method() == Method::POST && request.path() == ORDERS).count();
+        let placed = broker.accepted().filter(|request| request.path() == ORDERS).count();
         println!("{placed} orders in 30 hours, with {} sign-ins", broker.live_session_tokens_issued());
         assert_eq!((placed, broker.live_session_tokens_issued()), (30, 3));
     });

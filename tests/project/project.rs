@@ -9,6 +9,7 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
+mod budgets;
 mod layers;
 mod minimum_rust;
 mod modules;
