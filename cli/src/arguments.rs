@@ -125,7 +125,7 @@ pub(crate) fn url_at(endpoints: &Endpoints, text: &str) -> Result<Uri, Failure> 
 }
 
 /// Scheme, host and port, the default port left out.
-pub(crate) fn origin(url: &Uri) -> String {
+fn origin(url: &Uri) -> String {
     let base = BaseUri::new(url).map(|base| base.to_string()).unwrap_or_default();
     base.strip_suffix(url.path()).unwrap_or(&base).to_owned()
 }

@@ -3,14 +3,14 @@
 use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use clap::Args;
+use clap::{Args, value_parser};
 use ibkr_oauth::{
     QueryPolicy,
-    simulator::{Broker, BrokerBuilder, Fault, test_keys},
+    simulator::{Broker, BrokerBuilder, BrokerError, Fault, test_keys},
 };
 use serde_json::json;
 
@@ -24,60 +24,24 @@ use crate::{
 };
 
 mod account;
-mod faults;
 mod folder;
 mod keys;
 mod log;
+mod responses;
 mod service;
 mod simulation;
+mod upstream;
 
 pub(crate) use account::{Account, Opened};
 pub(crate) use keys::Keys;
 
 use log::Log;
 use simulation::Simulation;
+use upstream::Upstream;
 
 /// The arguments of `simulate`.
 #[derive(Args)]
-#[command(after_help = "\
-Writes DIR/bundle.json with everything that a client needs, and the keys as PEM files beside it: fixed keys for tests,
-which everybody knows, unless `--keys` names others. What an earlier simulation of the same keys wrote there is renewed; any
-other file of one of these names is left as it is, and then nothing is written. The first line on standard output is one
-JSON object:
-
-  {\"address\":\"127.0.0.1:41234\",\"authorize_url\":\"http://127.0.0.1:41234/authorize\",
-   \"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
-
-Each request is a line on standard error: its status, and where it was refused the reason and the base string that was
-expected. Deviations from the written contract that the real broker is known to accept are named there, and so is the query
-policy that explains a signature. URLs are verified against the base URL, whatever a `Host` header says. Runs until Ctrl-C
-or SIGTERM.
-
-A fault strikes one request; NAME:TIMES strikes more. The names:
-
-  invalid-consumer     401 `invalid consumer`
-  no-access-secret     401 `No access secret key found`, at the live session token
-  lst-failed           401 `LST failed`, at the live session token
-  wrong-proof          a live session token whose proof is wrong
-  wrong-response       a Diffie-Hellman response that must not be trusted
-  no-expiration        a live session token without its expiration
-  expired-lst          every live session token ends
-  no-bridge            the brokerage session takes 30 seconds to be ready
-  not-authenticated    the brokerage session ends
-  competing            another session has the brokerage session
-  rate-limited         429
-  penalty-box          429, and so for a minute
-  gone                 410
-  unavailable          503 without a body
-  drop-request         the request never arrives
-  drop-response        the request is obeyed, and the response lost
-  clock-ahead          the broker's clock is ten minutes ahead from then on
-  clock-behind         the broker's clock is ten minutes behind from then on
-
-Examples:
-  ibkr-oauth simulate --out sim
-  ibkr-oauth simulate --listen 5055 --query-policy omit --fault invalid-consumer --fault gone:2
-  ibkr-oauth token --bundle sim/bundle.json")]
+#[command(after_help = help())]
 pub(crate) struct Arguments {
     /// Where to listen: a port of this machine alone, or HOST:PORT. Port 0 stands for any that is free.
     #[arg(long, value_name = "PORT|HOST:PORT", default_value = "0", value_parser = serving::parse_address)]
@@ -109,9 +73,55 @@ pub(crate) struct Arguments {
     /// Refuse what deviates from the written contract, instead of naming it.
     #[arg(long)]
     strict: bool,
-    /// Something that goes wrong; repeat it for more.
-    #[arg(long, value_name = "NAME[:TIMES]", value_parser = faults::parse)]
+    /// Something that goes wrong; repeat it for more. The names are below.
+    #[arg(long, value_name = "NAME[@PATH][+AFTER][*TIMES]", value_parser = parse_fault)]
     fault: Vec<Fault>,
+    /// Divide how long things take: the life of a live session token, of a brokerage session without a tickle, of a penalty
+    /// box. Timestamps are judged by the real clock.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..))]
+    speed: u32,
+    /// Answers of your own: each `.json` file in the folder is an object such as
+    /// `{"GET /portfolio/accounts": [{"id": "DU1"}]}`; in a path, `{}` stands for any segment.
+    #[arg(long, value_name = "DIR")]
+    responses: Option<PathBuf>,
+    /// A mock of your own, at this base URL: it answers what has passed every check, but for sign-in and session.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+}
+
+const BEFORE_FAULTS: &str = "\
+Writes DIR/bundle.json with everything that a client needs, and the keys as PEM files beside it: fixed keys for tests,
+which everybody knows, unless `--keys` names others. What an earlier simulation of the same keys wrote there is renewed; any
+other file of one of these names is left as it is, and then nothing is written. The first line on standard output is one
+JSON object:
+
+  {\"address\":\"127.0.0.1:41234\",\"authorize_url\":\"http://127.0.0.1:41234/authorize\",
+   \"base_url\":\"http://127.0.0.1:41234/v1/api\",\"bundle\":\"/path/DIR/bundle.json\"}
+
+Each request is a line on standard error: its status, and where it was refused the reason and the base string that was
+expected. Deviations from the written contract that the real broker is known to accept are named there, and so is the query
+policy that explains a signature. URLs are verified against the base URL, whatever a `Host` header says. Runs until Ctrl-C
+or SIGTERM.
+
+A fault strikes one request: the first, or the first at PATH (from the base URL on), after AFTER others, and TIMES of them.
+While it runs, `POST /__simulator/faults` takes `{\"fault\": \"gone@/tickle\"}`, and `{\"action\": \"expire-token\"}`; a GET there
+names the actions. The names:
+";
+
+const AFTER_FAULTS: &str = "
+Examples:
+  ibkr-oauth simulate --out sim
+  ibkr-oauth simulate --listen 5055 --fault invalid-consumer --fault 'unavailable@/tickle+2*3'
+  ibkr-oauth simulate --upstream http://127.0.0.1:3000
+  ibkr-oauth token --bundle sim/bundle.json";
+
+fn help() -> String {
+    let faults: Vec<String> = Fault::names().map(|(name, what)| format!("  {name:<20} {what}")).collect();
+    format!("{BEFORE_FAULTS}\n{}\n{AFTER_FAULTS}", faults.join("\n"))
+}
+
+fn parse_fault(text: &str) -> Result<Fault, String> {
+    text.parse().map_err(|error: BrokerError| error.to_string())
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
@@ -133,6 +143,10 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     for fault in &arguments.fault {
         broker.inject(fault.clone());
     }
+    if let Some(folder) = &arguments.responses {
+        responses::set(&mut broker, folder)?;
+    }
+    let upstream = arguments.upstream.as_deref().map(Upstream::new).transpose()?;
     let bundle = Bundle {
         consumer_key: account.consumer_key.clone(),
         realm: realm.to_string(),
@@ -145,8 +159,13 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     };
     let bundle = folder::write(arguments.out.as_deref(), &bundle, &account.keys.files())?;
     let log = Log(format);
-    let origin = arguments::origin(&arguments::absolute_url(&account.base_url)?);
-    let simulation = Arc::new(Simulation::new(broker, origin, log));
+    let simulation = Arc::new(Simulation {
+        broker: Mutex::new(broker),
+        base_url: arguments::absolute_url(&account.base_url)?,
+        authorize_url: arguments::absolute_url(&account.authorize_url)?,
+        upstream,
+        log,
+    });
     let report = Arc::new(move |why: &str| log.turned_away("a connection", None, why));
     let server = Server::start(listener, service::router(simulation), service::LIMITS, report)?;
 
@@ -181,7 +200,8 @@ fn account(arguments: &Arguments, origin: &str) -> Result<Account, Failure> {
 }
 
 fn builder(arguments: &Arguments) -> BrokerBuilder {
-    let builder = if arguments.strict { Broker::builder().strict() } else { Broker::builder() };
+    let builder = Broker::builder().speed(arguments.speed);
+    let builder = if arguments.strict { builder.strict() } else { builder };
     match arguments.query_policy {
         Some(policy) => builder.query_policy(policy),
         None => builder.any_query_policy(),

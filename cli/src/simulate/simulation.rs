@@ -4,26 +4,40 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ibkr_oauth::{
     bytes::Bytes,
-    http::{Request, Response, StatusCode, Uri, header::HOST, uri::PathAndQuery},
+    http::{
+        HeaderValue, Request, Response, StatusCode, Uri,
+        header::{CONTENT_TYPE, HOST},
+        uri::Parts,
+    },
     simulator::{Broker, Dropped},
 };
+use serde_json::json;
 
-use super::log::{Line, Log};
+use super::{
+    log::{Line, Log},
+    upstream::Upstream,
+};
 use crate::credentials::with_context;
+
+/// What the broker itself answers, whatever stands behind it: sign-in, session, consent.
+const OWN_PATHS: [&str; 4] = ["/oauth/", "/tickle", "/logout", "/iserver/auth/"];
+
+/// Refusals that say only that the broker has no answer of its own.
+const NO_ANSWER_OF_ITS_OWN: [&str; 3] = ["resource_unknown", "method_not_allowed", "account_unknown"];
 
 /// The broker that answers, and where it says what it did.
 pub(super) struct Simulation {
-    broker: Mutex<Broker>,
-    /// Scheme, host and port of what is signed, wherever the request was delivered.
-    origin: String,
-    log: Log,
+    pub(super) broker: Mutex<Broker>,
+    /// The base URL of what is signed, wherever the request was delivered.
+    pub(super) base_url: Uri,
+    /// Where the user consents.
+    pub(super) authorize_url: Uri,
+    /// What answers in the broker's place once a request has passed.
+    pub(super) upstream: Option<Upstream>,
+    pub(super) log: Log,
 }
 
 impl Simulation {
-    pub(super) fn new(broker: Broker, origin: String, log: Log) -> Self {
-        Self { broker: Mutex::new(broker), origin, log }
-    }
-
     /// A panic elsewhere is no reason to stop answering.
     fn lock(&self) -> MutexGuard<'_, Broker> {
         self.broker.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,13 +54,29 @@ impl Simulation {
         *request.uri_mut() = uri;
         // Clients such as ibind name the real broker there, wherever they connect.
         request.headers_mut().remove(HOST);
-        let (response, refusal) = {
+        let (mut response, mut refusal, passed) = {
             let mut broker = self.lock();
             let refused = broker.refused();
+            let newest = |broker: &Broker| broker.accepted().next_back().map(|accepted| accepted.nonce().to_owned());
+            let before = newest(&broker);
             let response = with_context(|cx| broker.handle(cx, &request));
             let refusal = broker.refusals().last().filter(|_| broker.refused() > refused).cloned();
-            (response, refusal)
+            (response, refusal, newest(&broker) != before)
         };
+        let has_answer = refusal.as_ref().is_none_or(|refusal| NO_ANSWER_OF_ITS_OWN.contains(&refusal.reason()));
+        if let Some((upstream, path)) = self.upstream.as_ref().zip(self.handed_on(&request)) {
+            if passed && has_answer {
+                refusal = None;
+                let answer = match upstream.answer(&request, path) {
+                    Ok(answer) => answer,
+                    Err(why) => {
+                        self.turn_away(&subject(&request), StatusCode::BAD_GATEWAY, &why);
+                        return Some(bad_gateway(&why));
+                    }
+                };
+                response = with_own_headers(answer, &response);
+            }
+        }
         self.log.write(&Line::new(&subject(&request), &response, refusal.as_ref()));
         response.extensions().get::<Dropped>().is_none().then_some(response)
     }
@@ -58,9 +88,38 @@ impl Simulation {
 
     /// The URL at the broker that the target stands for: a path, or a URL as proxies are told it.
     fn signed_uri(&self, target: &Uri) -> Option<Uri> {
-        let path = target.path_and_query().map(PathAndQuery::as_str).filter(|path| path.starts_with('/'))?;
-        format!("{}{path}", self.origin).parse().ok()
+        let path = target.path_and_query().filter(|path| path.path().starts_with('/'))?.clone();
+        let origin = if path.path() == self.authorize_url.path() { &self.authorize_url } else { &self.base_url };
+        let mut parts = Parts::default();
+        parts.scheme = origin.scheme().cloned();
+        parts.authority = origin.authority().cloned();
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).ok()
     }
+
+    /// What follows the base URL, where that is not the broker's own to answer.
+    fn handed_on<'a>(&self, request: &'a Request<Bytes>) -> Option<&'a str> {
+        let path = request.uri().path_and_query()?.as_str().strip_prefix(self.base_url.path())?;
+        (!OWN_PATHS.iter().any(|own| path.starts_with(own))).then_some(path)
+    }
+}
+
+/// The answer from behind, with what the broker says of the request.
+fn with_own_headers(mut answer: Response<Bytes>, own: &Response<Bytes>) -> Response<Bytes> {
+    for (name, value) in own.headers() {
+        if name.as_str().starts_with("x-simulator-") {
+            answer.headers_mut().append(name, value.clone());
+        }
+    }
+    *answer.extensions_mut() = own.extensions().clone();
+    answer
+}
+
+fn bad_gateway(why: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(json!({ "error": why }).to_string()));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// What was asked, without the query.

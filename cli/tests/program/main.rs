@@ -35,6 +35,8 @@ mod proxy_settings;
 mod screens;
 #[cfg(unix)]
 mod simulate;
+#[cfg(unix)]
+mod simulated_broker;
 mod terminal;
 #[path = "../../src/authorize/visit.rs"]
 mod visit;
