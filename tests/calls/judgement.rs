@@ -151,17 +151,17 @@ fn what_cannot_be_signed_is_not_sent() {
 #[test]
 fn headers_that_the_broker_demands_are_added_and_those_of_the_caller_kept() {
     let view = views::live();
-    let send = |request: Request<Bytes>| match poll(&mut Call::new(request, CallPolicy::default(), LATER), LATER, &view)
+    let head = |request: Request<Bytes>| match poll(&mut Call::new(request, CallPolicy::default(), LATER), LATER, &view)
     {
         Step::Send { request, .. } => request,
         step => panic!("{step:?}"),
     };
-    let sent = send(request(Method::POST, "/portfolio/accounts"));
+    let sent = head(request(Method::POST, "/portfolio/accounts"));
     assert_eq!(sent.headers()["content-length"], "0");
     assert!(sent.headers().contains_key("user-agent"));
     let mut own = request(Method::GET, "/portfolio/accounts");
     own.headers_mut().insert("user-agent", "my-bot/7".parse().unwrap());
-    let sent = send(own);
+    let sent = head(own);
     assert_eq!(sent.headers()["user-agent"], "my-bot/7");
     assert!(!sent.headers().contains_key("content-length"));
 }

@@ -57,6 +57,11 @@ struct Run {
     is_done: bool,
 }
 
+/// What came of the last attempt.
+fn last(script: &Script, sent: usize) -> Option<Outcome> {
+    sent.checked_sub(1).map(|last| ROWS[script[last].0].outcome)
+}
+
 struct Search {
     views: Vec<SessionView>,
     calls: usize,
@@ -92,17 +97,13 @@ impl Search {
                 }
                 Step::Report(_) => {}
                 Step::Done(result) => {
-                    assert_eq!(result.is_ok(), matches!(self.last(script, sent), Some(Outcome::Response { .. })));
+                    assert_eq!(result.is_ok(), matches!(last(script, sent), Some(Outcome::Response { .. })));
                     return Run { sent, needs_more: false, is_done: true };
                 }
                 step => panic!("{step:?}"),
             }
         }
         Run { sent, needs_more: false, is_done: false }
-    }
-
-    fn last(&self, script: &Script, sent: usize) -> Option<Outcome> {
-        sent.checked_sub(1).map(|last| ROWS[script[last].0].outcome)
     }
 
     /// Whether the request may be sent once more, when it was `sent` before.
