@@ -41,8 +41,8 @@ const STAGE: Stage = Stage::Bundle;
 ///
 /// Each of the last three is the text itself, `{"file": "…"}` or `{"env": "…"}`; a file may hold DER, or text in UTF-8 or
 /// UTF-16. A key that is encrypted has its
-/// passphrase beside it: `{"file": "…", "passphrase": {"env": "…"}}`. The library opens no file and reads no environment
-/// variable; [`resolve`](Self::resolve) asks the caller to.
+/// passphrase beside it: `{"file": "…", "passphrase": {"env": "…"}}`. [`from_file`](Self::from_file) reads them with
+/// the bundle; [`resolve`](Self::resolve) asks the caller to.
 ///
 /// Fields that are not listed here are refused. No error and no [`Debug`](fmt::Debug) output shows a key, a token or a
 /// secret.
@@ -151,7 +151,8 @@ impl CredentialBundle {
     /// A bundle that has everything in it is returned as it is.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), which names the field and has the error of `read` as its source.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), which names the field and has the error of `read` as its source, and
+    /// its remedy where that is an [`Error`].
     pub fn resolve<E>(mut self, mut read: impl FnMut(&KeyLocation) -> Result<Secret, E>) -> Result<Self, Error>
     where
         E: Into<Box<dyn error::Error + Send + Sync>>,

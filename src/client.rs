@@ -131,7 +131,7 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
         Self { policy, ..self.clone() }
     }
 
-    /// The session: its state, its events' last error, what signs requests now, and a [`Snapshot`](crate::session::Snapshot) for a successor.
+    /// The session: its state, its events' last error, what signs requests now, and a [`Snapshot`] for a successor.
     #[must_use]
     pub fn handle(&self) -> &SessionHandle {
         &self.handle

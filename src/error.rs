@@ -106,6 +106,12 @@ impl Error {
         self
     }
 
+    /// The same as a trouble with the bundle in this file, which is named first.
+    pub(crate) fn in_file(mut self, path: &str) -> Self {
+        self.0.message = one_line(Cow::Owned(format!("{path}: {}", self.0.message)));
+        self
+    }
+
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
         self.0.remedy = Some(one_line(remedy.into()));
         self

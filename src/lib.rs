@@ -3,7 +3,8 @@
 //!
 //! # What it does not do
 //!
-//! It opens no socket, reads no clock, draws no random number, touches no file and starts no thread. It emits
+//! It opens no socket, reads no clock, draws no random number, touches no file and starts no thread by itself: what reads
+//! the machine is in [`local`], and only for who calls it. It emits
 //! [`http::Request`]s and consumes [`http::Response`]s; which HTTP client carries them, and in which runtime, is yours to
 //! choose. Time and random bytes come in with each call, by a [`Context`]. The same inputs give the same bytes, so that a
 //! trading day can be replayed from a log.

@@ -1,10 +1,14 @@
-//! What the machine has: its clock and its random numbers. Nothing else in the library asks for them.
+//! What the machine has: its clock, its random numbers, files and environment. Nothing else in the library reads them, and
+//! this only when it is called.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::context::Timestamp;
 
+mod bundle_file;
 mod clock;
+mod location;
+pub mod reading;
 #[cfg(feature = "getrandom")]
 mod system_context;
 

@@ -3,7 +3,7 @@
 use std::{env, path::PathBuf};
 
 use clap::Args;
-use ibkr_oauth::Endpoints;
+use ibkr_oauth::{Endpoints, local::reading};
 use ureq::{
     Agent,
     tls::{PemItem, RootCerts, TlsConfig, parse_pem},
@@ -13,7 +13,6 @@ use crate::{
     arguments,
     failure::Failure,
     proxy::{self, Route},
-    reading,
 };
 
 /// The arguments of every command that connects.

@@ -1,7 +1,6 @@
 //! From the bundle's file to a live session token.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,12 +8,16 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, Secret, key::KeyLocation, local::SystemContext,
+    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, Secret,
+    local::{
+        SystemContext,
+        reading::{self, ReadError},
+    },
 };
 use ureq::Agent;
 use zeroize::Zeroizing;
 
-use crate::{exposure, failure::Failure, hidden, reading};
+use crate::{exposure, failure::Failure, hidden};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -36,13 +39,13 @@ impl BundleArguments {
     /// Reads the bundle, but none of the files that it names.
     pub(crate) fn read(&self) -> Result<CredentialBundle, Failure> {
         let path = self.bundle.display();
-        let content = reading::file(&self.bundle).map_err(|error| {
+        let unreadable = |error: ReadError| {
             let remedy = error.remedy().replace("check the path", "check the path after `--bundle`");
             Failure::usage(format!("the bundle {path} cannot be read: {error}"), remedy)
-        })?;
+        };
+        let content = reading::file(&self.bundle).map_err(unreadable)?;
         exposure::check(&self.bundle, &content);
-        let text = str::from_utf8(content.bytes.expose())
-            .map_err(|_| Failure::usage(format!("the bundle {path} is not UTF-8"), "save it as UTF-8"))?;
+        let text = content.text().map_err(unreadable)?;
         hidden::add_bundle(text);
         Ok(CredentialBundle::from_json(text)?)
     }
@@ -50,40 +53,9 @@ impl BundleArguments {
     /// Reads the bundle with all that it names.
     pub(crate) fn read_whole(&self) -> Result<CredentialBundle, Failure> {
         let folder = self.bundle.parent().unwrap_or(Path::new(""));
-        let mut remedy = None;
-        let resolved = self.read()?.resolve(|location| match location {
-            KeyLocation::File(path) => {
-                let path = folder.join(path);
-                let content = reading::file(&path).map_err(|error| {
-                    remedy = Some(error.remedy());
-                    format!("{error} ({})", path.display())
-                })?;
-                exposure::check(&path, &content);
-                hidden::add_content(&content.bytes);
-                Ok(content.bytes)
-            }
-            elsewhere => fetch(elsewhere).inspect(hidden::add_content),
-        });
-        resolved.map_err(|error| {
-            let failure = Failure::from(error);
-            // Ours knows what is wrong with the file.
-            match remedy {
-                Some(remedy) => failure.with_remedy(remedy),
-                None => failure,
-            }
-        })
-    }
-}
-
-/// Fetches what lies in no file.
-fn fetch(location: &KeyLocation) -> Result<Secret, String> {
-    match location {
-        KeyLocation::Env(name) => env::var(name).map(Secret::from).map_err(|error| match error {
-            env::VarError::NotPresent => "it is not set".to_owned(),
-            // The error's own text shows the value.
-            env::VarError::NotUnicode(_) => "it is not UTF-8".to_owned(),
-        }),
-        _ => Err("this program does not know how".to_owned()),
+        let resolved =
+            self.read()?.resolve(|location| location.read(folder, exposure::check).inspect(hidden::add_content))?;
+        Ok(resolved)
     }
 }
 

@@ -6,9 +6,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use ibkr_oauth::dh::DhGroup;
+use ibkr_oauth::{dh::DhGroup, local::reading::Content};
 
-use crate::{reading::Content, simulated_account, warning};
+use crate::{simulated_account, warning};
 
 /// What tells one file from another, whatever they are called.
 type Identity = (u64, u64);

@@ -28,7 +28,6 @@ mod machine_rng;
 mod no_proxy;
 mod output;
 mod proxy;
-mod reading;
 mod report;
 mod request;
 mod serving;

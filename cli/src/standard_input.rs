@@ -1,11 +1,16 @@
 //! Reading what is piped in.
 
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{self, IsTerminal};
+
+use ibkr_oauth::{
+    Secret,
+    local::reading::{self, ReadError},
+};
 use zeroize::Zeroizing;
 
-use crate::{
-    failure::Failure,
-    reading::{self, Unreadable},
-};
+use crate::failure::Failure;
 
 /// The argument or, where that is `-`, the content of standard input: `what`, of at most `most` bytes.
 pub(crate) fn given(argument: &str, what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Failure> {
@@ -17,11 +22,28 @@ fn read(what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Fail
     let unreadable = |error: &dyn std::fmt::Display, remedy: &str| {
         Failure::usage(format!("{what} cannot be read from standard input: {error}"), remedy)
     };
-    let content = reading::standard_input(most).map_err(|error| match error {
-        Unreadable::TooLong => Failure::usage(format!("what standard input has is longer than {what} can be"), remedy),
-        Unreadable::TooSlow => unreadable(&error, error.remedy()),
+    let content = all(most).map_err(|error| match error {
+        ReadError::TooLong => Failure::usage(format!("what standard input has is longer than {what} can be"), remedy),
+        ReadError::TooSlow => unreadable(&error, error.remedy()),
         _ => unreadable(&error, remedy),
     })?;
     let text = str::from_utf8(content.expose()).map_err(|_| unreadable(&"it is not UTF-8", remedy))?;
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Whatever standard input is. A person who types has no deadline.
+fn all(limit: usize) -> Result<Secret, ReadError> {
+    if io::stdin().is_terminal() { reading::to_end(unbuffered()?, limit) } else { reading::stream(unbuffered, limit) }
+}
+
+/// The standard library's own buffer is not wiped.
+#[cfg(unix)]
+fn unbuffered() -> io::Result<File> {
+    std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned().map(File::from)
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn unbuffered() -> io::Result<io::Stdin> {
+    Ok(io::stdin())
 }

@@ -40,8 +40,12 @@ impl Material {
         if let Self::At(location) = self {
             let found = read(location).map_err(|error| {
                 let error = error.into();
-                Error::config(Stage::Bundle, format!("the {location} cannot be read: {error}"))
-                    .with_remedy("check its name, and that this program may read it")
+                let (why, remedy) = match error.downcast_ref::<Error>() {
+                    Some(error) => (error.message().to_owned(), error.remedy().to_owned()),
+                    None => (error.to_string(), "check its name, and that this program may read it".to_owned()),
+                };
+                Error::config(Stage::Bundle, format!("the {location} cannot be read: {why}"))
+                    .with_remedy(remedy)
                     .with_source(error)
             })?;
             *self = Self::Here(found);

@@ -11,6 +11,8 @@
 
 mod bundle;
 mod dh_group;
+#[cfg(all(feature = "rsa", feature = "simulator"))]
+mod from_file;
 #[cfg(feature = "rsa")]
 mod keys;
 mod limits;

@@ -13,12 +13,13 @@ use bytes::Bytes;
 use http::Response;
 use ibkr_oauth::{
     Consent, Context, Secret, UnlockedToken,
+    local::reading,
     session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig},
     simulator::test_keys,
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 46] = [
+const SEARCHED: [&str; 47] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
@@ -28,6 +29,7 @@ const SEARCHED: [&str; 46] = [
     "ClientDriver",
     "Consent",
     "Consumer",
+    "Content",
     "ConsumerBuilder",
     "CredentialBundle",
     "Driver",
@@ -68,7 +70,7 @@ const SEARCHED: [&str; 46] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 28] = [
+const HARMLESS: [(&str, &str); 29] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment, flags and numbers"),
     ("BaseUri", "a URL without query"),
@@ -90,6 +92,7 @@ const HARMLESS: [(&str, &str); 28] = [
     ("Logout", "flags"),
     ("OsEntropy", "holds nothing"),
     ("Parameter", "a request's, made to be shown"),
+    ("ReadError", "what the system says, and nothing of what was read"),
     ("Readme", "holds nothing"),
     ("Realm", "stands in each header in the open"),
     ("SeededEntropy", "for tests only"),
@@ -239,4 +242,15 @@ fn what_a_call_shows_is_none_of_it() {
     hidden("Step", &step);
     let Step::Done(Ok(response)) = step else { panic!("{step:?}") };
     assert_eq!(response.body(), "MARKER");
+}
+
+#[test]
+fn what_is_read_shows_none() {
+    let path = std::env::temp_dir().join(format!("ibkr-oauth-redaction-{}", std::process::id()));
+    fs::write(&path, "MARKER").unwrap();
+    let content = reading::file(&path);
+    fs::remove_file(&path).unwrap();
+    let content = content.unwrap();
+    assert_eq!(content.text().unwrap(), "MARKER");
+    hidden("Content", &content);
 }

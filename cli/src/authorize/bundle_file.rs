@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ibkr_oauth::{AccessToken, CredentialBundle};
+use ibkr_oauth::{AccessToken, CredentialBundle, local::reading};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor},
@@ -18,7 +18,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::{
     failure::Failure,
     files::{self, NewFile, Readers, Reserve},
-    reading, warning,
+    warning,
 };
 
 /// How often a file that changes while it is written is read again.

@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ibkr_oauth::local::reading;
+
 use crate::{
     failure::Failure,
     files::{self, NewFile, Readers},
-    reading,
     simulated_account::Bundle,
 };
 

@@ -6,18 +6,13 @@ use ibkr_oauth::{
     Error,
     dh::DhGroup,
     key::{KeyError, RsaKey},
+    local::reading::{self, Content},
     simulator::test_keys,
 };
 use serde_json::{Value, json};
 
 use super::folder::KeyFile;
-use crate::{
-    exposure,
-    failure::Failure,
-    hidden,
-    reading::{self, Content},
-    simulated_account::KeyFields,
-};
+use crate::{exposure, failure::Failure, hidden, simulated_account::KeyFields};
 
 /// What `keygen` calls them, and IBKR's own documents too.
 const SIGNATURE: &str = "private_signature.pem";

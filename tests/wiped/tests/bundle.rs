@@ -3,11 +3,12 @@
 //! The JSON itself is the caller's to wipe. What `serde_json` buffers is not looked at, as `SECURITY.md` says: the texts
 //! here have no escapes, so that it buffers none.
 
-use std::sync::LazyLock;
+use std::{fs::File, sync::LazyLock};
 
 use ibkr_oauth::{
     Context, CredentialBundle, Secret, Timestamp, diagnose,
     key::KeyLocation,
+    local::reading,
     simulator::{SeededEntropy, test_keys},
 };
 use ibkr_oauth_wiped::{Heap, Marker, rsa_key};
@@ -93,6 +94,38 @@ fn a_bundle_s_files_are_wiped() {
         drop(resolved.consumer().unwrap());
         drop(resolved);
     });
+}
+
+/// What is read is wiped, also where it is not taken.
+#[test]
+fn a_bundle_read_from_files_is_wiped() {
+    let folder = std::env::temp_dir().join(format!("ibkr-oauth-wiped-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut fields = fields();
+    fields[3].1 = r#"{"file":"signature.pem"}"#.to_owned();
+    let write = |name: &str, content: &str| std::fs::write(folder.join(name), content).unwrap();
+    write("signature.pem", test_keys::SIGNATURE_KEY);
+    write("bundle.json", &json(&fields));
+    write("broken.json", &json(&fields).replace('}', ""));
+    fields[5].1 = r#"{"file":"nothing.pem"}"#.to_owned();
+    write("incomplete.json", &json(&fields));
+    std::fs::write(folder.join("binary.json"), [json(&fields).as_bytes(), b"\xff"].concat()).unwrap();
+    // Files are read on another thread, which nobody watches: this is what it does there.
+    assert_wiped(|heap| {
+        let read = |limit| reading::to_end(File::open(folder.join("signature.pem")).unwrap(), limit);
+        let content = read(reading::LIMIT).unwrap();
+        heap.held().assert_with(MARKERS.iter().find(|marker| marker.name() == "line of PEM").unwrap());
+        drop(content);
+        drop(read(1000).unwrap_err());
+    });
+    // What is held is not asked for, since the other thread frees blocks of this one.
+    assert_wiped(|_| {
+        drop(CredentialBundle::from_file(folder.join("bundle.json")).unwrap());
+        for name in ["broken.json", "incomplete.json", "binary.json"] {
+            drop(CredentialBundle::from_file(folder.join(name)).unwrap_err());
+        }
+    });
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// The last field is the wrong one, so that everything has been read before.
