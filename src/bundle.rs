@@ -12,7 +12,7 @@ use crate::{
     secret::Secret,
 };
 #[cfg(feature = "rsa")]
-use crate::{dh::DhGroup, key::encoding::text_of};
+use crate::{dh::DhGroup, key::KeyError};
 
 #[cfg(feature = "rsa")]
 mod contents;
@@ -21,7 +21,10 @@ mod key_source;
 mod text;
 
 #[cfg(feature = "rsa")]
-pub(crate) use self::{contents::KeyContent, key_source::read_rsa_key};
+pub(crate) use self::{
+    contents::KeyContent,
+    key_source::{read_dh_params, read_dh_prime, read_rsa_key},
+};
 use self::{fields::Fields, key_source::KeySource, text::Text};
 
 const STAGE: Stage = Stage::Bundle;
@@ -38,8 +41,9 @@ const STAGE: Stage = Stage::Bundle;
 /// | `access_token`, `access_token_secret` | from the portal, the secret in Base64; both absent before the user's consent |
 /// | `signature_key`, `encryption_key` | the private keys, in every form that `RsaKey` reads |
 /// | `dh_params` | the Diffie-Hellman parameters, in every form that [`DhGroup`](crate::dh::DhGroup) reads |
+/// | `dh_prime` | instead, or beside it: the prime in hexadecimal digits, as [`DhGroup::from_hex`](crate::dh::DhGroup::from_hex) reads it; the generator is then 2 |
 ///
-/// Each of the last three is the text itself, `{"file": "…"}` or `{"env": "…"}`; a file may hold DER, or text in UTF-8 or
+/// Each of the last four is the text itself, `{"file": "…"}` or `{"env": "…"}`; a file may hold DER, or text in UTF-8 or
 /// UTF-16. A key that is encrypted has its
 /// passphrase beside it: `{"file": "…", "passphrase": {"env": "…"}}`. [`from_file`](Self::from_file) reads them with
 /// the bundle; [`resolve`](Self::resolve) asks the caller to.
@@ -84,7 +88,9 @@ pub struct CredentialBundle {
     access_token: Option<(String, Secret)>,
     signature_key: KeySource,
     encryption_key: KeySource,
-    dh_params: KeySource,
+    /// There is this, or the prime, or both.
+    dh_params: Option<KeySource>,
+    dh_prime: Option<KeySource>,
 }
 
 impl CredentialBundle {
@@ -131,6 +137,12 @@ impl CredentialBundle {
         let query_policy = fields
             .query_policy
             .map(|name| name.as_str().parse().map_err(|error: Error| error.in_field("query_policy")));
+        let signature_key = fields.signature_key.ok_or_else(|| missing("signature_key"))?;
+        let encryption_key = fields.encryption_key.ok_or_else(|| missing("encryption_key"))?;
+        let (dh_params, dh_prime) = (fields.dh_params, fields.dh_prime);
+        if dh_params.is_none() && dh_prime.is_none() {
+            return Err(missing("dh_params").with_remedy(PARAMS_OR_PRIME));
+        }
         Ok(Self {
             consumer_key,
             realm: realm.transpose()?,
@@ -139,14 +151,15 @@ impl CredentialBundle {
             base_url,
             query_policy: query_policy.transpose()?,
             access_token,
-            signature_key: fields.signature_key.ok_or_else(|| missing("signature_key"))?,
-            encryption_key: fields.encryption_key.ok_or_else(|| missing("encryption_key"))?,
-            dh_params: fields.dh_params.ok_or_else(|| missing("dh_params"))?.without_passphrase("dh_params")?,
+            signature_key,
+            encryption_key,
+            dh_params: dh_params.map(|source| source.without_passphrase("dh_params")).transpose()?,
+            dh_prime: dh_prime.map(|source| source.without_passphrase("dh_prime")).transpose()?,
         })
     }
 
     /// Fetches what the bundle only names: `read` is called for each file and environment variable, in the order of
-    /// `signature_key`, `encryption_key` and `dh_params`, each followed by its passphrase.
+    /// `signature_key`, `encryption_key`, `dh_params` and `dh_prime`, each followed by its passphrase.
     ///
     /// A bundle that has everything in it is returned as it is.
     ///
@@ -158,11 +171,12 @@ impl CredentialBundle {
         E: Into<Box<dyn error::Error + Send + Sync>>,
     {
         let fields = [
-            ("signature_key", &mut self.signature_key),
-            ("encryption_key", &mut self.encryption_key),
-            ("dh_params", &mut self.dh_params),
+            ("signature_key", Some(&mut self.signature_key)),
+            ("encryption_key", Some(&mut self.encryption_key)),
+            ("dh_params", self.dh_params.as_mut()),
+            ("dh_prime", self.dh_prime.as_mut()),
         ];
-        for (field, source) in fields {
+        for (field, source) in fields.into_iter().filter_map(|(field, source)| Some((field, source?))) {
             source.resolve(&mut read).map_err(|error| error.in_field(field))?;
         }
         Ok(self)
@@ -209,7 +223,7 @@ impl CredentialBundle {
     pub fn consumer_builder(&self) -> Result<ConsumerBuilder, Error> {
         let signing_key = self.signature_key.rsa_key().map_err(|error| error.in_field("signature_key"))?;
         let decryption_key = self.encryption_key.rsa_key().map_err(|error| error.in_field("encryption_key"))?;
-        let dh_group = self.dh_params().map_err(|error| error.in_field("dh_params"))?;
+        let dh_group = self.dh_group()?;
         let builder = self.keyless_consumer_builder();
         Ok(builder.signature_key(signing_key).encryption_key(decryption_key).dh_params(dh_group))
     }
@@ -224,12 +238,31 @@ impl CredentialBundle {
     }
 
     #[cfg(feature = "rsa")]
-    fn dh_params(&self) -> Result<DhGroup, Error> {
-        let content = self.dh_params.content()?.expose();
-        let group = text_of(content).map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(&text));
-        group.map_err(|error| Error::key(STAGE, error))
+    fn dh_group(&self) -> Result<DhGroup, Error> {
+        type Read = fn(&[u8]) -> Result<DhGroup, KeyError>;
+        let read = |field: &str, source: Option<&KeySource>, read: Read| {
+            let group = source.map(|source| {
+                source.content().and_then(|content| read(content.expose()).map_err(|error| Error::key(STAGE, error)))
+            });
+            group.transpose().map_err(|error| error.in_field(field))
+        };
+        let params = read("dh_params", self.dh_params.as_ref(), read_dh_params)?;
+        let prime = read("dh_prime", self.dh_prime.as_ref(), read_dh_prime)?;
+        match (params, prime) {
+            (Some(params), Some(prime)) if params.prime_hex() != prime.prime_hex() => {
+                let error = Error::config(STAGE, "is not the prime of `dh_params`");
+                Err(error.in_field("dh_prime").with_remedy(WHICH_PRIME))
+            }
+            (Some(group), _) | (None, Some(group)) => Ok(group),
+            (None, None) => Err(Error::config(STAGE, "the field `dh_params` is missing").with_remedy(PARAMS_OR_PRIME)),
+        }
     }
 }
+
+#[cfg(feature = "rsa")]
+pub(crate) const WHICH_PRIME: &str = "leave out the one of the two that was not uploaded in the portal";
+
+const PARAMS_OR_PRIME: &str = "give the Diffie-Hellman parameters as `dh_params`, or the prime's digits as `dh_prime`";
 
 const BOTH_OR_NEITHER: &str = "the portal hands out `access_token` and `access_token_secret` together: give both, or \
                                neither before the user's consent";
@@ -253,6 +286,7 @@ impl fmt::Debug for CredentialBundle {
             signature_key,
             encryption_key,
             dh_params,
+            dh_prime,
         } = self;
         f.debug_struct("CredentialBundle")
             .field("consumer_key", consumer_key)
@@ -263,6 +297,7 @@ impl fmt::Debug for CredentialBundle {
             .field("signature_key", signature_key)
             .field("encryption_key", encryption_key)
             .field("dh_params", dh_params)
+            .field("dh_prime", dh_prime)
             .finish()
     }
 }

@@ -61,13 +61,14 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let folder = &arguments.out;
     check_free(folder)?;
     let (signature, encryption) = (make_pair()?, make_pair()?);
-    let group = DhGroup::modp_2048().to_pem();
+    let group = DhGroup::modp_2048();
+    let parameters = group.to_pem();
     let files = [
         (PRIVATE_SIGNATURE, signature.private.as_str(), Readers::Owner),
         (PRIVATE_ENCRYPTION, encryption.private.as_str(), Readers::Owner),
         (PUBLIC_SIGNATURE, signature.public.as_str(), Readers::Everybody),
         (PUBLIC_ENCRYPTION, encryption.public.as_str(), Readers::Everybody),
-        (DH_PARAMETERS, group.as_str(), Readers::Everybody),
+        (DH_PARAMETERS, parameters.as_str(), Readers::Everybody),
     ];
     let files = files.map(|(name, content, readers)| NewFile { name, content: content.as_bytes(), readers });
     write(folder, &files)?;
@@ -80,6 +81,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
                 "files": [PUBLIC_SIGNATURE, PUBLIC_ENCRYPTION, DH_PARAMETERS],
             },
             "fingerprints": { PUBLIC_SIGNATURE: signature.fingerprint, PUBLIC_ENCRYPTION: encryption.fingerprint },
+            // `openssl dhparam -text` hides it.
+            "dh_prime": group.prime_hex(),
         })),
         Format::Text => {
             let text = instructions(folder, &signature, &encryption);
@@ -99,6 +102,9 @@ fn instructions(folder: &Path, signature: &Pair, encryption: &Pair) -> String {
   {PUBLIC_SIGNATURE}    SHA-256 {signs}
   {PUBLIC_ENCRYPTION}   SHA-256 {opens}
   {DH_PARAMETERS}             2048 bits, generator 2: group 14 of RFC 3526
+
+  Where a client wants the prime in digits: openssl asn1parse -in {DH_PARAMETERS}
+  (`openssl dhparam -text` hides them: of a well-known group it shows the name).
 
 1. Log in with the user that shall trade (a paper user has keys of its own):
    {PORTAL}

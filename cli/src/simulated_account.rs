@@ -1,7 +1,7 @@
 //! The files of the simulated account, and how they are known again: by each byte, for they can be made anew at any time,
 //! and what is in their place if they are not may be somebody's only key.
 
-use ibkr_oauth::simulator::test_keys;
+use ibkr_oauth::{dh::DhGroup, simulator::test_keys};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ pub(crate) struct KeyFields {
     pub(crate) signature_key: Value,
     pub(crate) encryption_key: Value,
     pub(crate) dh_params: Value,
+    /// For clients in other languages: `openssl dhparam -text` hides the digits of a well-known group.
+    pub(crate) dh_prime: Value,
 }
 
 impl KeyFields {
@@ -34,6 +36,7 @@ impl KeyFields {
             signature_key: test_keys::SIGNATURE_KEY.into(),
             encryption_key: test_keys::ENCRYPTION_KEY.into(),
             dh_params: test_keys::DH_PARAMETERS.into(),
+            dh_prime: DhGroup::modp_2048().prime_hex().into(),
         }
     }
 }
@@ -52,6 +55,7 @@ impl Bundle {
             "signature_key": self.keys.signature_key,
             "encryption_key": self.keys.encryption_key,
             "dh_params": self.keys.dh_params,
+            "dh_prime": self.keys.dh_prime,
         });
         format!("{bundle:#}\n")
     }

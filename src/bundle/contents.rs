@@ -12,7 +12,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) access_token: Option<(&'a str, Option<&'a str>)>,
     pub(crate) signature_key: Result<KeyContent<'a>, Error>,
     pub(crate) encryption_key: Result<KeyContent<'a>, Error>,
-    pub(crate) dh_params: Result<&'a [u8], Error>,
+    pub(crate) dh_params: Option<Result<&'a [u8], Error>>,
+    pub(crate) dh_prime: Option<Result<&'a [u8], Error>>,
 }
 
 /// A key as its file has it, and the passphrase that opens it.
@@ -31,7 +32,8 @@ impl CredentialBundle {
             access_token: token.map(|(token, secret)| (token.as_str(), std::str::from_utf8(secret.expose()).ok())),
             signature_key: key(&self.signature_key),
             encryption_key: key(&self.encryption_key),
-            dh_params: self.dh_params.content().map(Secret::expose),
+            dh_params: self.dh_params.as_ref().map(|source| source.content().map(Secret::expose)),
+            dh_prime: self.dh_prime.as_ref().map(|source| source.content().map(Secret::expose)),
         }
     }
 }

@@ -21,10 +21,11 @@ pub(super) struct Fields {
     pub(super) signature_key: Option<KeySource>,
     pub(super) encryption_key: Option<KeySource>,
     pub(super) dh_params: Option<KeySource>,
+    pub(super) dh_prime: Option<KeySource>,
 }
 
 const NAMES: &str = "`consumer_key`, `realm`, `base_url`, `authorize_url`, `query_policy`, `access_token`, \
-                     `access_token_secret`, `signature_key`, `encryption_key` and `dh_params`";
+                     `access_token_secret`, `signature_key`, `encryption_key`, `dh_params` and `dh_prime`";
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -51,6 +52,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 "signature_key" => read_field(&mut map, "signature_key", &mut fields.signature_key)?,
                 "encryption_key" => read_field(&mut map, "encryption_key", &mut fields.encryption_key)?,
                 "dh_params" => read_field(&mut map, "dh_params", &mut fields.dh_params)?,
+                "dh_prime" => read_field(&mut map, "dh_prime", &mut fields.dh_prime)?,
                 unknown => return Err(unknown_field(unknown, NAMES)),
             }
         }

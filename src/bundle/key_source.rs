@@ -9,9 +9,12 @@ use serde::{
 
 use super::text::{Text, read_field, refuse_other_types, unknown_field};
 #[cfg(feature = "rsa")]
-use crate::key::{
-    KeyError, RsaKey,
-    encoding::{plain, text_of},
+use crate::{
+    dh::DhGroup,
+    key::{
+        KeyError, RsaKey,
+        encoding::{plain, text_of},
+    },
 };
 use crate::{
     error::{Error, Stage},
@@ -116,6 +119,23 @@ pub(crate) fn read_rsa_key(content: &[u8], passphrase: Option<&[u8]>) -> Result<
         _ => refused(error),
     })
 }
+
+/// Reads Diffie-Hellman parameters in every form that [`DhGroup`] reads.
+#[cfg(feature = "rsa")]
+pub(crate) fn read_dh_params(content: &[u8]) -> Result<DhGroup, KeyError> {
+    text_of(content).map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(&text))
+}
+
+/// Reads a Diffie-Hellman prime in digits, which has the generator 2.
+#[cfg(feature = "rsa")]
+pub(crate) fn read_dh_prime(content: &[u8]) -> Result<DhGroup, KeyError> {
+    let text = text_of(content).ok_or_else(|| KeyError::new("is no text").with_remedy(PRIME_WANTED))?;
+    let is_pem = plain(&text).contains("-----BEGIN");
+    DhGroup::from_hex(&text).map_err(|error| if is_pem { error.with_remedy(PRIME_WANTED) } else { error })
+}
+
+#[cfg(feature = "rsa")]
+const PRIME_WANTED: &str = "write the prime's hexadecimal digits there, or give the PEM file as `dh_params`";
 
 #[cfg(feature = "rsa")]
 const PASSPHRASE_WANTED: &str = "put the passphrase into an environment variable, and write \

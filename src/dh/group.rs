@@ -137,6 +137,12 @@ impl DhGroup {
         pem("DH PARAMETERS", &parameters::write(self.prime(), self.generator()))
     }
 
+    /// The modulus in lower-case hexadecimal digits without leading zeros, as a bundle's `dh_prime` has it.
+    #[must_use]
+    pub fn prime_hex(&self) -> String {
+        format!("{:x}", self.prime())
+    }
+
     /// p.
     pub(crate) fn prime(&self) -> &BigUint {
         &self.0.prime

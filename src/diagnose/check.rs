@@ -25,6 +25,6 @@ pub fn check(bundle: &CredentialBundle, cx: &mut Context<'_>) -> Vec<Finding> {
     let is_here = address::is_here(contents.base_url);
     let keys = keys::check(contents.signature_key, contents.encryption_key, is_here, &mut list);
     token::check(contents.access_token, &keys, cx, &mut list);
-    group::check(contents.dh_params, &mut list);
+    group::check(contents.dh_params, contents.dh_prime, &mut list);
     list
 }

@@ -68,7 +68,7 @@ fn a_key_in_place_of_a_name_is_refused_and_not_shown() {
 fn each_wrong_field_is_named_and_its_value_not_shown() {
     let texts =
         ["consumer_key", "realm", "base_url", "authorize_url", "query_policy", "access_token", "access_token_secret"];
-    let keys = ["signature_key", "encryption_key", "dh_params"];
+    let keys = ["signature_key", "encryption_key", "dh_params", "dh_prime"];
     let wrong = [json!(true), json!(1_234_567), json!(-1_234_567), json!(1_234_567.5), json!(null), json!([MARKER])];
     for field in texts.into_iter().chain(keys) {
         for value in &wrong {
@@ -110,8 +110,10 @@ fn each_wrong_field_is_named_and_its_value_not_shown() {
         let message = refusal(&text_with(field, json!(value)));
         assert!(message.contains(&format!("`{field}`")), "{message}");
     }
-    let message = refusal(&text_with("dh_params", json!({"file": "a", "passphrase": {"env": "B"}})));
-    assert!(message.contains("`dh_params`") && message.contains("passphrase"), "{message}");
+    for field in ["dh_params", "dh_prime"] {
+        let message = refusal(&text_with(field, json!({"file": "a", "passphrase": {"env": "B"}})));
+        assert!(message.contains(&format!("`{field}`")) && message.contains("passphrase"), "{message}");
+    }
 }
 
 #[test]
@@ -249,7 +251,7 @@ fn what_a_bundle_names_is_fetched_in_order() {
 #[test]
 fn debug_shows_no_secret() {
     let mut fields = fields();
-    for field in ["access_token", "access_token_secret", "signature_key", "encryption_key", "dh_params"] {
+    for field in ["access_token", "access_token_secret", "signature_key", "encryption_key", "dh_params", "dh_prime"] {
         fields.insert(field.to_owned(), json!(format!("{MARKER} {field}")));
     }
     let bundle = CredentialBundle::from_json(&Value::Object(fields).to_string()).unwrap();
@@ -267,7 +269,11 @@ fn a_bundle_is_read_from_a_larger_configuration_too() {
 
 #[cfg(feature = "rsa")]
 mod keys {
-    use ibkr_oauth::{Context, Entropy, EntropyError, Timestamp, diagnose::check};
+    use ibkr_oauth::{
+        Context, Entropy, EntropyError, Timestamp,
+        dh::DhGroup,
+        diagnose::{Severity, check},
+    };
 
     use super::*;
 
@@ -289,6 +295,66 @@ mod keys {
         fields.insert("encryption_key".to_owned(), json!(encryption_key));
         fields.insert("dh_params".to_owned(), json!(dh_params));
         CredentialBundle::from_json(&Value::Object(fields).to_string()).unwrap()
+    }
+
+    /// A bundle with the prime as `prime`, alone or beside parameters.
+    fn with_prime(prime: Value, dh_params: Option<&str>) -> CredentialBundle {
+        let mut fields = fields();
+        fields.insert("signature_key".to_owned(), json!(SIGNATURE_KEY));
+        fields.insert("encryption_key".to_owned(), json!(ENCRYPTION_KEY));
+        fields.insert("dh_prime".to_owned(), prime);
+        fields.remove("dh_params");
+        fields.extend(dh_params.map(|text| ("dh_params".to_owned(), json!(text))));
+        CredentialBundle::from_json(&Value::Object(fields).to_string()).unwrap()
+    }
+
+    #[test]
+    fn the_prime_alone_will_do_in_every_form_that_clients_write_it() {
+        let prime = DhGroup::from_pem(DH_PARAMS).unwrap().prime_hex();
+        assert!(prime.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) && !prime.starts_with('0'));
+        let lines: Vec<&str> = prime.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        for text in [
+            prime.clone(),
+            prime.to_uppercase(),
+            format!("00{prime}"),
+            format!("0x{prime}"),
+            format!(" {}\n", lines.join("\n  ")),
+        ] {
+            for dh_params in [None, Some(DH_PARAMS)] {
+                let bundle = with_prime(json!(text), dh_params);
+                bundle.consumer().unwrap();
+                let findings = check(&bundle, &mut Context::new(Timestamp::default(), &mut NoDice));
+                let mut of_the_group = findings.iter().filter(|it| it.subject.starts_with("dh_"));
+                assert!(of_the_group.all(|it| it.severity == Severity::Ok), "{findings:?}");
+            }
+        }
+        let located = with_prime(json!({"file": "prime.txt"}), None);
+        assert!(located.consumer().unwrap_err().to_string().contains("`dh_prime`"));
+        let resolved = located.resolve(|location| match location {
+            KeyLocation::File(path) if path == "prime.txt" => Ok(Secret::from(prime.clone())),
+            other => Err(io::Error::other(other.to_string())),
+        });
+        resolved.unwrap().consumer().unwrap();
+    }
+
+    #[test]
+    fn a_prime_that_is_none_or_another_is_refused_by_name() {
+        let prime = DhGroup::from_pem(DH_PARAMS).unwrap().prime_hex();
+        let another = DhGroup::ffdhe_2048().prime_hex();
+        for (text, dh_params, expected) in [
+            (another, Some(DH_PARAMS), "not the prime of `dh_params`"),
+            (DH_PARAMS.to_owned(), None, "PEM"),
+            (format!("{prime}g"), None, "hexadecimal"),
+            (String::new(), None, "empty"),
+        ] {
+            let bundle = with_prime(json!(text), dh_params);
+            let error = bundle.consumer().unwrap_err();
+            assert!(error.to_string().contains("`dh_prime`") && error.to_string().contains(expected), "{error}");
+            assert!(!error.remedy().is_empty() && !error.remedy().contains("DhGroup"), "{}", error.remedy());
+            let findings = check(&bundle, &mut Context::new(Timestamp::default(), &mut NoDice));
+            let of_the_prime = findings.iter().filter(|it| it.subject == "dh_prime" && it.severity == Severity::Error);
+            assert_eq!(of_the_prime.count(), 1, "{findings:?}");
+        }
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Keys {
         };
         let group = group.map_err(|error| unusable(path, error))?;
         self.fields.dh_params = group.to_pem().into();
+        self.fields.dh_prime = group.prime_hex().into();
         self.group = group;
         Ok(self)
     }

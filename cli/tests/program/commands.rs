@@ -71,6 +71,8 @@ fn keygen_makes_keys_that_are_whole_and_private() {
     let object: Value = serde_json::from_slice(&outcome.stdout).unwrap();
     let key = RsaKey::from_pem(&read(&folder.0.join("more"), KEY_FILES[0])).unwrap();
     assert_eq!(object["fingerprints"]["public_signature.pem"], key.fingerprint());
+    let group = DhGroup::from_pem(&read(&folder.0.join("more"), "dhparam.pem")).unwrap();
+    assert_eq!(object["dh_prime"], group.prime_hex());
 }
 
 /// A bundle from before the consent, in an order and with permissions of its own.

@@ -3,37 +3,84 @@
 use crypto_primes::{Flavor, is_prime};
 
 use crate::{
+    bundle::{WHICH_PRIME, read_dh_params, read_dh_prime},
     dh::DhGroup,
     diagnose::finding::{Collector, Finding},
     error::Error,
-    key::encoding::text_of,
+    key::{KeyError, encoding::text_of},
 };
 
 const ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters; upload them in the portal too";
 
-pub(super) fn check(content: Result<&[u8], Error>, list: &mut Vec<Finding>) {
-    let mut findings = Collector::about("dh_params", list);
-    let content = match content {
-        Ok(content) => content,
+/// The parameters as `dh_params` has them, or as a `dh_prime`, or both.
+pub(super) fn check(
+    params: Option<Result<&[u8], Error>>,
+    prime: Option<Result<&[u8], Error>>,
+    list: &mut Vec<Finding>,
+) {
+    let Some(params) = params else {
+        if let Some(prime) = prime {
+            check_one("dh_prime", prime, read_dh_prime, list);
+        }
+        return;
+    };
+    let group = check_one("dh_params", params, read_dh_params, list);
+    let Some(prime) = prime else { return };
+    let mut findings = Collector::about("dh_prime", list);
+    let prime = match prime {
+        Ok(prime) => prime,
         Err(error) => return findings.error(error.message(), error.remedy()),
     };
-    let text = text_of(content);
-    let group = match text.as_ref().map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(text)) {
-        Ok(group) => group,
-        Err(error) => return findings.error(error.to_string(), error.remedy().unwrap_or(ANEW)),
+    match (read_dh_prime(prime), group) {
+        (Err(error), _) => findings.error(error.to_string(), error.remedy().unwrap_or(ANEW)),
+        (Ok(prime), Some(group)) if prime.prime_hex() == group.prime_hex() => {
+            findings.ok("the prime of `dh_params`, in digits");
+        }
+        (Ok(_), Some(_)) => findings.error("it is not the prime of `dh_params`", WHICH_PRIME),
+        (Ok(_), None) => {}
+    }
+}
+
+/// Returns what could be read.
+fn check_one(
+    field: &'static str,
+    content: Result<&[u8], Error>,
+    read: fn(&[u8]) -> Result<DhGroup, KeyError>,
+    list: &mut Vec<Finding>,
+) -> Option<DhGroup> {
+    let mut findings = Collector::about(field, list);
+    let content = match content {
+        Ok(content) => content,
+        Err(error) => {
+            findings.error(error.message(), error.remedy());
+            return None;
+        }
     };
+    match read(content) {
+        Ok(group) => {
+            judge(&group, content, &mut findings);
+            Some(group)
+        }
+        Err(error) => {
+            findings.error(error.to_string(), error.remedy().unwrap_or(ANEW));
+            None
+        }
+    }
+}
+
+fn judge(group: &DhGroup, content: &[u8], findings: &mut Collector<'_>) {
     let bits = group.bits();
     if bits == 2048 {
         findings.ok("the prime has 2048 bits, as IBKR asks for");
     } else {
         findings.warning(format!("the prime has {bits} bits; IBKR asks for 2048"), ANEW);
     }
-    findings.ok(match text.and_then(|text| DhGroup::kind_of_digits(&text)) {
+    findings.ok(match text_of(content).and_then(|text| DhGroup::kind_of_digits(&text)) {
         Some(kind) => format!("given as {kind} digits, which have no sign; look after the file that was uploaded"),
         None => "its numbers are encoded as positive ones (with the sign byte where it is needed)".to_owned(),
     });
     let known = [(DhGroup::modp_2048(), "group 14 of RFC 3526"), (DhGroup::ffdhe_2048(), "`ffdhe2048` of RFC 7919")];
-    if let Some((_, name)) = known.iter().find(|(known, _)| *known == group) {
+    if let Some((_, name)) = known.iter().find(|(known, _)| known == group) {
         return findings.ok(format!("{name}: a safe prime, and the generator 2"));
     }
     let is = |flavor| is_prime(flavor, group.montgomery().modulus().as_ref());
