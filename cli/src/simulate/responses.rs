@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ibkr_oauth::{http::Method, simulator::Broker};
+use ibkr_oauth::{http::Method, local::reading, simulator::Broker};
 use serde_json::{Map, Value};
 
-use crate::{failure::Failure, reading};
+use crate::failure::Failure;
 
 /// Sets the answers in each `.json` file of the folder, by name: objects of a body for each `METHOD /path`.
 pub(super) fn set(broker: &mut Broker, folder: &Path) -> Result<(), Failure> {
