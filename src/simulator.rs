@@ -174,7 +174,7 @@ pub use self::{
     accepted_requests::AcceptedRequest,
     broker::{Broker, BrokerError},
     builder::BrokerBuilder,
-    faults::{Dropped, Fault, WrongResponse},
+    faults::{Agreement, Dropped, Fault, WrongResponse},
     in_process::InProcess,
     refusal::Refusal,
     seeded_entropy::SeededEntropy,

@@ -44,6 +44,12 @@ impl Group {
         self.generator.modpow(&BigUint::from_bytes_be(exponent), &self.prime)
     }
 
+    /// The response and the shared secret of the exponent after: one multiplication each, where a new exponent costs two
+    /// exponentiations.
+    pub(super) fn step(&self, response: &BigUint, secret: &BigUint, challenge: &BigUint) -> (BigUint, BigUint) {
+        (response * &self.generator % &self.prime, secret * challenge % &self.prime)
+    }
+
     pub(super) fn shared_secret(&self, challenge: &BigUint, exponent: &[u8]) -> BigUint {
         challenge.modpow(&BigUint::from_bytes_be(exponent), &self.prime)
     }

@@ -11,7 +11,7 @@ use super::{
     answers::Answer,
     brokerage_session::BrokerageSession,
     canned::Responses,
-    faults::{Fault, Script},
+    faults::{Fault, Script, Wanted},
     judge::Judge,
     newest::REMEMBERED,
     pacing::Pacing,
@@ -36,6 +36,8 @@ pub struct Broker {
     pub(super) under_maintenance: bool,
     pub(super) pacing: Pacing,
     pub(super) script: Script,
+    /// What faults want of the next live session token.
+    pub(super) wanted: Wanted,
     /// The newest, the oldest of them first.
     pub(super) refusals: Vec<Refusal>,
     pub(super) refused: u64,
@@ -67,6 +69,7 @@ impl Broker {
             under_maintenance: false,
             pacing: Pacing::default(),
             script: Script::default(),
+            wanted: Wanted::default(),
             refusals: Vec::new(),
             refused: 0,
             responses: Responses::default(),

@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use super::{
     broker::BrokerError,
-    faults::{Fault, Needs, WrongResponse},
+    faults::{Agreement, Fault, Needs, WrongResponse},
 };
 
 const CLOCK: Duration = Duration::from_secs(600);
@@ -12,7 +12,7 @@ const CLOCK: Duration = Duration::from_secs(600);
 /// A name, what it does, and how it is made.
 type Named = (&'static str, &'static str, fn() -> Fault);
 
-const NAMED: [Named; 18] = [
+const NAMED: [Named; 23] = [
     ("invalid-consumer", "401 `invalid consumer`", Fault::invalid_consumer),
     ("no-access-secret", "401 `No access secret key found`, at the live session token", Fault::no_access_secret),
     ("lst-failed", "401 `LST failed`, at the live session token", Fault::live_session_token_failed),
@@ -20,6 +20,17 @@ const NAMED: [Named; 18] = [
     ("wrong-response", "a Diffie-Hellman response that must not be trusted", || {
         Fault::wrong_response(WrongResponse::One)
     }),
+    ("k-top-bit-set", "a right token, of a K whose first bit is set", || Fault::agreement(Agreement::TopBitSet)),
+    ("k-top-bit-clear", "a right token, of a K whose first bit is not set", || {
+        Fault::agreement(Agreement::TopBitClear)
+    }),
+    ("k-leading-zero", "a right token, of a K that is a byte shorter than p", || {
+        Fault::agreement(Agreement::LeadingZeroByte)
+    }),
+    ("odd-length-response", "a right token, of a response with an odd number of digits", || {
+        Fault::agreement(Agreement::OddLengthResponse)
+    }),
+    ("short-life", "a live session token that lives for half a minute", || Fault::short_life(Duration::from_secs(30))),
     ("no-expiration", "a live session token without its expiration", Fault::no_expiration),
     ("expired-lst", "every live session token ends, once there is one", || {
         Fault::expire_live_session_token().only_while(Needs::LiveSessionToken)

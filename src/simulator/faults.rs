@@ -69,6 +69,17 @@ pub(super) enum Effect {
     UpperCase(&'static str),
     WrongProof,
     WrongResponse(WrongResponse),
+    /// Of the next key agreement.
+    Agree(Agreement),
+    /// How long the next live session token lives.
+    Life(Duration),
+}
+
+/// What is wanted of the next live session token.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) agreement: Option<Agreement>,
+    pub(super) life: Option<Duration>,
 }
 
 /// Marks, as an extension of a response, that the client must never see it. The status beside it is 504.
@@ -107,6 +118,33 @@ pub enum WrongResponse {
     Empty,
     /// Text that is not hexadecimal.
     NotHexadecimal,
+}
+
+/// A key agreement that is right, and that clients are known to get wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Agreement {
+    /// The first bit of the first byte of K is set, so that a zero byte comes before it.
+    TopBitSet,
+    /// K is as long as p, and the first bit of its first byte is not set.
+    TopBitClear,
+    /// K is at least a byte shorter than p.
+    LeadingZeroByte,
+    /// The response has an odd number of hexadecimal digits.
+    OddLengthResponse,
+}
+
+impl Agreement {
+    /// Whether a response and a shared secret in a group with a prime of so many bits are such.
+    pub(super) fn fits(self, response: &BigUint, secret: &BigUint, prime_bits: u64) -> bool {
+        let (bits, length) = (secret.bits(), prime_bits.div_ceil(8));
+        match self {
+            Self::TopBitSet => bits > 0 && bits.is_multiple_of(8),
+            Self::TopBitClear => bits.div_ceil(8) == length && !bits.is_multiple_of(8),
+            Self::LeadingZeroByte => bits.div_ceil(8) < length,
+            Self::OddLengthResponse => response.bits().div_ceil(4) % 2 == 1,
+        }
+    }
 }
 
 impl WrongResponse {
@@ -262,6 +300,18 @@ impl Fault {
     #[must_use]
     pub fn upper_case_response() -> Self {
         Self::new(Effect::UpperCase("diffie_hellman_response")).at(LIVE_SESSION_TOKEN)
+    }
+
+    /// A key agreement of this shape, which is right. Where the group has none, an ordinary one.
+    #[must_use]
+    pub fn agreement(agreement: Agreement) -> Self {
+        Self::new(Effect::Agree(agreement)).at(LIVE_SESSION_TOKEN)
+    }
+
+    /// A live session token that expires so soon, and says so.
+    #[must_use]
+    pub fn short_life(life: Duration) -> Self {
+        Self::new(Effect::Life(life)).at(LIVE_SESSION_TOKEN)
     }
 
     /// A Diffie-Hellman response that must be refused.

@@ -105,6 +105,8 @@ impl Broker {
     fn strike(&mut self, effect: &Effect) {
         match effect {
             Effect::ExpireLiveSessionTokens => self.expire_live_session_token(),
+            Effect::Agree(agreement) => self.wanted.agreement = Some(*agreement),
+            Effect::Life(life) => self.wanted.life = Some(*life),
             Effect::ClockAhead(duration) => self.clock_ahead = self.clock_ahead.saturating_add(*duration),
             Effect::ClockBehind(duration) => self.clock_behind = self.clock_behind.saturating_add(*duration),
             _ => {}

@@ -80,7 +80,7 @@ fn a_text_that_is_no_fault_is_an_error_that_says_what_there_is() {
         text.parse::<Fault>().unwrap_err();
     }
     let names: Vec<&str> = Fault::names().map(|(name, _)| name).collect();
-    assert_eq!(names.len(), 18);
+    assert_eq!(names.len(), 23);
     for (name, what) in Fault::names() {
         assert!(name.parse::<Fault>().is_ok() && !what.is_empty(), "{name}");
     }

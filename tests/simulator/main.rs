@@ -10,6 +10,7 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
+mod agreements;
 mod answers;
 #[path = "../support/authorization_header.rs"]
 mod authorization_header;

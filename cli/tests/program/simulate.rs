@@ -385,7 +385,7 @@ fn faults_strike_as_often_as_told() {
     let help = run_in(&folder.0, &["simulate", "--help"]);
     let names = help.text().lines().skip_while(|line| !line.contains("The names:")).skip(2);
     let names: Vec<&str> = names.map_while(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names.len(), 18, "{names:?}");
+    assert_eq!(names.len(), 23, "{names:?}");
     for name in names {
         let fault = format!("{name}*3");
         let simulator = Simulator::start(&["--fault", &fault]);
