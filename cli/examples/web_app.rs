@@ -11,7 +11,6 @@ use std::{
     collections::HashMap,
     env,
     error::Error,
-    fs,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -41,11 +40,9 @@ type App = State<Arc<Application>>;
 
 /// Sends the browser to the broker's consent page.
 async fn connect(State(app): App) -> Result<impl IntoResponse, Failed> {
-    let consent = block_in_place(|| {
-        let mut system = SystemContext::new();
-        let exchange = app.consumer.request_token(&mut system.context(), Callback::Url(&app.callback))?;
-        exchange.send(&app.agent)
-    })?;
+    let mut system = SystemContext::new();
+    let exchange = app.consumer.request_token(&mut system.context(), Callback::Url(&app.callback))?;
+    let consent = block_in_place(|| exchange.send(&app.agent))?;
     let cookie = consent.request_token().to_owned();
     let page = Redirect::to(&consent.url().to_string());
     lock(&app.asked).insert(cookie.clone(), consent);
@@ -57,10 +54,8 @@ async fn callback(State(app): App, headers: HeaderMap, OriginalUri(uri): Origina
     // Only the browser that was sent may come back, and only once.
     let consent = cookie(&headers).and_then(|cookie| lock(&app.asked).remove(cookie)).ok_or("nobody was sent")?;
     let verifier = consent.verifier(&uri.to_string())?;
-    let token = block_in_place(|| {
-        let mut system = SystemContext::new();
-        verifier.access_token(&app.consumer, &mut system.context())?.send(&app.agent)
-    })?;
+    let exchange = verifier.access_token(&app.consumer, &mut SystemContext::new().context())?;
+    let token = block_in_place(|| exchange.send(&app.agent))?;
     lock(&app.tokens).insert("alice".to_owned(), serde_json::to_string(&token)?);
     Ok(Redirect::to("/accounts"))
 }
@@ -95,7 +90,7 @@ pub(crate) async fn serve(bundle: &CredentialBundle, listener: TcpListener) -> R
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
-    let bundle = CredentialBundle::from_json(&fs::read_to_string(arguments.next().ok_or("which bundle?")?)?)?;
+    let bundle = CredentialBundle::from_file(arguments.next().ok_or("which bundle?")?)?;
     let listener = TcpListener::bind(arguments.next().as_deref().unwrap_or("127.0.0.1:8080")).await?;
     println!("http://{}/connect", listener.local_addr()?);
     serve(&bundle, listener).await

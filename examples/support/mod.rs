@@ -4,7 +4,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "it opens sockets, reads files and the clock, and starts threads"
+    reason = "it opens sockets, reads its arguments, and starts threads"
 )]
 #![allow(clippy::mod_module_files, reason = "`support.rs` would be an example of its own")]
 #![allow(dead_code, reason = "not every example that shares this file needs all of it")]
@@ -13,23 +13,21 @@ use std::{
     error::Error,
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
 };
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::Request;
 use ibkr_oauth::{
-    AccessToken, Consumer, Context, CredentialBundle, Endpoints, OsEntropy, Secret, Timestamp,
-    key::KeyLocation,
+    AccessToken, Consumer, Context, CredentialBundle,
+    local::SystemContext,
     simulator::{Broker, test_keys},
 };
 
 /// The bundle that is named on the command line or, without one, that of the simulator, which is started then.
 pub(crate) fn bundle() -> Result<CredentialBundle, Box<dyn Error>> {
-    match named_bundle()? {
-        Some(bundle) => Ok(bundle),
+    match std::env::args().nth(1) {
+        Some(path) => Ok(CredentialBundle::from_file(path)?),
         None => Ok(Simulator::start()?.at_work(test_keys::bundle)?),
     }
 }
@@ -38,19 +36,6 @@ pub(crate) fn bundle() -> Result<CredentialBundle, Box<dyn Error>> {
 pub(crate) fn credentials() -> Result<(Consumer, AccessToken), Box<dyn Error>> {
     let bundle = bundle()?;
     Ok((bundle.consumer()?, bundle.access_token()?.ok_or("the bundle has no access token")?))
-}
-
-/// The bundle that is named on the command line; its keys may be files or environment variables.
-pub(crate) fn named_bundle() -> Result<Option<CredentialBundle>, Box<dyn Error>> {
-    let Some(path) = std::env::args().nth(1) else { return Ok(None) };
-    let folder = Path::new(&path).parent().unwrap_or(Path::new(""));
-    let bundle = CredentialBundle::from_json(&std::fs::read_to_string(&path)?)?;
-    let bundle = bundle.resolve(|location| match location {
-        KeyLocation::File(name) => std::fs::read(folder.join(name)).map(Secret::from),
-        KeyLocation::Env(name) => std::env::var(name).map(Secret::from).map_err(io::Error::other),
-        location => Err(io::Error::other(format!("what is {location}?"))),
-    });
-    Ok(Some(bundle?))
 }
 
 /// The simulated broker, which listens until the program ends.
@@ -76,18 +61,9 @@ impl Simulator {
         Ok(simulator)
     }
 
-    pub(crate) fn consumer(&self) -> Result<Consumer, Box<dyn Error>> {
-        Ok(test_keys::consumer()?.with_endpoints(Endpoints::new(&format!("{}/v1/api", self.origin))?))
-    }
-
-    /// What the user does in the browser: logs in at the consent page, agrees, and is sent to this URL.
-    pub(crate) fn consent(&self, url: &Uri) -> Result<String, Box<dyn Error>> {
-        Ok(self.at_work(|broker, cx| broker.consent(cx, url))?)
-    }
-
     fn at_work<T>(&self, work: impl FnOnce(&mut Broker, &mut Context<'_>) -> T) -> T {
         let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut broker, &mut Context::new(Timestamp::from(SystemTime::now()), &mut OsEntropy))
+        work(&mut broker, &mut SystemContext::new().context())
     }
 
     fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
