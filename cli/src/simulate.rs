@@ -3,7 +3,8 @@
 use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc::RecvTimeoutError},
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -24,9 +25,11 @@ use crate::{
 };
 
 mod account;
+mod conformance;
 mod folder;
 mod keys;
 mod log;
+mod report;
 mod responses;
 mod service;
 mod simulation;
@@ -36,7 +39,7 @@ pub(crate) use account::{Account, Opened};
 pub(crate) use keys::Keys;
 
 use log::Log;
-use simulation::Simulation;
+use simulation::{Play, Simulation};
 use upstream::Upstream;
 
 /// The arguments of `simulate`.
@@ -87,7 +90,14 @@ pub(crate) struct Arguments {
     /// A mock of your own, at this base URL: it answers what has passed every check, but for sign-in and session.
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
+    /// Play what real brokers do now and then, one case after the other, and report how the client took each: at the end,
+    /// which comes by itself once all have been played.
+    #[arg(long, conflicts_with_all = ["fault", "upstream", "speed"])]
+    conformance: bool,
 }
+
+/// How often it is looked whether the cases of `--conformance` are over.
+const TICK: Duration = Duration::from_millis(200);
 
 const BEFORE_FAULTS: &str = "\
 Writes DIR/bundle.json with everything that a client needs, and the keys as PEM files beside it: fixed keys for tests,
@@ -159,7 +169,9 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     };
     let bundle = folder::write(arguments.out.as_deref(), &bundle, &account.keys.files())?;
     let log = Log(format);
+    let conformance = arguments.conformance.then(|| Play::begin(&mut broker));
     let simulation = Arc::new(Simulation {
+        conformance,
         broker: Mutex::new(broker),
         base_url: arguments::absolute_url(&account.base_url)?,
         authorize_url: arguments::absolute_url(&account.authorize_url)?,
@@ -167,7 +179,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         log,
     });
     let report = Arc::new(move |why: &str| log.turned_away("a connection", None, why));
-    let server = Server::start(listener, service::router(simulation), service::LIMITS, report)?;
+    let server = Server::start(listener, service::router(Arc::clone(&simulation)), service::LIMITS, report)?;
 
     output::print_json(&json!({
         "address": address.to_string(),
@@ -175,10 +187,14 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         "authorize_url": account.authorize_url,
         "bundle": bundle.to_string_lossy(),
     }))?;
-    // An error would say that the handler is gone, and then nobody can ask any more.
-    let _ = asked.recv();
+    // A disconnected channel would say that the handler is gone, and then nobody can ask any more.
+    while asked.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+        if simulation.report().is_some_and(|(_, is_over)| is_over) {
+            break;
+        }
+    }
     server.stop();
-    Ok(())
+    simulation.report().map_or(Ok(()), |(findings, _)| report::print(&findings, format))
 }
 
 /// The account that the broker is to know; `origin` is where it listens.

@@ -1,6 +1,9 @@
 //! The broker that answers.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use ibkr_oauth::{
     bytes::Bytes,
@@ -9,11 +12,12 @@ use ibkr_oauth::{
         header::{CONTENT_TYPE, HOST},
         uri::Parts,
     },
-    simulator::{Broker, Dropped},
+    simulator::{Broker, Dropped, Refusal},
 };
 use serde_json::json;
 
 use super::{
+    conformance::{Conformance, Finding, Order, Purpose, Seen},
     log::{Line, Log},
     upstream::Upstream,
 };
@@ -34,7 +38,38 @@ pub(super) struct Simulation {
     pub(super) authorize_url: Uri,
     /// What answers in the broker's place once a request has passed.
     pub(super) upstream: Option<Upstream>,
+    /// The cases that are played.
+    pub(super) conformance: Option<Play>,
     pub(super) log: Log,
+}
+
+/// Cases that are played, and since when.
+pub(super) struct Play {
+    conformance: Mutex<Conformance>,
+    start: Instant,
+}
+
+impl Play {
+    /// Sets the first case up.
+    pub(super) fn begin(broker: &mut Broker) -> Self {
+        let (conformance, orders) = Conformance::new();
+        for order in orders {
+            order.obey(broker);
+        }
+        Self { conformance: Mutex::new(conformance), start: Instant::now() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Conformance> {
+        self.conformance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has what follows from a request, or from time that passed without one, done to the broker.
+    fn go_on(&self, broker: &mut Broker, step: impl FnOnce(&mut Conformance, Duration) -> Vec<Order>) {
+        let orders = step(&mut self.lock(), self.start.elapsed());
+        for order in orders {
+            order.obey(broker);
+        }
+    }
 }
 
 impl Simulation {
@@ -61,7 +96,20 @@ impl Simulation {
             let before = newest(&broker);
             let response = with_context(|cx| broker.handle(cx, &request));
             let refusal = broker.refusals().last().filter(|_| broker.refused() > refused).cloned();
-            (response, refusal, newest(&broker) != before)
+            let passed = newest(&broker) != before;
+            if let Some((play, path)) = self.conformance.as_ref().zip(self.relative(&request)) {
+                let purpose = Purpose::of(request.method().as_str(), path.split('?').next().unwrap_or_default());
+                play.go_on(&mut broker, |conformance, at| {
+                    conformance.see(&Seen {
+                        at,
+                        purpose,
+                        status: response.status().as_u16(),
+                        refused: refusal.as_ref().map(Refusal::reason),
+                        dropped: response.extensions().get::<Dropped>().is_some(),
+                    })
+                });
+            }
+            (response, refusal, passed)
         };
         let has_answer = refusal.as_ref().is_none_or(|refusal| NO_ANSWER_OF_ITS_OWN.contains(&refusal.reason()));
         if let Some((upstream, path)) = self.upstream.as_ref().zip(self.handed_on(&request)) {
@@ -97,9 +145,22 @@ impl Simulation {
         Uri::from_parts(parts).ok()
     }
 
+    /// What there is to report of the cases, and whether they are over.
+    pub(super) fn report(&self) -> Option<(Vec<Finding>, bool)> {
+        let play = self.conformance.as_ref()?;
+        play.go_on(&mut self.lock(), Conformance::wait);
+        let conformance = play.lock();
+        Some((conformance.findings().to_vec(), conformance.is_over()))
+    }
+
+    /// What follows the base URL.
+    fn relative<'a>(&self, request: &'a Request<Bytes>) -> Option<&'a str> {
+        request.uri().path_and_query()?.as_str().strip_prefix(self.base_url.path())
+    }
+
     /// What follows the base URL, where that is not the broker's own to answer.
     fn handed_on<'a>(&self, request: &'a Request<Bytes>) -> Option<&'a str> {
-        let path = request.uri().path_and_query()?.as_str().strip_prefix(self.base_url.path())?;
+        let path = self.relative(request)?;
         (!OWN_PATHS.iter().any(|own| path.starts_with(own))).then_some(path)
     }
 }

@@ -354,3 +354,33 @@ fn a_mock_answers_behind_verified_authentication() {
     assert!(said.contains("201: GET /v1/api/portfolio/accounts; query policy: "), "{said}");
     assert!(said.lines().last().unwrap().contains("does not answer"), "{said}");
 }
+
+#[test]
+fn the_conformance_of_a_client_is_reported_at_the_end() {
+    let simulator = Simulator::start(&["--conformance"]);
+    for _ in 0..5 {
+        // The first request after each but the first has to sign in anew, which each run of this program does.
+        assert_eq!(simulator.run(&["request", "GET", "/portfolio/accounts"]).status, 0);
+    }
+    simulator.running.signal("TERM");
+    let outcome = simulator.running.end();
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    let lines: Vec<&str> = outcome.text().lines().collect();
+    assert_eq!(lines.len(), 12, "{}", outcome.text());
+    let names = ["k-top-bit-set", "k-top-bit-clear", "k-leading-zero", "odd-length-response", "no-expiration"];
+    for (line, name) in lines.iter().zip(names) {
+        assert_eq!(*line, format!("passed       {name}"));
+    }
+    assert!(lines[11].starts_with("not reached  lost-order-reply: an order whose reply was lost"), "{}", lines[11]);
+
+    // One that signs in again without having used its token did not believe the proof.
+    let simulator = Simulator::start(&["--conformance", "--output", "json"]);
+    let token = simulator.run(&["token"]);
+    assert_eq!((token.status, simulator.run(&["token"]).status), (0, 0));
+    simulator.running.signal("TERM");
+    let outcome = simulator.running.end();
+    assert_eq!(outcome.status, 1, "{}", outcome.stderr);
+    let report: Value = serde_json::from_str(outcome.text()).unwrap();
+    assert_eq!(report["conformance"][0]["outcome"], "failed");
+    assert_eq!(report["conformance"][1]["outcome"], "not reached");
+}
