@@ -128,7 +128,7 @@ pub enum Agreement {
     TopBitSet,
     /// K is as long as p, and the first bit of its first byte is not set.
     TopBitClear,
-    /// K is at least a byte shorter than p.
+    /// K is at least a byte shorter than p, and the first bit of its first byte is not set.
     LeadingZeroByte,
     /// The response has an odd number of hexadecimal digits.
     OddLengthResponse,
@@ -141,7 +141,7 @@ impl Agreement {
         match self {
             Self::TopBitSet => bits > 0 && bits.is_multiple_of(8),
             Self::TopBitClear => bits.div_ceil(8) == length && !bits.is_multiple_of(8),
-            Self::LeadingZeroByte => bits.div_ceil(8) < length,
+            Self::LeadingZeroByte => bits.div_ceil(8) < length && !bits.is_multiple_of(8),
             Self::OddLengthResponse => response.bits().div_ceil(4) % 2 == 1,
         }
     }

@@ -29,7 +29,7 @@ const LIVE_SESSION_TOKEN_LIFE: Duration = Duration::from_secs(23 * 3600 + 55 * 6
 /// the first always is.
 const DRAWS: usize = 4;
 
-/// The most exponents that are gone through for a key agreement of a shape: one in 256 has the rarest.
+/// The most exponents that are gone through for a key agreement of a shape: one in 512 has the rarest.
 const STEPS: usize = 1 << 14;
 
 impl Broker {

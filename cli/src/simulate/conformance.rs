@@ -407,7 +407,9 @@ fn judge(kind: Kind, struck: &mut Struck, seen: &Seen) -> Option<Outcome> {
         (struck.attempts >= MOST_ATTEMPTS).then_some(Outcome::Failed)
     };
     match kind {
-        Kind::Handshake(_) if seen.refused == Some("signature_differs") => Some(Outcome::Failed),
+        Kind::Handshake(Agreed::On(_)) if seen.refused == Some("signature_differs") => Some(Outcome::Failed),
+        // Whoever gets some tokens wrong has failed for that already.
+        Kind::Handshake(_) if seen.refused == Some("signature_differs") => again(),
         // It does not believe the proof.
         Kind::Handshake(Agreed::On(_)) if !is_use => Some(Outcome::Failed),
         Kind::Handshake(Agreed::ForSeconds) if !is_use && struck.is_halfway => Some(Outcome::Passed),
