@@ -7,6 +7,7 @@
 mod bounds;
 mod broker;
 mod mood;
+mod search;
 mod stage;
 
 use ibkr_oauth::session::{CompetePolicy, Input, OnShutdown, SessionConfig};

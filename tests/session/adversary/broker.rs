@@ -1,6 +1,6 @@
 //! A broker that costs next to nothing: a small group, no signature verified, and a mood.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
 use ibkr_oauth::{
     Secret, Timestamp,
@@ -96,8 +96,11 @@ pub(crate) struct Agreement {
     secret: Secret,
 }
 
+/// The same for all plays: to make it costs more than to use it.
+pub(crate) static AGREEMENT: LazyLock<Agreement> = LazyLock::new(Agreement::new);
+
 impl Agreement {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let group = DhGroup::from_be_bytes(&PRIME, &[2]).unwrap();
         let exponent = Exponent::generate(&mut SeededEntropy(1)).unwrap();
         let challenge = exponent.challenge(&group);
@@ -122,7 +125,7 @@ impl Agreement {
 }
 
 pub(crate) struct Broker {
-    agreement: Agreement,
+    agreement: &'static Agreement,
     is_revoked: bool,
     born: u64,
     opened: Option<u64>,
@@ -132,7 +135,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn new(agreement: Agreement) -> Self {
+    pub(crate) fn new(agreement: &'static Agreement) -> Self {
         let conduct = Conduct::default();
         Self { agreement, is_revoked: false, born: 0, opened: None, has_rival: false, conduct, handled: 0 }
     }

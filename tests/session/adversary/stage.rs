@@ -14,7 +14,7 @@ use ibkr_oauth::{
 
 use super::{
     bounds::{Figures, HOUR, Rate},
-    broker::{Agreement, Answer, Broker, Endpoint},
+    broker::{AGREEMENT, Answer, Broker, Endpoint},
     mood::{Application, KeyStore, below, pick},
 };
 use crate::fixture::SeededEntropy;
@@ -27,7 +27,7 @@ const TICKET: u64 = 600_000;
 /// The furthest date that a caller is given, and the longest wait during which a session may be called live.
 const DATE: u64 = HOUR;
 const LIVE_WAIT: u64 = 300_000;
-/// The most that comes out of a session while no time passes.
+/// The most that comes out of a session after one input.
 const OUTPUTS: usize = 30;
 
 /// A request of the application's that will be refused.
@@ -74,7 +74,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(config: SessionConfig, seed: u64) -> Self {
-        let agreement = Agreement::new();
+        let agreement = &*AGREEMENT;
         let token = UnlockedToken::from_plaintext("218c1d970d85a8442825", agreement.secret());
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY).dh_params(agreement.group.clone()).build().unwrap();
         let mut stage = Self {
@@ -168,6 +168,7 @@ impl Stage {
                 self.idle_since = self.now;
             }
         }
+        self.outputs = 0;
         let wall = self.tick();
         self.session.handle_input(&mut Context::new(wall, &mut self.entropy), input);
     }
