@@ -1,5 +1,7 @@
 //! Many schedules of one scenario.
 
+#![allow(clippy::disallowed_methods, reason = "the environment says how many")]
+
 use std::{env, sync::Arc};
 
 use shuttle::{
