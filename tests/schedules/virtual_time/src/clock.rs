@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    mem,
+    mem::ManuallyDrop,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +21,8 @@ use crate::alarm::Sleep;
 std::thread_local! {
     // Shuttle runs all threads of a schedule on one thread of the system, and switches only where its own functions are
     // called: never while this is borrowed.
-    static WORLD: RefCell<World> = RefCell::default();
+    // What a schedule that failed has left refers to threads that are no more, and is dropped by nobody.
+    static WORLD: RefCell<ManuallyDrop<World>> = RefCell::default();
 }
 
 #[derive(Default)]
@@ -55,9 +56,7 @@ pub(crate) struct Waiter {
 
 /// Begins a schedule, in which one thread runs.
 pub(crate) fn begin(is_slow: bool) {
-    let before = WORLD.replace(World { running: 1, is_slow, ..World::default() });
-    // What a schedule that failed has left refers to threads that are no more.
-    mem::forget(before);
+    WORLD.set(ManuallyDrop::new(World { running: 1, is_slow, ..World::default() }));
 }
 
 /// How much time has passed since the schedule began.
