@@ -94,6 +94,7 @@ mod due;
 mod event;
 mod exchange;
 mod exchange_id;
+mod extras;
 mod failure;
 mod handshakes;
 mod held;

@@ -60,7 +60,7 @@ impl Session {
         self.emit(SessionEvent::Negotiated { token_id, expires_at });
         if let Phase::Renewing { from } = self.phase {
             // Shows at once whether the brokerage session outlived its token.
-            self.tickles.schedule(now);
+            self.tickles.schedule_early(now, now, &self.config);
             self.go(Trigger::Renewed, from.into());
             return;
         }

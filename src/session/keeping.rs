@@ -122,7 +122,10 @@ impl Session {
     /// All is well.
     fn tickle_agrees(&mut self, cx: &mut Context<'_>, round: u64) {
         let Phase::Live(live) = &mut self.phase else { return self.became_ready(Readiness::Tickle) };
-        live.primes_now |= std::mem::take(&mut live.primes_after_tickle);
+        let now = self.clock.now();
+        if live.primes_after_tickle && self.tickles.extras().draw(now) {
+            (live.primes_now, live.primes_after_tickle) = (true, false);
+        }
         if self.suspicion.all_well(round, self.clock.now()) {
             return self.doubt_brokerage(cx);
         }

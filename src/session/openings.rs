@@ -98,7 +98,9 @@ impl Session {
             return;
         }
         match &mut self.phase {
-            Phase::BackingOff(Pause { retry: Retry::Tickle, .. }) => self.tickles.schedule(now),
+            Phase::BackingOff(Pause { retry: Retry::Tickle, .. }) => {
+                self.tickles.schedule_early(now, now, &self.config);
+            }
             Phase::BackingOff(pause) => {
                 pause.until = now;
                 if let Retry::Negotiation { .. } = pause.retry {
@@ -188,6 +190,8 @@ impl Session {
         }
         let wait = POLLS.get(polls).or(POLLS.last()).copied().unwrap_or_default();
         let next = now.after(Duration::from_secs(wait)).min(end);
+        // With the hour's extra requests used up, it is asked once, at the end, when a tickle would be due anyway.
+        let next = if next < end && !self.tickles.extras().draw(now) { end } else { next };
         let settling = Phase::Settling(Settling { opened, polls, next, asks });
         if matches!(self.phase, Phase::Settling(_)) {
             self.phase = settling;
@@ -252,19 +256,28 @@ impl Session {
         if cause == Readiness::Opening {
             self.history.opened = Some(now);
         }
-        if self.config.prime && self.config.brokerage {
+        let extras = self.tickles.extras();
+        let primes = self.config.prime && self.config.brokerage;
+        let may_prime = primes
+            && match cause {
+                Readiness::Opening => extras.draw_for_opening(now),
+                // The accounts were queried before, most likely; if not, that can wait.
+                Readiness::Tickle => extras.draw(now),
+            };
+        if may_prime {
             self.phase = Phase::Priming { shown: self.phase.state(), cause };
         } else {
-            self.become_live(cause);
+            self.become_live(cause, primes);
         }
     }
 
-    fn become_live(&mut self, cause: Readiness) {
+    fn become_live(&mut self, cause: Readiness, is_unprimed: bool) {
         let is_new = cause == Readiness::Opening;
         if is_new {
-            self.tickles.schedule(self.clock.after(self.config.tickle_retry));
+            let now = self.clock.now();
+            self.tickles.schedule_early(now.after(self.config.tickle_retry), now, &self.config);
         }
-        let primes_after_tickle = is_new && self.config.prime;
+        let primes_after_tickle = is_unprimed || is_new && self.config.prime;
         self.go(Trigger::Ready, Phase::Live(Live { primes_after_tickle, ..Live::default() }));
     }
 
@@ -281,7 +294,7 @@ impl Session {
             self.emit_failed(error, again);
         }
         if let Phase::Priming { cause, .. } = self.phase {
-            self.become_live(cause);
+            self.become_live(cause, false);
         }
     }
 

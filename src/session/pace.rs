@@ -59,8 +59,9 @@ impl LiveTime {
 pub(super) struct Pace {
     /// Attempts in a row that failed, or whose gain was lost soon.
     steps: u32,
-    /// Attempts in a row that were not even sent.
+    /// Attempts in a row that were not even sent, and when the last of them was.
     unsent: u32,
+    unsent_at: Option<Moment>,
     troubled: Option<Moment>,
     allowed: Option<Moment>,
     /// When the latest attempts were made.
@@ -71,11 +72,19 @@ impl Pace {
     /// Forgets the trouble if the session has been live for long enough since; whether it has.
     pub(super) fn refresh(&mut self, now: Moment, live: LiveTime) -> bool {
         let Some(since) = live.since else { return false };
-        let is_over = now.since(self.troubled.map_or(since, |troubled| troubled.max(since))) >= UNBROKEN;
-        if is_over {
-            (self.steps, self.unsent, self.troubled, self.allowed) = (0, 0, None, None);
+        let is_over = |last: Option<Moment>| now.since(last.map_or(since, |last| last.max(since))) >= UNBROKEN;
+        // An attempt that was not sent is no trouble of the broker's, but its wait holds as long.
+        if is_over(self.troubled.max(self.unsent_at)) {
+            self.allowed = None;
         }
-        is_over
+        if is_over(self.unsent_at) {
+            (self.unsent, self.unsent_at) = (0, None);
+        }
+        if is_over(self.troubled) {
+            (self.steps, self.troubled) = (0, None);
+            return true;
+        }
+        false
     }
 
     /// An attempt is being made.
@@ -104,11 +113,12 @@ impl Pace {
         let own = match trouble {
             Trouble::NotSent => {
                 self.unsent = self.unsent.saturating_add(1);
+                self.unsent_at = Some(now);
                 from_zero(entropy, limit(config.initial_backoff, config.max_backoff / 2, self.unsent))
             }
             Trouble::Unavailable | Trouble::Refused => {
                 self.steps = self.steps.saturating_add(1);
-                self.unsent = 0;
+                (self.unsent, self.unsent_at) = (0, None);
                 self.troubled = Some(now);
                 let is_short = trouble == Trouble::Unavailable || live.was_good_lately(now);
                 let longest = if is_short { config.max_backoff } else { refused(config) };

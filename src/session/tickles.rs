@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SessionConfig, moment::Moment, pace::limit};
+use super::{SessionConfig, extras::Extras, moment::Moment, pace::limit};
 
 /// How many draws a full bucket has.
 const DRAWS: u32 = 5;
@@ -44,11 +44,18 @@ pub(super) struct Tickles {
     started: Option<Moment>,
     failures: u32,
     extra: Bucket,
+    extras: Extras,
 }
 
 impl Tickles {
     pub(super) fn new() -> Self {
-        Self { next: None, started: None, failures: 0, extra: Bucket::new(Duration::from_secs(120)) }
+        Self {
+            next: None,
+            started: None,
+            failures: 0,
+            extra: Bucket::new(Duration::from_secs(120)),
+            extras: Extras::default(),
+        }
     }
 
     pub(super) fn next(&self) -> Option<Moment> {
@@ -62,6 +69,12 @@ impl Tickles {
 
     pub(super) fn schedule(&mut self, at: Moment) {
         self.next = Some(at);
+    }
+
+    /// One is wanted earlier than after the usual interval, if the hour has room for it.
+    pub(super) fn schedule_early(&mut self, at: Moment, now: Moment, config: &SessionConfig) {
+        let ordinary = self.started.map_or(at, |started| started.after(config.tickle_interval));
+        self.next = Some(if at >= ordinary || self.extras.draw(now) { at } else { ordinary });
     }
 
     /// A tickle is made. The next is due as usual, unless its answer changes that.
@@ -79,21 +92,26 @@ impl Tickles {
     pub(super) fn fail(&mut self, now: Moment, config: &SessionConfig) {
         self.failures = self.failures.saturating_add(1);
         let soon = limit(config.tickle_retry, config.tickle_interval, self.failures);
-        let is_extra = soon < config.tickle_interval && self.extra.draw(now);
+        let is_extra = soon < config.tickle_interval && self.draw(now);
         self.next = Some(now.after(if is_extra { soon } else { config.tickle_interval }));
     }
 
     /// One is wanted now, since something is suspected; with the bucket empty, the ordinary one has to do.
     pub(super) fn hasten(&mut self, now: Moment) {
         let earliest = self.started.map_or(now, |started| started.after(APART)).max(now);
-        if self.next.is_some_and(|next| next > earliest) && self.extra.draw(now) {
+        if self.next.is_some_and(|next| next > earliest) && self.draw(now) {
             self.next = Some(earliest);
         }
     }
 
     /// Whether one more request than the ordinary ones may be sent.
     pub(super) fn draw(&mut self, now: Moment) -> bool {
-        self.extra.draw(now)
+        self.extra.draw(now) && self.extras.draw(now)
+    }
+
+    /// The requests beyond the ordinary ones in the last hour.
+    pub(super) fn extras(&mut self) -> &mut Extras {
+        &mut self.extras
     }
 }
 

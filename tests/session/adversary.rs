@@ -144,6 +144,16 @@ fn whatever_happens_the_pace_is_kept_and_the_session_heals() {
     assert!(figures.wrong.is_empty(), "{}", figures.wrong.join("\n"));
 }
 
+/// Plays in which there were more than 150 requests in an hour once: openings that settle slowly, with their polls, queries
+/// of the accounts and early tickles, beside tickles that a person or a suspicion wants.
+#[test]
+fn what_broke_the_pace_once_keeps_it() {
+    let seeds = [2323, 5557, 6083, 7032];
+    let figures = on_all_cores(4, |number| play(seeds[usize::try_from(number).unwrap()]));
+    println!("{figures}");
+    assert!(figures.wrong.is_empty(), "{}", figures.wrong.join("\n"));
+}
+
 #[test]
 fn the_same_seed_plays_the_same_way() {
     let [first, second] = [play(3), play(3)].map(|figures| format!("{figures:?}"));

@@ -8,7 +8,7 @@ use ibkr_oauth::{
 };
 
 use super::{HANDSHAKE, OPEN, hours, remote_keys, seconds};
-use crate::machine::Machine;
+use crate::machine::{Machine, READY, tickle};
 
 /// The longest wait after an attempt that was not sent.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -142,4 +142,26 @@ fn an_opening_that_was_not_sent_puts_no_tickle_off() {
     }
     let gap = tickled.unwrap().saturating_duration_since(since);
     assert!(gap <= seconds(60), "{gap:?}");
+}
+
+/// A renewal that is not sent is repeated at its pace, however long the session has been live.
+#[test]
+fn a_renewal_that_cannot_be_sent_is_not_repeated_each_second() {
+    for kind in [FailureKind::NotSent, FailureKind::TimedOut] {
+        let mut machine = remote_keys::renewing(|_| {});
+        let since = machine.now;
+        let mut asked = 0;
+        while machine.now < since.saturating_add(hours(1)) {
+            asked += 1;
+            let (id, _) = machine.to_sign.take().unwrap();
+            machine.tell(Input::Failed { id, failure: Failure::new(kind, "") });
+            while machine.to_sign.is_none() {
+                if is_awaited(&machine) {
+                    machine.reply(200, tickle(READY));
+                }
+                machine.wait();
+            }
+        }
+        assert!(asked <= 40, "{asked} times in an hour");
+    }
 }

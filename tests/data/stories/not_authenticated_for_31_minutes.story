@@ -6,4 +6,5 @@
 1h31m broker tickle well
 1h31m broker open well
 2h12m see state Live
-2h12m see heal <= 600
+# The longest wait, after an opening that was still settling when all was well.
+2h12m see heal <= 661

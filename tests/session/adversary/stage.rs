@@ -27,6 +27,8 @@ const TICKET: u64 = 600_000;
 /// The furthest date that a caller is given, and the longest wait during which a session may be called live.
 const DATE: u64 = HOUR;
 const LIVE_WAIT: u64 = 300_000;
+/// The most deadlines in an hour, requests that were not sent included.
+const WAKES: usize = 500;
 /// The most that comes out of a session after one input.
 const OUTPUTS: usize = 30;
 
@@ -235,7 +237,9 @@ impl Stage {
                 let (_, input) = self.arrivals.pop_first().unwrap();
                 self.input(input);
             } else if deadline == Some(next) {
-                self.rates[3].note(self.now);
+                if self.rates[3].note(self.now) > WAKES {
+                    self.wrong(&format!("more than {WAKES} deadlines in an hour: {}", self.state()));
+                }
                 self.input(Input::Timeout);
             } else if caller == Some(next) {
                 let (_, caller) = self.callers.pop_first().unwrap();
