@@ -33,6 +33,7 @@ const QUIET_TURNS: u32 = 200;
 /// What the broker [drops](super::Dropped) fails when the time for it is over.
 ///
 /// ```
+/// # #[cfg(feature = "getrandom")] {
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// use std::time::Duration;
 ///
@@ -51,6 +52,7 @@ const QUIET_TURNS: u32 = 200;
 /// assert!(ibkr.post_json(orders, &order).await.is_err_and(|error| error.may_have_been_sent()));
 /// assert_eq!(network.broker(|broker, _| broker.live_session_tokens_issued()), 2);
 /// # Ok::<(), ibkr_oauth::Error>(()) })?;
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
