@@ -165,7 +165,11 @@ impl Call {
         let may_help = failure.kind() != FailureKind::TooLarge;
         let error = no_response(failure, self.request.uri().host());
         self.phase = if may_help { self.again(&error, self.after_pause(cx)) } else { Phase::Done };
-        self.last = Some(Err(error));
+        // What certainly came to nothing says nothing about an attempt before it.
+        let is_known = matches!(&self.last, Some(Err(earlier)) if earlier.may_have_been_sent());
+        if error.may_have_been_sent() || !is_known {
+            self.last = Some(Err(error));
+        }
     }
 
     fn wait_or_send(&mut self, cx: &mut Context<'_>, view: &SessionView, not_before: Timestamp) -> Step {
@@ -193,7 +197,7 @@ impl Call {
                 self.phase = Phase::Sent(now);
                 Step::Send { request, timeout: self.timeout(now) }
             }
-            Err(error) => Step::Done(Err(error)),
+            Err(error) => self.done(|| error),
         }
     }
 

@@ -138,6 +138,25 @@ fn a_failure_is_told_with_its_host_its_remedy_and_whether_it_may_have_arrived() 
     }
 }
 
+/// What is known of the last attempt says nothing about the one before.
+#[test]
+fn an_attempt_that_may_have_arrived_is_not_forgotten_for_a_later_one_that_did_not() {
+    let mut policy = CallPolicy::default();
+    policy.repeatable = true;
+    let mut call = Call::new(request(Method::POST, "/iserver/account/DU1/orders"), policy, LATER);
+    let (mut now, mut kinds) =
+        (LATER, [FailureKind::MaybeSent, FailureKind::NotSent, FailureKind::NotSent].into_iter());
+    let error = loop {
+        match poll(&mut call, now, &views::live()) {
+            Step::Send { .. } => answer(&mut call, now, Err(Failure::new(kinds.next().unwrap(), "no route"))),
+            Step::Wait(until) => now = until,
+            step => break failed(step),
+        }
+    };
+    assert_eq!(kinds.next(), None);
+    assert!(error.may_have_been_sent(), "{error}");
+}
+
 #[test]
 fn what_cannot_be_signed_is_not_sent() {
     for uri in ["https://elsewhere.example/v1/api/x", "https://api.ibkr.com/v1/api/x?oauth_token=1"] {
