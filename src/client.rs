@@ -27,7 +27,7 @@
 //! # What a call does
 //!
 //! It waits for the session: under `/iserver` until the brokerage session is open, elsewhere until something signs. It
-//! signs, sends, and tells the session what came of it; where that is safe and useful, it sends again, freshly signed. See
+//! signs, sends, and reports to the session what came of it; where that is safe and useful, it sends again, freshly signed. See
 //! [`call`](crate::call), of which a client is a loop. It returns the broker's response whatever its status, at most after
 //! the deadline of its [`CallPolicy`]; [`error_for_status`](Response::error_for_status) makes an [`Error`] of a refusal.
 //!

@@ -110,7 +110,7 @@
 //! A request token is good for one access token. The access token stays the same for the consumer; its secret is new at
 //! each request. A live session token lives for 23 hours and 55 minutes; the newest and the one before it are valid
 //! until they expire. `POST /logout` ends the brokerage session, and the live session tokens only where the broker is
-//! strict or [told so](BrokerBuilder::logout_ends_token). The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
+//! strict or [configured so](BrokerBuilder::logout_ends_token). The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
 //! six minutes after the last tickle; `/tickle` works without it.
 //!
 //! What clients call first is answered from a table, in the broker's shapes: accounts, orders, trades, positions, snapshots,

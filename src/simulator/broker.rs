@@ -199,7 +199,7 @@ impl fmt::Debug for Broker {
     }
 }
 
-/// A [`Broker`] cannot be made, or told, what it was given.
+/// A [`Broker`] rejects a setting or an instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerError(pub(super) String);
 

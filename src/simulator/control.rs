@@ -17,7 +17,7 @@ use crate::context::Timestamp;
 /// Where the broker takes orders, beside the base URL.
 const FAULTS: &str = "/__simulator/faults";
 
-/// How long a penalty box is unless told: the real broker's.
+/// How long a penalty box lasts by default: as long as the real broker's.
 const PENALTY_BOX: Duration = Duration::from_secs(600);
 
 /// Takes the time and how long a penalty box is to be.

@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Stopping on request.
 
 use std::future::pending;
 

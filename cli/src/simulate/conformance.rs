@@ -200,7 +200,7 @@ const CASES: [Case; 12] = [
     (
         "too-many-requests",
         Kind::TooMany,
-        "after a 429 send nothing for as long as it lasts (the real box is ten minutes, and blocks whoever goes on)",
+        "after a 429 send nothing for as long as it lasts (the real box is ten minutes, and blocks clients that go on)",
     ),
     (
         "skewed-clock",
