@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws docs/speed.svg from criterion's data and writes the figures into the README: `bash benches/peers/measure` measures
+"""Draws docs/speed.svg from criterion's data and writes the figures into docs/speed.md: `bash benches/peers/measure` measures
 all and calls it at the end. Needs nothing but Python 3.11.
 
     python3 docs/speed.py CRITERION MEASURED PORTABLE COMPARED SESSIONS
@@ -148,7 +148,7 @@ def of_ours(measured):
 
 
 def section(measured, portable, compared, sessions):
-    """The README's figures."""
+    """The page's figures."""
     ours, portable = of_ours(measured), of_ours(portable)
     get = {row["who"]: row for row in measured if row["comparison"] == "signing a GET"}
     building = get.pop(UNSIGNED)
@@ -195,10 +195,10 @@ def main(criterion, measured, portable, compared, sessions):
     (ROOT / "docs/speed.svg").write_text(plot(medians(criterion)), encoding="utf-8")
     measured, portable = (json.loads(Path(file).read_text())["measured"] for file in (measured, portable))
     figures = section(measured, portable, json.loads(Path(compared).read_text()), Path(sessions).read_text())
-    readme = ROOT / "README.md"
+    page = ROOT / "docs/speed.md"
     begin, end = "<!-- docs/speed.py -->\n", "<!-- end -->"
-    before, rest = readme.read_text(encoding="utf-8").split(begin)
-    readme.write_text(before + begin + figures + "\n" + end + rest.split(end, 1)[1], encoding="utf-8")
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    page.write_text(before + begin + figures + "\n" + end + rest.split(end, 1)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":

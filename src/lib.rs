@@ -161,7 +161,7 @@ mod trace;
 pub mod transport;
 
 // The README's code is compiled with the tests.
-#[cfg(all(doctest, feature = "simulator", feature = "getrandom"))]
+#[cfg(all(doctest, feature = "simulator", feature = "getrandom", feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 #[derive(Debug)]
 pub struct Readme;

@@ -1,4 +1,4 @@
-//! Criterion's view of the comparisons: `cargo bench`. Its data is what the plot in the README is made of.
+//! Criterion's view of the comparisons: `cargo bench`. Its data is what the plot in `docs/speed.svg` is made of.
 
 use std::time::Duration;
 

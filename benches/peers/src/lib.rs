@@ -1,7 +1,7 @@
 //! `ibkr-oauth` beside others that do the same work, each checked to come to the same result before it is measured.
 //!
 //! `src/bin/measure` measures them in turns and compares with what is promised; `cargo bench` is criterion's view of
-//! the same. Both are part of `bash benches/peers/measure`, which is the command behind the figures in the README.
+//! the same. Both are part of `bash benches/peers/measure`, which is the command behind the figures in `docs/speed.md`.
 
 #[path = "../../../tests/support/authorization_header.rs"]
 mod authorization_header;
