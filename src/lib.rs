@@ -1,72 +1,80 @@
 //! Sign in to Interactive Brokers (IBKR), keep the session alive, and sign every request: the broker's variant of
-//! OAuth 1.0a as plain values.
+//! OAuth 1.0a, for any HTTP client.
 //!
-//! # What it does not do
+//! # A program
 //!
-//! It opens no socket, reads no clock, draws no random number, touches no file and starts no thread by itself: what reads
-//! the machine is in [`local`], and only for who calls it. It emits
-//! [`http::Request`]s and consumes [`http::Response`]s; which HTTP client carries them, and in which runtime, is yours to
-//! choose. Time and random bytes come in with each call, by a [`Context`]. The same inputs give the same bytes, so that a
-//! trading day can be replayed from a log.
+//! [`client::Client`] signs in from a bundle of credentials, opens the brokerage session, keeps both alive, and sends
+//! requests. What it needs is an HTTP client: a `reqwest::Client`, an agent of `ureq`, or [whatever sends](transport).
 //!
-//! It knows nothing of orders, accounts or market data: it signs whatever request you make. It does not speak OAuth 2.0.
+//! ```
+//! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
+//! use ibkr_oauth::{client::Client, session::SessionConfig};
+//! # use ibkr_oauth::{Timestamp, simulator::{Broker, InProcess, test_keys}};
 //!
-//! # The flow
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # let network = InProcess::new(Broker::default(), Timestamp::from_secs(1_700_000_000));
+//! # let bundle = network.broker(test_keys::bundle)?;
+//! # let http_client = network;
+//! // let bundle = CredentialBundle::from_file("bundle.json")?;
+//! // let http_client = ibkr_oauth::adapter::reqwest::client_builder().build()?;
+//! let (ibkr, driver) = Client::start(http_client, &bundle, SessionConfig::default())?;
+//! tokio::spawn(driver);
+//! ibkr.ready().await?;
 //!
-//! Each step is an [`Exchange`]: one request, and the only function that may read the reply to it. The reply's type is
-//! the next step, so that steps in the wrong order do not compile.
+//! let accounts = ibkr.get("/portfolio/accounts").await?.error_for_status()?;
+//! println!("{}", accounts.text()?);
+//! ibkr.shutdown().await?;
+//! # Ok::<(), ibkr_oauth::Error>(()) })?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`client::blocking::Client`] is the same with threads. [`simulator::InProcess`] stands in for the HTTP client in a test:
+//! the broker in process, on a virtual clock, so that a day takes less than a second.
+//!
+//! # When something fails
+//!
+//! There is one [`Error`]. Its [`kind`](Error::kind) says who must act, its [`stage`](Error::stage) where it happened, its
+//! [`detail`](Error::detail) what the broker said, its [`remedy`](Error::remedy) what to try, and
+//! [`may_have_been_sent`](Error::may_have_been_sent) whether the broker may have acted on the request all the same.
+//! [`diagnose`] checks credentials offline and explains signatures. No error, and no `Debug` or `Display` of any type, shows
+//! a secret.
+//!
+//! # How a sign-in goes
+//!
+//! Each step is an [`Exchange`]: one request, and the only function that may read the response. What comes of it is the
+//! next step, so that steps in the wrong order do not compile.
 //!
 //! ```text
-//! Consumer ── request_token ──► Consent ── the user's browser ──► Verifier ── access_token ──► AccessToken
-//!                                                                                                  │ unlock
-//!                             Signer ◄── LiveSessionToken ◄── live_session_token ── UnlockedToken ◄┘
+//!   Consumer             your keys
+//!      │ request_token                    POST /oauth/request_token       RSA
+//!   Consent              where the browser goes
+//!      │ verifier                         the user agrees
+//!   Verifier
+//!      │ access_token                     POST /oauth/access_token        RSA
+//!   AccessToken          for good; the portal gives you one of your own
+//!      │ unlock                           opens its secret: your key
+//!   UnlockedToken
+//!      │ live_session_token               POST /oauth/live_session_token  RSA
+//!   LiveSessionToken     for about a day; proved by the broker
+//!      │ signer
+//!   Signer               signs everything else                            HMAC
 //! ```
 //!
 //! 1. [`Consumer::request_token`] asks for a token with which a user can be asked; [`Consent::url`] is where the browser
 //!    goes, and [`Consent::verifier`] reads the callback.
 //! 2. [`Verifier::access_token`] turns the consent into an [`AccessToken`], which does not expire. *Users with
-//!    credentials from IBKR's self-service portal have one already*: [`AccessToken::from_parts`].
+//!    credentials from IBKR's self-service portal start here*: [`AccessToken::from_parts`].
 //! 3. [`Consumer::unlock`] opens its secret with the consumer's decryption key.
 //! 4. [`UnlockedToken::live_session_token`] negotiates, by Diffie-Hellman, the [`LiveSessionToken`] that signs all else for
 //!    about a day. The broker proves that it knows it; without the proof there is no such value.
 //! 5. [`LiveSessionToken::signer`] signs requests, and [`Signer::brokerage`] makes those around the brokerage session.
 //!
-//! On the wire, with who signs what:
-//!
-//! ```text
-//!   your program                               broker                     the user's browser
-//!        │                                       │                                │
-//!        ├─ POST /oauth/request_token ──── RSA ─►│                                │
-//!        │◄────────────────────── request token ─┤                                │
-//!        ├─ Consent::url ────────────────────────┼───────────────────────────────►│
-//!        │                                       │◄───────────── logs in, agrees ─┤
-//!        │◄─ callback, with the verifier ────────┼────────────────────────────────┤
-//!        ├─ POST /oauth/access_token ───── RSA ─►│
-//!        │◄────────── token, encrypted secret ───┤     once for each user; the rest each day
-//!        │                                       │
-//!        ├─ POST /oauth/live_session_token  RSA ►│     with g^a mod p; the opened secret is signed too
-//!        │◄──────────────── g^b mod p and proof ─┤     both sides: HMAC-SHA1(g^ab mod p, secret)
-//!        ├─ POST /iserver/auth/ssodh/init  HMAC ►│     the brokerage session
-//!        ├─ POST /tickle ───────────────── HMAC ►│     each minute
-//!        ├─ your requests ──────────────── HMAC ►│
-//!        ├─ POST /logout ───────────────── HMAC ►│
-//! ```
-//!
-//! [`session::Session`] does steps 4 and 5 over and over: it renews, keeps alive, backs off, and says what happened. A
-//! [`driver::Driver`] runs it, blocking or asynchronous, with the [transport] that you give it.
-//!
-//! **Most programs need none of that by hand**: [`client::Client`] signs in from a bundle, keeps the session alive, and sends
-//! requests.
-//!
-//! # The whole of it
-//!
-//! Here the [`simulator`] plays the broker. In production the line with `broker.handle` is your HTTP client.
-//!
 //! ```
 //! # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
 //! use ibkr_oauth::{AccessToken, Consumer, dh::DhGroup, http, key::RsaKey, local::SystemContext};
 //! # use ibkr_oauth::simulator::{self, test_keys};
-//! # let (signing_pem, decryption_pem, dh_pem) =
+//! # let (signature_pem, encryption_pem, dh_pem) =
 //! #     (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY, test_keys::DH_PARAMETERS);
 //! # let mut broker = simulator::Broker::default();
 //! # let portal = test_keys::access_token(&mut broker, &mut SystemContext::new().context())?;
@@ -76,8 +84,8 @@
 //!
 //! // Who you are: what the portal gave out, and what you registered there.
 //! let consumer = Consumer::builder("SIMULATOR")
-//!     .signature_key(RsaKey::from_pem(signing_pem)?)
-//!     .encryption_key(RsaKey::from_pem(decryption_pem)?)
+//!     .signature_key(RsaKey::from_pem(signature_pem)?)
+//!     .encryption_key(RsaKey::from_pem(encryption_pem)?)
 //!     .dh_params(DhGroup::from_pem(dh_pem)?)
 //!     .build()?;
 //! let access_token = AccessToken::from_parts(token, secret_from_portal)?;
@@ -86,12 +94,12 @@
 //! let mut cx = system.context(); // the time of this call, and random numbers; a new one for each, or for a few in a row
 //! let unlocked = consumer.unlock(&mut cx, &access_token)?;
 //! let exchange = unlocked.live_session_token(&consumer, &mut cx)?;
-//! let response = broker.handle(&mut cx, exchange.request());
+//! let response = broker.handle(&mut cx, exchange.request()); // your HTTP client, in production
 //! let signer = exchange.complete(response)?.signer();
 //!
 //! // From here on, every request is yours; the signer adds its `Authorization`.
 //! let mut request = http::Request::get("https://api.ibkr.com/v1/api/portfolio/accounts")
-//!     .header(http::header::USER_AGENT, "my-bot/1.0")
+//!     .header(http::header::USER_AGENT, "my-bot/1.0") // the broker refuses requests without one
 //!     .body(bytes::Bytes::new())?;
 //! signer.sign(&mut cx, &mut request)?;
 //! assert_eq!(broker.handle(&mut cx, &request).status(), http::StatusCode::OK);
@@ -99,17 +107,52 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Errors
+//! # How a session lives
 //!
-//! There is one [`Error`]. Its [`kind`](Error::kind) says who must act, its [`stage`](Error::stage) where it happened, its
-//! [`detail`](Error::detail) what the broker said, and its [`remedy`](Error::remedy) what to try. No error, and no `Debug`
-//! or `Display` of any type, holds a secret.
+//! [`session::Session`] does steps 4 and 5 over and over: it renews the token before it expires, opens the brokerage session,
+//! keeps it alive, backs off when the broker refuses, and reports what happened. A [`driver::Driver`] runs it, blocking or
+//! asynchronous, over the [transport] that you give it. [`call::Call`] judges one request of yours: wait, send, judge, repeat
+//! or stop. A client is a loop over the three, and all three are public.
 //!
-//! [`diagnose`] goes further: it knows the broker's refusals, explains signatures, and checks credentials offline.
+//! ```text
+//!   POST /oauth/live_session_token   each day, before the old one ends
+//!   POST /iserver/auth/ssodh/init    opens the brokerage session
+//!   GET  /iserver/accounts           once for each opening
+//!   POST /tickle                     each minute
+//!   your requests                    under /iserver once it is open
+//!   POST /logout                     at the end
+//! ```
+//!
+//! # What it does not do
+//!
+//! It opens no socket, reads no clock, draws no random number, touches no file and starts no thread by itself: what reads
+//! the machine is in [`local`], and only for who calls it. Time and random bytes come in with each call, by a [`Context`].
+//! The same inputs give the same bytes, so that a trading day can be replayed from a log.
+//!
+//! It knows nothing of orders, accounts or market data: it signs whatever request you make. It does not speak OAuth 2.0.
+//!
+//! # Words
+//!
+//! | word | what it is |
+//! |---|---|
+//! | consumer, consumer key | the program that signs in, and the nine letters that it has in IBKR's portal |
+//! | signature key | the consumer's RSA key that signs the requests of the sign-in |
+//! | encryption key | the consumer's RSA key to which the access token's secret is encrypted |
+//! | first party, third party | who acts for its own account; who acts for others, after they consented |
+//! | request token, verifier | what the user's consent is asked with, and what comes of it |
+//! | access token | stands for one user and one consumer, for good; the portal shows it once |
+//! | access token secret | comes encrypted with it; opened, it goes into the live session token |
+//! | live session token | the key of all signatures for about a day, agreed by Diffie-Hellman and this secret |
+//! | brokerage session | what orders and market data need beside a signature; one for each user name |
+//! | competing session | somebody else with the same user name, such as a phone: see [`session::CompetePolicy`] |
+//! | tickle | the request that keeps the session alive, each minute |
+//! | penalty box | the minutes in which the broker answers nothing but 429 |
+//! | bundle | one JSON file with all that a sign-in needs: [`CredentialBundle`] |
+//! | realm | `limited_poa`, or `test_realm` for the public test consumer |
 //!
 //! # Tracing
 //!
-//! With the feature `tracing`, these spans and events are told to the [`tracing`](https://docs.rs/tracing) crate's
+//! With the feature `tracing`, these spans and events are reported to the [`tracing`](https://docs.rs/tracing) crate's
 //! subscriber. Their names do not change, and none of them holds a secret, a query or a body.
 //!
 #![doc = include_str!("trace.md")]
@@ -121,7 +164,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `rsa` | yes | [`key::RsaKey`]: keys in memory, from PEM or DER |
-//! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers; [`local::SystemContext`] |
+//! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers; [`local::SystemContext`], [`client`] |
 //! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |
 //! | `tracing` | | the spans and events above |
