@@ -193,6 +193,7 @@ mod flow;
 pub mod key;
 pub mod local;
 pub mod oauth1;
+pub mod pacing;
 mod response;
 mod secret;
 pub mod session;

@@ -1,0 +1,234 @@
+//! The broker's limits on requests, kept before the broker has to: pure, and off unless you ask for it.
+//!
+//! A [`Pacer`] counts what one user sends, whoever of the user's programs sends it, and says of each request whether it may
+//! go [now, later, or not at all](Admission). What it goes by is data: [`LIMITS`], each with its source, and the limit on
+//! all requests together ([`PacingConfig::per_second`]). A 429 teaches it more.
+//!
+//! Nothing here sends or waits. `Client` and `Session` use none; a proxy for several programs does well to.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use ibkr_oauth::{Timestamp, pacing::{Admission, Pacer, PacingConfig}};
+//!
+//! let mut pacer = Pacer::new(PacingConfig::default());
+//! let now = Timestamp::from_secs(1_700_000_000);
+//! assert_eq!(pacer.admit(now, "/portfolio/accounts"), Admission::Now);
+//! // Once in five seconds.
+//! let Admission::NotBefore(later) = pacer.admit(now, "/portfolio/accounts") else { unreachable!() };
+//! assert_eq!(pacer.admit(later, "/portfolio/accounts"), Admission::Now);
+//! // Once in a quarter of an hour: nobody waits for that.
+//! assert_eq!(pacer.admit(later, "/pa/summary"), Admission::Now);
+//! assert!(matches!(pacer.admit(later, "/pa/summary"), Admission::Refused(_)));
+//! ```
+
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use crate::context::Timestamp;
+
+mod learned;
+mod limits;
+
+use self::learned::Learned;
+pub use self::limits::{LIMITS, Limit, Rate};
+
+/// Requests that leave a window apart may arrive closer together: the network delays one more than the other.
+const JITTER: Duration = Duration::from_millis(50);
+/// When to look again where requests of a path that are under way have to end first: that has no date.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// A request of which no end was reported is taken to have ended after this.
+const LONGEST_REQUEST: Duration = Duration::from_secs(120);
+
+/// What a [`Pacer`] may be told to do otherwise. Start from [`PacingConfig::default`] and change what must differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PacingConfig {
+    /// How many requests a second there may be in all; 0 counts as 1. The broker's documentation of its Web API says 10; an
+    /// older page says 50 for each user name, and 10 by way of its Client Portal Gateway. Default: 10.
+    pub per_second: u32,
+    /// How long a request is worth delaying: a longer wait is a refusal. Default: 10 s.
+    pub longest_delay: Duration,
+}
+
+impl Default for PacingConfig {
+    fn default() -> Self {
+        Self { per_second: 10, longest_delay: Duration::from_secs(10) }
+    }
+}
+
+/// Whether a request may be sent. From [`Pacer::admit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Admission {
+    /// Send it now; it is counted.
+    Now,
+    /// Ask again at this moment: it is not counted, and somebody else may be faster.
+    NotBefore(Timestamp),
+    /// Do not send it: it would have to wait until this moment, which is longer than it may.
+    Refused(Timestamp),
+}
+
+/// Counts the requests of one user.
+///
+/// Paths are those behind the base URL, such as `/iserver/accounts`, without a query.
+pub struct Pacer {
+    config: PacingConfig,
+    /// All requests together, and then each of [`LIMITS`].
+    sum: Window,
+    classes: Vec<Count>,
+    learned: Learned,
+    latest: Timestamp,
+}
+
+/// The count of one class of paths.
+enum Count {
+    Window(Window),
+    /// When each request began that is under way.
+    UnderWay {
+        began: Vec<Timestamp>,
+        most: usize,
+    },
+}
+
+/// The newest requests: as many as there may be within the time.
+struct Window {
+    sent: VecDeque<Timestamp>,
+    most: usize,
+    within: Duration,
+}
+
+impl Pacer {
+    /// A pacer that has seen nothing yet.
+    #[must_use]
+    pub fn new(config: PacingConfig) -> Self {
+        let classes = LIMITS.iter().map(|limit| Count::new(limit.rate)).collect();
+        let sum = Window::new(config.per_second, Duration::from_secs(1));
+        Self { config, sum, classes, learned: Learned::default(), latest: Timestamp::default() }
+    }
+
+    /// Whether a request of this path may be sent now. One that may is counted: send it at once, and report its end to
+    /// [`finish`](Self::finish).
+    pub fn admit(&mut self, now: Timestamp, path: &str) -> Admission {
+        self.follow_clock(now);
+        let class = class_of(path);
+        let by_class = class.and_then(|class| self.classes.get_mut(class)).map(|count| count.free_at(now));
+        let free_at = [Some(self.sum.free_at()), by_class, self.learned.free_at(key(class, path))];
+        let free_at = free_at.into_iter().flatten().max().unwrap_or(now);
+        if free_at <= now {
+            self.count(now, class);
+            return Admission::Now;
+        }
+        let delay = free_at.saturating_duration_since(now);
+        if delay <= self.config.longest_delay { Admission::NotBefore(free_at) } else { Admission::Refused(free_at) }
+    }
+
+    /// Counts a request that is sent without asking, as those of the session itself are.
+    pub fn note(&mut self, now: Timestamp, path: &str) {
+        self.follow_clock(now);
+        self.count(now, class_of(path));
+    }
+
+    /// A request that was counted has its answer, or will get none. It matters where the broker limits how many of a path
+    /// may be under way at a time; without it one counts as ended after two minutes.
+    pub fn finish(&mut self, path: &str) {
+        if let Some(Count::UnderWay { began, .. }) = class_of(path).and_then(|class| self.classes.get_mut(class)) {
+            if !began.is_empty() {
+                began.remove(0);
+            }
+        }
+    }
+
+    /// The broker answered 429. With its `Retry-After`, nothing may be sent for that long, an hour at most; without one,
+    /// nothing of this class of paths for a minute, and for twice as long each time that it happens again, up to a quarter
+    /// of an hour.
+    pub fn too_many(&mut self, now: Timestamp, path: &str, retry_after: Option<Duration>) {
+        self.follow_clock(now);
+        self.learned.too_many(now, key(class_of(path), path), retry_after);
+    }
+
+    /// Until when nothing may be sent, whatever its path, because the broker said so.
+    #[must_use]
+    pub fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.learned.closed_until().filter(|until| *until > now)
+    }
+
+    fn count(&mut self, now: Timestamp, class: Option<usize>) {
+        self.sum.add(now);
+        match class.and_then(|class| self.classes.get_mut(class)) {
+            Some(Count::Window(window)) => window.add(now),
+            Some(Count::UnderWay { began, .. }) => began.push(now),
+            None => {}
+        }
+    }
+
+    /// A clock that was set back makes nobody wait for what it has taken back: what was sent counts as sent now.
+    fn follow_clock(&mut self, now: Timestamp) {
+        if now < self.latest {
+            let by = self.latest.saturating_duration_since(now);
+            let windows = self.classes.iter_mut().filter_map(|count| match count {
+                Count::Window(window) => Some(&mut window.sent),
+                Count::UnderWay { .. } => None,
+            });
+            for sent in windows.chain([&mut self.sum.sent]).flatten() {
+                *sent = now.min(*sent);
+            }
+            self.learned.step_back(by);
+        }
+        self.latest = now;
+    }
+}
+
+impl Count {
+    fn new(rate: Rate) -> Self {
+        match rate {
+            Rate::Within(most, within) => Self::Window(Window::new(most, within)),
+            Rate::AtATime(most) => {
+                Self::UnderWay { began: Vec::new(), most: usize::try_from(most.max(1)).unwrap_or(usize::MAX) }
+            }
+        }
+    }
+
+    fn free_at(&mut self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Window(window) => window.free_at(),
+            Self::UnderWay { began, most } => {
+                began.retain(|began| *began <= now && now.saturating_duration_since(*began) < LONGEST_REQUEST);
+                if began.len() < *most { now } else { now.saturating_add(LOOK_AGAIN) }
+            }
+        }
+    }
+}
+
+impl Window {
+    fn new(most: u32, within: Duration) -> Self {
+        let most = usize::try_from(most.max(1)).unwrap_or(usize::MAX);
+        Self { sent: VecDeque::new(), most, within: within.saturating_add(JITTER) }
+    }
+
+    fn free_at(&self) -> Timestamp {
+        let oldest = self.sent.front().filter(|_| self.sent.len() >= self.most);
+        oldest.map_or_else(Timestamp::default, |oldest| oldest.saturating_add(self.within))
+    }
+
+    fn add(&mut self, now: Timestamp) {
+        if self.sent.len() >= self.most {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(now);
+    }
+}
+
+fn class_of(path: &str) -> Option<usize> {
+    LIMITS.iter().position(|limit| limit.covers(path))
+}
+
+/// What is learned of a path is learned of its class.
+fn key(class: Option<usize>, path: &str) -> &str {
+    class.and_then(|class| LIMITS.get(class)).and_then(|limit| limit.paths.first()).map_or(path, |first| first)
+}
+
+impl fmt::Debug for Pacer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pacer").field("config", &self.config).field("latest", &self.latest).finish_non_exhaustive()
+    }
+}
