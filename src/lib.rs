@@ -91,15 +91,15 @@
 //! let access_token = AccessToken::from_parts(token, secret_from_portal)?;
 //!
 //! let mut system = SystemContext::new();
-//! let mut cx = system.context(); // the time of this call, and random numbers; a new one for each, or for a few in a row
+//! let mut cx = system.context(); // the time of this call, and random numbers
 //! let unlocked = consumer.unlock(&mut cx, &access_token)?;
 //! let exchange = unlocked.live_session_token(&consumer, &mut cx)?;
-//! let response = broker.handle(&mut cx, exchange.request()); // your HTTP client, in production
+//! let response = broker.handle(&mut cx, exchange.request()); // yours: send it
 //! let signer = exchange.complete(response)?.signer();
 //!
 //! // From here on, every request is yours; the signer adds its `Authorization`.
 //! let mut request = http::Request::get("https://api.ibkr.com/v1/api/portfolio/accounts")
-//!     .header(http::header::USER_AGENT, "my-bot/1.0") // the broker refuses requests without one
+//!     .header(http::header::USER_AGENT, "my-bot/1.0") // the broker refuses without
 //!     .body(bytes::Bytes::new())?;
 //! signer.sign(&mut cx, &mut request)?;
 //! assert_eq!(broker.handle(&mut cx, &request).status(), http::StatusCode::OK);
