@@ -1,7 +1,8 @@
 //! Finding out what is wrong: what the broker's refusals mean, what a signature was made over, and whether credentials
 //! fit together.
 //!
-//! - [`Error::cause`](crate::Error::cause) names what is behind a refusal, by [the table below](#refusals).
+//! - [`Error::cause`](crate::Error::cause) names what is behind a refusal, by [the table below](#refusals), and
+//!   [`Cause::explanation`] says what is known about it.
 //! - [`Explanation`] shows how a request is signed, step by step, and says what another client did otherwise.
 //! - [`check`] looks at a credential bundle, without any network.
 //! - [`escape_invisible`] makes a text of others fit to be shown, and [`is_credential_shaped`] finds what should not be.

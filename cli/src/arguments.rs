@@ -29,6 +29,10 @@ pub(crate) struct QueryPolicyArguments {
 }
 
 impl QueryPolicyArguments {
+    pub(crate) fn is_given(&self) -> bool {
+        self.query_policy.is_some()
+    }
+
     pub(crate) fn apply(&self, builder: ConsumerBuilder) -> ConsumerBuilder {
         match self.query_policy {
             Some(policy) => builder.query_policy(policy),
@@ -84,6 +88,10 @@ pub(crate) struct RequestArguments {
 }
 
 impl RequestArguments {
+    pub(crate) fn new(method: Method, url: String, form: Vec<Pair>) -> Self {
+        Self { method, url, form }
+    }
+
     /// The head of the request, and its body if that is a form.
     pub(crate) fn read(&self) -> Result<(Parts, Option<Bytes>), Failure> {
         let mut request = Request::new(());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ibkr_oauth::{BrokerageStatus, Compete, Error, Signer};
+use ibkr_oauth::{BrokerageStatus, Compete, Error, Signer, diagnose::Cause};
 use ureq::Agent;
 
 use crate::{credentials, failure::Failure};
@@ -37,12 +37,15 @@ pub(crate) fn open(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
         return Err(Failure::refused(
             "brokerage session: another session of this user is in the way",
             "log out there (TWS, the phone, another program), then run this again",
-        ));
+        )
+        .caused_by(Cause::CompetingSession));
     }
     if status.is_ready() {
         return Ok(());
     }
+    let cause = status.error().and_then(|error| error.cause()).unwrap_or(Cause::BrokerageNotReady);
     let words = [status.fail, status.message].into_iter().flatten().find(|words| !words.is_empty());
     let words = words.map(|words| format!(": {words}")).unwrap_or_default();
-    Err(Failure::refused(format!("brokerage session: it is not ready{words}"), "wait a minute, then run this again"))
+    Err(Failure::refused(format!("brokerage session: it is not ready{words}"), "wait a minute, then run this again")
+        .caused_by(cause))
 }

@@ -3,14 +3,14 @@
 use clap::Args;
 use ibkr_oauth::{
     Consumer, Secret, Signer,
-    diagnose::Explanation,
+    diagnose::{Cause, Explanation},
     http::{Uri, request::Parts},
 };
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{QueryPolicyArguments, RequestArguments},
+    arguments::{self, Pair, QueryPolicyArguments, RequestArguments},
     credentials::BundleArguments,
     failure::Failure,
     hidden,
@@ -18,20 +18,28 @@ use crate::{
     sign, standard_input,
 };
 
+mod causes;
+
 /// The longest text that is read from standard input.
 const LONGEST_TEXT: usize = 1 << 20;
 
 /// The arguments of `explain`.
 #[derive(Args)]
-#[command(after_help = "\
-Shows the parameters and where each comes from, each step of their encoding, the base string and the header. With
+#[command(
+    override_usage = "ibkr-oauth explain [CAUSE]\n       ibkr-oauth explain [OPTIONS] <METHOD> <URL>",
+    after_help = "\
+With a cause, as an error names it: what it means, how the broker says it, and what to do. With nothing: the causes.
+
+With a method and a URL: shows the parameters and where each comes from, each step of their encoding, the base string and the header. With
 `--header` it is the request of another client that is explained; with `--base-string` it says where that one differs,
 and the likely cause. No key is needed and nothing is sent; credentials are hidden in what is printed.
 
 Examples:
+  ibkr-oauth explain no_brokerage_session
   ibkr-oauth explain GET 'https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=BRK%20B'
   ibkr-oauth explain GET https://api.ibkr.com/v1/api/tickle --header 'OAuth realm=\"limited_poa\", oauth_nonce=\"…\", …'
-  ibkr-oauth explain GET https://api.ibkr.com/v1/api/tickle --header \"$HEADER\" --base-string - < base_string.txt")]
+  ibkr-oauth explain GET https://api.ibkr.com/v1/api/tickle --header \"$HEADER\" --base-string - < base_string.txt"
+)]
 pub(crate) struct Arguments {
     /// The bundle whose consumer key, realm, query policy and access token are used; no key in it is read.
     #[arg(long, value_name = "FILE")]
@@ -50,15 +58,67 @@ pub(crate) struct Arguments {
     timestamp: Option<u64>,
     #[command(flatten)]
     query_policy: QueryPolicyArguments,
-    #[command(flatten)]
-    request: RequestArguments,
+    /// The name of a cause; or the method of the request, with its URL after it.
+    #[arg(value_name = "CAUSE|METHOD")]
+    subject: Option<String>,
+    /// The absolute URL of the request.
+    #[arg(requires = "subject")]
+    url: Option<String>,
+    /// A pair of a form body; repeat it for more.
+    #[arg(long, value_name = "K=V", allow_hyphen_values = true, value_parser = arguments::parse_pair)]
+    form: Vec<Pair>,
+}
+
+impl Arguments {
+    /// Whether something was given that only a request has.
+    fn is_about_request(&self) -> bool {
+        self.bundle.is_some()
+            || self.header.is_some()
+            || self.base_string.is_some()
+            || self.nonce.is_some()
+            || self.timestamp.is_some()
+            || !self.form.is_empty()
+            || self.query_policy.is_given()
+    }
+
+    fn request(&self) -> Result<Option<RequestArguments>, Failure> {
+        let Some(url) = &self.url else {
+            return if self.is_about_request() { Err(without_url()) } else { Ok(None) };
+        };
+        let method = self.subject.as_deref().unwrap_or_default();
+        let method = arguments::parse_method(method).map_err(|what| Failure::usage(what, URL_TOO))?;
+        Ok(Some(RequestArguments::new(method, url.clone(), self.form.clone())))
+    }
+}
+
+const URL_TOO: &str = "give a method and an absolute URL, such as `GET https://api.ibkr.com/v1/api/portfolio/accounts`";
+
+fn without_url() -> Failure {
+    Failure::usage("these options are about a request, and there is no URL", URL_TOO)
+}
+
+fn is_method(name: &str) -> bool {
+    const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+    METHODS.iter().any(|method| method.eq_ignore_ascii_case(name))
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    let Some(request) = arguments.request()? else {
+        return match arguments.subject.as_deref() {
+            None => causes::list(format),
+            Some(name) => match Cause::from_name(name) {
+                Some(cause) => causes::explain(cause, format),
+                None if is_method(name) => {
+                    Err(Failure::usage(format!("`{name}` is a method, and there is no URL"), URL_TOO))
+                }
+                None => causes::unknown(name, format),
+            },
+        };
+    };
     if arguments.header.as_deref() == Some("-") && arguments.base_string.as_deref() == Some("-") {
         return Err(Failure::usage("header and base string cannot both come from standard input", "give one as text"));
     }
-    let (parts, form) = arguments.request.read()?;
+    let (parts, form) = request.read()?;
     let (consumer, token) = consumer(arguments, &parts.uri)?;
     let explanation = match &arguments.header {
         Some(header) => {

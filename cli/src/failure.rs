@@ -1,4 +1,4 @@
-//! What went wrong, in the two lines that the user gets, and the exit status.
+//! What went wrong, in the lines that the user gets, and the exit status.
 
 use std::process::ExitCode;
 
@@ -12,6 +12,13 @@ pub(crate) struct Failure {
     status: u8,
     /// What programs are told beside the two lines.
     details: Map<String, Value>,
+}
+
+const CAUSE: &str = "cause";
+
+/// The command that explains a cause.
+pub(crate) fn explaining(cause: Cause) -> String {
+    format!("ibkr-oauth explain {}", cause.name())
 }
 
 impl Failure {
@@ -38,6 +45,17 @@ impl Failure {
     /// With what is known of this error.
     pub(crate) fn about(self, error: &Error) -> Self {
         Self { details: details(error), ..self }
+    }
+
+    /// What is behind it.
+    pub(crate) fn caused_by(mut self, cause: Cause) -> Self {
+        self.details.insert(CAUSE.to_owned(), cause.name().into());
+        self
+    }
+
+    /// What is behind it, where that is known.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        Cause::from_name(self.details.get(CAUSE)?.as_str()?)
     }
 
     pub(crate) fn what(&self) -> &str {
@@ -73,7 +91,7 @@ fn details(error: &Error) -> Map<String, Value> {
         ("kind", Some(Value::from(error.kind().name()))),
         ("stage", Some(Value::from(error.stage().to_string()))),
         ("status", error.status().map(|status| Value::from(status.as_u16()))),
-        ("cause", error.cause().map(Cause::name).map(Value::from)),
+        (CAUSE, error.cause().map(Cause::name).map(Value::from)),
     ];
     details.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -67,7 +67,7 @@ enum Command {
     Sign(sign::Arguments),
     /// Find out what is wrong: check the bundle, then try each layer up to the brokerage session.
     Doctor(doctor::Arguments),
-    /// Show how a request is signed, step by step, and what another client did otherwise. Nothing is sent.
+    /// Explain the cause that an error names; or how a request is signed, step by step. Nothing is sent.
     Explain(explain::Arguments),
     /// Get a user's consent, and write the access token into the bundle.
     Authorize(authorize::Arguments),
@@ -100,8 +100,8 @@ To begin with:
 
 Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `doctor`
 found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
-what happened, and what to try; with `--output json` it is an object with `error`, `try`, and where they are known `kind`,
-`stage`, `status` and `cause`. Colours are used on a terminal, unless NO_COLOR is set.
+what happened, and what to try; where its cause has a name, a third has the command that explains it. With `--output json`
+it is an object with `error`, `try`, and where they are known `kind`, `stage`, `status` and `cause`. Colours are used on a terminal, unless NO_COLOR is set.
 
 What others write is shown without the bundle's credentials, and with its invisible characters escaped."#;
 

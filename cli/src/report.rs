@@ -1,10 +1,10 @@
 //! What was looked at, how that is, and the one thing to do.
 
-use ibkr_oauth::diagnose::{Finding, Severity};
-use serde_json::json;
+use ibkr_oauth::diagnose::{Cause, Finding, Severity};
+use serde_json::{Value, json};
 
 use crate::{
-    failure::Failure,
+    failure::{self, Failure},
     output::{self, Format, Palette, Shown, Tone, one_line},
 };
 
@@ -12,7 +12,8 @@ use crate::{
 pub(crate) struct Report {
     format: Format,
     palette: Palette,
-    findings: Vec<Finding>,
+    /// Each with the cause that can be explained.
+    findings: Vec<(Finding, Option<Cause>)>,
 }
 
 impl Report {
@@ -30,30 +31,47 @@ impl Report {
     }
 
     pub(crate) fn error(&mut self, subject: &'static str, message: &str, remedy: &str) -> Result<(), Failure> {
-        let (message, remedy) = (message.to_owned(), Some(remedy.to_owned()));
-        self.add(Finding { subject, severity: Severity::Error, message, remedy })
+        self.error_of(subject, message, remedy, None)
     }
 
-    pub(crate) fn add(&mut self, mut finding: Finding) -> Result<(), Failure> {
+    /// As [`error`](Self::error), with what is behind it.
+    pub(crate) fn error_of(
+        &mut self,
+        subject: &'static str,
+        message: &str,
+        remedy: &str,
+        cause: Option<Cause>,
+    ) -> Result<(), Failure> {
+        let (message, remedy) = (message.to_owned(), Some(remedy.to_owned()));
+        self.add_with(Finding { subject, severity: Severity::Error, message, remedy }, cause)
+    }
+
+    pub(crate) fn add(&mut self, finding: Finding) -> Result<(), Failure> {
+        self.add_with(finding, None)
+    }
+
+    fn add_with(&mut self, mut finding: Finding, cause: Option<Cause>) -> Result<(), Failure> {
         finding.message = one_line(&finding.message);
         finding.remedy = finding.remedy.as_deref().map(one_line);
         let written = match self.format {
             Format::Json => Ok(()),
-            Format::Text => output::print(&self.lines(&finding)),
+            Format::Text => output::print(&self.lines(&finding, cause)),
         };
-        self.findings.push(finding);
+        self.findings.push((finding, cause));
         written
     }
 
-    fn lines(&self, Finding { subject, severity, message, remedy }: &Finding) -> Shown {
+    fn lines(&self, Finding { subject, severity, message, remedy }: &Finding, cause: Option<Cause>) -> Shown {
         let tone = match severity {
             Severity::Ok => Tone::Good,
             Severity::Warning => Tone::Doubtful,
             _ => Tone::Bad,
         };
         let mark = self.palette.paint(tone, &format!("{severity:<7}"));
-        let below = remedy.as_ref().map_or_else(String::new, |remedy| format!("\n{:<7}  {:<19}  -> {remedy}", "", ""));
-        mark.then(&Shown::lines(&format!("  {subject:<19}  {message}{below}")))
+        let below = |text: String| format!("\n{:<7}  {:<19}  {text}", "", "");
+        let remedy = remedy.as_ref().map_or_else(String::new, |remedy| below(format!("-> {remedy}")));
+        let more = cause.map_or_else(String::new, |cause| below(format!("more: {}", failure::explaining(cause))));
+        mark.then(&Shown::lines(&format!("  {subject:<19}  {message}{remedy}{more}")))
     }
 
     pub(crate) fn has_error(&self) -> bool {
@@ -61,13 +79,13 @@ impl Report {
     }
 
     fn severity(&self) -> Severity {
-        self.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
+        self.findings.iter().map(|(finding, _)| finding.severity).max().unwrap_or(Severity::Ok)
     }
 
     /// The first of the worst is where to begin: what comes after it may well follow from it.
     fn next_step(&self) -> Option<&str> {
         let severity = Some(self.severity()).filter(|severity| *severity != Severity::Ok)?;
-        let finding = self.findings.iter().find(|finding| finding.severity == severity)?;
+        let (finding, _) = self.findings.iter().find(|(finding, _)| finding.severity == severity)?;
         Some(finding.remedy.as_deref().unwrap_or(&finding.message))
     }
 
@@ -80,10 +98,18 @@ impl Report {
             }
             Format::Json => output::print_json(&json!({
                 "severity": self.severity(),
-                "findings": self.findings,
+                "findings": self.findings.iter().map(to_json).collect::<Value>(),
                 "next": next,
             }))?,
         }
         if self.has_error() { Err(Failure::reported()) } else { Ok(()) }
     }
+}
+
+fn to_json((finding, cause): &(Finding, Option<Cause>)) -> Value {
+    let mut value = json!(finding);
+    if let (Value::Object(fields), Some(cause)) = (&mut value, cause) {
+        fields.insert("cause".to_owned(), cause.name().into());
+    }
+    value
 }

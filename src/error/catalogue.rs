@@ -10,6 +10,7 @@ use super::{
 
 mod cause;
 mod entry;
+mod explanation;
 mod scope;
 mod statuses;
 #[cfg(test)]

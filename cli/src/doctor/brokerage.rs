@@ -15,6 +15,6 @@ pub(super) fn probe(agent: &Agent, signer: &Signer, report: &mut Report) -> Resu
     }
     match brokerage::open(agent, signer) {
         Ok(()) => report.ok(BROKERAGE, "opened; without tickles it ends in six minutes"),
-        Err(failure) => report.error(BROKERAGE, failure.what(), failure.remedy()),
+        Err(failure) => report.error_of(BROKERAGE, failure.what(), failure.remedy(), failure.cause()),
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn probe(
                 refusal.get_or_insert(error);
             }
             Fate::Unclear(error) => {
-                report.error(REQUESTS, &format!("under `{policy}`: {error}"), error.remedy())?;
+                report.error_of(REQUESTS, &format!("under `{policy}`: {error}"), error.remedy(), error.cause())?;
                 return Ok(None);
             }
         }
@@ -71,7 +71,8 @@ pub(super) fn probe(
             return Ok(Some(signer(consumer, *first, access_token, token)?));
         }
         ([], Some(error)) => {
-            report.error(REQUESTS, &format!("refused under every query policy: {error}"), error.remedy())?;
+            let message = format!("refused under every query policy: {error}");
+            report.error_of(REQUESTS, &message, error.remedy(), error.cause())?;
         }
         ([], None) => {}
     }

@@ -20,6 +20,7 @@ mod command_line;
 #[cfg(unix)]
 mod commands;
 mod doctor;
+mod explained_causes;
 #[cfg(unix)]
 mod exposed_files;
 #[cfg(unix)]

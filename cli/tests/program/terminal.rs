@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use ibkr_oauth::simulator::test_keys;
+use ibkr_oauth::{diagnose::Cause, simulator::test_keys};
 
 /// A folder of its own for each test, gone at its end.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -53,12 +53,18 @@ impl Outcome {
         std::str::from_utf8(&self.stdout).unwrap()
     }
 
-    /// Asserts that the program failed with two lines, what and what to do, after `before`.
+    /// Asserts that the program failed with two lines, what and what to do, after `before`; a third may say where more is
+    /// known, and then it is.
     pub(crate) fn assert_failure(&self, status: i32, before: &str, what: &str, remedy: &str) {
         assert_eq!(self.status, status, "{}", self.stderr);
         let rest = self.stderr.strip_prefix(before).unwrap_or_else(|| panic!("{}", self.stderr));
         let lines: Vec<&str> = rest.lines().collect();
-        assert_eq!(lines.len(), 2, "{}", self.stderr);
+        let causes = lines.get(2..).unwrap_or_else(|| panic!("{}", self.stderr));
+        let is_explained = |line: &&str| {
+            let name = line.strip_prefix("more: ibkr-oauth explain ");
+            name.and_then(Cause::from_name).is_some_and(|cause| Some(cause.name()) == name)
+        };
+        assert!(causes.len() <= 1 && causes.iter().all(is_explained), "{}", self.stderr);
         assert!(lines[0].starts_with("error: ") && lines[0].contains(what), "{}", self.stderr);
         assert!(lines[1].starts_with("try: ") && lines[1].contains(remedy), "{}", self.stderr);
     }
