@@ -18,6 +18,12 @@ pub(crate) mod encoding;
 mod error;
 mod location;
 #[cfg(feature = "rsa")]
+mod public_half;
+#[cfg(feature = "rsa")]
+mod reading;
+#[cfg(feature = "rsa")]
+mod refusal;
+#[cfg(feature = "rsa")]
 mod rsa;
 
 pub use self::location::KeyLocation;

@@ -2,11 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use ::rsa::{PrivateKey, pkcs1::RsaPrivateKeyRef, pkcs8::PrivateKeyInfoRef, sha2::Sha256};
+use ::rsa::{PrivateKey, sha2::Sha256};
 
 use super::{
     DecryptionKey, KeyError, SigningInput, SigningKey,
-    encoding::{self, Content, Wanted},
+    public_half::PublicHalf,
+    reading::{self, PrivateNumbers},
+    refusal,
 };
 use crate::{
     context::{Entropy, EntropyError, RandCore},
@@ -14,18 +16,11 @@ use crate::{
 };
 
 mod components;
-#[cfg(feature = "encrypted-keys")]
-mod encrypted;
-mod limits;
 mod public;
 #[cfg(test)]
 mod tests;
 
-use self::limits::{check_bits, check_exponent, has_no_parameters, significant_bits};
 pub use self::public::RsaPublicKey;
-
-/// The length of each of IBKR's secrets, once it is opened, in bytes.
-const OPENED_SECRET: usize = 32;
 
 /// An RSA private key in this process's memory: a signing key or a decryption key, of 2048 to 8192 bits, with two to five
 /// primes and an odd public exponent of 2 to 33 bits.
@@ -64,7 +59,7 @@ impl RsaKey {
     /// When the text is damaged, holds something else or more than one key, is encrypted, or when the key is not as
     /// described [above](RsaKey) or its numbers do not fit together. The error says what was found.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        Self::from_der(&encoding::read(text, Wanted::PrivateKey)?)
+        reading::private_pem(text, Self::new)
     }
 
     /// Reads a private key in DER: PKCS#1 or PKCS#8.
@@ -72,18 +67,7 @@ impl RsaKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        match Content::from_der(der, Wanted::PrivateKey)? {
-            Content::RsaPrivateKey => Self::from_pkcs1(der),
-            Content::Pkcs8(encoding::Algorithm::Rsa) => {
-                let info = PrivateKeyInfoRef::try_from(der).map_err(|error| damaged().with_source(error))?;
-                if !has_no_parameters(&info.algorithm) {
-                    return Err(damaged());
-                }
-                Self::from_pkcs1(info.private_key.as_bytes())
-            }
-            Content::EncryptedPkcs8 => Err(passphrase_missing()),
-            other => Err(other.refuse(Wanted::PrivateKey)),
-        }
+        reading::private_der(der, Self::new)
     }
 
     /// Reads a private key in PEM that is encrypted with a passphrase: PKCS#8 (`ENCRYPTED PRIVATE KEY`) with PBES2, as
@@ -97,7 +81,7 @@ impl RsaKey {
     /// rounds, or 256 MiB).
     #[cfg(feature = "encrypted-keys")]
     pub fn from_encrypted_pem(text: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
-        Self::from_encrypted_der(&encoding::read(text, Wanted::PrivateKey)?, passphrase)
+        reading::encrypted_pem(text, passphrase, Self::new)
     }
 
     /// Reads a private key in DER that is encrypted with a passphrase. Needs the feature `encrypted-keys`.
@@ -106,19 +90,12 @@ impl RsaKey {
     /// As [`from_encrypted_pem`](Self::from_encrypted_pem).
     #[cfg(feature = "encrypted-keys")]
     pub fn from_encrypted_der(der: &[u8], passphrase: &[u8]) -> Result<Self, KeyError> {
-        match Content::from_der(der, Wanted::PrivateKey)? {
-            Content::EncryptedPkcs8 => Self::from_der(&encrypted::decrypt(der, passphrase)?),
-            _ => Self::from_der(der),
-        }
+        reading::encrypted_der(der, passphrase, Self::new)
     }
 
-    fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
-        let parts = RsaPrivateKeyRef::try_from(der).map_err(|error| damaged().with_source(error))?;
-        // Before the key is checked, because the time that takes grows with the third power of the length.
-        check_bits(significant_bits(parts.modulus.as_bytes()), "private")?;
-        check_exponent(parts.public_exponent.as_bytes(), "private")?;
-        let key = components::private_key(&parts)?;
-        let public = RsaPublicKey::new(key.to_public_key())?;
+    fn new(numbers: &PrivateNumbers<'_>) -> Result<Self, KeyError> {
+        let key = components::private_key(numbers)?;
+        let public = RsaPublicKey::new(key.to_public_key(), PublicHalf::new(&numbers.public));
         Ok(Self(Arc::new(Inner { key, public })))
     }
 
@@ -147,31 +124,18 @@ impl SigningKey for RsaKey {
         let mut witness = Witness::new(entropy, &self.0.public);
         let outcome =
             self.0.key.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut witness), &input.digest());
-        outcome.map_err(|error| witness.explain(error, "the key could not sign"))
+        outcome.map_err(|error| witness.explain(error, refusal::CANNOT_SIGN))
     }
 }
 
 impl DecryptionKey for RsaKey {
     fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
-        let (given, needed) = (ciphertext.len(), self.0.public.modulus_bytes());
-        if given == OPENED_SECRET {
-            let message = format!("the secret has {given} bytes, the key needs {needed}: was it opened already?");
-            return Err(KeyError::new(message).with_remedy(
-                "give the encrypted secret, as the portal shows it; an opened one goes by itself: \
-                 `UnlockedToken::from_plaintext`",
-            ));
-        }
-        if given != needed {
-            return Err(KeyError::new(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
-                .with_remedy("copy the access token secret again, whole, and check that this is the decryption key"));
-        }
+        refusal::check_secret(ciphertext.len(), self.0.public.modulus_bytes())?;
         let mut witness = Witness::new(entropy, &self.0.public);
         let outcome = self.0.key.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut witness), ciphertext);
-        outcome.map(Secret::from).map_err(|error| {
-            witness
-                .explain(error, "the secret cannot have been encrypted for this key")
-                .with_remedy("check that this is the decryption key, not the signing key, and that IBKR has its half")
-        })
+        outcome
+            .map(Secret::from)
+            .map_err(|error| witness.explain(error, refusal::CANNOT_OPEN).with_remedy(refusal::WHICH_KEY_OPENS))
     }
 }
 
@@ -211,21 +175,5 @@ impl Entropy for Witness<'_> {
             self.failure = Some(failure);
             EntropyError::new()
         })
-    }
-}
-
-fn damaged() -> KeyError {
-    KeyError::new("the RSA private key is damaged: its DER cannot be read")
-        .with_remedy("`openssl rsa -in private.pem -check -noout` looks at it more closely")
-}
-
-fn passphrase_missing() -> KeyError {
-    let error = KeyError::new("the private key is encrypted, and no passphrase was given");
-    if cfg!(feature = "encrypted-keys") {
-        error.with_remedy("read it with `RsaKey::from_encrypted_pem` or `RsaKey::from_encrypted_der`")
-    } else {
-        error.with_remedy(
-            "turn on the feature `encrypted-keys`, or write it without passphrase: `openssl pkey -in old.pem -out new.pem`",
-        )
     }
 }

@@ -2,22 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use ::rsa::{
-    PublicKey,
-    pkcs1::RsaPublicKeyRef,
-    pkcs8::{EncodePublicKey, SubjectPublicKeyInfoRef},
-    sha2::{Digest, Sha256},
-    traits::PublicKeyParts,
-};
+use ::rsa::{PublicKey, sha2::Sha256};
 
-use super::limits::{check_bits, check_exponent, has_no_parameters, significant_bits};
-use crate::{
-    encoding::{hexadecimal, pem},
-    key::{
-        KeyError,
-        encoding::{self, Algorithm, Content, Wanted},
-    },
-};
+use super::components::public_key;
+use crate::key::{KeyError, public_half::PublicHalf, reading, refusal};
 
 /// An RSA public key of 2048 to 8192 bits, with an odd public exponent of 2 to 33 bits.
 ///
@@ -28,8 +16,7 @@ pub struct RsaPublicKey(Arc<Inner>);
 #[derive(PartialEq, Eq)]
 struct Inner {
     key: PublicKey,
-    /// `SubjectPublicKeyInfo` in DER.
-    info: Vec<u8>,
+    half: PublicHalf,
 }
 
 impl RsaPublicKey {
@@ -39,7 +26,7 @@ impl RsaPublicKey {
     /// # Errors
     /// When the text is damaged or holds something else, or when the key is not as described [above](RsaPublicKey).
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        Self::from_der(&encoding::read(text, Wanted::PublicKey)?)
+        reading::public_pem(text, |numbers| Ok(Self::new(public_key(numbers)?, PublicHalf::new(numbers))))
     }
 
     /// Reads a public key in DER: `SubjectPublicKeyInfo` (RFC 5280) or PKCS#1.
@@ -47,54 +34,36 @@ impl RsaPublicKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        match Content::from_der(der, Wanted::PublicKey)? {
-            Content::RsaPublicKey => Self::from_pkcs1(der),
-            Content::PublicKey(Algorithm::Rsa) => {
-                let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|error| damaged().with_source(error))?;
-                if !has_no_parameters(&info.algorithm) {
-                    return Err(damaged());
-                }
-                Self::from_pkcs1(info.subject_public_key.as_bytes().ok_or_else(damaged)?)
-            }
-            other => Err(other.refuse(Wanted::PublicKey)),
-        }
+        reading::public_der(der, |numbers| Ok(Self::new(public_key(numbers)?, PublicHalf::new(numbers))))
     }
 
-    fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
-        let parts = RsaPublicKeyRef::try_from(der).map_err(|error| damaged().with_source(error))?;
-        check_bits(significant_bits(parts.modulus.as_bytes()), "public")?;
-        check_exponent(parts.public_exponent.as_bytes(), "public")?;
-        Self::new(PublicKey::try_from(parts).map_err(|error| damaged().with_source(error))?)
-    }
-
-    pub(super) fn new(key: PublicKey) -> Result<Self, KeyError> {
-        let info = key.to_public_key_der().map_err(|error| damaged().with_source(error))?.into_vec();
-        Ok(Self(Arc::new(Inner { key, info })))
+    pub(super) fn new(key: PublicKey, half: PublicHalf) -> Self {
+        Self(Arc::new(Inner { key, half }))
     }
 
     /// The key in PEM (`PUBLIC KEY`), byte for byte as OpenSSL writes it.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem("PUBLIC KEY", &self.0.info)
+        self.0.half.to_pem()
     }
 
     /// The SHA-256 of the key's `SubjectPublicKeyInfo` in DER, in 64 lower-case hexadecimal digits: the same as
     /// `openssl pkey -pubin -in public.pem -outform der | sha256sum`.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        hexadecimal(&Sha256::digest(&self.0.info)).to_string()
+        self.0.half.fingerprint()
     }
 
     /// The length of the modulus in bits: 2048 to 8192.
     #[must_use]
     pub fn modulus_bits(&self) -> usize {
-        usize::try_from(self.0.key.n().bit_width_vartime()).unwrap_or(usize::MAX)
+        self.0.half.modulus_bits()
     }
 
     /// The length of the modulus in bytes, which is that of each signature and each ciphertext: 256 to 1024.
     #[must_use]
     pub fn modulus_bytes(&self) -> usize {
-        self.0.key.size()
+        self.0.half.modulus_bytes()
     }
 
     /// Verifies an RSASSA-PKCS1-v1_5 signature over the SHA-256 `digest`.
@@ -103,26 +72,13 @@ impl RsaPublicKey {
     /// When the signature was not made over this digest by the private half of this key, or is not as long as the
     /// modulus.
     pub fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
-        let (given, needed) = (signature.len(), self.modulus_bytes());
-        if given != needed {
-            return Err(KeyError::new(format!("the signature has {given} bytes, the key makes {needed}"))
-                .with_remedy("check that the public key belongs to the key that signed, and that both are RSA"));
-        }
-        self.0.key.pkcs1v15_verify_prehash::<Sha256>(digest, signature).map_err(|error| {
-            KeyError::new("the signature was not made over this text by the private half of this public key")
-                .with_remedy("check that the public key belongs to the key that signed, with PKCS#1 v1.5 and SHA-256")
-                .with_source(error)
-        })
+        refusal::check_signature(signature.len(), self.modulus_bytes())?;
+        self.0.key.pkcs1v15_verify_prehash::<Sha256>(digest, signature).map_err(refusal::not_verified)
     }
 }
 
 impl fmt::Debug for RsaPublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RsaPublicKey({} bits, {})", self.modulus_bits(), self.fingerprint())
+        self.0.half.fmt(f)
     }
-}
-
-fn damaged() -> KeyError {
-    KeyError::new("the RSA public key is damaged: its DER cannot be read, or its numbers cannot be a key")
-        .with_remedy("`openssl pkey -in private.pem -pubout -out public.pem` writes it anew")
 }

@@ -109,12 +109,3 @@ fn a_source_that_repeats_itself_is_an_error_and_no_endless_loop() {
         assert!(key.decrypt(&[1; 256], &mut Stuck(byte)).is_err());
     }
 }
-
-#[test]
-fn the_bits_of_a_number_are_counted_without_leading_zeros() {
-    for (number, bits) in
-        [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0, 0x80], 8), (&[0, 1, 0], 9), (&[0xff; 256], 2048)]
-    {
-        assert_eq!(significant_bits(number), bits, "{number:?}");
-    }
-}

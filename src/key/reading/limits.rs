@@ -1,7 +1,5 @@
 //! Which RSA keys are accepted.
 
-use ::rsa::pkcs8::{der::asn1::AnyRef, spki::AlgorithmIdentifierRef};
-
 use crate::key::KeyError;
 
 /// The shortest modulus that is accepted, in bits: what IBKR asks for.
@@ -10,15 +8,10 @@ const MIN_BITS: usize = 2048;
 const MAX_BITS: usize = 8192;
 
 /// How many bits the big-endian number has, without leading zeros.
-pub(super) fn significant_bits(number: &[u8]) -> usize {
+pub(in crate::key) fn significant_bits(number: &[u8]) -> usize {
     let leading = number.iter().take_while(|byte| **byte == 0).count();
     let zeros_in_first = number.get(leading).map_or(0, |byte| usize::try_from(byte.leading_zeros()).unwrap_or(0));
     number.len().saturating_sub(leading).saturating_mul(8).saturating_sub(zeros_in_first)
-}
-
-/// Whether nothing is said beside the algorithm's name: RFC 8017 appendix A.1 wants NULL, and some leave that out.
-pub(super) fn has_no_parameters(algorithm: &AlgorithmIdentifierRef<'_>) -> bool {
-    algorithm.parameters.is_none_or(AnyRef::is_null)
 }
 
 pub(super) fn check_bits(bits: usize, half: &str) -> Result<(), KeyError> {
@@ -46,4 +39,18 @@ pub(super) fn check_exponent(exponent: &[u8], half: &str) -> Result<(), KeyError
         "if the key was made with another exponent, copy the whole file again; if with this one, \
          `openssl genrsa -out private.pem 2048` makes a key with 65537, whose public half IBKR must be given",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bits_of_a_number_are_counted_without_leading_zeros() {
+        for (number, bits) in
+            [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0, 0x80], 8), (&[0, 1, 0], 9), (&[0xff; 256], 2048)]
+        {
+            assert_eq!(significant_bits(number), bits, "{number:?}");
+        }
+    }
 }

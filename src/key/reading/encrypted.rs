@@ -1,9 +1,7 @@
 //! PKCS#8 private keys that are encrypted with a passphrase.
 
-use ::rsa::pkcs8::{
-    EncryptedPrivateKeyInfoRef,
-    pkcs5::{self, EncryptionScheme, pbes2::Kdf},
-};
+use der::{Reader as _, SliceReader, asn1::OctetStringRef};
+use pkcs5::{EncryptionScheme, pbes2::Kdf};
 use zeroize::Zeroizing;
 
 use crate::key::{
@@ -20,10 +18,11 @@ const MAX_PASSES: u16 = 16;
 
 /// Decrypts `der`, which is an `EncryptedPrivateKeyInfo`, into a `PrivateKeyInfo` in DER.
 pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|error| unsupported().with_source(error))?;
-    check_effort(&info.encryption_algorithm)?;
-    let mut buffer = Zeroizing::new(info.encrypted_data.as_bytes().to_vec());
-    let length = match info.encryption_algorithm.decrypt_in_place(passphrase, &mut buffer) {
+    let (scheme, encrypted) =
+        parts(encoding::outer(der, Wanted::PrivateKey)?).map_err(|error| unsupported().with_source(error))?;
+    check_effort(&scheme)?;
+    let mut buffer = Zeroizing::new(encrypted.to_vec());
+    let length = match scheme.decrypt_in_place(passphrase, &mut buffer) {
         Ok(plaintext) => plaintext.len(),
         Err(pkcs5::Error::DecryptFailed) => return Err(wrong_passphrase()),
         Err(error) => return Err(unsupported().with_source(error)),
@@ -34,6 +33,14 @@ pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>
         return Err(wrong_passphrase());
     }
     Ok(buffer)
+}
+
+/// How the key is encrypted, and the encrypted key: the content of an `EncryptedPrivateKeyInfo` (RFC 5958 section 3).
+fn parts(content: &[u8]) -> der::Result<(EncryptionScheme, &[u8])> {
+    let mut reader = SliceReader::new(content)?;
+    let (scheme, encrypted) = (reader.decode()?, reader.decode::<&OctetStringRef>()?);
+    reader.finish()?;
+    Ok((scheme, encrypted.as_bytes()))
 }
 
 /// Refuses what would keep the machine busy for minutes, or take all its memory: the effort is the file's to name.
