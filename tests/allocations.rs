@@ -1,11 +1,36 @@
-//! A signature allocates the header's value, and nothing else.
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
+//! A signature allocates the header's value, and nothing else; a session holds no more memory after weeks of trouble than
+//! after a day.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::field_reassign_with_default,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::match_same_arms,
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "a test fails by panicking, and takes of the others what it needs"
+)]
 
 use std::alloc::System;
 
 use http::{Request, header, request::Parts};
 use ibkr_oauth::{Consumer, Context, Entropy, EntropyError, QueryPolicy, Secret, Signer, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[cfg(feature = "simulator")]
+#[path = "support/fixture.rs"]
+mod fixture;
+#[cfg(feature = "simulator")]
+#[path = "support/machine.rs"]
+mod machine;
+#[cfg(feature = "simulator")]
+mod session {
+    pub(crate) mod adversary;
+}
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -45,8 +70,37 @@ fn allocations(work: impl FnOnce()) -> usize {
     change.allocations + change.reallocations
 }
 
+/// The most bytes that a session may hold on the heap, with the key and the group of its consumer: what it keeps of
+/// refusals, suspicions and tickets is limited by count.
+#[cfg(feature = "simulator")]
+const HELD: usize = 16 * 1024;
+
+/// What sessions hold after days among a broker, a key store and an application that are up to anything.
+#[cfg(feature = "simulator")]
+fn sessions_hold_little() {
+    const DAY: u64 = 86_400_000;
+    let most = |days: u64, seeds: std::ops::Range<u64>| {
+        let held = seeds.map(|seed| {
+            let session = session::adversary::troubled(seed, days * DAY).0.into_session();
+            let region = Region::new(ALLOCATOR);
+            drop(session);
+            region.change().bytes_deallocated
+        });
+        held.max().unwrap()
+    };
+    let (short, long) = (most(1, 0..6), most(10, 100..102));
+    println!("a session holds at most {short} bytes after a day, and {long} after ten");
+    assert!(short.max(long) <= HELD, "{short} bytes after a day, {long} after ten");
+}
+
 /// Not run by the test runner, whose own thread allocates meanwhile: the count is that of all threads.
 fn main() {
+    signatures_allocate_once();
+    #[cfg(feature = "simulator")]
+    sessions_hold_little();
+}
+
+fn signatures_allocate_once() {
     for policy in QueryPolicy::ALL {
         let signer = signer(policy);
         for (count, is_form) in [(0, false), (2, false), (64, false), (64, true)] {

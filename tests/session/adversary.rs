@@ -37,39 +37,7 @@ fn config(rng: &mut SeededEntropy) -> SessionConfig {
 
 /// One play: moods until its time is over, then all is well.
 fn play(seed: u64) -> Figures {
-    let mut rng = SeededEntropy(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let config = config(&mut rng);
-    let mut stage = Stage::new(config, seed);
-    let has_steps = below(&mut rng, 5) == 0;
-    let has_person = below(&mut rng, 4) == 0;
-    let end_at = if below(&mut rng, 30) == 0 { below(&mut rng, PLAY) } else { u64::MAX };
-    if below(&mut rng, 2) == 0 {
-        stage.run_until(10_000);
-    }
-    while stage.now < PLAY.min(end_at) && !stage.is_over() {
-        let until = (stage.now + spread(&mut rng, 20_000, 4 * HOUR)).min(PLAY).min(end_at);
-        stage.broker.conduct = mood::conduct(&mut rng);
-        stage.key_store = mood::key_store(&mut rng);
-        stage.latency = mood::latency(&mut rng);
-        stage.set_application(mood::application(&mut rng));
-        match below(&mut rng, 12) {
-            0 => stage.broker.revoke(),
-            1 => stage.broker.close(),
-            2 | 3 => stage.broker.has_rival = !stage.broker.has_rival,
-            4 if has_steps => stage.set_clock(i64::try_from(below(&mut rng, 400_000)).unwrap() - 200_000),
-            5 if has_steps => stage.set_clock(i64::try_from(below(&mut rng, 2 * DAY)).unwrap() - 86_400_000),
-            6 if has_steps => stage.sleep(spread(&mut rng, 1000, 12 * HOUR)),
-            _ => {}
-        }
-        let is_person_here = has_person && below(&mut rng, 3) == 0;
-        let every = if is_person_here { spread(&mut rng, 1000, 1_000_000) } else { u64::MAX };
-        while stage.now < until && !stage.is_over() {
-            stage.run_until(until.min(stage.now.saturating_add(every)));
-            if is_person_here {
-                stage.interrupt(Input::RetryNow);
-            }
-        }
-    }
+    let (mut stage, end_at) = troubled(seed, PLAY);
     if end_at < PLAY {
         stage.wake();
         stage.interrupt(Input::Shutdown);
@@ -82,6 +50,46 @@ fn play(seed: u64) -> Figures {
         heal(&mut stage);
     }
     stage.figures()
+}
+
+/// A session after moods of this time, or after those until it is to end.
+pub(crate) fn troubled(seed: u64, length: u64) -> (Stage, u64) {
+    let mut rng = SeededEntropy(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let config = config(&mut rng);
+    let mut stage = Stage::new(config, seed);
+    let has_steps = below(&mut rng, 5) == 0;
+    let has_person = below(&mut rng, 4) == 0;
+    let end_at = if below(&mut rng, 30) == 0 { below(&mut rng, length) } else { u64::MAX };
+    let restarts = seed % 5 == 4;
+    if below(&mut rng, 2) == 0 {
+        stage.run_until(10_000);
+    }
+    while stage.now < length.min(end_at) && !stage.is_over() {
+        let until = (stage.now + spread(&mut rng, 20_000, 4 * HOUR)).min(length).min(end_at);
+        stage.broker.conduct = mood::conduct(&mut rng);
+        stage.key_store = mood::key_store(&mut rng);
+        stage.latency = mood::latency(&mut rng);
+        stage.set_application(mood::application(&mut rng));
+        match below(&mut rng, 12) {
+            0 => stage.broker.revoke(),
+            1 => stage.broker.close(),
+            2 | 3 => stage.broker.has_rival = !stage.broker.has_rival,
+            4 if has_steps => stage.set_clock(i64::try_from(below(&mut rng, 400_000)).unwrap() - 200_000),
+            5 if has_steps => stage.set_clock(i64::try_from(below(&mut rng, 2 * DAY)).unwrap() - 86_400_000),
+            6 if has_steps => stage.sleep(spread(&mut rng, 1000, 12 * HOUR)),
+            7 | 8 if restarts => stage.restart(),
+            _ => {}
+        }
+        let is_person_here = has_person && below(&mut rng, 3) == 0;
+        let every = if is_person_here { spread(&mut rng, 1000, 1_000_000) } else { u64::MAX };
+        while stage.now < until && !stage.is_over() {
+            stage.run_until(until.min(stage.now.saturating_add(every)));
+            if is_person_here {
+                stage.interrupt(Input::RetryNow);
+            }
+        }
+    }
+    (stage, end_at)
 }
 
 /// All is well from now on: the session becomes live.

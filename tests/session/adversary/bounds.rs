@@ -27,6 +27,12 @@ impl Rate {
         self.hour.len()
     }
 
+    /// Counts from nothing, and keeps the worst.
+    pub(crate) fn begin_anew(&mut self) {
+        self.hour.clear();
+        self.day.clear();
+    }
+
     /// How many happened in the hour that ends now.
     pub(crate) fn recent(&self, now: u64) -> usize {
         self.hour.iter().filter(|at| **at + HOUR > now).count()

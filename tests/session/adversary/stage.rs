@@ -43,6 +43,7 @@ struct Caller {
 
 pub(crate) struct Stage {
     pub(crate) session: Session,
+    config: SessionConfig,
     pub(crate) broker: Broker,
     pub(crate) application: Application,
     pub(crate) key_store: KeyStore,
@@ -69,22 +70,27 @@ pub(crate) struct Stage {
     was_live: bool,
     is_shutting_down: bool,
     rates: [Rate; 4],
-    /// Whether the application reported something since the last deadline.
-    reported: bool,
+    /// How often the application reported something since the last deadline.
+    reports: usize,
     /// How many requests beyond the usual a person's wishes may have caused in the last hour.
     wishes: Rate,
     pub(crate) figures: Figures,
     log: bool,
 }
 
+fn credentials() -> (Consumer, UnlockedToken) {
+    let token = UnlockedToken::from_plaintext("218c1d970d85a8442825", AGREEMENT.secret());
+    let consumer = Consumer::builder(test_keys::CONSUMER_KEY).dh_params(AGREEMENT.group.clone());
+    (consumer.build().unwrap(), token)
+}
+
 impl Stage {
     pub(crate) fn new(config: SessionConfig, seed: u64) -> Self {
-        let agreement = &*AGREEMENT;
-        let token = UnlockedToken::from_plaintext("218c1d970d85a8442825", agreement.secret());
-        let consumer = Consumer::builder(test_keys::CONSUMER_KEY).dh_params(agreement.group.clone()).build().unwrap();
+        let (consumer, token) = credentials();
         let mut stage = Self {
-            session: Session::new(consumer, token, config),
-            broker: Broker::new(agreement),
+            session: Session::new(consumer, token, config.clone()),
+            config,
+            broker: Broker::new(&AGREEMENT),
             application: Application::default(),
             key_store: KeyStore::default(),
             latency: (300, 300),
@@ -108,7 +114,7 @@ impl Stage {
             was_live: false,
             is_shutting_down: false,
             rates: Default::default(),
-            reported: false,
+            reports: 0,
             wishes: Rate::default(),
             figures: Figures { plays: 1, ..Figures::default() },
             log: std::env::var_os("ADVERSARY_LOG").is_some(),
@@ -211,6 +217,34 @@ impl Stage {
         }
     }
 
+    /// The process dies, and another one goes on from its last snapshot, or begins where there is none that is good. What is
+    /// on its way then arrives nowhere, and the pace is that of a new process.
+    pub(crate) fn restart(&mut self) {
+        let Some(snapshot) = self.session.snapshot() else { return };
+        self.say(|| "another process goes on".to_owned());
+        let (consumer, token) = credentials();
+        let resumed = Session::resume(consumer, token, self.config.clone(), snapshot, self.wall());
+        let (consumer, token) = credentials();
+        self.session = resumed.unwrap_or_else(|_| Session::new(consumer, token, self.config.clone()));
+        self.tokens.clear();
+        self.arrivals.clear();
+        self.callers.clear();
+        self.waiting.clear();
+        self.deadline = None;
+        self.outstanding = None;
+        self.was_live = false;
+        (self.moment, self.set_back) = (self.wall().as_millis(), 0);
+        for rate in self.rates.iter_mut().chain([&mut self.wishes]) {
+            rate.begin_anew();
+        }
+        self.be_lenient();
+        self.drain();
+    }
+
+    pub(crate) fn into_session(self) -> Session {
+        self.session
+    }
+
     /// Starts the application's reports anew.
     pub(crate) fn set_application(&mut self, application: Application) {
         self.application = application;
@@ -242,7 +276,7 @@ impl Stage {
                 self.input(input);
             } else if deadline == Some(next) {
                 let ends_box = matches!(self.deadline, Some((_, TimeoutReason::PenaltyBox)));
-                let is_due_to_report = std::mem::take(&mut self.reported) && ends_box;
+                let is_due_to_report = std::mem::take(&mut self.reports) > 0 && ends_box;
                 if !is_due_to_report && self.rates[3].note(self.now) > WAKES {
                     self.wrong(&format!("more than {WAKES} deadlines in an hour: {}", self.state()));
                 }
@@ -471,7 +505,7 @@ impl Stage {
         let report = Report::new(token, Timestamp::from_millis(signed), &Method::GET, &uri, &response);
         let report = report.attempt(caller.attempt);
         self.input(Input::Reported(report.clone()));
-        self.reported = true;
+        self.reports += 1;
         let advice = self.session.view().advise(&report);
         self.say(|| format!("   {advice:?}"));
         self.advised(advice, caller);
