@@ -98,7 +98,7 @@
 //! | the order of requests | `timestamp_behind`, by up to five seconds |
 //! | the base string | `sign_in_encoded_once`; where names and values are encoded once, `space_signed_as_plus`, `slash_signed_raw`, `signed_by_url_encoder` |
 //! | the session | `opened_by_get`, `opened_by_query`, `opened_by_form`, `opened_by_text`, `logout_by_get`, `token_used_after_logout` |
-//! | the transport | `empty_chunked_body` |
+//! | the transport | `empty_chunked_body`, `host_of_another_name` |
 //!
 //! [`strict`](BrokerBuilder::strict) refuses them all, for the written contract might be enforced any day.
 //!

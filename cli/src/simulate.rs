@@ -59,6 +59,9 @@ pub(crate) struct Arguments {
     /// The realm; unless given, `test_realm` for TESTCONS, and `limited_poa` for all others.
     #[arg(long, value_name = "REALM")]
     realm: Option<String>,
+    /// The callback registered for the consumer: the browser is sent there when a client's request names `oob`.
+    #[arg(long, value_name = "URL")]
+    callback: Option<String>,
     /// Your own keys, in a folder as `keygen` makes one: `private_signature.pem`, `private_encryption.pem`, and
     /// `dhparam.pem` where there is one. Nothing of it is copied.
     #[arg(long, value_name = "DIR")]
@@ -110,8 +113,8 @@ JSON object:
 
 Each request is a line on standard error: its status, and where it was refused the reason and the base string that was
 expected. Deviations from the written contract that the real broker is known to accept are named there, and so is the query
-policy that explains a signature. URLs are verified against the base URL, whatever a `Host` header says. Runs until Ctrl-C
-or SIGTERM.
+policy that explains a signature. URLs are verified against the base URL, and a `Host` header of another name is a deviation. Runs
+until Ctrl-C or SIGTERM.
 
 A fault strikes one request: the first, or the first at PATH (from the base URL on), after AFTER others, and TIMES of them.
 While it runs, `POST /__simulator/faults` takes `{\"fault\": \"gone@/tickle\"}`, and `{\"action\": \"expire-token\"}`; a GET there
@@ -174,6 +177,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         conformance,
         broker: Mutex::new(broker),
         base_url: arguments::absolute_url(&account.base_url)?,
+        address: address.to_string(),
         authorize_url: arguments::absolute_url(&account.authorize_url)?,
         upstream,
         log,
@@ -218,8 +222,12 @@ fn account(arguments: &Arguments, origin: &str) -> Result<Account, Failure> {
 fn builder(arguments: &Arguments) -> BrokerBuilder {
     let builder = Broker::builder().speed(arguments.speed);
     let builder = if arguments.strict { builder.strict() } else { builder };
-    match arguments.query_policy {
+    let builder = match arguments.query_policy {
         Some(policy) => builder.query_policy(policy),
         None => builder.any_query_policy(),
+    };
+    match &arguments.callback {
+        Some(url) => builder.callback(url),
+        None => builder,
     }
 }

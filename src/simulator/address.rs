@@ -2,7 +2,7 @@
 
 use http::{Request, Uri, header, uri::Authority};
 
-use super::{reason::Reason, refusal::Objection};
+use super::{deviation::Deviation, judge::Judge, reason::Reason, refusal::Objection};
 
 /// The base URL, taken apart.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Base {
         uri.path() == path && !uri.authority().is_some_and(has_userinfo) && place(uri).is_some_and(is_here)
     }
 
-    pub(super) fn locate<B>(&self, request: &Request<B>) -> Result<Address, Objection> {
+    pub(super) fn locate<B>(&self, request: &Request<B>, judge: &mut Judge) -> Result<Address, Objection> {
         let uri = request.uri();
         let Some((scheme, host, port)) = place(uri) else {
             return Err(Objection::new(
@@ -74,7 +74,7 @@ impl Base {
         differs(Reason::SchemeDiffers, "scheme", &scheme, &self.scheme)?;
         differs(Reason::HostDiffers, "host", &host, &self.host)?;
         differs(Reason::PortDiffers, "port", &port.to_string(), &self.port.to_string())?;
-        self.check_host_header(request)?;
+        self.check_host_header(request, judge)?;
         if let Some(fault) = abnormality(uri.path()) {
             return Err(Objection::new(Reason::PathNotNormal, format!("the path `{}` {fault}", uri.path())));
         }
@@ -89,19 +89,17 @@ impl Base {
         Ok(Address { base_uri, path: path.to_owned() })
     }
 
-    fn check_host_header<B>(&self, request: &Request<B>) -> Result<(), Objection> {
+    fn check_host_header<B>(&self, request: &Request<B>, judge: &mut Judge) -> Result<(), Objection> {
         for value in request.headers().get_all(header::HOST) {
             let given = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
-            let matches = given.as_ref().is_some_and(|authority| {
-                authority.host().eq_ignore_ascii_case(&self.host)
-                    && !has_userinfo(authority)
-                    && port_of(authority, &self.scheme) == Some(self.port)
-            });
-            if !matches {
-                return Err(Objection::new(
-                    Reason::HostDiffers,
-                    format!("the Host header is {value:?}, the broker is {}:{}", self.host, self.port),
-                ));
+            let given = given.filter(|authority| !has_userinfo(authority));
+            let detail = || format!("the Host header is {value:?}, the broker is {}:{}", self.host, self.port);
+            match given {
+                None => return Err(Objection::new(Reason::HostDiffers, detail())),
+                Some(authority)
+                    if authority.host().eq_ignore_ascii_case(&self.host)
+                        && port_of(&authority, &self.scheme) == Some(self.port) => {}
+                Some(_) => judge.tolerate(Deviation::HostOfAnotherName, Reason::HostDiffers, detail())?,
             }
         }
         Ok(())

@@ -20,6 +20,8 @@ macro_rules! deviations {
 }
 
 deviations! {
+    /// A `Host` header that names another host or port than the URL.
+    HostOfAnotherName "host_of_another_name",
     /// A value of the `Authorization` header without its quotes.
     HeaderValueUnquoted "header_value_unquoted",
     /// A reserved character in a value of the header that is not percent-encoded.

@@ -32,7 +32,7 @@ reasons! {
     UserinfoPresent "userinfo_present",
     /// The URI's scheme is not the broker's.
     SchemeDiffers "scheme_differs",
-    /// The URI's host is not the broker's, or the `Host` header names another.
+    /// The URI's host is not the broker's, or the `Host` header is none, or names another.
     HostDiffers "host_differs",
     /// The URI's port is not the broker's.
     PortDiffers "port_differs",

@@ -80,9 +80,19 @@ pub(super) struct LiveSessionToken {
     pub(super) token: Secret,
     /// What a client that forgets Java's sign byte would have computed.
     pub(super) without_sign_byte: Option<Secret>,
-    pub(super) ends_at: Timestamp,
+    end: End,
     /// The user has logged out since it was made.
     pub(super) logged_out: bool,
+}
+
+/// When a live session token ends, or why it has.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    At(Timestamp),
+    /// Newer ones were made.
+    Replaced,
+    /// By a logout, or by whoever holds the broker.
+    Made,
 }
 
 /// How many live session tokens are valid at a time.
@@ -102,10 +112,13 @@ impl AccessGrant {
         without_sign_byte: Option<Secret>,
         ends_at: Timestamp,
     ) {
-        self.live_session_tokens.insert(0, LiveSessionToken { token, without_sign_byte, ends_at, logged_out: false });
+        let end = End::At(ends_at);
+        self.live_session_tokens.insert(0, LiveSessionToken { token, without_sign_byte, end, logged_out: false });
         self.live_session_tokens.truncate(KEPT);
         for replaced in self.live_session_tokens.iter_mut().skip(VALID) {
-            replaced.ends_at = Timestamp::default();
+            if let End::At(_) = replaced.end {
+                replaced.end = End::Replaced;
+            }
         }
     }
 
@@ -123,14 +136,23 @@ impl AccessGrant {
 
     pub(super) fn end_live_session_tokens(&mut self) {
         for token in &mut self.live_session_tokens {
-            token.ends_at = Timestamp::default();
+            token.end = End::Made;
         }
     }
 }
 
 impl LiveSessionToken {
     pub(super) fn is_valid_at(&self, now: Timestamp) -> bool {
-        now < self.ends_at
+        matches!(self.end, End::At(end) if now < end)
+    }
+
+    /// How it came to its end, as what follows "the live session token".
+    pub(super) fn fate(&self) -> String {
+        match self.end {
+            End::At(end) => format!("expired at {end}"),
+            End::Replaced => format!("was replaced: only the newest {VALID} are valid"),
+            End::Made => "was ended before its time".to_owned(),
+        }
     }
 }
 

@@ -160,7 +160,7 @@ fn check_hmac(
         if !token.is_valid_at(now) {
             return Err(Objection::new(
                 Reason::LiveSessionTokenExpired,
-                format!("the live session token that signed ended at {}", token.ends_at),
+                format!("the live session token that signed {}", token.fate()),
             ));
         }
         if token.logged_out {

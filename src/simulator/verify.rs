@@ -44,7 +44,7 @@ pub(super) struct Verified {
 pub(super) fn locate(profile: &Profile, request: &Request<Bytes>, judge: &mut Judge) -> Result<Address, Objection> {
     check_user_agent(request.headers())?;
     check_content_length(request, judge)?;
-    profile.base.locate(request)
+    profile.base.locate(request, judge)
 }
 
 pub(super) fn verify(

@@ -190,6 +190,35 @@ fn each_action_does_what_it_is_called_and_works_on_a_running_session() {
 }
 
 #[test]
+fn a_refusal_says_how_the_token_came_to_its_end() {
+    let said = |desk: &mut Desk| {
+        assert_eq!(tickles(desk, 1), [401]);
+        assert_eq!(desk.last_reason(), "live_session_token_expired");
+        desk.broker.refusals().last().unwrap().to_string()
+    };
+    let mut desk = Desk::new();
+    desk.now += 3600;
+    let ended = Timestamp::from_secs(desk.now).to_string();
+    assert!(said(&mut desk).contains(&format!("the live session token that signed expired at {ended}")));
+
+    let mut desk = Desk::new();
+    desk.broker.expire_live_session_token();
+    assert!(said(&mut desk).contains("the live session token that signed was ended before its time"));
+    // That is not what newer ones do to it.
+    for _ in 0..2 {
+        assert_eq!(desk.negotiate().0, 200);
+    }
+    assert!(said(&mut desk).contains("was ended before its time"));
+
+    let mut desk = Desk::new();
+    for _ in 0..2 {
+        assert_eq!(tickles(&mut desk, 1), [200]);
+        assert_eq!(desk.negotiate().0, 200);
+    }
+    assert!(said(&mut desk).contains("was replaced: only the newest 2 are valid"));
+}
+
+#[test]
 fn speed_divides_what_takes_time_and_leaves_the_clock() {
     let fast = || Broker::builder().strict().speed(60).settling(Duration::from_secs(120));
     let mut desk = Desk::with(fast());

@@ -23,6 +23,16 @@ type Cases = fn() -> Vec<Case>;
 
 /// For each deviation the reason for which a strict broker refuses it, and the requests that have it and no other.
 const DEVIATIONS: &[(&str, &str, Cases)] = &[
+    ("host_of_another_name", "host_differs", || {
+        let named = |good: Good, host| {
+            let host = HeaderValue::from_static(host);
+            let request = good.mutated(|request| drop(request.headers_mut().insert(header::HOST, host)));
+            (good, request)
+        };
+        let hosts = ["1.api.ibkr.com", "api.ibkr.com:8443", "localhost"];
+        let own = hosts.map(|host| named(Good::protected(Method::GET, "/portfolio/accounts"), host));
+        own.into_iter().chain(sign_ins().into_iter().map(|good| named(good, "127.0.0.1"))).collect()
+    }),
     ("header_value_unquoted", "authorization_malformed", || header(|text| text.replace('"', ""))),
     ("header_value_raw", "authorization_malformed", || {
         header(|text| text.replace("%2B", "+").replace("%2F", "/").replace("%3D", "="))

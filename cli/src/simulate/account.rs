@@ -65,6 +65,6 @@ impl Account {
 }
 
 fn unusable(error: &dyn fmt::Display) -> Failure {
-    let options = "look after `--base-url`, `--consumer-key`, `--realm`, `--keys` and `--dh`";
+    let options = "look after `--base-url`, `--consumer-key`, `--realm`, `--callback`, `--keys` and `--dh`";
     Failure::usage(format!("the broker cannot be simulated: {error}"), options)
 }

@@ -34,6 +34,8 @@ pub(super) struct Simulation {
     pub(super) broker: Mutex<Broker>,
     /// The base URL of what is signed, wherever the request was delivered.
     pub(super) base_url: Uri,
+    /// Where this listens, as a `Host` header has it.
+    pub(super) address: String,
     /// Where the user consents.
     pub(super) authorize_url: Uri,
     /// What answers in the broker's place once a request has passed.
@@ -87,8 +89,10 @@ impl Simulation {
             return Some(response);
         };
         *request.uri_mut() = uri;
-        // Clients such as ibind name the real broker there, wherever they connect.
-        request.headers_mut().remove(HOST);
+        // What led the request here may have put that there, and a client that was told of this address has to.
+        if request.headers().get(HOST).is_some_and(|host| host.as_bytes() == self.address.as_bytes()) {
+            request.headers_mut().remove(HOST);
+        }
         let (mut response, mut refusal, passed) = {
             let mut broker = self.lock();
             let refused = broker.refused();

@@ -103,17 +103,20 @@ fn it_announces_itself_and_its_bundle_is_whole() {
 }
 
 #[test]
-fn the_host_header_says_nothing_and_connections_stay() {
+fn a_host_of_another_name_is_a_deviation_and_connections_stay() {
     let simulator = Simulator::start(&[]);
+    let address = simulator.ready["address"].as_str().unwrap();
     let mut stream = simulator.connect();
     for target in ["/v1/api/tickle", "http://api.ibkr.com/v1/api/tickle"] {
-        for host in ["api.ibkr.com", "127.0.0.1", "nonsense here"] {
+        for host in [address, "api.ibkr.com", "127.0.0.1"] {
             let request =
                 format!("POST {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: x\r\nContent-Length: 2\r\n\r\n{{}}");
             stream.write_all(request.as_bytes()).unwrap();
             let reply = read_reply(&mut stream);
             assert!(reply.starts_with("HTTP/1.1 401 Unauthorized\r\n") && !reply.contains("close"), "{reply}");
             assert!(reply.contains("missing Authorization"), "{reply}");
+            let is_named = reply.contains("x-simulator-deviation: host_of_another_name\r\n");
+            assert_eq!(is_named, host != address, "{reply}");
         }
     }
     // Two requests at once.
@@ -123,6 +126,25 @@ fn the_host_header_says_nothing_and_connections_stay() {
     let refusals = simulator.stop("INT");
     assert_eq!(refusals.lines().count(), 8, "{refusals}");
     assert!(refusals.lines().all(|line| line.starts_with("refused: ")), "{refusals}");
+    assert_eq!(refusals.lines().filter(|line| line.ends_with("; deviates: host_of_another_name")).count(), 6);
+}
+
+#[test]
+fn a_host_of_another_name_is_refused_where_it_is_strict_and_what_is_none_everywhere() {
+    for (options, host) in [(&["--strict"][..], "api.ibkr.com"), (&[], "nonsense here"), (&[], "user@api.ibkr.com")] {
+        let simulator = Simulator::start(options);
+        let one = format!("GET /v1/api/tickle HTTP/1.1\r\nHost: {host}\r\nUser-Agent: x\r\nConnection: close\r\n\r\n");
+        assert!(simulator.say(one.as_bytes()).starts_with("HTTP/1.1 421 "), "{host}");
+        let said = simulator.stop("TERM");
+        assert!(said.contains(&format!("the Host header is \"{host}\", the broker is 127.0.0.1:")), "{said}");
+    }
+    // Whatever led a request here from the base URL may have put the true address there.
+    let simulator = Simulator::start(&["--strict", "--base-url", "https://api.ibkr.com/v1/api"]);
+    for host in ["api.ibkr.com", simulator.ready["address"].as_str().unwrap()] {
+        let one = format!("GET /v1/api/tickle HTTP/1.1\r\nHost: {host}\r\nUser-Agent: x\r\nConnection: close\r\n\r\n");
+        assert!(simulator.say(one.as_bytes()).starts_with("HTTP/1.1 401 "), "{host}");
+    }
+    simulator.stop("TERM");
 }
 
 #[test]

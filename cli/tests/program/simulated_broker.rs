@@ -234,6 +234,22 @@ fn a_web_application_acts_for_a_user_who_consented_in_a_browser() {
 }
 
 #[test]
+fn the_registered_callback_is_where_the_browser_goes_for_oob() {
+    let simulator = Simulator::start(&["--callback", "http://127.0.0.1:9/registered?by=me"]);
+    let bundle = without_token(&simulator);
+    let mut running = Running::start(&simulator.folder.0, &["authorize", "--bundle", &bundle]);
+    let url = running.line();
+    let callback = location(&format!("{url}&answer=agree"));
+    assert!(callback.starts_with("http://127.0.0.1:9/registered?by=me&oauth_token="), "{callback}");
+    running.type_line(&callback);
+    assert_eq!(running.end().status, 0);
+    simulator.stop();
+    let outcome = run_in(&Folder::new().0, &["simulate", "--callback", "myapp:back"]);
+    assert_eq!(outcome.status, 2);
+    assert!(outcome.stderr.contains("`myapp:back`") && outcome.stderr.contains("`--callback`"), "{}", outcome.stderr);
+}
+
+#[test]
 fn faults_come_while_it_runs() {
     let simulator = Simulator::start(&["--fault", "gone@/portfolio/accounts+1*2"]);
     let outcomes: Vec<i32> = (0..4).map(|_| simulator.run(&["request", "GET", "/portfolio/accounts"]).status).collect();

@@ -63,11 +63,13 @@ pub(crate) fn the_host() {
 
 #[test]
 fn the_host_header() {
-    let good = get();
-    let request = good.mutated(|request| {
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("1.api.ibkr.com"));
-    });
-    good.refuses("host_differs", &request);
+    for host in ["1.api.ibkr.com", "user@api.ibkr.com", "api.ibkr.com:8443:1", ""] {
+        let good = get();
+        let request = good.mutated(|request| {
+            request.headers_mut().insert(header::HOST, HeaderValue::from_static(host));
+        });
+        good.refuses("host_differs", &request);
+    }
 }
 
 #[test]
