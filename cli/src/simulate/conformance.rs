@@ -7,6 +7,9 @@ use ibkr_oauth::simulator::{Agreement, Broker, Fault};
 /// After so many requests that did not lead to it, a case is passed over.
 const PATIENCE: u32 = 12;
 
+/// So many do not, of those under a token that a case has ended: a client that never renews it has to be started anew.
+const PATIENCE_WITH_ENDED_TOKENS: u32 = 100;
+
 /// How long a client that is told to wait is watched.
 const PENALTY_BOX: Duration = Duration::from_secs(10);
 
@@ -231,8 +234,10 @@ pub(super) struct Conformance {
     /// How many have begun; all but the last of them have ended.
     begun: usize,
     struck: Option<Struck>,
-    /// Requests since the case began that did not strike it.
+    /// Requests since the case began that did not strike it, but for these:
     missed: u32,
+    /// Under a token that had ended.
+    ended: u32,
     /// The brokerage session was used, and has been ended.
     is_unbridged: bool,
     lost: Option<Struck>,
@@ -242,8 +247,10 @@ impl Conformance {
     /// With what is to be done before the first request.
     pub(super) fn new() -> (Self, Vec<Order>) {
         let findings = CASES.map(|(case, _, help)| Finding { case, outcome: Outcome::NotReached, help }).to_vec();
-        let (mut this, mut orders) =
-            (Self { findings, begun: 0, struck: None, missed: 0, is_unbridged: false, lost: None }, Vec::new());
+        let (mut this, mut orders) = (
+            Self { findings, begun: 0, struck: None, missed: 0, ended: 0, is_unbridged: false, lost: None },
+            Vec::new(),
+        );
         orders.push(Order::Inject(Fault::drop_response().at(PLACE_OF_ORDERS)));
         this.begin_next(&mut orders);
         (this, orders)
@@ -264,7 +271,7 @@ impl Conformance {
     }
 
     fn begin_next(&mut self, orders: &mut Vec<Order>) {
-        (self.struck, self.missed, self.is_unbridged) = (None, 0, false);
+        (self.struck, self.missed, self.ended, self.is_unbridged) = (None, 0, 0, false);
         self.begun = self.begun.saturating_add(1).min(CASES.len());
         let is_first = self.begun == 1;
         match self.kind() {
@@ -332,8 +339,10 @@ impl Conformance {
                 // It opens before it asks, which is as good.
                 self.struck = Some(Struck { at: seen.at, is_halfway: true, attempts: 0 });
             } else {
-                self.missed = self.missed.saturating_add(1);
-                if self.missed >= PATIENCE {
+                let count =
+                    if seen.refused == Some("live_session_token_expired") { &mut self.ended } else { &mut self.missed };
+                *count = count.saturating_add(1);
+                if self.missed >= PATIENCE || self.ended >= PATIENCE_WITH_ENDED_TOKENS {
                     self.end(Outcome::NotReached, &mut orders);
                 }
             }

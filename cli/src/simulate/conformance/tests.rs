@@ -123,6 +123,21 @@ fn a_client_that_does_nothing_reaches_nothing() {
 }
 
 #[test]
+fn a_client_that_never_renews_its_token_is_judged_by_the_tokens_it_gets_when_it_is_started_anew() {
+    let mut client = Client::new();
+    for case in ["k-top-bit-set", "k-top-bit-clear", "k-leading-zero"] {
+        client.ok(&[Handshake, Other]);
+        (0..50).for_each(|_| client.refused(Other, 401, "live_session_token_expired"));
+        assert_eq!(client.outcome(case), Outcome::Passed, "{case}");
+    }
+    // Not for ever.
+    (0..50).for_each(|_| client.refused(Other, 401, "live_session_token_expired"));
+    client.ok(&[Handshake, Other]);
+    assert_eq!(client.outcome("odd-length-response"), Outcome::NotReached);
+    assert_eq!(client.outcome("no-expiration"), Outcome::Passed);
+}
+
+#[test]
 fn a_lost_sign_byte_fails_where_the_first_bit_is_set_and_there_alone() {
     let mut client = Client::new();
     client.ok(&[Handshake]);
