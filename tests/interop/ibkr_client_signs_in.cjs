@@ -3,19 +3,10 @@
 
 const assert = require('node:assert');
 const fs = require('node:fs');
-const { IbkrClient } = require('ibkr-client');
+const made = require('./ibkr_client.cjs');
 
 async function main(bundle) {
-  const client = new IbkrClient({
-    accessToken: bundle.access_token,
-    accessTokenSecret: bundle.access_token_secret,
-    consumerKey: bundle.consumer_key,
-    dhPrime: bundle.dh_prime,
-    encryption: bundle.encryption_key,
-    realm: bundle.realm,
-    signature: bundle.signature_key,
-  });
-  client.url = { api: `${bundle.base_url}/`, ws: '' };
+  const client = made(bundle);
   // Each negotiation has another key, of which about every second needs a sign byte. It throws where the proof does not fit.
   for (let i = 0; i < 7; i += 1) await client.live();
   assert.equal((await client.init()).authenticated, true);
