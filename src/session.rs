@@ -133,7 +133,6 @@ pub use self::{
 };
 use self::{
     held::Held,
-    moment::{Clock, Moment},
     outstanding::Outstanding,
     pace::{LiveTime, Pace},
     phase::{Pause, Phase, Retry},
@@ -143,7 +142,13 @@ use self::{
     tickles::{Bucket, Tickles},
     view::{Progress, Terms},
 };
-pub(crate) use self::{repeatable::is_repeatable, report::is_iserver, skew::estimate as clock_skew};
+pub(crate) use self::{
+    moment::{Clock, Moment},
+    pace::{from_upper_half, from_zero, limit},
+    repeatable::is_repeatable,
+    report::is_iserver,
+    skew::estimate as clock_skew,
+};
 
 /// How long an answer may still take once the application wants the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -164,6 +169,8 @@ pub struct Session {
     handshakes: Pace,
     openings: Pace,
     tickles: Tickles,
+    /// The application wants a tickle before the next is due.
+    tickle_wanted: bool,
     suspicion: Suspicion,
     takeover: Takeover,
     live_time: LiveTime,
@@ -222,6 +229,7 @@ impl Session {
             rejected: Arc::default(),
             suspects: Arc::default(),
             primed: None,
+            tickled: None,
             next_tickle: None,
             reopening: None,
             settled_at: None,
@@ -244,6 +252,7 @@ impl Session {
             handshakes: Pace::default(),
             openings: Pace::default(),
             tickles: Tickles::new(),
+            tickle_wanted: false,
             suspicion: Suspicion::default(),
             takeover: Takeover::default(),
             live_time: LiveTime::default(),
@@ -361,6 +370,7 @@ impl Session {
                     outstanding.give_up_at = outstanding.give_up_at.min(patience);
                 }
             }
+            Input::Tickle => self.tickle_wanted = true,
             Input::RetryNow => self.retry_now(),
             Input::Reported(report) => self.report(&report),
             Input::Signed { id, signature } => self.attach(cx, id, &signature),

@@ -312,7 +312,10 @@ impl Watch {
                     self.tickets.extend(ticket);
                 }
             }
-            Operation::RetryNow => self.tell(Input::RetryNow),
+            Operation::RetryNow => {
+                self.tell(Input::RetryNow);
+                self.tell(Input::Tickle);
+            }
             Operation::Request { signer } => self.request(signer),
             Operation::Entropy(deliveries) => self.dice.deliveries = deliveries.map(u32::from),
             Operation::HandOver { correct_clock } => self.hand_over(correct_clock),

@@ -183,6 +183,12 @@ impl SessionHandle {
         self.0.leave_retry();
     }
 
+    /// Asks for a tickle before the next is due, for who opens a WebSocket with the session in its response. Granted five
+    /// times and once more each ten minutes; beyond that, the next ordinary one has to do. Returns at once.
+    pub fn tickle(&self) {
+        self.0.leave_tickle();
+    }
+
     /// Asks the session to end. Returns at once; the driver returns when it has.
     pub fn shutdown(&self) {
         self.0.leave_shutdown();

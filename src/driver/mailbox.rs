@@ -40,9 +40,11 @@ pub(super) struct Content {
 
 /// What the handles said: each thing once, however many said it, so that it stays small while the driver is busy.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether something was said, and any may be")]
 struct Mail {
     reports: Vec<Report>,
     retry: bool,
+    tickle: bool,
     shutdown: bool,
     /// Somebody waits until a new moment.
     deadline: bool,
@@ -50,14 +52,15 @@ struct Mail {
 
 impl Mail {
     fn is_empty(&self) -> bool {
-        let Self { reports, retry, shutdown, deadline } = self;
-        reports.is_empty() && !retry && !shutdown && !deadline
+        let Self { reports, retry, tickle, shutdown, deadline } = self;
+        reports.is_empty() && !retry && !tickle && !shutdown && !deadline
     }
 
     fn into_inputs(self) -> impl Iterator<Item = Input> {
         let retry = self.retry.then_some(Input::RetryNow);
+        let tickle = self.tickle.then_some(Input::Tickle);
         let shutdown = self.shutdown.then_some(Input::Shutdown);
-        self.reports.into_iter().map(Input::Reported).chain(retry).chain(shutdown)
+        self.reports.into_iter().map(Input::Reported).chain(retry).chain(tickle).chain(shutdown)
     }
 }
 
@@ -118,6 +121,10 @@ impl Mailbox {
 
     pub(super) fn leave_retry(&self) {
         self.leave(|mail| mail.retry = true);
+    }
+
+    pub(super) fn leave_tickle(&self) {
+        self.leave(|mail| mail.tickle = true);
     }
 
     pub(super) fn leave_shutdown(&self) {

@@ -98,6 +98,12 @@ pub enum Input {
     /// The broker answered one of the application's own requests. What to do about that one says
     /// [`SessionView::advise`](super::SessionView::advise), asked of the view that comes of this input.
     Reported(Report),
+    /// A tickle is wanted before the next is due: with the session in its response, [`SessionView::last_tickle`], a WebSocket
+    /// is opened. Granted five times and once more each ten minutes; beyond that, and where the session is not live, the next
+    /// ordinary one has to do.
+    ///
+    /// [`SessionView::last_tickle`]: super::SessionView::last_tickle
+    Tickle,
     /// A person wants the next attempt now: one wait is skipped. Granted five times, and once more each 15 minutes.
     RetryNow,
     /// End the session.
@@ -137,6 +143,7 @@ impl fmt::Debug for Input {
             Self::Failed { id, failure } => f.debug_struct("Failed").field("id", id).field("failure", failure).finish(),
             Self::Signed { id, signature: _ } => f.debug_struct("Signed").field("id", id).finish_non_exhaustive(),
             Self::Reported(report) => f.debug_tuple("Reported").field(report).finish(),
+            Self::Tickle => f.write_str("Tickle"),
             Self::RetryNow => f.write_str("RetryNow"),
             Self::Shutdown => f.write_str("Shutdown"),
             Self::Timeout => f.write_str("Timeout"),

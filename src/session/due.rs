@@ -59,6 +59,10 @@ impl Session {
     }
 
     fn act_in_phase(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.tickle_wanted && matches!(self.phase, Phase::Live(_)) {
+            self.tickle_wanted = false;
+            self.tickles.hasten_for_stream(self.clock.now(), &self.config);
+        }
         let is_tickle_due = self.clock.is_due(self.tickle());
         let is_renewal_due = self.clock.is_due(self.renewal());
         match &mut self.phase {
@@ -88,6 +92,7 @@ impl Session {
                 self.try_again();
             }
             Phase::Live(_) | Phase::Displaced(_) | Phase::BackingOff(_) if is_tickle_due => {
+                self.tickle_wanted = false;
                 self.tickles.start(self.clock.now(), &self.config);
                 self.start(cx, Task::Tickle);
             }

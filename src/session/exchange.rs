@@ -1,6 +1,6 @@
 //! The one exchange that a session has under way: started, answered, or given up.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,8 +9,9 @@ use super::{
     ExchangeId, Failure, Output, Session, SessionEvent,
     outstanding::{Answer, Awaited, Outstanding, Pending, Unsent},
     skew,
-    task::Task,
+    task::{Received, Task},
     verdict::Verdict,
+    view::Tickled,
 };
 use crate::{
     context::{Context, Timestamp},
@@ -158,7 +159,12 @@ impl Session {
         let wait = retry_after(response.headers(), self.clock.wall_now());
         let answer = outstanding.answer(Verdict::Accepted);
         if let Awaited::Response(pending) = outstanding.awaited {
-            let verdict = Verdict::of(answer.task, pending.complete(response));
+            let received = pending.complete(response);
+            if let Ok(Received::Tickle(tickle)) = &received {
+                let (tickle, token_id) = (tickle.clone(), self.view.token_id());
+                self.view.tickled = Some(Arc::new(Tickled { tickle, round: answer.round, token_id }));
+            }
+            let verdict = Verdict::of(answer.task, received);
             self.take(cx, Answer { verdict, wait, ..answer });
         }
     }

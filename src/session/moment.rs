@@ -12,19 +12,19 @@ const LATEST: Timestamp = Timestamp::from_millis(u64::MAX / 4);
 /// It is the machine's clock plus all that this was ever set back by. So no deadline has to be moved when that happens:
 /// the waits that are left stay as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(Duration);
+pub(crate) struct Moment(Duration);
 
 impl Moment {
-    pub(super) fn after(self, wait: Duration) -> Self {
+    pub(crate) fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(in_whole_millis(wait)))
     }
 
-    pub(super) fn before(self, margin: Duration) -> Self {
+    pub(crate) fn before(self, margin: Duration) -> Self {
         Self(self.0.saturating_sub(in_whole_millis(margin)))
     }
 
     /// How long after `earlier` this is; nothing where it is not.
-    pub(super) fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
@@ -37,50 +37,50 @@ fn in_whole_millis(wait: Duration) -> Duration {
 
 /// A session's own clock, and how far it is ahead of the machine's.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     now: Moment,
     ahead: Duration,
 }
 
 impl Clock {
     /// Moves to the time of this call.
-    pub(super) fn advance(&mut self, wall: Timestamp) {
+    pub(crate) fn advance(&mut self, wall: Timestamp) {
         let seen = self.moment(wall.min(LATEST));
         self.ahead = self.ahead.saturating_add(self.now.since(seen));
         self.now = self.now.max(seen);
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         self.now
     }
 
     /// The present time on the machine's clock.
-    pub(super) fn wall_now(&self) -> Timestamp {
+    pub(crate) fn wall_now(&self) -> Timestamp {
         self.wall(self.now)
     }
 
     /// A moment on the machine's clock.
-    pub(super) fn wall(&self, moment: Moment) -> Timestamp {
+    pub(crate) fn wall(&self, moment: Moment) -> Timestamp {
         let millis = moment.0.saturating_sub(self.ahead).as_millis();
         Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
     /// A moment of the machine's clock on this one.
-    pub(super) fn moment(&self, wall: Timestamp) -> Moment {
+    pub(crate) fn moment(&self, wall: Timestamp) -> Moment {
         Moment(Duration::from_millis(wall.as_millis()).saturating_add(self.ahead))
     }
 
-    pub(super) fn after(&self, wait: Duration) -> Moment {
+    pub(crate) fn after(&self, wait: Duration) -> Moment {
         self.now.after(wait)
     }
 
     /// Whether a deadline is set and has come.
-    pub(super) fn is_due(&self, deadline: Option<Moment>) -> bool {
+    pub(crate) fn is_due(&self, deadline: Option<Moment>) -> bool {
         deadline.is_some_and(|at| at <= self.now)
     }
 
     /// How long ago a moment was; for ever where there was none.
-    pub(super) fn since(&self, moment: Option<Moment>) -> Duration {
+    pub(crate) fn since(&self, moment: Option<Moment>) -> Duration {
         moment.map_or(Duration::MAX, |moment| self.now.since(moment))
     }
 }

@@ -255,6 +255,7 @@ impl Session {
         self.takeover.ready(now);
         if cause == Readiness::Opening {
             self.history.opened = Some(now);
+            self.view.progress.openings += 1;
         }
         let extras = self.tickles.extras();
         let primes = self.config.prime && self.config.brokerage;

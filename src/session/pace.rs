@@ -159,7 +159,7 @@ fn refused(config: &SessionConfig) -> Duration {
 }
 
 /// The longest wait before the attempt that follows the `failures`-th failure in a row.
-pub(super) fn limit(first: Duration, longest: Duration, failures: u32) -> Duration {
+pub(crate) fn limit(first: Duration, longest: Duration, failures: u32) -> Duration {
     let doubled = 2u32.checked_pow(failures.saturating_sub(1)).and_then(|factor| first.checked_mul(factor));
     doubled.map_or(longest, |wait| wait.min(longest))
 }
@@ -167,7 +167,7 @@ pub(super) fn limit(first: Duration, longest: Duration, failures: u32) -> Durati
 /// A wait drawn evenly from zero to `limit` ("full jitter"), but never under 100 ms, so that a deadline lies ahead.
 ///
 /// Where the random number generator fails, the wait is `limit` itself.
-pub(super) fn from_zero(entropy: &mut dyn Entropy, limit: Duration) -> Duration {
+pub(crate) fn from_zero(entropy: &mut dyn Entropy, limit: Duration) -> Duration {
     let mut bytes = [0; 8];
     if entropy.fill(&mut bytes).is_err() {
         return limit;
@@ -177,7 +177,7 @@ pub(super) fn from_zero(entropy: &mut dyn Entropy, limit: Duration) -> Duration 
 }
 
 /// A wait drawn evenly from half of `limit` to `limit`.
-fn from_upper_half(entropy: &mut dyn Entropy, limit: Duration) -> Duration {
+pub(crate) fn from_upper_half(entropy: &mut dyn Entropy, limit: Duration) -> Duration {
     let half = limit / 2;
     half + from_zero(entropy, half).min(half)
 }

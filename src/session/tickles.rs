@@ -44,6 +44,8 @@ pub(super) struct Tickles {
     started: Option<Moment>,
     failures: u32,
     extra: Bucket,
+    /// For who opens a stream.
+    streams: Bucket,
     extras: Extras,
 }
 
@@ -54,6 +56,7 @@ impl Tickles {
             started: None,
             failures: 0,
             extra: Bucket::new(Duration::from_secs(120)),
+            streams: Bucket::new(Duration::from_secs(600)),
             extras: Extras::default(),
         }
     }
@@ -101,6 +104,15 @@ impl Tickles {
         let earliest = self.started.map_or(now, |started| started.after(APART)).max(now);
         if self.next.is_some_and(|next| next > earliest) && self.draw(now) {
             self.next = Some(earliest);
+        }
+    }
+
+    /// One is wanted now, for a WebSocket that is to be opened. The one that confirms an opening comes soon enough, and not
+    /// sooner for this.
+    pub(super) fn hasten_for_stream(&mut self, now: Moment, config: &SessionConfig) {
+        let is_soon = self.next.is_none_or(|next| next <= now.after(config.tickle_retry));
+        if !is_soon && self.streams.draw(now) && self.extras.draw(now) {
+            self.next = Some(self.started.map_or(now, |started| started.after(APART)).max(now));
         }
     }
 

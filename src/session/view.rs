@@ -7,6 +7,7 @@ use super::{
     suspicion::{Rejected, Suspect},
 };
 use crate::{
+    brokerage::Tickle,
     context::Timestamp,
     error::{Error, ErrorKind, Stage},
     signer::{Signer, TokenId},
@@ -29,6 +30,7 @@ pub struct SessionView {
     pub(super) suspects: Arc<Vec<Suspect>>,
     /// When the accounts were last queried.
     pub(super) primed: Option<Timestamp>,
+    pub(super) tickled: Option<Arc<Tickled>>,
     pub(super) next_tickle: Option<Timestamp>,
     /// When the brokerage session is opened anew although it seems to be ready.
     pub(super) reopening: Option<Timestamp>,
@@ -50,6 +52,16 @@ pub(super) struct Progress {
     pub(super) lives: u64,
     /// How often the accounts were queried.
     pub(super) primes: u64,
+    /// How often the brokerage session was opened and became ready.
+    pub(super) openings: u64,
+}
+
+/// A tickle that was answered.
+pub(super) struct Tickled {
+    pub(super) tickle: Tickle,
+    /// Its place among the signed requests.
+    pub(super) round: u64,
+    pub(super) token_id: Option<TokenId>,
 }
 
 /// What of the configuration matters to the application's own requests.
@@ -88,6 +100,39 @@ impl SessionView {
         self.signer.as_ref().map(Signer::token_id)
     }
 
+    /// The response to the last tickle with the present live session token. The session in it, which is a secret, opens a
+    /// WebSocket: [`Brokerage::web_socket`](crate::Brokerage::web_socket).
+    #[must_use]
+    pub fn last_tickle(&self) -> Option<&Tickle> {
+        self.tickled_since(0)
+    }
+
+    /// The response to a tickle that was started after so many requests of the session's own.
+    pub(crate) fn tickled_since(&self, asked: u64) -> Option<&Tickle> {
+        let tickled = self.tickled.as_ref().filter(|tickled| tickled.round > asked);
+        tickled.filter(|tickled| tickled.token_id == self.token_id()).map(|tickled| &tickled.tickle)
+    }
+
+    /// Which of the session's own signed requests the last tickle was that was answered.
+    pub(crate) fn tickle_round(&self) -> u64 {
+        self.tickled.as_ref().map_or(0, |tickled| tickled.round)
+    }
+
+    /// How many signed requests of the session's own were started.
+    pub(crate) fn asked(&self) -> u64 {
+        self.progress.asked
+    }
+
+    /// How often the brokerage session was opened and became ready.
+    pub(crate) fn openings(&self) -> u64 {
+        self.progress.openings
+    }
+
+    /// Whether a brokerage session is wanted.
+    pub(crate) fn wants_brokerage(&self) -> bool {
+        self.terms.brokerage
+    }
+
     /// Until when nothing must be sent, because the broker counted too many requests.
     #[must_use]
     pub fn wait_until(&self) -> Option<Timestamp> {
@@ -108,8 +153,9 @@ impl SessionView {
 
     /// The same of a session that nobody drives any more.
     pub(crate) fn ended(&self) -> Self {
-        let (state, signer, last_error) = (State::Closed, None, self.last_error.clone());
-        Self { state, is_live: false, signer, last_error, wait_until: None, next_attempt: None, ..self.clone() }
+        let (state, last_error) = (State::Closed, self.last_error.clone());
+        let (signer, tickled, wait_until, next_attempt) = (None, None, None, None);
+        Self { state, is_live: false, signer, last_error, tickled, wait_until, next_attempt, ..self.clone() }
     }
 
     /// What a caller gets of a session that has ended. Nothing of the caller's was sent, whatever the session sent.
@@ -144,6 +190,12 @@ impl SessionView {
             && key(self) == key(other)
             && Arc::ptr_eq(&self.rejected, &other.rejected)
             && Arc::ptr_eq(&self.suspects, &other.suspects)
+            && self.has_tickle_of(other)
+    }
+
+    fn has_tickle_of(&self, other: &Self) -> bool {
+        let round = |view: &Self| view.tickled.as_ref().map(|tickled| tickled.round);
+        round(self) == round(other)
     }
 
     fn has_error_of(&self, other: &Self) -> bool {

@@ -86,6 +86,7 @@ pub(crate) fn troubled(seed: u64, length: u64) -> (Stage, u64) {
             stage.run_until(until.min(stage.now.saturating_add(every)));
             if is_person_here {
                 stage.interrupt(Input::RetryNow);
+                stage.interrupt(Input::Tickle);
             }
         }
     }

@@ -41,6 +41,7 @@ mod states;
 mod stories;
 mod texts;
 mod transitions;
+mod wanted_tickles;
 
 use crate::simulation::Simulation;
 use std::time::Duration;
