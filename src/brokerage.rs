@@ -11,6 +11,7 @@ use http::{
     },
 };
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::{
     context::Context,
@@ -163,7 +164,9 @@ impl Brokerage<'_> {
             .map_err(|error| Error::config(STAGE, "the access token is not valid in a URL").with_source(error))?;
         let mut key = [0; 16];
         cx.entropy().fill(&mut key).map_err(|error| Error::entropy(STAGE, error))?;
-        let mut cookie = b"api=".to_vec();
+        // At its final size, so that nothing is left behind.
+        let mut cookie = Zeroizing::new(Vec::with_capacity(session.len() + 4));
+        cookie.extend_from_slice(b"api=");
         cookie.extend_from_slice(session.expose());
 
         let unusable = |error| Error::header(STAGE, error);

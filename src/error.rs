@@ -112,6 +112,12 @@ impl Error {
         self
     }
 
+    /// The same at another stage.
+    pub(crate) fn at(mut self, stage: Stage) -> Self {
+        self.0.stage = stage;
+        self
+    }
+
     pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
         self.0.remedy = Some(one_line(remedy.into()));
         self

@@ -200,6 +200,7 @@ pub mod session;
 mod signer;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod stream;
 mod timestamp_floor;
 mod trace;
 pub mod transport;

@@ -19,7 +19,7 @@ use ibkr_oauth::{
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 47] = [
+const SEARCHED: [&str; 50] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
@@ -43,6 +43,7 @@ const SEARCHED: [&str; 47] = [
     "Input",
     "KeyError",
     "LiveSessionToken",
+    "Message",
     "Output",
     "ParameterPlacement",
     "PendingResponse",
@@ -63,6 +64,8 @@ const SEARCHED: [&str; 47] = [
     "SigningInput",
     "Snapshot",
     "Step",
+    "Stream",
+    "StreamEvent",
     "Tickle",
     "UnlockedToken",
     "Unsigned",
@@ -70,7 +73,7 @@ const SEARCHED: [&str; 47] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 29] = [
+const HARMLESS: [(&str, &str); 32] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment, flags and numbers"),
     ("BaseUri", "a URL without query"),
@@ -79,6 +82,7 @@ const HARMLESS: [(&str, &str); 29] = [
     ("CallPolicy", "durations, numbers and flags"),
     ("Callback", "the consumer's own URL"),
     ("Context", "shows the moment only"),
+    ("Counts", "numbers"),
     ("DhGroup", "public numbers, of which two lengths are shown"),
     ("Endpoints", "URLs without user names"),
     ("EntropyError", "the text of whoever implements `Entropy`"),
@@ -97,9 +101,11 @@ const HARMLESS: [(&str, &str); 29] = [
     ("Realm", "stands in each header in the open"),
     ("SeededEntropy", "for tests only"),
     ("SessionConfig", "durations and flags"),
+    ("StreamConfig", "numbers"),
     ("SystemContext", "holds nothing"),
     ("Ticket", "flags and numbers"),
     ("Timestamp", "a number"),
+    ("Topic", "the application's own words, made to be shown"),
 ];
 
 /// The public types of the sources, each with whether it can carry something. `unreachable_pub` sees to it that what is

@@ -18,3 +18,4 @@ mod fixture;
 mod sessions;
 #[path = "../support/steps.rs"]
 mod steps;
+mod streams;

@@ -1,0 +1,269 @@
+//! Whatever the broker, the network and the application are up to.
+
+use std::time::Duration;
+
+use ibkr_oauth::{
+    session::SessionConfig,
+    stream::{StreamConfig, StreamEvent, Topic},
+};
+use proptest::prelude::*;
+
+use crate::world::World;
+
+/// What is always wanted, and accounted for.
+const KEPT: [&str; 6] = ["smd+1", "smd+2", "smd+3", "sor", "str", "spl"];
+
+/// What goes wrong, some of it for a number of seconds.
+#[derive(Clone, Debug)]
+enum Trouble {
+    Close(Option<u16>),
+    Cut,
+    Frozen(u64),
+    NoHeartbeats(u64),
+    Silent(usize, u64),
+    Flap(u64),
+    BrokerageLost,
+    Displaced(u64),
+    Maintenance(u64),
+    Offline(u64),
+    Refused(u64),
+    ClosedAtOnce(u64),
+    NoFlags(u64),
+    Slow(u64),
+    WaitingForSession(u64),
+    TopicRefused(usize, u64),
+    PenaltyBox(u64),
+    Nonsense(u64),
+    Subscribe(i64),
+    Unsubscribe(i64),
+    TokenExpires,
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    let some = 1u64..400;
+    prop_oneof![
+        prop_oneof![Just(None), Just(Some(1000)), Just(Some(1006)), Just(Some(1011))].prop_map(Trouble::Close),
+        Just(Trouble::Cut),
+        // What is frozen for less loses what no client can know of.
+        (40u64..400).prop_map(Trouble::Frozen),
+        some.clone().prop_map(Trouble::NoHeartbeats),
+        (0usize..3, 310u64..2000).prop_map(|(which, seconds)| Trouble::Silent(which, seconds)),
+        (1u64..30).prop_map(Trouble::Flap),
+        Just(Trouble::BrokerageLost),
+        some.clone().prop_map(Trouble::Displaced),
+        some.clone().prop_map(Trouble::Maintenance),
+        some.clone().prop_map(Trouble::Offline),
+        some.clone().prop_map(Trouble::Refused),
+        some.clone().prop_map(Trouble::ClosedAtOnce),
+        some.clone().prop_map(Trouble::NoFlags),
+        some.clone().prop_map(Trouble::Slow),
+        some.clone().prop_map(Trouble::WaitingForSession),
+        (0usize..6, some.clone()).prop_map(|(which, seconds)| Trouble::TopicRefused(which, seconds)),
+        some.clone().prop_map(Trouble::PenaltyBox),
+        some.prop_map(Trouble::Nonsense),
+        (0i64..6).prop_map(Trouble::Subscribe),
+        (0i64..6).prop_map(Trouble::Unsubscribe),
+        Just(Trouble::TokenExpires),
+    ]
+}
+
+/// What ends a trouble.
+type End = Box<dyn FnOnce(&mut World)>;
+
+/// Lets the trouble begin; and what ends it, and when.
+fn begin(world: &mut World, trouble: &Trouble) -> Option<(u64, End)> {
+    let behaviour = &mut world.server.behaviour;
+    let (seconds, end): (u64, End) = match *trouble {
+        Trouble::Close(code) => {
+            world.server.cut(code);
+            return None;
+        }
+        Trouble::Cut => {
+            world.cut();
+            return None;
+        }
+        Trouble::Frozen(seconds) => {
+            behaviour.frozen = true;
+            (seconds, Box::new(|world| world.server.behaviour.frozen = false))
+        }
+        Trouble::NoHeartbeats(seconds) => {
+            behaviour.heartbeats = false;
+            (seconds, Box::new(|world| world.server.behaviour.heartbeats = true))
+        }
+        Trouble::Silent(which, seconds) => {
+            behaviour.silent.insert(KEPT[which].to_owned());
+            (seconds, Box::new(move |world| world.server.behaviour.silent.retain(|topic| topic != KEPT[which])))
+        }
+        Trouble::Flap(seconds) => {
+            world.server.sts(r#"{"authenticated":false}"#);
+            world.server.forget();
+            (seconds, Box::new(|world| world.server.sts(r#"{"authenticated":true}"#)))
+        }
+        Trouble::BrokerageLost => {
+            world.broker.end_brokerage_session();
+            world.server.forget();
+            world.server.sts(r#"{"authenticated":false}"#);
+            return None;
+        }
+        Trouble::Displaced(seconds) => {
+            world.broker.start_competing_session();
+            world.server.forget();
+            world.server.sts(r#"{"authenticated":false,"competing":true}"#);
+            (seconds, Box::new(|world| world.broker.end_competing_session()))
+        }
+        Trouble::Maintenance(seconds) => {
+            world.broker.start_maintenance();
+            (seconds, Box::new(|world| world.broker.end_maintenance()))
+        }
+        Trouble::Offline(seconds) => {
+            world.is_offline = true;
+            world.cut();
+            behaviour_of(world).refuses = Some(0);
+            (
+                seconds,
+                Box::new(|world| {
+                    world.is_offline = false;
+                    world.server.behaviour.refuses = None;
+                }),
+            )
+        }
+        Trouble::Refused(seconds) => {
+            behaviour.refuses = Some(503);
+            (seconds, Box::new(|world| world.server.behaviour.refuses = None))
+        }
+        Trouble::ClosedAtOnce(seconds) => {
+            behaviour.closes = Some(1000);
+            (seconds, Box::new(|world| world.server.behaviour.closes = None))
+        }
+        Trouble::NoFlags(seconds) => {
+            behaviour.no_sts = true;
+            (seconds, Box::new(|world| world.server.behaviour.no_sts = false))
+        }
+        Trouble::Slow(seconds) => {
+            behaviour.settling = 7;
+            behaviour.sts_in_pieces = true;
+            (
+                seconds,
+                Box::new(|world| {
+                    world.server.behaviour.settling = 0;
+                    world.server.behaviour.sts_in_pieces = false;
+                }),
+            )
+        }
+        Trouble::WaitingForSession(seconds) => {
+            behaviour.wants_session = true;
+            (seconds, Box::new(|world| world.server.behaviour.wants_session = false))
+        }
+        Trouble::TopicRefused(which, seconds) => {
+            behaviour.refused.insert(KEPT[which].to_owned());
+            (seconds, Box::new(move |world| world.server.behaviour.refused.retain(|topic| topic != KEPT[which])))
+        }
+        Trouble::PenaltyBox(seconds) => {
+            world.broker.start_penalty_box(world.now, Duration::from_secs(seconds));
+            return None;
+        }
+        Trouble::Nonsense(seconds) => {
+            for frame in ["", "{", "[]", "{}", "\u{fffd}", r#"{"topic":5}"#, r#"{"topic":"smd+77"}"#, r#"{"error":[]}"#]
+            {
+                world.server.say(frame);
+            }
+            (seconds, Box::new(|world| world.server.say(b"\xff\xfe".as_slice())))
+        }
+        // Beyond the limit it is refused, and does nothing.
+        Trouble::Subscribe(conid) => {
+            let _ = world.stream.subscribe(&Topic::market_data(10 + conid, &["31"]));
+            return None;
+        }
+        Trouble::Unsubscribe(conid) => {
+            world.stream.unsubscribe(&Topic::market_data(10 + conid, &["31"]));
+            return None;
+        }
+        Trouble::TokenExpires => {
+            world.broker.expire_live_session_token();
+            return None;
+        }
+    };
+    Some((seconds, end))
+}
+
+fn behaviour_of(world: &mut World) -> &mut crate::server::Behaviour {
+    &mut world.server.behaviour
+}
+
+fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
+    let mut config = StreamConfig::default();
+    config.market_data_lines = 5;
+    let mut world = World::with(seed, SessionConfig::default(), config, |broker| broker);
+    world.shuffle = Duration::from_millis(shuffle);
+    for topic in KEPT {
+        world.subscribe(topic);
+    }
+    world.run(40);
+    assert!(KEPT.iter().all(|topic| world.server.knows(topic)), "{:?}", world.events);
+    world.clear();
+    let mut ends: Vec<(u64, End)> = Vec::new();
+    let mut script = script.iter();
+    let mut next = script.next();
+    let mut until_next = next.map_or(0, |(wait, _)| *wait);
+    let mut calm = 0;
+    // After all of it, a quiet hour and a half: the longest that the session may wait is half an hour.
+    while calm < 5400 {
+        match next {
+            Some((_, trouble)) if until_next == 0 => {
+                ends.extend(begin(&mut world, trouble).map(|(wait, end)| (world.elapsed() + wait, end)));
+                world.carry();
+                world.drain();
+                next = script.next();
+                until_next = next.map_or(0, |(wait, _)| *wait);
+            }
+            _ => until_next = until_next.saturating_sub(1),
+        }
+        for (_, end) in ends.extract_if(.., |(at, _)| *at <= world.elapsed()).collect::<Vec<_>>() {
+            end(&mut world);
+            world.carry();
+        }
+        if next.is_none() && ends.is_empty() {
+            calm += 1;
+        }
+        for topic in KEPT {
+            if world.random(20) == 0 {
+                world.happen(topic);
+            }
+        }
+        world.run(1);
+    }
+    // What is on its way comes.
+    world.run(5);
+    let missing = world.unaccounted(Duration::from_secs(60));
+    assert!(missing.is_empty(), "{missing:?}\n{:#?}", world.events);
+    for topic in KEPT {
+        assert!(world.server.knows(topic), "{topic} is not subscribed: {:#?}", world.events);
+        let last = world.events.iter().rev().find_map(|(_, event)| match event {
+            StreamEvent::Subscribed { topic: confirmed, .. } if confirmed.name() == topic => Some(true),
+            StreamEvent::Refused { topic: other, .. } | StreamEvent::Unconfirmed { topic: other, .. } => {
+                (**other == *topic).then_some(false)
+            }
+            _ => None,
+        });
+        assert_ne!(last, Some(false), "{topic} is not confirmed: {:#?}", world.events);
+    }
+    assert!(world.server.most_lines <= 5, "{} lines", world.server.most_lines);
+    assert_eq!(world.server.early, 0, "it subscribed before the broker was ready");
+    let hours = world.elapsed() / 3600 + 1;
+    assert!(world.opens.len() <= 90 * usize::try_from(hours).unwrap(), "{} connections", world.opens.len());
+    let inputs = world.messages.len() + world.sent.len() + world.events.len() + world.happened.len();
+    assert!(world.polls < 30 * inputs + 2000 * usize::try_from(hours).unwrap(), "{} polls, {inputs}", world.polls);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_known_loss_is_announced_and_each_subscription_comes_back(
+        seed: u64,
+        shuffle in prop_oneof![Just(0), 1u64..2000],
+        script in prop::collection::vec((0u64..300, trouble()), 1..12),
+    ) {
+        play(seed, shuffle, &script);
+    }
+}
