@@ -11,19 +11,26 @@ use crate::{
     key::KeyLocation,
     secret::Secret,
 };
-#[cfg(feature = "rsa")]
-use crate::{dh::DhGroup, key::KeyError};
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+use crate::{
+    dh::DhGroup,
+    key::{DefaultKey, KeyError, PrivateKey},
+};
 
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod contents;
 mod fields;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+mod key_files;
 mod key_source;
 mod text;
 
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+use self::key_files::read_key;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 pub(crate) use self::{
     contents::KeyContent,
-    key_source::{read_dh_params, read_dh_prime, read_rsa_key},
+    key_files::{ReadKey, read_dh_params, read_dh_prime},
 };
 use self::{fields::Fields, key_source::KeySource, text::Text};
 
@@ -52,7 +59,7 @@ const STAGE: Stage = Stage::Bundle;
 /// secret.
 ///
 /// ```
-/// # #[cfg(feature = "rsa")] {
+/// # #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))] {
 /// use ibkr_oauth::{CredentialBundle, ErrorKind, Secret, key::KeyLocation};
 ///
 /// let bundle = CredentialBundle::from_json(
@@ -82,10 +89,13 @@ pub struct CredentialBundle {
     realm: Option<Realm>,
     endpoints: Option<Endpoints>,
     /// As it was given, with a slash at its end if there was one.
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     base_url: Option<String>,
     query_policy: Option<QueryPolicy>,
     access_token: Option<(String, Secret)>,
+    /// What the two keys become.
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+    read_key: ReadKey,
     signature_key: KeySource,
     encryption_key: KeySource,
     /// There is this, or the prime, or both.
@@ -147,10 +157,12 @@ impl CredentialBundle {
             consumer_key,
             realm: realm.transpose()?,
             endpoints,
-            #[cfg(feature = "rsa")]
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             base_url,
             query_policy: query_policy.transpose()?,
             access_token,
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+            read_key: read_key::<DefaultKey>,
             signature_key,
             encryption_key,
             dh_params: dh_params.map(|source| source.without_passphrase("dh_params")).transpose()?,
@@ -180,6 +192,17 @@ impl CredentialBundle {
             source.resolve(&mut read).map_err(|error| error.in_field(field))?;
         }
         Ok(self)
+    }
+
+    /// The same bundle, whose keys are read as this type: `with_keys_of::<aws_lc::RsaKey>()`. All that takes the bundle then
+    /// goes by it: its consumer, a client, a check. Needs the feature `rsa` or `aws-lc-rs`.
+    ///
+    /// Unless it is said, they are read as [`key::RsaKey`](crate::key::RsaKey), and where the feature `rsa` is off, as
+    /// [`key::aws_lc::RsaKey`](crate::key::aws_lc::RsaKey).
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+    #[must_use]
+    pub fn with_keys_of<K: PrivateKey>(self) -> Self {
+        Self { read_key: read_key::<K>, ..self }
     }
 
     /// The consumer key.
@@ -214,30 +237,31 @@ impl CredentialBundle {
         builder.query_policy(self.query_policy.unwrap_or_default())
     }
 
-    /// Starts the consumer with its keys, to be changed before it is built. Needs the feature `rsa`.
+    /// Starts the consumer with its keys, to be changed before it is built. Needs the feature `rsa` or `aws-lc-rs`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for what [`resolve`](Self::resolve) has not fetched, and
     /// [`ErrorKind::Key`](crate::ErrorKind::Key) for a key or parameters that cannot be read; both name the field.
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub fn consumer_builder(&self) -> Result<ConsumerBuilder, Error> {
-        let signing_key = self.signature_key.rsa_key().map_err(|error| error.in_field("signature_key"))?;
-        let decryption_key = self.encryption_key.rsa_key().map_err(|error| error.in_field("encryption_key"))?;
+        let signing_key = self.signature_key.key(self.read_key).map_err(|error| error.in_field("signature_key"))?;
+        let decryption_key =
+            self.encryption_key.key(self.read_key).map_err(|error| error.in_field("encryption_key"))?;
         let dh_group = self.dh_group()?;
         let builder = self.keyless_consumer_builder();
         Ok(builder.signature_key(signing_key).encryption_key(decryption_key).dh_params(dh_group))
     }
 
-    /// The consumer with its keys. Needs the feature `rsa`.
+    /// The consumer with its keys. Needs the feature `rsa` or `aws-lc-rs`.
     ///
     /// # Errors
     /// As [`consumer_builder`](Self::consumer_builder).
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub fn consumer(&self) -> Result<Consumer, Error> {
         self.consumer_builder()?.build()
     }
 
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     fn dh_group(&self) -> Result<DhGroup, Error> {
         type Read = fn(&[u8]) -> Result<DhGroup, KeyError>;
         let read = |field: &str, source: Option<&KeySource>, read: Read| {
@@ -259,7 +283,7 @@ impl CredentialBundle {
     }
 }
 
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 pub(crate) const WHICH_PRIME: &str = "leave out the one of the two that was not uploaded in the portal";
 
 const PARAMS_OR_PRIME: &str = "give the Diffie-Hellman parameters as `dh_params`, or the prime's digits as `dh_prime`";
@@ -279,10 +303,12 @@ impl fmt::Debug for CredentialBundle {
             consumer_key,
             realm,
             endpoints,
-            #[cfg(feature = "rsa")]
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
                 base_url: _,
             query_policy,
             access_token,
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+                read_key: _,
             signature_key,
             encryption_key,
             dh_params,

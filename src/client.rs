@@ -47,9 +47,9 @@ use http::{Method, Request};
 use serde::Serialize;
 
 use self::build::Builder;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use self::credentials::session_of;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
     session::{SessionConfig, Snapshot},
@@ -65,7 +65,7 @@ use crate::{
 
 pub mod blocking;
 mod build;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod credentials;
 mod driving;
 mod response;
@@ -93,7 +93,7 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     /// # Errors
     /// As [`CredentialBundle::consumer`], [`CredentialBundle::access_token`] and [`Consumer::unlock`](crate::Consumer::unlock);
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the bundle has no access token.
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub fn start(
         transport: T,
         bundle: &CredentialBundle,
@@ -107,7 +107,7 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     ///
     /// # Errors
     /// As [`start`](Self::start) and [`Session::resume`].
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub fn resume(
         transport: T,
         bundle: &CredentialBundle,

@@ -4,13 +4,11 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{HeaderValue, Uri};
 
-#[cfg(feature = "rsa")]
-use crate::key::RsaPublicKey;
 use crate::{
     context::Context,
     dh::DhGroup,
     error::{Error, Stage},
-    key::{DecryptionKey, SigningInput, SigningKey},
+    key::{DecryptionKey, SigningInput, SigningKey, VerifyingKey},
     secret::Secret,
 };
 
@@ -48,8 +46,7 @@ pub struct Consumer(Arc<Settings>);
 struct Settings {
     consumer_key: String,
     signing_key: Option<Arc<dyn SigningKey>>,
-    #[cfg(feature = "rsa")]
-    signature_public_key: Option<RsaPublicKey>,
+    verifying_key: Option<Arc<dyn VerifyingKey>>,
     decryption_key: Option<Arc<dyn DecryptionKey>>,
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
@@ -66,8 +63,7 @@ impl Consumer {
         ConsumerBuilder {
             consumer_key: consumer_key.into(),
             signing_key: None,
-            #[cfg(feature = "rsa")]
-            signature_public_key: None,
+            verifying_key: None,
             decryption_key: None,
             dh_group: None,
             endpoints: Endpoints::default(),
@@ -148,13 +144,8 @@ impl Consumer {
     }
 
     /// Checks a signature made elsewhere as far as what is known of the key allows.
-    #[cfg_attr(
-        not(feature = "rsa"),
-        allow(clippy::unused_self, unused_variables, reason = "without `rsa` there is no public key to verify with")
-    )]
     pub(crate) fn check_signature(&self, stage: Stage, input: &SigningInput, signature: &[u8]) -> Result<(), Error> {
-        #[cfg(feature = "rsa")]
-        if let Some(key) = &self.0.signature_public_key {
+        if let Some(key) = &self.0.verifying_key {
             return key.verify(&input.digest(), signature).map_err(|error| Error::key(stage, error));
         }
         // IBKR's keys have 2048 bits or more; nobody uses more than 16384. Of raw signatures one in 2^256 is all ASCII.
@@ -193,8 +184,7 @@ impl fmt::Debug for Consumer {
 pub struct ConsumerBuilder {
     consumer_key: String,
     signing_key: Option<Arc<dyn SigningKey>>,
-    #[cfg(feature = "rsa")]
-    signature_public_key: Option<RsaPublicKey>,
+    verifying_key: Option<Arc<dyn VerifyingKey>>,
     decryption_key: Option<Arc<dyn DecryptionKey>>,
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
@@ -214,9 +204,8 @@ impl ConsumerBuilder {
 
     /// The public half of the signing key, with which [`Unsigned::attach`](crate::exchange::Unsigned::attach) verifies signatures
     /// that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
-    #[cfg(feature = "rsa")]
-    pub fn signature_public_key(mut self, key: RsaPublicKey) -> Self {
-        self.signature_public_key = Some(key);
+    pub fn signature_public_key(mut self, key: impl VerifyingKey + 'static) -> Self {
+        self.verifying_key = Some(Arc::new(key));
         self
     }
 
@@ -302,8 +291,7 @@ impl ConsumerBuilder {
         Ok(Consumer(Arc::new(Settings {
             consumer_key: self.consumer_key,
             signing_key: self.signing_key,
-            #[cfg(feature = "rsa")]
-            signature_public_key: self.signature_public_key,
+            verifying_key: self.verifying_key,
             decryption_key: self.decryption_key,
             dh_group: self.dh_group,
             endpoints: self.endpoints,

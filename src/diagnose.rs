@@ -52,11 +52,11 @@
 #![doc = include_str!("diagnose/catalogue.md")]
 
 mod base_string;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod check;
 mod comparison;
 mod explain;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod finding;
 mod header;
 mod issue;
@@ -65,7 +65,7 @@ pub(crate) mod mistakes;
 
 use http::HeaderMap;
 
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 pub use self::{
     check::check,
     finding::{Finding, Severity},

@@ -1,9 +1,24 @@
-//! Keys: what the protocol asks of them, and the ready-made [`RsaKey`].
+//! Keys: what the protocol asks of them, and the ready-made `RsaKey`s.
 //!
 //! IBKR knows each consumer by two RSA keys. The *signing key* signs the three requests of the sign-in; the *decryption
-//! key* opens the access token's secret. Either may live in this process (`RsaKey`) or in an HSM or KMS: implement
+//! key* opens the access token's secret. Either may live in this process or in an HSM or KMS: implement
 //! [`SigningKey`] or [`DecryptionKey`] for it, or, where the answer comes later, use
 //! [`Unsigned`](crate::exchange::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
+//!
+//! For keys in this process there are two backends, each behind a feature. They read the same keys, say the same of those
+//! that they do not read, and make the same signatures.
+//!
+//! | | feature `rsa` (on by default): `RsaKey` | feature `aws-lc-rs`: `aws_lc::RsaKey` |
+//! |---|---|---|
+//! | computes with | the crate `rsa`, all in Rust | AWS-LC, in C and assembly |
+//! | needs | nothing more | a C compiler, and one of AWS-LC's platforms |
+//! | advisories | RUSTSEC-2023-0071, which names no fixed version | none known |
+//! | primes | two to five | two |
+//! | a secret that was encrypted to another key | opens to bytes without meaning | is refused |
+//! | random bytes to blind with | from the [`Entropy`] of each call | its own, from the operating system |
+//!
+//! With both on, a [bundle](crate::CredentialBundle)'s keys are `RsaKey`s, unless
+//! [`with_keys_of`](crate::CredentialBundle::with_keys_of) says otherwise.
 
 use std::{fmt, sync::Arc};
 
@@ -14,21 +29,33 @@ use crate::{
     secret::Secret,
 };
 
+#[cfg(feature = "aws-lc-rs")]
+pub mod aws_lc;
 pub(crate) mod encoding;
 mod error;
 mod location;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+mod private_key;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod public_half;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod reading;
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod refusal;
 #[cfg(feature = "rsa")]
 mod rsa;
 
 pub use self::location::KeyLocation;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+pub use self::private_key::PrivateKey;
 #[cfg(feature = "rsa")]
 pub use self::rsa::{RsaKey, RsaPublicKey};
+
+#[cfg(all(feature = "aws-lc-rs", not(feature = "rsa")))]
+pub(crate) use self::aws_lc::RsaKey as DefaultKey;
+/// What the keys of a bundle are read as, unless it is told otherwise. Another feature beside `rsa` changes nothing.
+#[cfg(feature = "rsa")]
+pub(crate) use self::rsa::RsaKey as DefaultKey;
 
 /// What is to be signed.
 ///
@@ -121,6 +148,15 @@ pub trait DecryptionKey: fmt::Debug + Send + Sync {
     fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError>;
 }
 
+/// The public half of the consumer's signing key, to verify with what a key store signed.
+pub trait VerifyingKey: fmt::Debug + Send + Sync {
+    /// Verifies an RSASSA-PKCS1-v1_5 signature over the SHA-256 `digest` (RFC 8017 section 8.2.2).
+    ///
+    /// # Errors
+    /// When the signature was not made over this digest by the private half of this key.
+    fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError>;
+}
+
 impl<K: SigningKey + ?Sized> SigningKey for Arc<K> {
     fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
         (**self).sign(input, entropy)
@@ -175,7 +211,7 @@ impl KeyError {
         self
     }
 
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self

@@ -164,8 +164,9 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `rsa` | yes | [`key::RsaKey`]: keys in memory, from PEM or DER |
+//! | `aws-lc-rs` | | [`key::aws_lc::RsaKey`]: the same by AWS-LC; needs a C compiler |
 //! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers; [`local::SystemContext`], [`client`] |
-//! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase |
+//! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase, with `rsa` or `aws-lc-rs` |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |
 //! | `tracing` | | the spans and events above |
 //! | `ureq` | | your `ureq` 3 agent as a [transport](adapter) |

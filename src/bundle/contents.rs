@@ -1,6 +1,6 @@
 //! What a bundle holds, part by part, each as it was given.
 
-use super::{CredentialBundle, key_source::KeySource};
+use super::{CredentialBundle, key_files::ReadKey, key_source::KeySource};
 use crate::{consumer::Realm, error::Error, secret::Secret};
 
 /// The parts of a bundle; an error where one has not been [resolved](CredentialBundle::resolve).
@@ -10,6 +10,7 @@ pub(crate) struct Contents<'a> {
     pub(crate) base_url: Option<&'a str>,
     /// With its secret, if that is text.
     pub(crate) access_token: Option<(&'a str, Option<&'a str>)>,
+    pub(crate) read_key: ReadKey,
     pub(crate) signature_key: Result<KeyContent<'a>, Error>,
     pub(crate) encryption_key: Result<KeyContent<'a>, Error>,
     pub(crate) dh_params: Option<Result<&'a [u8], Error>>,
@@ -30,6 +31,7 @@ impl CredentialBundle {
             realm: self.realm.as_ref().map(Realm::as_str),
             base_url: self.base_url.as_deref(),
             access_token: token.map(|(token, secret)| (token.as_str(), std::str::from_utf8(secret.expose()).ok())),
+            read_key: self.read_key,
             signature_key: key(&self.signature_key),
             encryption_key: key(&self.encryption_key),
             dh_params: self.dh_params.as_ref().map(|source| source.content().map(Secret::expose)),

@@ -1,5 +1,7 @@
 //! A key in a bundle: its text, or where to find it.
 
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+use std::sync::Arc;
 use std::{error, fmt};
 
 use serde::{
@@ -7,15 +9,11 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+use super::key_files::ReadKey;
 use super::text::{Text, read_field, refuse_other_types, unknown_field};
-#[cfg(feature = "rsa")]
-use crate::{
-    dh::DhGroup,
-    key::{
-        KeyError, RsaKey,
-        encoding::{plain, text_of},
-    },
-};
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+use crate::key::PrivateKey;
 use crate::{
     error::{Error, Stage},
     key::KeyLocation,
@@ -56,7 +54,7 @@ impl Material {
         Ok(())
     }
 
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     fn get(&self) -> Result<&Secret, Error> {
         match self {
             Self::Here(secret) => Ok(secret),
@@ -85,80 +83,22 @@ impl KeySource {
         Err(Error::config(Stage::Bundle, "takes no passphrase, since there is nothing secret in it").in_field(field))
     }
 
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub(super) fn content(&self) -> Result<&Secret, Error> {
         self.content.get()
     }
 
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub(super) fn passphrase(&self) -> Result<Option<&Secret>, Error> {
         let passphrase = self.passphrase.as_ref().map(Material::get).transpose();
         passphrase.map_err(|error| error.in_field("passphrase"))
     }
 
-    #[cfg(feature = "rsa")]
-    pub(super) fn rsa_key(&self) -> Result<RsaKey, Error> {
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+    pub(super) fn key(&self, read: ReadKey) -> Result<Arc<dyn PrivateKey>, Error> {
         let content = self.content()?.expose();
-        read_rsa_key(content, self.passphrase()?.map(Secret::expose))
+        read(content, self.passphrase()?.map(Secret::expose))
     }
-}
-
-/// Reads a key in every form that [`RsaKey`] reads.
-#[cfg(feature = "rsa")]
-pub(crate) fn read_rsa_key(content: &[u8], passphrase: Option<&[u8]>) -> Result<RsaKey, Error> {
-    let text = text_of(content);
-    let text = text.as_deref().map(String::as_str);
-    if let Some(passphrase) = passphrase {
-        return open(content, text, passphrase);
-    }
-    let key = text.map_or_else(|| RsaKey::from_der(content), RsaKey::from_pem);
-    key.map_err(|error| match text {
-        Some(text) if plain(text).contains("BEGIN ENCRYPTED PRIVATE KEY") => {
-            refused(error).with_remedy(PASSPHRASE_WANTED)
-        }
-        _ => refused(error),
-    })
-}
-
-/// Reads Diffie-Hellman parameters in every form that [`DhGroup`] reads.
-#[cfg(feature = "rsa")]
-pub(crate) fn read_dh_params(content: &[u8]) -> Result<DhGroup, KeyError> {
-    text_of(content).map_or_else(|| DhGroup::from_der(content), |text| DhGroup::from_text(&text))
-}
-
-/// Reads a Diffie-Hellman prime in digits, which has the generator 2.
-#[cfg(feature = "rsa")]
-pub(crate) fn read_dh_prime(content: &[u8]) -> Result<DhGroup, KeyError> {
-    let text = text_of(content).ok_or_else(|| KeyError::new("is no text").with_remedy(PRIME_WANTED))?;
-    let is_pem = plain(&text).contains("-----BEGIN");
-    DhGroup::from_hex(&text).map_err(|error| if is_pem { error.with_remedy(PRIME_WANTED) } else { error })
-}
-
-#[cfg(feature = "rsa")]
-const PRIME_WANTED: &str = "write the prime's hexadecimal digits there, or give the PEM file as `dh_params`";
-
-#[cfg(feature = "rsa")]
-const PASSPHRASE_WANTED: &str = "put the passphrase into an environment variable, and write \
-                                 `{\"file\": \"…\", \"passphrase\": {\"env\": \"…\"}}`";
-
-#[cfg(feature = "rsa")]
-fn refused(error: KeyError) -> Error {
-    Error::key(Stage::Bundle, error)
-}
-
-#[cfg(feature = "encrypted-keys")]
-fn open(content: &[u8], text: Option<&str>, passphrase: &[u8]) -> Result<RsaKey, Error> {
-    let key = match text {
-        Some(text) => RsaKey::from_encrypted_pem(text, passphrase),
-        None => RsaKey::from_encrypted_der(content, passphrase),
-    };
-    key.map_err(refused)
-}
-
-#[cfg(all(feature = "rsa", not(feature = "encrypted-keys")))]
-fn open(_: &[u8], _: Option<&str>, _: &[u8]) -> Result<RsaKey, Error> {
-    Err(Error::config(Stage::Bundle, "has a passphrase, and this program was built without support for encrypted keys")
-        .with_remedy("turn on the feature `encrypted-keys` of the crate `ibkr-oauth`"))
 }
 
 impl fmt::Debug for KeySource {

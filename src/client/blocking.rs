@@ -27,10 +27,10 @@ use bytes::Bytes;
 use http::{Method, Request};
 use serde::Serialize;
 
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use super::credentials::session_of;
 use super::{READY, SHUTDOWN, build::Builder, response::Response};
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
     session::{SessionConfig, Snapshot},
@@ -61,7 +61,7 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     ///
     /// # Errors
     /// As [`Client::start`](super::Client::start).
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub fn start(
         transport: T,
         bundle: &CredentialBundle,
@@ -75,7 +75,7 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     ///
     /// # Errors
     /// As [`Client::resume`](super::Client::resume).
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub fn resume(
         transport: T,
         bundle: &CredentialBundle,

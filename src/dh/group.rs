@@ -46,7 +46,10 @@ struct Inner {
     prime: BigUint,
     /// Reduced by the modulus.
     generator: BigUint,
-    #[cfg_attr(not(feature = "rsa"), expect(dead_code, reason = "only the check of credentials asks"))]
+    #[cfg_attr(
+        not(any(feature = "rsa", feature = "aws-lc-rs")),
+        expect(dead_code, reason = "only the check of credentials asks")
+    )]
     generator_exceeded_prime: bool,
     montgomery: BoxedMontyParams,
 }
@@ -154,7 +157,7 @@ impl DhGroup {
     }
 
     /// Whether the generator was given larger than the modulus, and then reduced by it.
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub(crate) fn generator_exceeded_prime(&self) -> bool {
         self.0.generator_exceeded_prime
     }

@@ -23,7 +23,7 @@ pub fn check(bundle: &CredentialBundle, cx: &mut Context<'_>) -> Vec<Finding> {
     names::check(contents.consumer_key, contents.realm, &mut list);
     address::check(contents.base_url, &mut list);
     let is_here = address::is_here(contents.base_url);
-    let keys = keys::check(contents.signature_key, contents.encryption_key, is_here, &mut list);
+    let keys = keys::check(contents.signature_key, contents.encryption_key, contents.read_key, is_here, &mut list);
     token::check(contents.access_token, &keys, cx, &mut list);
     group::check(contents.dh_params, contents.dh_prime, &mut list);
     list

@@ -19,6 +19,12 @@ impl PublicHalf {
         Self { info: subject_public_key_info(numbers), modulus_bits: significant_bits(numbers.modulus) }
     }
 
+    /// `SubjectPublicKeyInfo` in DER.
+    #[cfg(feature = "aws-lc-rs")]
+    pub(super) fn info(&self) -> &[u8] {
+        &self.info
+    }
+
     pub(super) fn to_pem(&self) -> String {
         pem("PUBLIC KEY", &self.info)
     }

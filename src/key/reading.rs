@@ -14,6 +14,8 @@ mod numbers;
 mod wrapping;
 
 use self::limits::{check_bits, check_exponent};
+#[cfg(feature = "aws-lc-rs")]
+pub(super) use self::wrapping::private_key_info;
 pub(super) use self::{
     limits::significant_bits,
     numbers::{PrivateNumbers, PublicNumbers},

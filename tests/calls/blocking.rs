@@ -107,3 +107,17 @@ fn waits_end_though_nobody_drives_the_session() {
     assert!(client.get("/portfolio/accounts").unwrap_err().to_string().contains("ended"));
     assert!(client.shutdown().is_ok(), "it has ended");
 }
+
+#[cfg(feature = "aws-lc-rs")]
+#[test]
+fn a_client_takes_keys_of_the_type_that_its_bundle_asks_for() {
+    let (broker, bundle, transport) = outside();
+    let bundle = bundle.with_keys_of::<ibkr_oauth::key::aws_lc::RsaKey>();
+    let (client, driver) = Client::start(transport, &bundle, SessionConfig::default()).unwrap();
+    let driving = thread::spawn(|| driver.run());
+    client.ready().unwrap();
+    assert!(client.get("/portfolio/accounts").unwrap().text().unwrap().contains("DU0000001"));
+    client.shutdown().unwrap();
+    driving.join().unwrap();
+    assert_eq!(broker.lock().unwrap().refused(), 0);
+}

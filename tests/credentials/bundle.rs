@@ -267,7 +267,7 @@ fn a_bundle_is_read_from_a_larger_configuration_too() {
     assert!(error.to_string().contains("`signature_key`") && !error.to_string().contains(MARKER), "{error}");
 }
 
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod keys {
     use ibkr_oauth::{
         Context, Entropy, EntropyError, Timestamp,
@@ -306,6 +306,17 @@ mod keys {
         fields.remove("dh_params");
         fields.extend(dh_params.map(|text| ("dh_params".to_owned(), json!(text))));
         CredentialBundle::from_json(&Value::Object(fields).to_string()).unwrap()
+    }
+
+    /// Only `rsa` works with a key of three primes: so one sees who reads it.
+    #[test]
+    fn keys_are_read_by_the_other_backend_only_where_rsa_is_off() {
+        let three_primes = include_str!("../data/keys/rsa_three_primes.pem");
+        let consumer = bundle_of(three_primes, ENCRYPTION_KEY, DH_PARAMS).consumer();
+        assert_eq!(consumer.is_ok(), cfg!(feature = "rsa"));
+        if let Err(error) = consumer {
+            assert!(error.to_string().contains("3 primes; 2 are accepted by the backend `aws-lc-rs`"), "{error}");
+        }
     }
 
     #[test]

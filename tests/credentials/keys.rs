@@ -3,10 +3,12 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Entropy, EntropyError,
-    key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey},
+    key::{DecryptionKey, KeyError},
 };
 use proptest::prelude::*;
 use serde_json::Value;
+
+use super::{RsaKey, RsaPublicKey};
 
 const PKCS1: &str = include_str!("../data/keys/pkcs1.pem");
 const PKCS8: &str = include_str!("../data/keys/pkcs8.pem");

@@ -9,16 +9,14 @@
     reason = "tests read files and clocks, and start threads"
 )]
 
+#[cfg(all(feature = "rsa", feature = "aws-lc-rs"))]
+mod backends;
 mod bundle;
+#[cfg(feature = "aws-lc-rs")]
+mod by_aws_lc;
+#[cfg(feature = "rsa")]
+mod by_rsa;
 mod dh_group;
 #[cfg(all(feature = "rsa", feature = "simulator"))]
 mod from_file;
-#[cfg(feature = "rsa")]
-mod keys;
 mod limits;
-#[cfg(feature = "rsa")]
-mod malformed;
-#[cfg(feature = "rsa")]
-mod pasted_texts;
-#[cfg(feature = "rsa")]
-mod unusual_keys;

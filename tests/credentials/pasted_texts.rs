@@ -1,11 +1,10 @@
 //! Keys and parameters that an editor, a browser or a word processor has made prettier on their way.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ibkr_oauth::{
-    dh::DhGroup,
-    key::{KeyError, RsaKey, RsaPublicKey},
-};
+use ibkr_oauth::{dh::DhGroup, key::KeyError};
 use num_bigint::BigUint;
+
+use super::{RsaKey, RsaPublicKey};
 
 const KEYS: [&str; 2] = [include_str!("../data/keys/pkcs1.pem"), include_str!("../data/keys/pkcs8.pem")];
 const PUBLIC: &str = include_str!("../data/keys/public.pem");

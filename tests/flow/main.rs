@@ -26,6 +26,8 @@ mod fixture;
 mod handshakes;
 #[cfg(feature = "simulator")]
 mod json_body;
+#[cfg(all(feature = "simulator", feature = "aws-lc-rs"))]
+mod mixed_backends;
 #[cfg(feature = "simulator")]
 mod proofs;
 #[cfg(feature = "simulator")]

@@ -10,11 +10,13 @@ use base64::{
 };
 use bytes::Bytes;
 use http::{Request, header};
+#[cfg(feature = "aws-lc-rs")]
+use ibkr_oauth::key::aws_lc;
 use ibkr_oauth::{
     AccessToken, Callback, Compete, Consumer, Context, Entropy, EntropyError, Error, Secret, Signer, UnlockedToken,
     dh::{DhGroup, Exponent},
     exchange::ParameterPlacement,
-    key::{RsaKey, SigningKey},
+    key::{KeyError, RsaKey, SigningKey},
     simulator::{Broker, Fault, test_keys},
 };
 
@@ -129,21 +131,25 @@ fn consumer() -> Consumer {
     fixture::consumer_builder().parameter_placement(placement).build().unwrap()
 }
 
-#[test]
-fn keys_and_consumers_show_none() {
-    let markers = Markers::new();
+fn keys_show_none<K: SigningKey + 'static, P: Debug>(
+    markers: &Markers,
+    read: impl Fn(&str) -> Result<K, KeyError>,
+    public_half: impl Fn(&K) -> P,
+) {
     for pem in [test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY] {
-        let key = RsaKey::from_pem(pem).unwrap();
+        let key = read(pem).unwrap();
         markers.check("RsaKey", &key);
-        markers.check("RsaPublicKey", &key.public_key());
+        markers.check("RsaPublicKey", &public_half(&key));
         let key: std::sync::Arc<dyn SigningKey> = std::sync::Arc::new(key);
         markers.check("dyn SigningKey", &key);
         // Damaged on the way: the error must not repeat what it was given.
         let text = pem.replace("-----END", "!!-----END");
         let cut = &pem[..pem.len() / 2];
         let one_line = pem.replace('\n', "?");
-        for damaged in [&text, cut, &one_line, &pem.replace("PRIVATE", "PUBLIC"), &pem.replace('A', "ä")] {
-            if let Err(error) = RsaKey::from_pem(damaged) {
+        // Three digits of its numbers are others.
+        let wrong = pem.replacen('k', "l", 3);
+        for damaged in [&text, cut, &one_line, &wrong, &pem.replace("PRIVATE", "PUBLIC"), &pem.replace('A', "ä")] {
+            if let Err(error) = read(damaged) {
                 markers.check("KeyError", &error);
                 markers.check_displayed("KeyError", &error);
                 markers.check_error(&error.into());
@@ -153,6 +159,14 @@ fn keys_and_consumers_show_none() {
             }
         }
     }
+}
+
+#[test]
+fn keys_and_consumers_show_none() {
+    let markers = Markers::new();
+    keys_show_none(&markers, RsaKey::from_pem, RsaKey::public_key);
+    #[cfg(feature = "aws-lc-rs")]
+    keys_show_none(&markers, aws_lc::RsaKey::from_pem, aws_lc::RsaKey::public_key);
     markers.check("Consumer", &consumer());
     markers.check("ConsumerBuilder", &fixture::consumer_builder());
     markers.check("ParameterPlacement", &ParameterPlacement::JsonBody { portal: Some(Secret::from(PORTAL)) });

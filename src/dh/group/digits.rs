@@ -44,7 +44,7 @@ impl DhGroup {
     }
 
     /// The name of the digits for which [`from_text`](Self::from_text) takes the text, if it does.
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub(crate) fn kind_of_digits(text: &str) -> Option<&'static str> {
         kind(&encoding::plain(text))
     }
@@ -65,7 +65,7 @@ fn are_likely(text: &str) -> bool {
 }
 
 /// Whether the digits are hexadecimal or decimal ones, if they are [likely](are_likely) to be any.
-#[cfg(feature = "rsa")]
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 fn kind(text: &str) -> Option<&'static str> {
     let printed = are_likely(text).then(|| Printed::of(bare(text)).ok()).flatten()?;
     Some(if printed.prime.are_decimal() { "decimal" } else { "hexadecimal" })

@@ -1,10 +1,12 @@
 //! The two keys.
 
+use std::sync::Arc;
+
 use crate::{
-    bundle::{KeyContent, read_rsa_key},
+    bundle::{KeyContent, ReadKey},
     diagnose::finding::{Collector, Finding},
     error::Error,
-    key::RsaKey,
+    key::PrivateKey,
 };
 
 /// The fingerprints of the simulator's keys, to sign with and to open secrets with.
@@ -17,22 +19,23 @@ pub(super) const USUAL_BITS: usize = 2048;
 
 /// The keys that can be read.
 pub(super) struct Keys {
-    pub(super) signature: Option<RsaKey>,
-    pub(super) encryption: Option<RsaKey>,
+    pub(super) signature: Option<Arc<dyn PrivateKey>>,
+    pub(super) encryption: Option<Arc<dyn PrivateKey>>,
 }
 
 /// `is_here` says whether the base URL leads to this machine.
 pub(super) fn check(
     signature: Result<KeyContent<'_>, Error>,
     encryption: Result<KeyContent<'_>, Error>,
+    read: ReadKey,
     is_here: bool,
     list: &mut Vec<Finding>,
 ) -> Keys {
-    let signature = key(signature, "signature_key", is_here, list);
-    let encryption = key(encryption, "encryption_key", is_here, list);
+    let signature = key(signature, read, "signature_key", is_here, list);
+    let encryption = key(encryption, read, "encryption_key", is_here, list);
     if let (Some(signature), Some(encryption)) = (&signature, &encryption) {
         let mut findings = Collector::about("key_pair", list);
-        if is_same(signature, encryption) {
+        if is_same(&**signature, &**encryption) {
             findings.warning(
                 "both keys are the same: this works only if one public key was uploaded for both purposes",
                 "make a second key, upload its public half as the encryption key, then generate a new access token",
@@ -44,25 +47,26 @@ pub(super) fn check(
     Keys { signature, encryption }
 }
 
-pub(super) fn is_same(one: &RsaKey, other: &RsaKey) -> bool {
-    one.public_key() == other.public_key()
+pub(super) fn is_same(one: &dyn PrivateKey, other: &dyn PrivateKey) -> bool {
+    one.fingerprint() == other.fingerprint()
 }
 
 fn key(
     key: Result<KeyContent<'_>, Error>,
+    read: ReadKey,
     subject: &'static str,
     is_here: bool,
     list: &mut Vec<Finding>,
-) -> Option<RsaKey> {
+) -> Option<Arc<dyn PrivateKey>> {
     let mut findings = Collector::about(subject, list);
-    let key = match key.and_then(|key| read_rsa_key(key.content, key.passphrase)) {
+    let key = match key.and_then(|key| read(key.content, key.passphrase)) {
         Ok(key) => key,
         Err(error) => {
             findings.error(error.message(), error.remedy());
             return None;
         }
     };
-    let bits = key.public_key().modulus_bits();
+    let bits = key.modulus_bits();
     if bits == USUAL_BITS {
         findings.ok(format!("an RSA private key of {bits} bits"));
     } else {

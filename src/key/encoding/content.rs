@@ -12,9 +12,9 @@ pub(super) const SEQUENCE: u8 = 0x30;
 /// What the caller is looking for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     PrivateKey,
-    #[cfg(feature = "rsa")]
+    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     PublicKey,
     DhParameters,
 }
@@ -23,11 +23,11 @@ impl Wanted {
     /// Whether a PEM block so labelled may hold it.
     pub(super) fn accepts(self, content: Content) -> bool {
         match self {
-            #[cfg(feature = "rsa")]
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Self::PrivateKey => {
                 matches!(content, Content::RsaPrivateKey | Content::Pkcs8(_) | Content::EncryptedPkcs8)
             }
-            #[cfg(feature = "rsa")]
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Self::PublicKey => matches!(content, Content::RsaPublicKey | Content::PublicKey(_)),
             Self::DhParameters => matches!(content, Content::DhParameters),
         }
@@ -37,9 +37,9 @@ impl Wanted {
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            #[cfg(feature = "rsa")]
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Self::PrivateKey => "an RSA private key",
-            #[cfg(feature = "rsa")]
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Self::PublicKey => "an RSA public key",
             Self::DhParameters => "Diffie-Hellman parameters",
         })
@@ -173,7 +173,7 @@ impl Content {
 
     const fn two_integers(wanted: Wanted) -> Self {
         match wanted {
-            #[cfg(feature = "rsa")]
+            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Wanted::PublicKey => Self::RsaPublicKey,
             _ => Self::DhParameters,
         }
@@ -188,7 +188,7 @@ impl Content {
         if wanted == Wanted::DhParameters {
             return "give the file that `openssl dhparam -out dhparam.pem 2048` wrote and that IBKR was given";
         }
-        #[cfg(feature = "rsa")]
+        #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
         if wanted == Wanted::PublicKey {
             return match self {
                 Self::Certificate => {

@@ -26,7 +26,11 @@ impl<'a> PublicNumbers<'a> {
 
 /// The numbers of a private key, big-endian and without leading zeros. Those from which work is only faster are left out.
 pub(in crate::key) struct PrivateNumbers<'a> {
+    /// All of them: PKCS#1 in DER.
+    #[cfg(feature = "aws-lc-rs")]
+    pub(in crate::key) der: &'a [u8],
     pub(in crate::key) public: PublicNumbers<'a>,
+    #[cfg(feature = "rsa")]
     pub(in crate::key) private_exponent: &'a [u8],
     /// Two or more.
     pub(in crate::key) primes: Vec<&'a [u8]>,
@@ -51,8 +55,9 @@ impl<'a> PrivateNumbers<'a> {
         else {
             return None;
         };
-        for unused in [exponent1, exponent2, coefficient] {
-            number(unused)?;
+        // Without them, work would be slower, and they are read by who computes if by anybody.
+        for number_of_speed in [private_exponent, exponent1, exponent2, coefficient] {
+            number(number_of_speed)?;
         }
         let others = match (number(version)?, others) {
             ([0], []) => Vec::new(),
@@ -64,7 +69,10 @@ impl<'a> PrivateNumbers<'a> {
         let pair = [number(first), number(second)];
         let primes = pair.into_iter().chain(others.iter().map(other_prime)).collect::<Option<_>>()?;
         Some(Self {
+            #[cfg(feature = "aws-lc-rs")]
+            der,
             public: PublicNumbers { modulus: number(modulus)?, exponent: number(exponent)? },
+            #[cfg(feature = "rsa")]
             private_exponent: number(private_exponent)?,
             primes,
         })

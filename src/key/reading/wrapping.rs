@@ -4,6 +4,8 @@ use der::{
     Encode, Tag, TagNumber, Tagged,
     asn1::{AnyRef, BitStringRef, UintRef},
 };
+#[cfg(feature = "aws-lc-rs")]
+use zeroize::Zeroizing;
 
 use super::PublicNumbers;
 use crate::key::encoding::{Wanted, elements, outer};
@@ -58,4 +60,15 @@ pub(in crate::key) fn subject_public_key_info(numbers: &PublicNumbers<'_>) -> Ve
         vec![AnyRef::new(Tag::Sequence, ALGORITHM)?, AnyRef::new(Tag::BitString, &key)?].to_der()
     };
     write().expect("two short numbers")
+}
+
+/// A private key of PKCS#1, in DER, as PKCS#8.
+#[cfg(feature = "aws-lc-rs")]
+#[allow(clippy::expect_used, reason = "DER has room for far more than five numbers of 8192 bits")]
+pub(in crate::key) fn private_key_info(pkcs1: &[u8]) -> Zeroizing<Vec<u8>> {
+    let write = || {
+        let version = AnyRef::new(Tag::Integer, &[0])?;
+        vec![version, AnyRef::new(Tag::Sequence, ALGORITHM)?, AnyRef::new(Tag::OctetString, pkcs1)?].to_der()
+    };
+    Zeroizing::new(write().expect("a short key"))
 }

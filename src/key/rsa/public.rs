@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use ::rsa::{PublicKey, sha2::Sha256};
 
 use super::components::public_key;
-use crate::key::{KeyError, public_half::PublicHalf, reading, refusal};
+use crate::key::{KeyError, VerifyingKey, public_half::PublicHalf, reading, refusal};
 
 /// An RSA public key of 2048 to 8192 bits, with an odd public exponent of 2 to 33 bits.
 ///
@@ -74,6 +74,12 @@ impl RsaPublicKey {
     pub fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
         refusal::check_signature(signature.len(), self.modulus_bytes())?;
         self.0.key.pkcs1v15_verify_prehash::<Sha256>(digest, signature).map_err(refusal::not_verified)
+    }
+}
+
+impl VerifyingKey for RsaPublicKey {
+    fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
+        Self::verify(self, digest, signature)
     }
 }
 

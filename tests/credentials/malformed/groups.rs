@@ -3,7 +3,7 @@
 use ibkr_oauth::dh::DhGroup;
 use num_bigint::BigUint;
 
-use crate::malformed::{
+use super::{
     der::{INTEGER, SEQUENCE, integer, sequence, small, tlv, unsigned},
     variants,
 };

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use num_bigint::BigUint;
 
-use crate::malformed::der::{BIT_STRING, NULL, OCTET_STRING, RSA, SEQUENCE, integer, open, sequence, small, tlv};
+use super::der::{BIT_STRING, NULL, OCTET_STRING, RSA, SEQUENCE, integer, open, sequence, small, tlv};
 
 pub(crate) const PKCS1_DER: &[u8] = include_bytes!("../../data/keys/pkcs1.der");
 pub(crate) const PKCS8_DER: &[u8] = include_bytes!("../../data/keys/pkcs8.der");

@@ -1,9 +1,10 @@
 //! Private keys, alone and in PKCS#8.
 
-use ibkr_oauth::key::{DecryptionKey, RsaKey, RsaPublicKey};
+use ibkr_oauth::key::DecryptionKey;
 use num_bigint::BigUint;
 
-use crate::malformed::{
+use super::{
+    IS_RSA, RsaKey, RsaPublicKey,
     ciphertexts::{SeededEntropy, encrypted, padded},
     der::{INTEGER, NULL, OCTET_STRING, RSA, SEQUENCE, integer, open, sequence, small, tlv, unsigned},
     numbers::{D, E, KEY, N, Numbers, P, PKCS1_DER, PKCS8_DER, PUBLIC_DER, Q, in_pkcs8, in_spki, pkcs8, public},
@@ -26,16 +27,23 @@ fn says(der: &[u8], message: &str) {
 
 #[test]
 fn more_primes_than_two_are_refused_where_they_do_not_belong() {
+    refused("no primes where others are announced", &with_primes(&KEY, &[]));
+    let q = (&KEY.0[Q] << 100) + 1_u8;
+    let unbalanced = KEY.clone().with(N, &KEY.0[P] * &q).with(Q, q).pkcs1();
+    if !IS_RSA {
+        for count in 1..5 {
+            let message = format!("has {} primes; 2 are accepted by the backend `aws-lc-rs`", count + 2);
+            says(&with_primes(&KEY, &vec![small(1); count]), &message);
+        }
+        return says(&unbalanced, "do not fit together");
+    }
     says(&with_primes(&KEY, &[small(1)]), "primes are not distinct ones");
     says(&with_primes(&KEY, &[small(3)]), "do not fit together");
     says(&with_primes(&KEY, &[small(1), small(1), small(1)]), "primes are not distinct ones");
     says(&with_primes(&KEY, &[small(1), small(1), small(1), small(1)]), "has 6 primes; 2 to 5 are accepted");
     says(&with_primes(&KEY, &vec![small(3); 4000]), "has 4002 primes");
     says(&with_primes(&KEY, &[small(1) << 2100]), "do not fit together");
-    refused("no primes where others are announced", &with_primes(&KEY, &[]));
-    let q = (&KEY.0[Q] << 100) + 1_u8;
-    let unbalanced = KEY.clone().with(N, &KEY.0[P] * &q).with(Q, q);
-    says(&unbalanced.pkcs1(), "half the modulus's length");
+    says(&unbalanced, "half the modulus's length");
 }
 
 #[test]
@@ -147,13 +155,15 @@ fn primes_that_do_not_belong_are_refused() {
     }
 }
 
-/// They only speed decryption up, and are computed anew.
+/// They only speed decryption up: `rsa` computes them anew, and AWS-LC refuses wrong ones.
 #[test]
 fn what_follows_from_the_primes_is_not_believed() {
     let good = RsaKey::from_der(PKCS1_DER).unwrap();
     for index in [6, 7, 8] {
         for number in [small(0), small(1), &KEY.0[index] + 2_u8] {
-            let Ok(key) = RsaKey::from_der(&KEY.clone().with(index, number).pkcs1()) else { continue };
+            let key = RsaKey::from_der(&KEY.clone().with(index, number).pkcs1());
+            assert_eq!(key.is_ok(), IS_RSA);
+            let Ok(key) = key else { continue };
             assert_eq!(key.fingerprint(), good.fingerprint());
             for secret in [b"one".as_slice(), b"another"] {
                 let ciphertext = encrypted(&padded(2, &[7; 200], secret));

@@ -1,8 +1,7 @@
 //! Public keys, alone and as `SubjectPublicKeyInfo`.
 
-use ibkr_oauth::key::RsaPublicKey;
-
-use crate::malformed::{
+use super::{
+    RsaPublicKey,
     der::{INTEGER, NULL, RSA, SEQUENCE, integer, sequence, small, tlv, unsigned},
     numbers::{E, KEY, N, PUBLIC_DER, in_spki, public},
     variants,

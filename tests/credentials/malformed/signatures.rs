@@ -1,10 +1,10 @@
 //! RSASSA-PKCS1-v1_5: signatures that are none (RFC 8017 section 8.2.2).
 
-use ibkr_oauth::key::{RsaKey, RsaPublicKey};
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
 
-use crate::malformed::{
+use super::{
+    RsaKey, RsaPublicKey,
     der::small,
     numbers::{COEFFICIENT, D, KEY, N, P, PKCS1_DER, Q, public},
     variants,

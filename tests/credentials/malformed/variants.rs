@@ -1,6 +1,6 @@
 //! Every way in which a piece of DER can be written badly, tried on each of its elements.
 
-use crate::malformed::der::{BIT_STRING, INTEGER, NULL, OCTET_STRING, SEQUENCE, open, tlv};
+use super::der::{BIT_STRING, INTEGER, NULL, OCTET_STRING, SEQUENCE, open, tlv};
 
 /// A piece of DER that is not quite the one that it was made from.
 pub(crate) struct Variant {
