@@ -48,7 +48,9 @@ impl Marker {
         self.name
     }
 
-    pub(crate) fn is_in(&self, block: &[u8]) -> bool {
+    /// Whether a part of it is in these bytes.
+    #[must_use]
+    pub fn is_in(&self, block: &[u8]) -> bool {
         self.parts.iter().any(|part| part.find(block).is_some())
     }
 }
