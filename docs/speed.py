@@ -149,7 +149,7 @@ def of_ours(measured):
 
 def section(measured, portable, compared, sessions):
     """The page's figures."""
-    ours, portable = of_ours(measured), of_ours(portable)
+    ours, ours_portable = of_ours(measured), of_ours(portable)
     get = {row["who"]: row for row in measured if row["comparison"] == "signing a GET"}
     building = get.pop(UNSIGNED)
 
@@ -165,8 +165,14 @@ def section(measured, portable, compared, sessions):
 
     other = [("the rest", "time", "times OpenSSL", "the same without AVX-512 IFMA"), ("---", "---:", "---:", "---:")]
     for name in ("handshake", "RSA-SHA256 signature", "RSA decryption", "Diffie-Hellman challenge", "Diffie-Hellman secret"):
-        without = portable.get(name, ours[name])
+        without = ours_portable.get(name, ours[name])
         other.append((name, duration(ours[name]["nanoseconds"]), f"{ours[name]['ratio']:.2f}", f"{without['ratio']:.2f}"))
+    by_aws_lc = [
+        next(row for row in rows if (row["comparison"], row["who"]) == ("handshake", "ibkr-oauth, aws-lc-rs"))
+        for rows in (measured, portable)
+    ]
+    times_openssl = [f"{row['ratio']:.2f}" for row in by_aws_lc]
+    other.append(("handshake with `aws-lc-rs`", duration(by_aws_lc[0]["nanoseconds"]), *times_openssl))
     ibind = next(row for row in compared if row["work"] == "handshake" and row["who"] == "ibind")
     per_event = re.findall(r"(\d+) sessions .* (\d+) ns an event", sessions)
     times = re.search(r"([0-9.]+) times as much", sessions)[1]
@@ -180,7 +186,7 @@ def section(measured, portable, compared, sessions):
         the request. "Plain code" is what one writes with this crate's dependencies and no thought of speed. `oauth1-request`
         got HMAC-SHA256 plugged in; `reqwest-oauth1` signs with HMAC-SHA1.""",
         """Where a processor multiplies 52 bits at a time (AVX-512 IFMA), OpenSSL halves the time of RSA by it, with assembly
-        for that processor alone; the last column is OpenSSL without that.""",
+        for that processor alone; the last column is OpenSSL, and AWS-LC, without that.""",
         f"""A handshake of `ibind`, as it comes, takes {ibind["ratio"]:.1f} times as long as one here. An event of a session (its
         tickle is due, is signed, and is answered) takes {events} sessions in one process: {times} times as much each.""",
         f"""Measured on {machine()}, with {" ".join(output("rustc", "--version").split()[:2])}, {versions(*names)}, OpenSSL

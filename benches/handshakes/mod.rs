@@ -31,9 +31,15 @@ pub(crate) struct Rehearsal {
 
 impl Handshakes {
     pub(crate) fn new(rehearsals: u64) -> Self {
+        Self::of(test_keys::consumer().unwrap(), rehearsals)
+    }
+
+    /// Of another consumer with the test keys. What it takes of the random numbers beside the exponent is its own affair, so
+    /// that it has rehearsals of its own.
+    pub(crate) fn of(consumer: Consumer, rehearsals: u64) -> Self {
         let (mut broker, mut rng) = (Broker::default(), SeededEntropy(0));
         let token = test_keys::access_token(&mut broker, &mut Context::new(NOW, &mut rng)).unwrap();
-        let mut handshakes = Self { consumer: test_keys::consumer().unwrap(), token, rehearsals: Vec::new() };
+        let mut handshakes = Self { consumer, token, rehearsals: Vec::new() };
         // Seeds that are far apart, for the rng count upwards from them.
         handshakes.rehearsals = (1..=rehearsals)
             .map(|index| handshakes.rehearse(index.wrapping_mul(0x1234_5678_9abc_def1), &mut broker))

@@ -7,6 +7,9 @@ use rustix::time::{ClockId, clock_gettime};
 /// What `ibkr-oauth` is called in every comparison.
 pub const OURS: &str = "ibkr-oauth";
 
+/// The same with RSA by AWS-LC.
+pub const OURS_BY_AWS_LC: &str = "ibkr-oauth, aws-lc-rs";
+
 /// Some who do the same work; the first is what the others are measured by.
 #[derive(Debug)]
 pub struct Comparison {

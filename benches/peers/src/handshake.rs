@@ -3,8 +3,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Entropy,
+    Consumer, Entropy,
+    dh::DhGroup,
     http::{HeaderValue, Method, Uri},
+    key::aws_lc,
     oauth1,
     simulator::test_keys,
 };
@@ -20,7 +22,7 @@ use serde_json::Value;
 
 use crate::authorization_header::AuthorizationHeader;
 use crate::{
-    contender::{Comparison, Contender, OURS},
+    contender::{Comparison, Contender, OURS, OURS_BY_AWS_LC},
     diffie_hellman,
     handshakes::{Handshakes, Rehearsal},
     requests::{NOW, SeededEntropy},
@@ -30,21 +32,39 @@ use crate::{
 const REHEARSALS: u64 = 16;
 
 pub(crate) fn comparison() -> Comparison {
-    let handshakes = Handshakes::new(REHEARSALS);
+    let (handshakes, by_aws_lc) = (Handshakes::new(REHEARSALS), by_aws_lc());
     let openssl = OpenSsl::new(&handshakes);
-    for rehearsal in &handshakes.rehearsals {
-        assert_eq!(openssl.shake_hands(rehearsal), rehearsal.live_session_token);
-        assert_eq!(handshakes.shake_hands(rehearsal).secret().expose(), rehearsal.live_session_token);
+    for handshakes in [&handshakes, &by_aws_lc] {
+        for rehearsal in &handshakes.rehearsals {
+            assert_eq!(openssl.shake_hands(rehearsal), rehearsal.live_session_token);
+            assert_eq!(handshakes.shake_hands(rehearsal).secret().expose(), rehearsal.live_session_token);
+        }
     }
     let mut rehearsals = handshakes.rehearsals.into_iter().cycle();
     let by_openssl = move || openssl.shake_hands(&rehearsals.next().unwrap());
-    Comparison { name: "handshake", contenders: vec![Contender::new("OpenSSL", by_openssl), ours()] }
+    let contenders = vec![Contender::new("OpenSSL", by_openssl), ours(), contender(OURS_BY_AWS_LC, by_aws_lc)];
+    Comparison { name: "handshake", contenders }
 }
 
 pub(crate) fn ours() -> Contender {
-    let handshakes = Handshakes::new(REHEARSALS);
+    contender(OURS, Handshakes::new(REHEARSALS))
+}
+
+/// The same handshakes, by a consumer whose keys are AWS-LC's.
+fn by_aws_lc() -> Handshakes {
+    let key = |pem| aws_lc::RsaKey::from_pem(pem).unwrap();
+    let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
+        .signature_key(key(test_keys::SIGNATURE_KEY))
+        .encryption_key(key(test_keys::ENCRYPTION_KEY))
+        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .build()
+        .unwrap();
+    Handshakes::of(consumer, REHEARSALS)
+}
+
+fn contender(name: &str, handshakes: Handshakes) -> Contender {
     let mut rehearsals = handshakes.rehearsals.clone().into_iter().cycle();
-    Contender::new(OURS, move || handshakes.shake_hands(&rehearsals.next().unwrap()))
+    Contender::new(name, move || handshakes.shake_hands(&rehearsals.next().unwrap()))
 }
 
 /// The same with OpenSSL's constant-time arithmetic. What is not arithmetic is taken from `ibkr-oauth`, and costs

@@ -3,13 +3,13 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Callback, Context,
-    key::{DecryptionKey, RsaKey, SigningKey},
+    key::{DecryptionKey, RsaKey, SigningKey, aws_lc},
     simulator::{Broker, test_keys},
 };
 use openssl::{hash::MessageDigest, pkey::PKey, rsa::Padding, rsa::Rsa, sign::Signer};
 
 use crate::{
-    contender::{Comparison, Contender, OURS},
+    contender::{Comparison, Contender, OURS, OURS_BY_AWS_LC},
     requests::{NOW, SeededEntropy},
 };
 
@@ -36,6 +36,11 @@ fn sign() -> Comparison {
         move || Signer::new(MessageDigest::sha256(), &openssl_key).unwrap().sign_oneshot_to_vec(&message).unwrap()
     };
     let our_key = RsaKey::from_pem(pem).unwrap();
+    let our_other_key = aws_lc::RsaKey::from_pem(pem).unwrap();
+    let by_us_and_aws_lc = {
+        let (input, mut rng) = (unsigned.input().clone(), SeededEntropy(1));
+        move || our_other_key.sign(&input, &mut rng).unwrap()
+    };
     let by_us = move || our_key.sign(unsigned.input(), &mut rng).unwrap();
 
     let ring_key = ring::rsa::KeyPair::from_pkcs8(&pkcs8).unwrap();
@@ -58,6 +63,7 @@ fn sign() -> Comparison {
         [
             ("OpenSSL", Box::new(by_openssl)),
             (OURS, Box::new(by_us)),
+            (OURS_BY_AWS_LC, Box::new(by_us_and_aws_lc)),
             ("ring", Box::new(by_ring)),
             ("aws-lc-rs", Box::new(by_aws)),
         ],
@@ -86,12 +92,22 @@ fn decrypt() -> Comparison {
         let ciphertext = ciphertext.clone();
         move || our_key.decrypt(&ciphertext, &mut rng).unwrap().expose().to_vec()
     };
+    let our_other_key = aws_lc::RsaKey::from_pem(pem).unwrap();
+    let by_us_and_aws_lc = {
+        let (ciphertext, mut rng) = (ciphertext.clone(), SeededEntropy(1));
+        move || our_other_key.decrypt(&ciphertext, &mut rng).unwrap().expose().to_vec()
+    };
     let aws_key = aws_lc_rs::rsa::PrivateDecryptingKey::from_pkcs8(&der(pem)).unwrap();
     let aws_key = aws_lc_rs::rsa::Pkcs1PrivateDecryptingKey::new(aws_key).unwrap();
     let by_aws = move || aws_key.decrypt(&ciphertext, &mut [0; 256]).unwrap().to_vec();
     alike(
         "RSA decryption",
-        [("OpenSSL", Box::new(by_openssl)), (OURS, Box::new(by_us)), ("aws-lc-rs", Box::new(by_aws))],
+        [
+            ("OpenSSL", Box::new(by_openssl)),
+            (OURS, Box::new(by_us)),
+            (OURS_BY_AWS_LC, Box::new(by_us_and_aws_lc)),
+            ("aws-lc-rs", Box::new(by_aws)),
+        ],
     )
 }
 
@@ -116,6 +132,7 @@ fn load() -> Comparison {
     let contenders = vec![
         Contender::new("OpenSSL", || PKey::private_key_from_pem(pem.as_bytes()).unwrap()),
         Contender::new(OURS, || RsaKey::from_pem(pem).unwrap()),
+        Contender::new(OURS_BY_AWS_LC, || aws_lc::RsaKey::from_pem(pem).unwrap()),
         Contender::new("ring, from DER", move || ring::rsa::KeyPair::from_pkcs8(&for_ring).unwrap()),
         Contender::new("aws-lc-rs, from DER", move || aws_lc_rs::rsa::KeyPair::from_pkcs8(&pkcs8).unwrap()),
     ];
