@@ -130,8 +130,10 @@ impl Consumer {
         })
     }
 
-    pub(crate) fn has_signature_key(&self) -> bool {
-        self.0.signing_key.is_some()
+    /// The key that signs the requests of the sign-in; `None` where signatures are made elsewhere.
+    #[must_use]
+    pub fn signature_key(&self) -> Option<&dyn SigningKey> {
+        self.0.signing_key.as_deref()
     }
 
     pub(crate) fn sign(&self, stage: Stage, cx: &mut Context<'_>, input: &SigningInput) -> Result<Vec<u8>, Error> {

@@ -65,7 +65,9 @@ pub(crate) use self::rsa::RsaKey as DefaultKey;
 pub struct SigningInput(Arc<Secret>);
 
 impl SigningInput {
-    pub(crate) fn new(message: Vec<u8>) -> Self {
+    /// A message of one's own: to try a [`SigningKey`], or to see what the broker accepts.
+    #[must_use]
+    pub fn new(message: Vec<u8>) -> Self {
         Self(Arc::new(Secret::from(message)))
     }
 

@@ -19,7 +19,10 @@ use crate::{
 mod advice;
 mod brokerage;
 mod network;
+mod record;
 mod requests;
+
+use record::RecordArguments;
 
 /// The arguments of `doctor`.
 #[derive(Args)]
@@ -30,10 +33,14 @@ nobody out, and throws out no session; a brokerage session that it opens ends by
 names the one thing to do. Nothing secret is shown: the output may be pasted in a forum. The status is 1 where there is
 an error.
 
+With `--record`, what nobody knows about the broker is asked after the token: at most 60 requests, which read and change
+nothing, each listed first. The file has the broker's behaviour and nothing of yours; send it to the project.
+
 Examples:
   ibkr-oauth doctor --bundle bundle.json
   ibkr-oauth doctor --bundle bundle.json --offline
-  ibkr-oauth doctor --bundle bundle.json --ca-certificate proxy.pem --output json")]
+  ibkr-oauth doctor --bundle bundle.json --ca-certificate proxy.pem --output json
+  ibkr-oauth doctor --bundle paper.json --record recording.json")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     bundle: BundleArguments,
@@ -44,6 +51,8 @@ pub(crate) struct Arguments {
     offline: bool,
     #[command(flatten)]
     query_policy: QueryPolicyArguments,
+    #[command(flatten)]
+    record: RecordArguments,
 }
 
 const ALL_IS_WELL_SO_FAR: &str = "nothing is wrong with these credentials by themselves: sign in; if the broker then says \
@@ -52,6 +61,7 @@ const ALL_IS_WELL_SO_FAR: &str = "nothing is wrong with these credentials by the
 const ALL_IS_WELL: &str = "nothing is wrong: sign in, and trade";
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    arguments.record.check(format)?;
     let bundle = arguments.bundle.read_whole()?;
     let keyless = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build();
     // What keeps it from being made is said before anything is checked.
@@ -69,23 +79,30 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     }
     let keyless = keyless?;
     if let Some(agent) = agent {
-        probe(&bundle, &keyless, &agent, &findings, &mut report)?;
+        probe(arguments, &bundle, &keyless, &agent, &findings, &mut report, format)?;
     }
     report.finish(ALL_IS_WELL)
 }
 
 /// Goes up layer by layer, as far as it can.
 fn probe(
+    arguments: &Arguments,
     bundle: &CredentialBundle,
     keyless: &Consumer,
     agent: &Agent,
     findings: &[Finding],
     report: &mut Report,
+    format: Format,
 ) -> Result<(), Failure> {
     if !network::probe(agent, keyless.endpoints(), keyless.user_agent(), report)? {
         return Ok(());
     }
-    let Some(token) = negotiate(bundle, agent, findings, report)? else { return Ok(()) };
+    let token = negotiate(bundle, agent, findings, report)?;
+    // It asks more than the layers above, and before there is a brokerage session. How a sign-in is refused is of interest too.
+    if arguments.record.is_wanted() {
+        return arguments.record.run(bundle, agent, report, format);
+    }
+    let Some(token) = token else { return Ok(()) };
     // From the token's bytes, since each policy needs a signer of its own.
     let access_token = credentials::access_token(bundle)?;
     let Some(signer) = requests::probe(agent, keyless, &access_token, &token, report)? else { return Ok(()) };

@@ -15,6 +15,7 @@ mod arguments;
 mod authorize;
 mod brokerage;
 mod connection;
+mod consent;
 mod credentials;
 mod doctor;
 mod explain;

@@ -1,7 +1,7 @@
 //! What was looked at, how that is, and the one thing to do.
 
 use ibkr_oauth::diagnose::{Cause, Finding, Severity};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     failure::{self, Failure},
@@ -14,11 +14,13 @@ pub(crate) struct Report {
     palette: Palette,
     /// Each with the cause that can be explained.
     findings: Vec<(Finding, Option<Cause>)>,
+    /// What programs get beside them.
+    attachments: Map<String, Value>,
 }
 
 impl Report {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, palette: Palette::of_stdout(), findings: Vec::new() }
+        Self { format, palette: Palette::of_stdout(), findings: Vec::new(), attachments: Map::new() }
     }
 
     pub(crate) fn ok(&mut self, subject: &'static str, message: &str) -> Result<(), Failure> {
@@ -74,6 +76,11 @@ impl Report {
         mark.then(&Shown::lines(&format!("  {subject:<19}  {message}{remedy}{more}")))
     }
 
+    /// Adds what only programs get.
+    pub(crate) fn attach(&mut self, name: &'static str, value: Value) {
+        self.attachments.insert(name.to_owned(), value);
+    }
+
     pub(crate) fn has_error(&self) -> bool {
         self.severity() >= Severity::Error
     }
@@ -96,11 +103,13 @@ impl Report {
             Format::Text => {
                 output::print(&self.palette.paint(Tone::Strong, "next:").then(&Shown::line(&format!(" {next}"))))?;
             }
-            Format::Json => output::print_json(&json!({
-                "severity": self.severity(),
-                "findings": self.findings.iter().map(to_json).collect::<Value>(),
-                "next": next,
-            }))?,
+            Format::Json => {
+                let mut object = self.attachments.clone();
+                object.insert("severity".to_owned(), json!(self.severity()));
+                object.insert("findings".to_owned(), self.findings.iter().map(to_json).collect());
+                object.insert("next".to_owned(), next.into());
+                output::print_json(&object.into())?;
+            }
         }
         if self.has_error() { Err(Failure::reported()) } else { Ok(()) }
     }

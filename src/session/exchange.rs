@@ -95,7 +95,7 @@ impl Session {
         Ok(match task {
             Task::Negotiate => {
                 let (unsigned, timestamp) = self.token.prepare_dated_ahead(&self.consumer, cx, self.dated_ahead)?;
-                if !self.consumer.has_signature_key() {
+                if self.consumer.signature_key().is_none() {
                     return Ok(First::Sign(Unsent { unsigned: Box::new(unsigned), timestamp }));
                 }
                 First::send(unsigned.sign(cx)?, Pending::Negotiate)

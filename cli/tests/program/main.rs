@@ -33,6 +33,7 @@ mod proxies;
 #[path = "../../src/proxy.rs"]
 mod proxy;
 mod proxy_settings;
+mod recording;
 mod screens;
 #[cfg(unix)]
 mod simulate;

@@ -70,6 +70,16 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// As [`assert_failure`](Self::assert_failure), of a wrong command line whose error is an object.
+    pub(crate) fn assert_failure_json(&self, what: &str, remedy: &str) {
+        let error: serde_json::Value = serde_json::from_str(&self.stderr).unwrap();
+        assert_eq!(self.status, 2, "{error}");
+        assert!(error["error"].as_str().unwrap().contains(what), "{error}");
+        assert!(error["try"].as_str().unwrap().contains(remedy), "{error}");
+    }
+}
+
 /// The program, to be started in this folder, with no proxy between it and the loopback interface.
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ibkr-oauth"));

@@ -1,0 +1,324 @@
+//! The open questions, what is assumed, and how recorded responses answer them.
+
+use serde_json::Value;
+
+use super::recording::{Answered, Probed, Seen};
+
+/// A question about the live broker.
+pub(super) struct Question {
+    pub(super) id: &'static str,
+    pub(super) asks: &'static str,
+    /// What this crate goes by until somebody knows.
+    pub(super) assumed: &'static str,
+    rule: Rule,
+}
+
+/// How the answer follows from the probes of a question.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// Whether the only one is accepted.
+    Verdict,
+    /// Which ones are accepted.
+    Accepted,
+    /// The names of the fields, and what the flags are.
+    Fields,
+    /// Status, cause and kind of body.
+    Answered,
+    /// When the token expires.
+    Expiry,
+    /// How far the clocks are apart.
+    Clock,
+    /// Which cookies are set.
+    Cookies,
+    /// Whether the brokerage session opens.
+    Opening,
+    /// How long it takes.
+    Settling,
+}
+
+const fn question(id: &'static str, rule: Rule, asks: &'static str, assumed: &'static str) -> Question {
+    Question { id, asks, assumed, rule }
+}
+
+/// The questions whose answers come from every probe.
+const OF_ALL: [&str; 2] = ["clock", "cookies"];
+/// The one whose answer comes from the sign-in too.
+const EXPIRY: &str = "expiry";
+
+pub(super) static QUESTIONS: &[Question] = &[
+    question("sign_in", Rule::Verdict, "Is a live session token negotiated and proved?", "accepted"),
+    question(
+        EXPIRY,
+        Rule::Expiry,
+        "Is `live_session_token_expiration` the moment of the expiry, and when is that?",
+        "the moment of the expiry, 24 hours after the request",
+    ),
+    question("accounts", Rule::Answered, "Does `/portfolio` need no brokerage session?", "200"),
+    question("clock", Rule::Clock, "Does each response have a date, and do the clocks agree?", "a date in each"),
+    question("cookies", Rule::Cookies, "Which cookies are set? None is sent back.", "`api` and `x-sess-uuid`"),
+    question("status_fields", Rule::Fields, "What does `/iserver/auth/status` look like?", "as the simulator's"),
+    question("status_by_get", Rule::Verdict, "May the status be asked for by GET?", "accepted"),
+    question("tickle_fields", Rule::Fields, "What does `/tickle` look like?", "as the simulator's"),
+    question("tickle_by_get", Rule::Verdict, "May a tickle be a GET?", "accepted"),
+    question(
+        "no_brokerage_session",
+        Rule::Answered,
+        "How does `/iserver` answer without a brokerage session?",
+        "400 no_brokerage_session",
+    ),
+    question("unknown_path", Rule::Answered, "How is an unknown path answered?", "404 not_found"),
+    question(
+        "query_policies",
+        Rule::Accepted,
+        "Under which query policies is a signature accepted?",
+        "under rfc5849; the simulator takes any",
+    ),
+    question("wrong_signature", Rule::Verdict, "Is a signature by a wrong token refused?", "refused"),
+    question("other_method", Rule::Verdict, "Is a signature over another method refused?", "refused"),
+    question("token_alone", Rule::Verdict, "Is a request with the access token alone refused?", "refused"),
+    question("without_nonce", Rule::Verdict, "Is a request without a nonce refused?", "refused"),
+    question("other_realm", Rule::Verdict, "Is another realm refused?", "refused"),
+    question("without_realm", Rule::Verdict, "Is a header without a realm accepted?", "accepted, and never sent"),
+    question("nonce_repeated", Rule::Verdict, "Is a nonce refused that was used before?", "refused"),
+    question(
+        "timestamp_behind_4",
+        Rule::Verdict,
+        "Is a timestamp refused that is some seconds behind the newest?",
+        "accepted, and never sent",
+    ),
+    question("timestamp_behind_60", Rule::Verdict, "And one that is a minute behind?", "refused"),
+    question("timestamp_behind_600", Rule::Verdict, "And one that is ten minutes behind?", "refused"),
+    question(
+        "header_unquoted",
+        Rule::Verdict,
+        "Are header values without quotes accepted?",
+        "accepted, and never sent",
+    ),
+    question(
+        "header_raw",
+        Rule::Verdict,
+        "Is a signature accepted that is not percent-encoded?",
+        "accepted, and never sent",
+    ),
+    question("header_lower_case", Rule::Verdict, "Are escapes in lower case accepted?", "accepted, and never sent"),
+    question("header_twice", Rule::Verdict, "Is a signature accepted that is percent-encoded twice?", "refused"),
+    question(
+        "header_trailing_comma",
+        Rule::Verdict,
+        "Is a comma at the header's end accepted?",
+        "accepted, and never sent",
+    ),
+    question(
+        "compete_false",
+        Rule::Opening,
+        "Does the brokerage session open with `compete` false, where nobody has it?",
+        "opened; for some users not",
+    ),
+    question("settling", Rule::Settling, "How long does it take until it is ready?", "some seconds at most"),
+    question(
+        "accounts_first",
+        Rule::Answered,
+        "Is a snapshot refused before `GET /iserver/accounts`?",
+        "500 accounts_not_queried",
+    ),
+    question("iserver_accounts", Rule::Answered, "Does `GET /iserver/accounts` answer then?", "200"),
+    question("accounts_after", Rule::Answered, "And is the snapshot served after it?", "200"),
+    question(
+        "opening_by_query",
+        Rule::Opening,
+        "May `publish` and `compete` be in the query?",
+        "opened, and never sent so",
+    ),
+    question("second_sign_in", Rule::Verdict, "Is a second live session token negotiated?", "accepted"),
+    question(
+        "earlier_token",
+        Rule::Verdict,
+        "Does the live session token before the newest still sign?",
+        "accepted, for requests under way",
+    ),
+    question(
+        "challenge_upper_case",
+        Rule::Verdict,
+        "Is a challenge in upper case accepted?",
+        "accepted, and never sent",
+    ),
+    question(
+        "challenge_leading_zeros",
+        Rule::Verdict,
+        "Is a challenge with zeros before it accepted?",
+        "accepted, and never sent",
+    ),
+    question("logout", Rule::Answered, "How is `/logout` answered?", "200"),
+    question("token_after_logout", Rule::Verdict, "Does the token sign after `/logout`?", "either"),
+    question("opening_after_logout", Rule::Opening, "Does a brokerage session open after `/logout`?", "either"),
+];
+
+/// The answer to each question, as these responses give it.
+pub(super) fn answers(probes: &[Probed]) -> Vec<Answered> {
+    let of = |question: &Question| Answered {
+        question: question.id.to_owned(),
+        asks: question.asks.to_owned(),
+        assumed: question.assumed.to_owned(),
+        answer: question.answer(probes).unwrap_or_else(|| "not asked".to_owned()),
+    };
+    QUESTIONS.iter().map(of).collect()
+}
+
+impl Question {
+    fn answer(&self, probes: &[Probed]) -> Option<String> {
+        let own: Vec<&Probed> = probes
+            .iter()
+            .filter(|probed| {
+                OF_ALL.contains(&self.id)
+                    || probed.question == self.id
+                    || (self.id == EXPIRY && probed.question == "sign_in")
+            })
+            .filter(|probed| probed.not_sent.is_none())
+            .collect();
+        let first = own.first()?;
+        match self.rule {
+            Rule::Verdict => Some(verdict(first).text()),
+            Rule::Accepted => Some(accepted(&own)),
+            Rule::Clock => clock(&own),
+            Rule::Cookies => Some(cookies(&own)),
+            Rule::Fields => Some(seen_or(first, |seen| names(&seen.body))),
+            Rule::Answered => Some(seen_or(first, in_short)),
+            Rule::Expiry => Some(seen_or(first, expiry)),
+            Rule::Opening => Some(seen_or(first, opening)),
+            Rule::Settling => Some(seen_or(first, settling)),
+        }
+    }
+}
+
+/// What a response says to who asks.
+enum Verdict {
+    Accepted,
+    Refused(String),
+    /// Nothing, and what there is instead.
+    Unclear(String),
+}
+
+impl Verdict {
+    fn text(&self) -> String {
+        match self {
+            Self::Accepted => "accepted".to_owned(),
+            Self::Refused(how) => format!("refused: {how}"),
+            Self::Unclear(what) => format!("unclear: {what}"),
+        }
+    }
+}
+
+fn verdict(probed: &Probed) -> Verdict {
+    let Some(seen) = &probed.response else {
+        return Verdict::Unclear(probed.failure.clone().unwrap_or_default());
+    };
+    match seen.status {
+        _ if seen.cause.is_none() => Verdict::Accepted,
+        200..=299 | 400..=407 | 409 | 411..=428 => Verdict::Refused(in_short(seen)),
+        _ => Verdict::Unclear(in_short(seen)),
+    }
+}
+
+fn accepted(own: &[&Probed]) -> String {
+    let name = |probed: &Probed| probed.request.rsplit(' ').next().unwrap_or_default().to_owned();
+    let mut names = Vec::new();
+    for probed in own {
+        match verdict(probed) {
+            Verdict::Accepted => names.push(name(probed)),
+            Verdict::Refused(_) => {}
+            Verdict::Unclear(what) => names.push(format!("{} unclear ({what})", name(probed))),
+        }
+    }
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn seen_or(probed: &Probed, answer: impl FnOnce(&Seen) -> String) -> String {
+    match &probed.response {
+        Some(seen) => answer(seen),
+        None => format!("unclear: {}", probed.failure.as_deref().unwrap_or_default()),
+    }
+}
+
+fn in_short(seen: &Seen) -> String {
+    seen.cause.as_ref().map_or_else(|| seen.status.to_string(), |cause| format!("{} {cause}", seen.status))
+}
+
+/// The names in a body, with the flags.
+fn names(body: &Value) -> String {
+    let mut names = Vec::new();
+    if let Some(value) = body.get("json") {
+        collect("", value, &mut names);
+    }
+    if names.is_empty() { "no JSON object".to_owned() } else { names.join(" ") }
+}
+
+fn collect(path: &str, value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            collect(&path, value, names);
+        }),
+        Value::Bool(flag) => names.push(format!("{path}={flag}")),
+        _ if path.is_empty() => {}
+        _ => names.push(path.to_owned()),
+    }
+}
+
+fn expiry(seen: &Seen) -> String {
+    match (seen.seconds.get("expires_in"), &seen.cause) {
+        (None, None) => "there is none".to_owned(),
+        (None, Some(_)) => format!("unclear: {}", in_short(seen)),
+        (Some(life), _) if life.abs() < 10 => "the moment of the computation".to_owned(),
+        (Some(life), _) => format!("the moment of the expiry, in {life} s"),
+    }
+}
+
+fn clock(own: &[&Probed]) -> Option<String> {
+    let seen: Vec<&Seen> = own.iter().filter_map(|probed| probed.response.as_ref()).collect();
+    let dated = seen.iter().filter_map(|seen| seen.seconds.get("date_ahead"));
+    let (least, most) = (dated.clone().min()?, dated.clone().max()?);
+    let each = if dated.count() == seen.len() { "a date in each" } else { "a date in some" };
+    let near = -3..=3;
+    Some(if near.contains(least) && near.contains(most) {
+        format!("{each}, clocks agree")
+    } else {
+        let by = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        format!("{each}, the broker's clock ahead by {by} s")
+    })
+}
+
+fn cookies(own: &[&Probed]) -> String {
+    let mut names: Vec<&str> = own
+        .iter()
+        .filter_map(|probed| probed.response.as_ref())
+        .flat_map(|seen| seen.cookies.iter().filter_map(|cookie| cookie.split(';').next()))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn flag(seen: &Seen, name: &str) -> bool {
+    seen.body.get("json").and_then(|json| json.get(name)) == Some(&Value::Bool(true))
+}
+
+fn opening(seen: &Seen) -> String {
+    match () {
+        () if seen.cause.is_some() || seen.status >= 300 => format!("refused: {}", in_short(seen)),
+        () if flag(seen, "competing") => "somebody else has it".to_owned(),
+        () if flag(seen, "authenticated") => "opened".to_owned(),
+        () => format!("not opened: {}", names(&seen.body)),
+    }
+}
+
+fn settling(seen: &Seen) -> String {
+    let waited = seen.seconds.get("waited").copied().unwrap_or_default();
+    let is_ready = flag(seen, "authenticated") && !flag(seen, "competing");
+    let established = seen.body.get("json").and_then(|json| json.get("established")) != Some(&Value::Bool(false));
+    match () {
+        () if seen.cause.is_some() => format!("unclear: {}", in_short(seen)),
+        () if is_ready && established => format!("ready after {waited} s"),
+        () if is_ready => format!("not ready after {waited} s"),
+        () => format!("lost after {waited} s"),
+    }
+}

@@ -1,0 +1,215 @@
+//! Nothing of anybody's is in the file, whatever comes back.
+
+use std::collections::BTreeMap;
+
+use ibkr_oauth::{
+    Entropy,
+    bytes::Bytes,
+    http::{HeaderName, HeaderValue, Response},
+    simulator::SeededEntropy,
+};
+use serde_json::{Map, Value, json};
+
+use super::super::{
+    heard::{Heard, Outcome, Reply},
+    probes::GROUPS,
+    recording::{Login, Recording, Source},
+    redaction::{self, About},
+    vocabulary,
+};
+
+/// Keys, tokens, account numbers, names and addresses.
+const MARKERS: [&str; 24] = [
+    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+    "wi+Bfx5fSn7k1VFcggFy9XV/dP6HDDhERRBfqCw48uyW6WKLp3L37ZKonxW0",
+    "YBWbLw+9RYP2nWrPQHxHZkBb1aM=",
+    "218c1d970d85a8442825",
+    "25ebcc75204da80b73f4",
+    "4766f38c9a1b272f",
+    "SIMQWERTZ",
+    "U7654321",
+    "DU1234567",
+    "F8899001",
+    "987654321098",
+    "Erika Mustermann",
+    "erika.mustermann@example.org",
+    "O'Brannigan",
+    "Jürgen Müller-Lüdenscheidt",
+    "emustermann77",
+    "Mr J Q Zworykin",
+    "221B Baker Street, Marylebone",
+    "10115 Berlin, Invalidenstraße 44",
+    "Bahnhofstrasse 12",
+    "+49 30 901820",
+    "192.168.17.23",
+    "98:F2:B3:23:BF:A0",
+    "夏目漱石",
+];
+
+/// Names that responses have.
+const NAMES: [&str; 14] = [
+    "error",
+    "message",
+    "fail",
+    "detail",
+    "title",
+    "session",
+    "accounts",
+    "accountId",
+    "acctProps",
+    "status",
+    "statusCode",
+    "authenticated",
+    "serverName",
+    "wait",
+];
+
+struct Rng(SeededEntropy);
+
+impl Rng {
+    fn below(&mut self, limit: usize) -> usize {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes).unwrap();
+        usize::try_from(u64::from_le_bytes(bytes) % u64::try_from(limit).unwrap()).unwrap()
+    }
+
+    fn of<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        texts[self.below(texts.len())]
+    }
+
+    /// A marker, alone or among words, in its own case or another.
+    fn text(&mut self) -> String {
+        let marker = self.of(&MARKERS);
+        let marker = match self.below(4) {
+            0 => marker.to_uppercase(),
+            1 => marker.to_lowercase(),
+            _ => marker.to_owned(),
+        };
+        match self.below(5) {
+            0 => format!("id: 10003, error: No access secret key found for {marker}"),
+            1 => format!("{marker} is not a valid account"),
+            2 => format!("{marker}{}", self.of(&MARKERS)),
+            3 => format!("<{marker}>"),
+            _ => marker,
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Value {
+        match self.below(if depth > 3 { 4 } else { 7 }) {
+            0 => Value::Bool(self.below(2) == 0),
+            1 => json!(987_654_321_098_u64),
+            2 | 3 => self.text().into(),
+            4 => (0..self.below(4)).map(|_| self.value(depth + 1)).collect(),
+            _ => {
+                let mut fields = Map::new();
+                for _ in 0..self.below(6) {
+                    let name = if self.below(3) == 0 { self.text() } else { self.of(&NAMES).to_owned() };
+                    fields.insert(name, self.value(depth + 1));
+                }
+                fields.into()
+            }
+        }
+    }
+
+    fn body(&mut self) -> String {
+        match self.below(8) {
+            0 => self.text(),
+            1 => format!("<html><body class=\"{}\"><h1>{}</h1></body></html>", self.text(), self.text()),
+            2 => format!("{{\"error\": \"{}", self.text()),
+            3 => json!(self.text()).to_string(),
+            _ => self.value(0).to_string(),
+        }
+    }
+
+    fn response(&mut self) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(self.body()));
+        *response.status_mut() = [200, 200, 400, 401, 403, 500, 503][self.below(7)].try_into().unwrap();
+        for _ in 0..self.below(4) {
+            let name = if self.below(2) == 0 {
+                self.of(&["set-cookie", "content-type", "location"]).to_owned()
+            } else {
+                self.text()
+            };
+            let name: String =
+                name.to_lowercase().chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+            let value = match self.below(3) {
+                0 => format!("{}={}; Path=/{}; HttpOnly", self.text(), self.text(), self.text()),
+                1 => format!("api={}; Domain={}", self.text(), self.text()),
+                _ => self.text(),
+            };
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes())) {
+                response.headers_mut().append(name, value);
+            }
+        }
+        response
+    }
+}
+
+fn recording_of(responses: impl Iterator<Item = Response<Bytes>>, values: &[String]) -> Recording {
+    let probes: Vec<_> = GROUPS.iter().flat_map(|group| group.probes).collect();
+    let heard: Vec<Heard> = responses
+        .enumerate()
+        .map(|(index, response)| {
+            let mut reply = Reply::new(response);
+            reply.seconds = BTreeMap::from([("date_ahead".to_owned(), 0)]);
+            Heard { probe: probes[index % probes.len()], before: None, outcome: Outcome::Response(reply) }
+        })
+        .collect();
+    let about = About { made_by: String::new(), made_in: String::new(), source: Source::Other, login: Login::Live };
+    redaction::record(&heard, about, values)
+}
+
+/// What of a marker would say something: it itself, and each part of it that is long enough and no word of every day.
+fn parts(marker: &str) -> Vec<String> {
+    let parts = marker.split(|char: char| !char.is_alphanumeric()).filter(|part| part.chars().count() >= 4);
+    let telling = parts.filter(|part| !vocabulary::is_name(part)).map(str::to_lowercase);
+    telling.chain([marker.to_lowercase()]).collect()
+}
+
+#[test]
+fn no_marker_is_in_a_thousand_random_responses() {
+    let parts: Vec<String> = MARKERS.iter().flat_map(|marker| parts(marker)).collect();
+    let mut rng = Rng(SeededEntropy::new(18));
+    for round in 0..1000 {
+        let responses: Vec<Response<Bytes>> = (0..=rng.below(3)).map(|_| rng.response()).collect();
+        let text = recording_of(responses.iter().cloned(), &["SIMQWERTZ".to_owned()]).to_text().to_lowercase();
+        for part in &parts {
+            assert!(!text.contains(part.as_str()), "round {round}: `{part}` of {responses:?} is in {text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_a_word_of_every_day_is_hidden_by_its_value() {
+    let respond = |body: Value| Response::new(Bytes::from(body.to_string()));
+    // A consumer key, and a user whose name is in another response.
+    let responses = [
+        respond(json!({ "error": "LST failed for PORTFOLIO" })),
+        respond(json!({ "userName": "market" })),
+        respond(json!({ "message": "the session of Market is over" })),
+    ];
+    let text = recording_of(responses.into_iter(), &["PORTFOLIO".to_owned()]).to_text();
+    assert!(
+        text.contains("\"LST failed for <hidden>\"") && text.contains("\"the session of <hidden> is over\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_words_of_errors_and_the_shape_stay() {
+    let bodies = [
+        r#"{"error":"id: 10003, error: LST failed, error: No access secret key found for abc","statusCode":401}"#,
+        r#"{"authenticated":true,"serverInfo":{"serverName":"JifN19053","serverVersion":"Build 10.25.0p"},"wait":5000}"#,
+        "<html><body><h1>Resource not found</h1></body></html>",
+        "",
+    ];
+    let recording =
+        recording_of(bodies.into_iter().map(|body| Response::new(Bytes::from_static(body.as_bytes()))), &[]);
+    let found: Vec<&Value> = recording.probes.iter().map(|probed| &probed.response.as_ref().unwrap().body).collect();
+    let words = "id: <number>, error: LST failed, error: No access secret key found for <word>";
+    assert_eq!(*found[0], json!({ "json": { "error": words, "statusCode": 401 } }));
+    let server = json!({ "serverName": "<text>", "serverVersion": "<text>" });
+    assert_eq!(*found[1], json!({ "json": { "authenticated": true, "serverInfo": server, "wait": 5000 } }));
+    assert_eq!(*found[2], json!({ "page": "Resource not found" }));
+    assert_eq!(*found[3], json!({ "empty": true }));
+}
