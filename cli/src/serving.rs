@@ -1,7 +1,7 @@
 //! The server of the commands that listen: HTTP/1.1, many clients and slow ones, and a bound to everything.
 
 use std::{
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{SocketAddr, ToSocketAddrs},
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -19,19 +19,20 @@ use crate::failure::Failure;
 
 mod bounds;
 mod connection;
+mod door;
+mod lent;
 mod places;
 mod stopping;
 mod whole;
 
 pub(crate) use bounds::{Limits, NoAnswer, Report};
+pub(crate) use door::{Door, Tls};
 pub(crate) use whole::{Unreadable, whole};
 
 use connection::Connection;
+use door::Listener;
 use places::Places;
 use stopping::told_to_stop;
-
-/// How long the requests that are being answered when the program ends may take.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// A server on threads of its own.
 pub(crate) struct Server {
@@ -40,20 +41,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves what connects to `listener` until [`stop`](Self::stop), or the program's end.
-    pub(crate) fn start(
-        listener: TcpListener,
-        router: Router,
-        limits: Limits,
-        report: Report,
-    ) -> Result<Self, Failure> {
+    /// Serves what comes in by `door` until [`stop`](Self::stop), or the program's end.
+    pub(crate) fn start(door: Door, router: Router, limits: Limits, report: Report) -> Result<Self, Failure> {
         let cannot =
             |error| Failure::refused(format!("no server can be started: {error}"), "look after the system's limits");
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(cannot)?;
-        listener.set_nonblocking(true).map_err(cannot)?;
         let listener = {
             let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(cannot)?
+            door.open().map_err(cannot)?
         };
         let (stop, stopping) = watch::channel(false);
         let thread = thread::spawn(move || run(runtime, accept(listener, router, limits, report, stopping)));
@@ -74,7 +69,7 @@ fn run(runtime: Runtime, accepting: impl Future<Output = ()>) {
 }
 
 async fn accept(
-    listener: tokio::net::TcpListener,
+    listener: Listener,
     router: Router,
     limits: Limits,
     report: Report,
@@ -86,18 +81,23 @@ async fn accept(
             accepted = async { places.room().await; listener.accept().await } => accepted,
             () = told_to_stop(&mut stopping) => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok(guest) = accepted else {
             // Too many open files, most likely: some are closed soon.
             time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let place = places.enter();
         let connection = Connection { router: router.clone(), limits, report: Arc::clone(&report), place };
-        tokio::spawn(connection.serve(stream, stopping.clone()));
+        let stopping = stopping.clone();
+        tokio::spawn(async move {
+            if let Some(stream) = connection.greet(guest).await {
+                connection.serve(stream, stopping).await;
+            }
+        });
     }
     drop(listener);
     // Those that take longer are cut off.
-    let _ = time::timeout(LAST_ANSWERS, places.empty()).await;
+    let _ = time::timeout(limits.last_answers, places.empty()).await;
 }
 
 /// Where to listen: `PORT` of this machine alone, or `HOST:PORT`.

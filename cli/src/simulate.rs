@@ -19,7 +19,7 @@ use crate::{
     arguments,
     failure::Failure,
     output::{self, Format},
-    serving::{self, Server},
+    serving::{self, Door, Server},
     simulated_account::Bundle,
     stop, warning,
 };
@@ -183,7 +183,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         log,
     });
     let report = Arc::new(move |why: &str| log.turned_away("a connection", None, why));
-    let server = Server::start(listener, service::router(Arc::clone(&simulation)), service::LIMITS, report)?;
+    let server =
+        Server::start(Door::Tcp(listener, None), service::router(Arc::clone(&simulation)), service::LIMITS, report)?;
 
     output::print_json(&json!({
         "address": address.to_string(),

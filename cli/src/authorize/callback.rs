@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    serving::{Limits, Server},
+    serving::{Door, Limits, Server},
 };
 
 /// Browsers open some connections that they never use.
@@ -32,6 +32,8 @@ const LIMITS: Limits = Limits {
     body: Duration::ZERO,
     longest_head: 16 << 10,
     longest_body: 0,
+    half_close: true,
+    last_answers: Duration::from_secs(5),
 };
 
 struct Callback {
@@ -50,7 +52,7 @@ pub(super) fn serve(
     let callback = Arc::new(Callback { own, consent, heard });
     let router = Router::new().fallback(receive).with_state(callback);
     // What is no request is no answer either.
-    Server::start(listener, router, LIMITS, Arc::new(|_| {}))
+    Server::start(Door::Tcp(listener, None), router, LIMITS, Arc::new(|_| {}))
 }
 
 async fn receive(State(callback): State<Arc<Callback>>, request: Request) -> Response {

@@ -15,6 +15,11 @@ pub(crate) struct Limits {
     pub(crate) longest_head: usize,
     /// In bytes.
     pub(crate) longest_body: usize,
+    /// Whether a client that has shut down its side for writing gets its answer still. If not, it counts as gone, and what is
+    /// done for it is given up.
+    pub(crate) half_close: bool,
+    /// How long the requests that are being answered when the server stops may take.
+    pub(crate) last_answers: Duration,
 }
 
 /// Marks, as an extension of a response, that the client is to see none: the connection ends.

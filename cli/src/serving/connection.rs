@@ -10,8 +10,7 @@ use hyper_util::{
 };
 use ibkr_oauth::http::Request;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     select,
     sync::watch,
     time,
@@ -19,6 +18,8 @@ use tokio::{
 
 use super::{
     bounds::{Limits, NoAnswer, Report},
+    door::{Guest, Stream},
+    lent::Lent,
     places::Place,
     stopping::told_to_stop,
 };
@@ -48,12 +49,25 @@ impl fmt::Display for Silence {
 impl std::error::Error for Silence {}
 
 impl Connection {
+    /// The stream of who has come in, unless that takes too long, or others need the place.
+    pub(super) async fn greet(&self, guest: Guest) -> Option<Box<dyn Stream>> {
+        select! {
+            stream = guest.greet() => stream,
+            () = self.place.sent_away() => None,
+        }
+    }
+
     /// Answers until the client leaves, is silent for too long, or has to make room, or the server stops.
-    pub(super) async fn serve(self, mut stream: TcpStream, mut stopping: watch::Receiver<bool>) {
-        // It only delays small answers.
-        let _ = stream.set_nodelay(true);
+    ///
+    /// A service may take the connection over, by [`hyper::upgrade`]; then it is the service's to end.
+    pub(super) async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let (stream, lent) = Lent::new(stream);
         let ended = select! {
-            result = self.converse(&mut stream, &mut stopping) => result,
+            result = self.converse(lent, &mut stopping) => result,
             () = self.place.sent_away() => return,
         };
         if let Err(error) = ended {
@@ -61,14 +75,19 @@ impl Connection {
                 (self.report)(&format!("what a client sent is no request of HTTP/1.1: {error}"));
             }
         }
+        let Some(stream) = stream.back() else { return };
         select! {
-            _ = time::timeout(PARTING, part(&mut stream)) => {}
+            _ = time::timeout(PARTING, part(stream)) => {}
             () = self.place.sent_away() => {}
             () = told_to_stop(&mut stopping) => {}
         }
     }
 
-    async fn converse(&self, stream: &mut TcpStream, stopping: &mut watch::Receiver<bool>) -> hyper::Result<()> {
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: Lent<S>,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> hyper::Result<()> {
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(Asked { limits: self.limits, place: Arc::clone(&self.place) });
@@ -82,10 +101,11 @@ impl Connection {
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
-                .half_close(true)
+                .half_close(self.limits.half_close)
                 .header_read_timeout(self.limits.head)
                 .max_buf_size(self.limits.longest_head)
                 .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
         );
         select! {
             result = &mut connection => return result,
@@ -106,7 +126,7 @@ pub(super) struct Asked {
     pub(super) place: Arc<Place>,
 }
 
-async fn part(stream: &mut TcpStream) {
+async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut unread = [0; 8192];
     if stream.shutdown().await.is_ok() {
         while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}

@@ -20,6 +20,8 @@ pub(super) const LIMITS: Limits = Limits {
     body: Duration::from_secs(30),
     longest_head: 64 << 10,
     longest_body: 1 << 20,
+    half_close: true,
+    last_answers: Duration::from_secs(5),
 };
 
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
