@@ -6,7 +6,7 @@ use clap::Args;
 use ibkr_oauth::{Endpoints, local::reading};
 use ureq::{
     Agent,
-    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
 use crate::{
@@ -33,8 +33,17 @@ impl ConnectionArguments {
             Route::Through { proxy, .. } => Some(proxy),
             Route::Direct | Route::Excepted(_) => None,
         });
-        let Some(path) = &self.ca_certificate else {
+        let Some(certificates) = self.certificates()? else {
             return Ok(config.build().into());
+        };
+        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build();
+        Ok(config.tls_config(tls).build().into())
+    }
+
+    /// The certificates to trust instead of those of the public authorities.
+    pub(crate) fn certificates(&self) -> Result<Option<Vec<Certificate<'static>>>, Failure> {
+        let Some(path) = &self.ca_certificate else {
+            return Ok(None);
         };
         let shown = path.display();
         let content = reading::file(path).map_err(|error| {
@@ -52,8 +61,7 @@ impl ConnectionArguments {
                 "give a PEM file with `-----BEGIN CERTIFICATE-----` in it",
             ));
         }
-        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build();
-        Ok(config.tls_config(tls).build().into())
+        Ok(Some(certificates))
     }
 }
 

@@ -23,6 +23,7 @@ mod exposure;
 mod failure;
 mod failure_report;
 mod files;
+mod gateway;
 mod hidden;
 mod keygen;
 mod machine_rng;
@@ -76,6 +77,8 @@ enum Command {
     Keygen(keygen::Arguments),
     /// Keep a session alive, and say what happens to it, until Ctrl-C or SIGTERM, which log out.
     Session(session::Arguments),
+    /// Stand where the broker's Client Portal Gateway stands: sign for programs in any language, and keep their session.
+    Gateway(gateway::Arguments),
     /// Play the broker for clients in any language.
     Simulate(simulate::Arguments),
 }
@@ -129,6 +132,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Command::Authorize(arguments) => authorize::run(&arguments, format),
         Command::Keygen(arguments) => keygen::run(&arguments, format),
         Command::Session(arguments) => session::run(&arguments, format),
+        Command::Gateway(arguments) => gateway::run(&arguments, format),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
     };
     match result {

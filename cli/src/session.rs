@@ -46,14 +46,25 @@ pub(crate) struct Arguments {
     correct_clock: bool,
 }
 
+/// What to do about another session of the same user.
 #[derive(Clone, Copy, ValueEnum)]
-enum Compete {
+pub(crate) enum Compete {
     /// Leave it alone, and ask again from time to time.
     Yield,
     /// Throw it out at the first opening, and leave it alone from then on.
     TakeOnce,
     /// Throw it out each time.
     TakeAlways,
+}
+
+impl From<Compete> for CompetePolicy {
+    fn from(compete: Compete) -> Self {
+        match compete {
+            Compete::Yield => Self::Yield,
+            Compete::TakeOnce => Self::TakeOnce,
+            Compete::TakeAlways => Self::TakeAlways,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
@@ -66,11 +77,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let mut config = SessionConfig::default();
     config.brokerage = !arguments.read_only;
     config.correct_clock = arguments.correct_clock;
-    config.compete = match arguments.compete {
-        Compete::Yield => CompetePolicy::Yield,
-        Compete::TakeOnce => CompetePolicy::TakeOnce,
-        Compete::TakeAlways => CompetePolicy::TakeAlways,
-    };
+    config.compete = arguments.compete.into();
     let driver = Driver::new(Session::new(consumer, unlocked, config), OsEntropy);
     let handle = driver.handle();
     let mut asked = false;
@@ -107,7 +114,7 @@ fn print(event: &SessionEvent, format: Format) -> Result<(), Failure> {
 }
 
 /// The event's parts, for programs.
-fn details(event: &SessionEvent) -> Value {
+pub(crate) fn details(event: &SessionEvent) -> Value {
     match event {
         SessionEvent::StateChanged { from, trigger, to } => {
             json!({ "from": from.to_string(), "trigger": trigger.to_string(), "to": to.to_string() })

@@ -25,6 +25,8 @@ mod explained_causes;
 mod exposed_files;
 #[cfg(unix)]
 mod files_of_the_user;
+#[cfg(unix)]
+mod gateway;
 mod hostile_texts;
 #[path = "../../src/no_proxy.rs"]
 mod no_proxy;

@@ -1,0 +1,332 @@
+//! `ibkr-oauth gateway`
+
+use std::{
+    net::SocketAddr,
+    path::{self, Path, PathBuf},
+    sync::{Arc, OnceLock, atomic::AtomicU64, mpsc},
+    thread,
+};
+
+use clap::{Args, value_parser};
+use ibkr_oauth::{
+    Consumer, Entropy, OsEntropy, Secret, UnlockedToken,
+    client::Client,
+    local::{self, reading},
+    pacing::{Pacer, PacingConfig},
+    session::{OnShutdown, Session, SessionConfig, SessionEvent},
+};
+use serde_json::json;
+
+use crate::{
+    arguments::QueryPolicyArguments,
+    connection::ConnectionArguments,
+    credentials::{self, BundleArguments},
+    exposure,
+    failure::Failure,
+    hidden,
+    output::{self, Format},
+    serving::{Door, Server, Tls},
+    session::Compete,
+    stop, warning,
+};
+
+mod answers;
+mod caller;
+mod certificate;
+mod connector;
+mod decision;
+mod exchange;
+mod headers;
+mod listen;
+mod log;
+mod page;
+mod permission;
+mod refusal;
+mod resource;
+mod service;
+mod shared;
+mod standing;
+mod state_file;
+mod upstream;
+
+#[cfg(test)]
+mod tests;
+
+use caller::Callers;
+use decision::Rules;
+use exchange::Exchanges;
+use listen::{Listen, Listening};
+use log::Log;
+use permission::PathPattern;
+use service::Service;
+use shared::Gateway;
+use state_file::StateFile;
+use upstream::{Pace, SessionTransport, Upstream};
+
+/// The shortest token of `--token-file`, in bytes.
+const SHORTEST_TOKEN: usize = 16;
+
+/// The arguments of `gateway`.
+#[derive(Args)]
+#[command(after_help = "\
+Stands where the broker's Client Portal Gateway stands, over OAuth: no Java, no browser, no login. Programs that speak to
+https://localhost:5000/v1/api go on as they are. It signs in, opens the brokerage session, keeps both, and signs what passes;
+http and https are served at the same port, with a certificate of its own (gateway.crt and gateway.key).
+
+It only reads unless `--allow-orders` is given. Whatever runs on this machine can reach a port of it, every user's programs
+included: give `--token-file`, or listen at `unix:PATH`, where that matters. SECURITY.md says more.
+
+The first line on standard output is one JSON object: `address`, `base_urls`, `certificate`. Requests and events are lines on
+standard error, JSON with `--output json`. Ctrl-C and SIGTERM end it in order: what is under way is answered, then it logs
+out. Asked a second time, it ends at once.
+
+Examples:
+  ibkr-oauth gateway --bundle bundle.json
+  ibkr-oauth gateway --bundle bundle.json --allow-orders --listen 5001 --token-file token
+  ibkr-oauth gateway --bundle bundle.json --listen unix:/run/user/1000/ibkr.sock
+  curl --insecure https://localhost:5000/v1/api/portfolio/accounts")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    bundle: BundleArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+    #[command(flatten)]
+    query_policy: QueryPolicyArguments,
+    /// Where to listen: a port of this machine alone, HOST:PORT, or a Unix socket. Beyond this machine only with a token and
+    /// TLS. Port 0 stands for any that is free.
+    #[arg(long, value_name = "PORT|HOST:PORT|unix:PATH", default_value = "5000", value_parser = listen::parse)]
+    listen: Listen,
+    /// Let programs trade, and change what is kept at the broker's. Without it, only reads, searches and previews pass.
+    #[arg(long)]
+    allow_orders: bool,
+    /// Refuse this path, as it stands behind `/v1/api`; repeat it for more. `{}` stands for a segment, and a slash at the end
+    /// for all below.
+    #[arg(long, value_name = "PATH", value_parser = PathPattern::parse)]
+    reject_path: Vec<PathPattern>,
+    /// A file with a token that programs must send, as `Authorization: Bearer TOKEN` or as the password of a URL.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Another name by which programs may call this machine; repeat it for more. Browsers are protected by these names.
+    #[arg(long, value_name = "NAME", value_parser = parse_host)]
+    allow_host: Vec<String>,
+    /// The folder of gateway.crt and gateway.key, which are made where they are missing. Unless given, the bundle's.
+    #[arg(long, value_name = "DIR")]
+    certificate: Option<PathBuf>,
+    /// Keep the session in this file, so that a restart needs no handshake and no logout: whoever reads it can sign for a day.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// How many requests a second there may be in all: the broker's documentation says 10, an older page 50.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=50))]
+    per_second: u32,
+    /// What to do about another session of the same user, in TWS, on the phone, or in another program.
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Compete::Yield)]
+    compete: Compete,
+    /// Date signatures by the broker's clock where that differs from this machine's.
+    #[arg(long)]
+    correct_clock: bool,
+    /// Log each request, and not only those that are refused.
+    #[arg(long)]
+    log_requests: bool,
+}
+
+fn parse_host(text: &str) -> Result<String, String> {
+    let name = text.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte));
+    let has_port = name.matches(':').count() == 1;
+    if name.is_empty() || !is_name || has_port {
+        return Err("give a name or an address, without a port".to_owned());
+    }
+    Ok(name)
+}
+
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    let bundle = arguments.bundle.read_whole()?;
+    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
+    let token = credentials::access_token(&bundle)?;
+    let connector = connector::connector(&arguments.connection, consumer.endpoints())?;
+    let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
+    let callers = callers(arguments)?;
+    let endpoints = consumer.endpoints().clone();
+    let base = crate::arguments::absolute_url(endpoints.base_url())?.path().to_owned();
+    let state = arguments.state.as_deref().map(StateFile::new);
+    let (session, expires_at) = session(arguments, consumer, unlocked, state.as_ref())?;
+
+    let mut pacing = PacingConfig::default();
+    pacing.per_second = arguments.per_second;
+    let pace = Pace::new(Pacer::new(pacing));
+    let transport = SessionTransport::new(connector.clone(), pace.clone(), &base);
+    let (client, driver) = Client::with_session(transport, session);
+    let handle = client.handle().clone();
+    let names = callers.hosts.clone().unwrap_or_default();
+    let rules = Rules { callers, allow_orders: arguments.allow_orders, rejected: arguments.reject_path.clone() };
+    let exchanges = Exchanges { handle: handle.clone(), upstream: Upstream::new(connector), pace };
+    let gateway = Arc::new(Gateway::new(rules, exchanges, endpoints, random_hex::<16>()?, expires_at));
+    let log = Log { format, requests: arguments.log_requests };
+
+    // Before anything is announced, so that nobody can ask too early.
+    let (wake, woken) = mpsc::channel();
+    let (asked_by_signal, mut asked) = (wake.clone(), false);
+    stop::on_request(move || {
+        if std::mem::replace(&mut asked, true) {
+            output::print_note("stopped without waiting for what is under way");
+            std::process::exit(1);
+        }
+        // Nobody listens any more only where the program ends anyway.
+        let _ = asked_by_signal.send(());
+    })?;
+    let listening = arguments.listen.open()?;
+    let folder = arguments.certificate.as_deref().unwrap_or_else(|| folder_of(arguments.bundle.path()));
+    let (door, announced, _socket_file) = door(listening, folder, &names)?;
+    let service = Service { gateway: Arc::clone(&gateway), log, run: random_hex::<4>()?, count: AtomicU64::new(0) };
+    let report = Arc::new(move |why: &str| log.note(&format!("a connection: {why}")));
+
+    let ended = Arc::new(OnceLock::new());
+    let (end, written, keeper) = (Arc::clone(&ended), state.clone(), Arc::clone(&gateway));
+    let snapshots = handle.clone();
+    let driver = driver.on_event(move |event| {
+        keeper.heard(&event);
+        log.event(&event);
+        if let (SessionEvent::Negotiated { .. }, Some(state), Some(snapshot)) = (&event, &written, snapshots.snapshot())
+        {
+            keep(state, &snapshot);
+        }
+        if let SessionEvent::GaveUp { error } = event {
+            let _ = end.set(error);
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::refused(format!("the session cannot be driven: {error}"), "look after the system's limits")
+    })?;
+    let server = Server::start(door, service::router(Arc::new(service)), service::LIMITS, report)?;
+    let driving = thread::spawn(move || {
+        runtime.block_on(driver);
+        let _ = wake.send(());
+    });
+    output::print_json(&announced)?;
+
+    // Asked to end, or the session has.
+    let _ = woken.recv();
+    server.stop();
+    if let Some((state, snapshot)) = state.as_ref().zip(handle.snapshot()) {
+        keep(state, &snapshot);
+    }
+    handle.shutdown();
+    let _ = driving.join();
+    ended.get().map_or(Ok(()), |error| Err(Failure::from(error.clone())))
+}
+
+/// The session, and when its token ends if there is one already.
+fn session(
+    arguments: &Arguments,
+    consumer: Consumer,
+    unlocked: UnlockedToken,
+    state: Option<&StateFile>,
+) -> Result<(Session, Option<ibkr_oauth::Timestamp>), Failure> {
+    let mut config = SessionConfig::default();
+    config.correct_clock = arguments.correct_clock;
+    config.compete = arguments.compete.into();
+    if state.is_some() {
+        config.on_shutdown = OnShutdown::LeaveOpen;
+    }
+    let now = local::now();
+    let snapshot = state.map(StateFile::read).transpose()?.flatten().filter(|snapshot| snapshot.expires_at() > now);
+    Ok(match snapshot {
+        Some(snapshot) => {
+            let expires_at = snapshot.expires_at();
+            (Session::resume(consumer, unlocked, config, snapshot, now)?, Some(expires_at))
+        }
+        None => (Session::new(consumer, unlocked, config), None),
+    })
+}
+
+fn keep(state: &StateFile, snapshot: &ibkr_oauth::session::Snapshot) {
+    if let Err(error) = state.write(snapshot) {
+        warning::warn(&format!("the state could not be written: {error}"), "look after the file of `--state`");
+    }
+}
+
+/// Who may ask, as the command line says it.
+fn callers(arguments: &Arguments) -> Result<Callers, Failure> {
+    let token = arguments.token_file.as_deref().map(read_token).transpose()?;
+    let mut hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    match &arguments.listen {
+        Listen::Tcp(address) => {
+            if !address.ip().is_loopback() && token.is_none() {
+                return Err(Failure::usage(
+                    format!("whoever reaches {address} could use this gateway"),
+                    "give `--token-file`, or listen at a port of this machine alone",
+                ));
+            }
+            if !address.ip().is_unspecified() {
+                hosts.push(address.ip().to_string());
+            }
+        }
+        #[cfg(unix)]
+        Listen::Unix(_) => return Ok(Callers { hosts: None, token }),
+    }
+    hosts.extend(arguments.allow_host.iter().cloned());
+    hosts.sort();
+    hosts.dedup();
+    Ok(Callers { hosts: Some(hosts), token })
+}
+
+fn read_token(path: &Path) -> Result<Secret, Failure> {
+    let shown = path.display();
+    let content = reading::file(path)
+        .map_err(|error| Failure::usage(format!("the token {shown} cannot be read: {error}"), error.remedy()))?;
+    exposure::check(path, &content);
+    let token = content.text().map_or("", str::trim);
+    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::usage(
+            format!("{shown} has no token in it of {SHORTEST_TOKEN} letters, digits and signs or more"),
+            "make one with `openssl rand -hex 32`",
+        ));
+    }
+    hidden::add(token);
+    Ok(Secret::from(token))
+}
+
+/// The door to listen at, what to say of it, and the file that goes with it.
+fn door(
+    listening: Listening,
+    folder: &Path,
+    names: &[String],
+) -> Result<(Door, serde_json::Value, Option<listen::SocketFile>), Failure> {
+    match listening {
+        Listening::Tcp(listener, address) => {
+            let also_plain = address.ip().is_loopback();
+            let config = certificate::tls(folder, names, local::now())?;
+            let certificate = certificate::path(folder);
+            let announced = json!({
+                "address": address.to_string(),
+                "base_urls": base_urls(address, also_plain),
+                "certificate": path::absolute(&certificate).unwrap_or(certificate).to_string_lossy(),
+            });
+            Ok((Door::Tcp(listener, Some(Tls { config, also_plain })), announced, None))
+        }
+        #[cfg(unix)]
+        Listening::Unix(listener, file) => {
+            let announced = json!({ "address": format!("unix:{}", file.path().display()), "base_urls": ["http://localhost/v1/api"] });
+            Ok((Door::Unix(listener), announced, Some(file)))
+        }
+    }
+}
+
+fn base_urls(address: SocketAddr, also_plain: bool) -> Vec<String> {
+    let schemes: &[&str] = if also_plain { &["https", "http"] } else { &["https"] };
+    let host = if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    schemes.iter().map(|scheme| format!("{scheme}://{host}/v1/api")).collect()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn random_hex<const N: usize>() -> Result<String, Failure> {
+    let mut bytes = [0; N];
+    OsEntropy
+        .fill(&mut bytes)
+        .map_err(|error| Failure::refused(error.to_string(), "look after the machine's source of random numbers"))?;
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    Ok(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect())
+}

@@ -1,0 +1,163 @@
+//! What becomes of a request: pure, so that every request there can be is decided the same in a test, in the fuzzer and here.
+
+use ibkr_oauth::http::{
+    HeaderMap, Method, Request,
+    header::{CONNECTION, UPGRADE},
+};
+
+use super::{
+    caller::Callers,
+    headers,
+    permission::{Effect, PathPattern, effect},
+    refusal::Refusal,
+    resource::{self, Place},
+};
+
+/// What the gateway was told to let through.
+pub(crate) struct Rules {
+    pub(crate) callers: Callers,
+    /// Whether programs may trade, and change what is kept at the broker's.
+    pub(crate) allow_orders: bool,
+    /// What is refused whatever else is allowed.
+    pub(crate) rejected: Vec<PathPattern>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    Refuse(Refusal),
+    /// The gateway answers itself, from what it knows of the session.
+    Local(Local),
+    /// The broker answers, once the request is signed.
+    Forward(Forward),
+    /// It becomes a WebSocket.
+    Socket,
+}
+
+/// What the gateway answers itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Local {
+    /// The page for people, also where programs look for the words of a login.
+    Page,
+    Alive,
+    Ready,
+    Health,
+    Validate,
+    Reauthenticate,
+    OpenSession,
+    Status,
+    Tickle,
+    Logout,
+}
+
+/// A request as it goes to the broker, before it is signed.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    pub(crate) method: Method,
+    /// What follows the base URL, without the query.
+    pub(crate) path: String,
+    /// The query's bytes as they came.
+    pub(crate) query: Option<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) effect: Effect,
+}
+
+impl Forward {
+    /// What follows the base URL.
+    pub(crate) fn path_and_query(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+}
+
+/// Decides about a request by its head.
+pub(crate) fn decide<B>(rules: &Rules, request: &Request<B>) -> Decision {
+    decided(rules, request).unwrap_or_else(Decision::Refuse)
+}
+
+fn decided<B>(rules: &Rules, request: &Request<B>) -> Result<Decision, Refusal> {
+    let (method, headers) = (request.method(), request.headers());
+    rules.callers.check_host(request.uri(), headers)?;
+    let place = resource::place(request.uri())?;
+    let upgrades = is_upgrade(headers);
+    let effect = match &place {
+        Place::Gateway(_) => effect(method, ""),
+        Place::Api(path) => effect(method, path),
+    };
+    // A page of another origin may load what it cannot read, and no more.
+    if upgrades || effect != Effect::Read {
+        rules.callers.check_origin(headers)?;
+    }
+    let local = local(method, &place);
+    if !matches!(local, Some(Local::Alive | Local::Ready)) {
+        rules.callers.check_token(headers)?;
+    }
+    let path = match place {
+        Place::Gateway(_) => return local.map(Decision::Local).ok_or_else(|| no_such_path(method)),
+        Place::Api(path) => path,
+    };
+    if rules.rejected.iter().any(|pattern| pattern.covers(&path)) {
+        return Err(Refusal::forbidden("this gateway was started with a `--reject-path` for this path"));
+    }
+    if resource::is_below(&path, "/oauth") || resource::is_below(&path, "/oauth2") {
+        return Err(Refusal::forbidden("the gateway alone signs in: no program behind it needs its tokens"));
+    }
+    if path.eq_ignore_ascii_case("/ws") {
+        return if upgrades && *method == Method::GET { Ok(Decision::Socket) } else { Err(Refusal::upgrade()) };
+    }
+    if let Some(local) = local {
+        return Ok(Decision::Local(local));
+    }
+    if upgrades {
+        return Err(Refusal::bad("only `/v1/api/ws` is a WebSocket"));
+    }
+    if effect == Effect::Acts && !rules.allow_orders {
+        return Err(Refusal::forbidden(
+            "this gateway only reads: start it with `--allow-orders` if the programs behind it may trade",
+        ));
+    }
+    let query = request.uri().query().map(str::to_owned);
+    Ok(Decision::Forward(Forward { method: method.clone(), path, query, headers: headers::to_broker(headers), effect }))
+}
+
+/// What the gateway answers itself at a place.
+fn local(method: &Method, place: &Place) -> Option<Local> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let posts = reads || *method == Method::POST;
+    match place {
+        Place::Gateway(path) => match path.as_str() {
+            "/" | "/sso/Login" | "/sso/Dispatcher" if posts => Some(Local::Page),
+            "/livez" if reads => Some(Local::Alive),
+            "/readyz" if reads => Some(Local::Ready),
+            "/health" if reads => Some(Local::Health),
+            _ => None,
+        },
+        Place::Api(path) if posts => match path.to_ascii_lowercase().as_str() {
+            "/sso/validate" => Some(Local::Validate),
+            "/iserver/reauthenticate" => Some(Local::Reauthenticate),
+            "/iserver/auth/ssodh/init" => Some(Local::OpenSession),
+            "/iserver/auth/status" => Some(Local::Status),
+            "/tickle" => Some(Local::Tickle),
+            "/logout" => Some(Local::Logout),
+            _ => None,
+        },
+        Place::Api(_) => None,
+    }
+}
+
+fn no_such_path(method: &Method) -> Refusal {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST => {
+            Refusal::unknown("paths begin with `/v1/api/` here, or with `/v1/portal/`")
+        }
+        _ => Refusal::method(),
+    }
+}
+
+/// Whether the request asks for another protocol.
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    let asks = |value: &str| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
+    headers.contains_key(UPGRADE) || headers.get_all(CONNECTION).iter().any(|value| value.to_str().is_ok_and(asks))
+}

@@ -1,0 +1,67 @@
+//! What is said of each request and of the session, on standard error: one line each, without queries, headers and bodies.
+
+use std::time::Duration;
+
+use ibkr_oauth::{
+    http::{Method, StatusCode},
+    local,
+    session::SessionEvent,
+};
+use serde_json::json;
+
+use crate::{
+    output::{self, Format},
+    session,
+};
+
+/// Writes a line for each request and each event.
+#[derive(Clone, Copy)]
+pub(super) struct Log {
+    pub(super) format: Format,
+    /// Whether requests that went well are lines too.
+    pub(super) requests: bool,
+}
+
+/// What became of one request.
+pub(super) struct Entry<'a> {
+    pub(super) id: &'a str,
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) status: StatusCode,
+    pub(super) took: Duration,
+}
+
+impl Log {
+    pub(super) fn write(self, entry: &Entry<'_>) {
+        let Entry { id, method, path, status, took } = entry;
+        if !self.requests && !status.is_client_error() && !status.is_server_error() {
+            return;
+        }
+        let (at, status, took) = (local::now().to_string(), status.as_u16(), took.as_millis());
+        match self.format {
+            Format::Text => output::print_note(&format!("{at} {status} {method} {path} ({took} ms, {id})")),
+            Format::Json => output::note_json(&json!({
+                "at": at, "request_id": id, "method": method.as_str(), "path": path, "status": status,
+                "milliseconds": u64::try_from(took).unwrap_or(u64::MAX),
+            })),
+        }
+    }
+
+    pub(super) fn event(self, event: &SessionEvent) {
+        let (at, text) = (local::now().to_string(), event.to_string());
+        match self.format {
+            Format::Text => output::print_note(&format!("{at} {text}")),
+            Format::Json => output::note_json(
+                &json!({ "at": at, "event": event.name(), "text": text, "details": session::details(event) }),
+            ),
+        }
+    }
+
+    pub(super) fn note(self, text: &str) {
+        let at = local::now().to_string();
+        match self.format {
+            Format::Text => output::print_note(&format!("{at} {text}")),
+            Format::Json => output::note_json(&json!({ "at": at, "text": text })),
+        }
+    }
+}

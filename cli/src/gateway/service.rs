@@ -1,0 +1,181 @@
+//! From a program's request to the response it gets.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request as Incoming, State},
+    response::Response,
+};
+use ibkr_oauth::{
+    bytes::Bytes,
+    http::{
+        HeaderName, HeaderValue, Request, StatusCode,
+        header::{
+            CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, UPGRADE,
+            WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+};
+
+use super::{
+    decision::{Decision, Forward, Local, decide},
+    exchange::Patience,
+    headers,
+    log::{Entry, Log},
+    page::{PAGE_POLICY, page},
+    permission::Effect,
+    refusal::Refusal,
+    shared::Gateway,
+};
+use crate::serving::{self, Limits, Unreadable};
+
+pub(super) const LIMITS: Limits = Limits {
+    connections: 512,
+    head: Duration::from_secs(120),
+    body: Duration::from_secs(30),
+    longest_head: 64 << 10,
+    longest_body: 4 << 20,
+    half_close: false,
+    last_answers: Duration::from_secs(40),
+};
+
+/// For what only reads: most programs give up after half a minute.
+const READING: Patience = Patience { session: Duration::from_secs(20), whole: Duration::from_secs(30) };
+/// For what may trade: nothing is sent for somebody who may have given up, and the answer is waited for.
+const ACTING: Patience = Patience { session: Duration::from_secs(10), whole: Duration::from_secs(60) };
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html;charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=utf-8");
+const NOT_STORED: HeaderValue = HeaderValue::from_static("no-store");
+
+/// What answers.
+pub(super) struct Service {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) log: Log,
+    /// What tells the requests of this run from those of another.
+    pub(super) run: String,
+    pub(super) count: AtomicU64,
+}
+
+pub(super) fn router(service: Arc<Service>) -> Router {
+    Router::new().fallback(answer).with_state(service)
+}
+
+async fn answer(State(service): State<Arc<Service>>, request: Incoming) -> Response {
+    let start = Instant::now();
+    let id = format!("{}-{}", service.run, service.count.fetch_add(1, Ordering::Relaxed));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = match decide(&service.gateway.rules, &request) {
+        Decision::Refuse(refusal) => closing(refused(&refusal)),
+        Decision::Socket => refused(&Refusal::new(StatusCode::NOT_IMPLEMENTED, "no WebSocket yet")),
+        decision => match serving::whole(request).await {
+            Ok(request) => service.gateway.respond(decision, request).await,
+            Err(Unreadable { status, why }) => closing(refused(&Refusal::new(status, why))),
+        },
+    };
+    if let Ok(id) = HeaderValue::try_from(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    let status = response.status();
+    service.log.write(&Entry { id: &id, method: &method, path: &path, status, took: start.elapsed() });
+    response
+}
+
+impl Gateway {
+    async fn respond(&self, decision: Decision, request: Request<Bytes>) -> Response {
+        let result = match decision {
+            Decision::Local(Local::Page) => Ok(self.page()),
+            Decision::Local(Local::Alive) => Ok(plain(StatusCode::OK, "ok")),
+            Decision::Local(Local::Ready) => Ok(self.readiness()),
+            Decision::Local(local) => self.local(local).await.map(|(status, body)| with_type(status, JSON, body)),
+            Decision::Forward(forward) => self.forward(forward, request.into_body()).await,
+            Decision::Refuse(refusal) => Err(refusal),
+            Decision::Socket => Err(Refusal::upgrade()),
+        };
+        result.unwrap_or_else(|refusal| refused(&refusal))
+    }
+
+    fn page(&self) -> Response {
+        let standing = self.standing();
+        let status = if standing.is_live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let mut response = with_type(status, HTML, page(&standing));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    }
+
+    fn readiness(&self) -> Response {
+        let standing = self.standing();
+        if standing.is_live {
+            return plain(StatusCode::OK, "ok");
+        }
+        plain(StatusCode::SERVICE_UNAVAILABLE, standing.word())
+    }
+
+    async fn forward(&self, forward: Forward, body: Bytes) -> Result<Response, Refusal> {
+        let url = self.endpoints.url(&forward.path_and_query());
+        let url = url.map_err(|error| Refusal::bad(format!("{error}; {}", error.remedy())))?;
+        let Forward { method, path, mut headers, effect, .. } = forward;
+        headers::complete(&mut headers, !body.is_empty());
+        let mut request = Request::new(body);
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, url, headers);
+        let patience = if effect == Effect::Acts { ACTING } else { READING };
+        let answer = self.exchanges.send(request, &path, patience).await.map_err(|trouble| self.refusal(trouble))?;
+        let mut response = Response::new(Body::new(answer.body));
+        *response.status_mut() = answer.head.status;
+        *response.headers_mut() = headers::to_program(&answer.head.headers);
+        Ok(response)
+    }
+}
+
+/// What the gateway says no with.
+pub(super) fn refused(refusal: &Refusal) -> Response {
+    let mut response = with_type(refusal.status, JSON, refusal.body());
+    let headers = response.headers_mut();
+    if let Some(seconds) = refusal.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match refusal.status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ibkr-oauth gateway\""));
+        }
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    with_type(status, TEXT, text)
+}
+
+fn with_type(status: StatusCode, media_type: HeaderValue, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers::protect(headers);
+    headers.insert(CONTENT_TYPE, media_type);
+    headers.insert(CACHE_CONTROL, NOT_STORED);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A response after which the connection ends, for its request was not read to the end.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

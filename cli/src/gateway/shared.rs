@@ -1,0 +1,256 @@
+//! What all requests share: the rules, the session, and what the gateway knows of it.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ibkr_oauth::{
+    Endpoints, Timestamp,
+    bytes::Bytes,
+    http::{Method, Request, StatusCode},
+    session::SessionEvent,
+};
+use serde_json::{Map, Value};
+use tokio::{
+    sync::Mutex as AsyncMutex,
+    time::{Instant, timeout},
+};
+
+use super::{
+    answers,
+    decision::{Local, Rules},
+    exchange::{Answer, Exchanges, Patience, Trouble},
+    refusal::Refusal,
+    standing::{Standing, User},
+};
+use crate::output;
+
+/// How long an answer of the broker's to a tickle, or to a question for the status, is served again: programs that ask at once
+/// are asked for once.
+const FRESH: Duration = Duration::from_secs(1);
+/// For what the gateway asks itself.
+const SHORT: Patience = Patience { session: Duration::from_secs(5), whole: Duration::from_secs(20) };
+/// How long `ssodh/init` waits for the session.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// What all requests share.
+pub(super) struct Gateway {
+    pub(super) rules: Rules,
+    pub(super) exchanges: Exchanges,
+    pub(super) endpoints: Endpoints,
+    /// What programs get for a session: it opens nothing but sockets of this gateway.
+    local_session: String,
+    facts: Mutex<Facts>,
+    tickle: AsyncMutex<Kept>,
+    status: AsyncMutex<Kept>,
+    paced: AtomicU64,
+    pub(super) sockets: AtomicU64,
+}
+
+/// What was seen of the session.
+#[derive(Default)]
+struct Facts {
+    signed_in_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    user: User,
+}
+
+/// The last answer of the broker's to a question that many ask.
+type Kept = Option<(Instant, StatusCode, Bytes)>;
+
+impl Gateway {
+    pub(super) fn new(
+        rules: Rules,
+        exchanges: Exchanges,
+        endpoints: Endpoints,
+        local_session: String,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        let facts = Facts { signed_in_at: expires_at.map(|_| exchanges.handle.now()), expires_at, ..Facts::default() };
+        Self {
+            rules,
+            exchanges,
+            endpoints,
+            local_session,
+            facts: Mutex::new(facts),
+            tickle: AsyncMutex::new(None),
+            status: AsyncMutex::new(None),
+            paced: AtomicU64::new(0),
+            sockets: AtomicU64::new(0),
+        }
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the session says about itself.
+    pub(super) fn heard(&self, event: &SessionEvent) {
+        if let SessionEvent::Negotiated { expires_at, .. } = event {
+            let mut facts = self.facts();
+            facts.signed_in_at = Some(self.exchanges.handle.now());
+            facts.expires_at = Some(*expires_at);
+        }
+    }
+
+    /// How the session is now.
+    pub(super) fn standing(&self) -> Standing {
+        let (view, now) = (self.exchanges.handle.view(), self.exchanges.handle.now());
+        let facts = self.facts();
+        let shown = |text: &str| output::one_line(text);
+        Standing {
+            now,
+            state: view.state(),
+            is_live: view.is_live(),
+            is_signed_in: view.signer().is_some(),
+            signed_in_at: facts.signed_in_at,
+            expires_at: facts.expires_at,
+            next_attempt: view.next_attempt().max(view.wait_until().filter(|until| *until > now)),
+            last_error: view.last_error().map(|error| (shown(&error.to_string()), shown(error.remedy()))),
+            paced_until: self.exchanges.pace.lock().closed_until(now),
+            paced: self.paced.load(Ordering::Relaxed),
+            sockets: self.sockets.load(Ordering::Relaxed),
+            allows_orders: self.rules.allow_orders,
+            user: facts.user,
+        }
+    }
+
+    /// What a program gets that gets no response.
+    pub(super) fn refusal(&self, trouble: Trouble) -> Refusal {
+        match trouble {
+            Trouble::Session => self.standing().refusal(),
+            Trouble::Pace(until) => {
+                self.paced.fetch_add(1, Ordering::Relaxed);
+                let wait = until.saturating_duration_since(self.exchanges.handle.now()).as_secs().saturating_add(1);
+                let words = "the broker takes no more requests of this kind for now: ask less often";
+                Refusal::new(StatusCode::TOO_MANY_REQUESTS, words).after(wait)
+            }
+            Trouble::Call(error) if error.may_have_been_sent() => {
+                let words = format!("{}; {}; it may have been sent", error, error.remedy());
+                Refusal::new(StatusCode::GATEWAY_TIMEOUT, output::one_line(&words))
+            }
+            Trouble::Call(error)
+                if error.kind() == ibkr_oauth::ErrorKind::Config && self.standing().word() != "ended" =>
+            {
+                Refusal::bad(output::one_line(&format!("{}; {}", error, error.remedy())))
+            }
+            Trouble::Call(error) => {
+                let standing = self.standing();
+                let words = output::one_line(&format!("{}; {}; nothing was sent", error, error.remedy()));
+                Refusal { words, ..standing.refusal() }
+            }
+        }
+    }
+
+    /// The answer to what the gateway answers itself, but for the page.
+    pub(super) async fn local(&self, local: Local) -> Result<(StatusCode, Bytes), Refusal> {
+        let json = |value: Value| Ok((StatusCode::OK, Bytes::from(value.to_string())));
+        match local {
+            Local::Tickle => {
+                let (status, body) = self.asked(&self.tickle, "/tickle").await?;
+                if status == StatusCode::OK {
+                    self.learn_user(&body);
+                }
+                Ok((status, answers::tickle(&self.standing(), &self.local_session, &body).into()))
+            }
+            Local::Status => self.session_status().await,
+            Local::OpenSession => {
+                if self.ask_for_session() {
+                    self.opened().await;
+                }
+                self.session_status().await
+            }
+            Local::Reauthenticate => {
+                self.ask_for_session();
+                json(answers::reauthenticate(&self.standing()))
+            }
+            Local::Validate => {
+                self.learn_account().await;
+                json(answers::validate(&self.standing()))
+            }
+            Local::Logout => json(answers::logout()),
+            Local::Health => json(self.standing().health()),
+            Local::Alive | Local::Ready | Local::Page => Ok((StatusCode::OK, Bytes::from_static(b"ok"))),
+        }
+    }
+
+    /// Has the session try now, if it waits; returns whether it is not there. It grants that a few times only.
+    fn ask_for_session(&self) -> bool {
+        let is_missing = !self.exchanges.handle.view().is_live();
+        if is_missing {
+            self.exchanges.handle.retry_now();
+        }
+        is_missing
+    }
+
+    async fn opened(&self) {
+        let live = async {
+            loop {
+                let view = self.exchanges.handle.view();
+                if view.is_live() {
+                    return;
+                }
+                self.exchanges.handle.news(&view).await;
+            }
+        };
+        let _ = timeout(OPENING, live).await;
+    }
+
+    async fn session_status(&self) -> Result<(StatusCode, Bytes), Refusal> {
+        let broker = if self.exchanges.handle.view().is_live() {
+            self.asked(&self.status, "/iserver/auth/status").await.ok()
+        } else {
+            None
+        };
+        let fields = broker.as_ref().filter(|(status, _)| *status == StatusCode::OK);
+        let fields = fields.and_then(|(_, body)| serde_json::from_slice::<Map<String, Value>>(body).ok());
+        Ok((StatusCode::OK, answers::status(&self.standing(), fields).to_string().into()))
+    }
+
+    /// The broker's answer to a question that many ask, which is at most a second old.
+    async fn asked(&self, kept: &AsyncMutex<Kept>, path: &str) -> Result<(StatusCode, Bytes), Refusal> {
+        // Whoever comes in the meantime waits here, and gets the same.
+        let mut kept = kept.lock().await;
+        if let Some((_, status, body)) = kept.as_ref().filter(|(at, ..)| at.elapsed() < FRESH) {
+            return Ok((*status, body.clone()));
+        }
+        let answer = self.ask(Method::POST, path).await.map_err(|trouble| self.refusal(trouble))?;
+        let status = answer.head.status;
+        let body = answer.body.whole().unwrap_or_default();
+        *kept = Some((Instant::now(), status, body.clone()));
+        Ok((status, body))
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<Answer, Trouble> {
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = self.endpoints.url(path).map_err(Trouble::Call)?;
+        self.exchanges.send(request, path, SHORT).await
+    }
+
+    fn learn_user(&self, tickle: &[u8]) {
+        let id = serde_json::from_slice::<Value>(tickle).ok().and_then(|tickle| tickle.get("userId")?.as_i64());
+        if id.is_some() {
+            self.facts().user.id = id;
+        }
+    }
+
+    /// Whether the account is for paper trading, which programs decide by.
+    async fn learn_account(&self) {
+        if self.facts().user.is_paper.is_some() || !self.exchanges.handle.view().is_live() {
+            return;
+        }
+        let Ok(answer) = self.ask(Method::GET, "/iserver/accounts").await else { return };
+        let Some(accounts) = answer.body.whole().and_then(|body| serde_json::from_slice::<Value>(&body).ok()) else {
+            return;
+        };
+        let first = accounts.get("accounts").and_then(|accounts| accounts.get(0)).and_then(Value::as_str);
+        let by_name = first.map(|account| account.starts_with("DU") || account.starts_with("DF"));
+        let is_paper = accounts.get("isPaper").and_then(Value::as_bool).or(by_name);
+        self.facts().user.is_paper = is_paper;
+    }
+}

@@ -1,0 +1,140 @@
+//! The broker's end: one HTTP client, whose requests are counted.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, Error},
+    rt::{TokioExecutor, TokioTimer},
+};
+use ibkr_oauth::{
+    Timestamp,
+    adapter::hyper::HyperTransport,
+    bytes::Bytes,
+    http::{Request, Response},
+    local,
+    pacing::Pacer,
+    session::{Failure, FailureKind},
+    transport::{AsyncTransport, Limits},
+};
+use tokio::time::{self, Sleep};
+
+use super::connector::Connector;
+
+/// How long a connection that nobody uses is kept.
+const KEPT: Duration = Duration::from_secs(60);
+
+const LOOK_FIRST: &str =
+    "check network, base URL and certificates; the request may have arrived: look before you send an order again";
+const CHECK_CONNECTION: &str = "check network, base URL, proxy and certificates; nothing was sent";
+
+type Sleeper = fn(Duration) -> Sleep;
+const SLEEP: Sleeper = time::sleep;
+
+/// The pacer that all who send for this user share.
+#[derive(Clone)]
+pub(super) struct Pace(Arc<Mutex<Pacer>>);
+
+/// The HTTP client of the programs' requests. The session has one of its own, so that neither ends with the other.
+#[derive(Clone)]
+pub(super) struct Upstream {
+    client: Client<Connector, Full<Bytes>>,
+}
+
+/// What carries the session's own requests.
+#[derive(Clone)]
+pub(super) struct SessionTransport {
+    transport: HyperTransport<Connector, Sleeper>,
+    pace: Pace,
+    base: Arc<str>,
+}
+
+impl Pace {
+    pub(super) fn new(pacer: Pacer) -> Self {
+        Self(Arc::new(Mutex::new(pacer)))
+    }
+
+    /// A panic elsewhere leaves its counts usable.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pacer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Upstream {
+    pub(super) fn new(connector: Connector) -> Self {
+        Self { client: client(connector) }
+    }
+
+    /// Sends a request once, and returns the head of the response when it is there.
+    pub(super) async fn send(&self, request: Request<Bytes>, timeout: Duration) -> Result<Response<Incoming>, Failure> {
+        match time::timeout(timeout, self.client.request(request.map(Full::new))).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(no_response(error)),
+            Err(_) => Err(late(timeout)),
+        }
+    }
+}
+
+impl SessionTransport {
+    /// `base` is the path of the base URL.
+    pub(super) fn new(connector: Connector, pace: Pace, base: &str) -> Self {
+        let transport = HyperTransport::new(client(connector), SLEEP);
+        Self { transport, pace, base: Arc::from(base) }
+    }
+}
+
+impl AsyncTransport for SessionTransport {
+    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
+        let path = request.uri().path();
+        self.pace.lock().note(local::now(), path.strip_prefix(&*self.base).unwrap_or(path));
+        self.transport.send(request, limits).await
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        time::sleep(time)
+    }
+
+    fn now(&self) -> Timestamp {
+        local::now()
+    }
+}
+
+fn client(connector: Connector) -> Client<Connector, Full<Bytes>> {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEPT);
+    builder.build(connector)
+}
+
+fn no_response(error: Error) -> Failure {
+    if error.is_connect() || was_canceled(&error) {
+        return Failure::new(FailureKind::NotSent, error).with_remedy(CHECK_CONNECTION);
+    }
+    broke(error)
+}
+
+/// A connection that broke when the request was on it.
+pub(super) fn broke(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::new(FailureKind::MaybeSent, error).with_remedy(LOOK_FIRST)
+}
+
+/// A response that did not come in time.
+pub(super) fn late(timeout: Duration) -> Failure {
+    Failure::new(FailureKind::TimedOut, format!("it took more than {} s", timeout.as_secs())).with_remedy(LOOK_FIRST)
+}
+
+/// Whether nothing of the request was sent, because its connection had ended already.
+fn was_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
