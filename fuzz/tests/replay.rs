@@ -10,7 +10,9 @@
 
 use std::{fs, path::Path};
 
-use ibkr_oauth_fuzz::{base_string, bundle, callback, keys, reply, session_operations, sign_then_verify};
+use ibkr_oauth_fuzz::{
+    base_string, bundle, callback, gateway_requests, keys, reply, session_operations, sign_then_verify,
+};
 
 fn replay(target: &str, run: fn(&[u8])) {
     for kind in ["corpus", "regressions"] {
@@ -34,4 +36,4 @@ macro_rules! targets {
     )*};
 }
 
-targets!(base_string, bundle, callback, keys, reply, session_operations, sign_then_verify);
+targets!(base_string, bundle, callback, gateway_requests, keys, reply, session_operations, sign_then_verify);
