@@ -73,14 +73,16 @@ const SEARCHED: [&str; 50] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 32] = [
+const HARMLESS: [(&str, &str); 38] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
+    ("Admission", "a moment"),
     ("Advice", "a moment, flags and numbers"),
     ("BaseUri", "a URL without query"),
     ("BrokerError", "a text about the simulator's settings"),
     ("BrokerageStatus", "flags, and the broker's reason for one"),
     ("CallPolicy", "durations, numbers and flags"),
     ("Callback", "the consumer's own URL"),
+    ("Cause", "a name, and what the broker's words say"),
     ("Context", "shows the moment only"),
     ("Counts", "numbers"),
     ("DhGroup", "public numbers, of which two lengths are shown"),
@@ -92,10 +94,14 @@ const HARMLESS: [(&str, &str); 32] = [
     ("FromFn", "shows nothing"),
     ("HyperTransport", "shows nothing"),
     ("KeyLocation", "the name of a file or a variable, which a key is not taken for"),
+    ("Limit", "the broker's documentation"),
     ("Limits", "a duration and a number"),
     ("Logout", "flags"),
     ("OsEntropy", "holds nothing"),
+    ("Pacer", "limits and a moment; no paths"),
+    ("PacingConfig", "a duration and a number"),
     ("Parameter", "a request's, made to be shown"),
+    ("Rate", "a duration and a number"),
     ("ReadError", "what the system says, and nothing of what was read"),
     ("Readme", "holds nothing"),
     ("Realm", "stands in each header in the open"),
