@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -35,6 +36,10 @@ def simulator(program: str, *options: str):
             if "--base-url" not in options:
                 assert bundle["base_url"] == f"http://{ready['address']}/v1/api", ready
             yield bundle, log
+        except Exception:
+            errors.seek(0)
+            sys.stderr.write(errors.read())
+            raise
         finally:
             watchdog.cancel()
             process.send_signal(signal.SIGTERM)

@@ -59,9 +59,9 @@ class ThirdParty:
         oauth = {"oauth_signature_method": "RSA-SHA256", "oauth_callback": callback}
         return self.send("POST", "/oauth/request_token", oauth, self.by_rsa())["oauth_token"]
 
-    def consent(self, token: str, answer: str) -> dict[str, str]:
+    def consent(self, token: str, answer: str, **more: str) -> dict[str, str]:
         """What the user's browser is sent back with: the page is fetched, and its link for this answer followed."""
-        page = f"{self.authorize_url}?{urllib.parse.urlencode({'oauth_token': token})}"
+        page = f"{self.authorize_url}?{urllib.parse.urlencode({'oauth_token': token, **more})}"
         with urllib.request.urlopen(page, timeout=30) as response:
             text = response.read().decode()
         assert "Agree" in text and "Decline" in text, text
@@ -72,11 +72,13 @@ class ThirdParty:
         assert response.status in (302, 303), response.status
         return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(response.headers["location"]).query))
 
-    def access_token(self, token: str, verifier: str) -> tuple[str, bytes]:
-        oauth = {"oauth_signature_method": "RSA-SHA256", "oauth_token": token, "oauth_verifier": verifier}
+    def access_token(self, token: str, verifier: str, **more: str) -> tuple[str, bytes]:
+        oauth = {"oauth_signature_method": "RSA-SHA256", "oauth_token": token, "oauth_verifier": verifier, **more}
         answer = self.send("POST", "/oauth/access_token", oauth, self.by_rsa())
-        secret = base64.b64decode(answer["oauth_token_secret"])
-        return answer["oauth_token"], PKCS1_v1_5.new(self.encryption_key).decrypt(secret, None)
+        return answer["oauth_token"], self.opened(answer["oauth_token_secret"])
+
+    def opened(self, secret: str) -> bytes:
+        return PKCS1_v1_5.new(self.encryption_key).decrypt(base64.b64decode(secret), None)
 
     def live_session_token(self, token: str, secret: bytes) -> bytes:
         exponent = secrets.randbits(256)
