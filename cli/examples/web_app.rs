@@ -72,7 +72,8 @@ async fn accounts(State(app): App) -> Result<Response, Failed> {
         let request = Request::get(app.consumer.endpoints().url("/portfolio/accounts")?).body("")?;
         Ok::<_, Failed>(signer.send(&app.agent, &mut system.context(), request)?)
     })?;
-    Ok((reply.status(), reply.into_body()).into_response())
+    // Browsers save what has no type.
+    Ok((reply.status(), [(header::CONTENT_TYPE, "application/json")], reply.into_body()).into_response())
 }
 
 pub(crate) async fn serve(bundle: &CredentialBundle, listener: TcpListener) -> Result<(), Box<dyn Error>> {
