@@ -120,9 +120,42 @@
 //! path is a 404. What arrived in the query and in a form is in the headers `x-simulator-query` and `x-simulator-form`,
 //! decoded, as `[["name","value"]]`, up to 4096 bytes.
 //!
+//! # Its WebSocket
+//!
+//! [`Broker::open_socket`] takes the request that opens one, with the access token in its query and the tickle's session in its
+//! cookie, and gives a [`Socket`]: messages in, messages out, on the broker's clock, with what is known of the real one's
+//! habits, bad ones included. What goes wrong from the opening on is a [`SocketFault`]; while it is open,
+//! [`silence`](Broker::silence) and [`close_sockets`](Broker::close_sockets) and their like do it, and [`publish`](Broker::publish) sends
+//! messages of your own.
+//!
+//! ```
+//! # #[cfg(feature = "getrandom")] {
+//! use std::time::Duration;
+//!
+//! use ibkr_oauth::{Context, OsEntropy, Timestamp};
+//! use ibkr_oauth::simulator::{Broker, SocketOutput, test_keys};
+//!
+//! let (mut entropy, now) = (OsEntropy, Timestamp::from_secs(1_700_000_000));
+//! let mut cx = Context::new(now, &mut entropy);
+//! let mut broker = Broker::builder().brokerage_session(true).build()?;
+//! let signer = test_keys::sign_in(&mut broker, &mut cx)?.signer();
+//! let exchange = signer.brokerage().tickle(&mut cx)?;
+//! let response = broker.handle(&mut cx, exchange.request());
+//! let request = signer.brokerage().web_socket(&mut cx, &exchange.complete(response)?)?;
+//! let mut socket = broker.open_socket(&mut cx, &request).map_err(|response| response.status().to_string())?;
+//! let now = now.saturating_add(Duration::from_secs(1));
+//! while socket.poll(&broker, now).is_some() {}
+//! socket.receive(&mut broker, now, b"smd+265598+{\"fields\":[\"31\"]}");
+//! let Some(SocketOutput::Message(message)) = socket.poll(&broker, now) else { panic!("no line") };
+//! let message: serde_json::Value = serde_json::from_slice(message.payload())?;
+//! assert_eq!(message["topic"], "smd+265598");
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What it does not do
 //!
-//! It has no market, no money and no WebSocket. It limits no rate unless a limit is set, and then that of all requests and of no
+//! It has no market and no money. It limits no rate unless a limit is set, and then that of all requests and of no
 //! endpoint by itself. It knows one consumer and one user. Where the real broker's words for an error are not known (a repeated nonce, a
 //! stale timestamp, a wrong verifier, a first party that asks for a request token), its own are made up: do not match
 //! on them.
@@ -131,7 +164,8 @@
 
 // Each file names only files before it: percent, reason, refusal, deviation, judge, seeded_entropy, newest, arithmetic, address,
 // canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
-// verify, accepted_requests, answers, faults, broker, fault_names, control, consent, consent_page, sign_in, opening, resources, handling, in_process, test_keys, builder.
+// verify, accepted_requests, answers, faults, script, broker, fault_names, control, consent, consent_page, sign_in, opening, resources, handling, websocket (but for what `faults` and `broker` name of
+// it), in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
 mod answers;
@@ -164,11 +198,13 @@ mod reason;
 mod refusal;
 mod registry;
 mod resources;
+mod script;
 mod seeded_entropy;
 mod sign_in;
 mod signature;
 pub mod test_keys;
 mod verify;
+mod websocket;
 
 pub use self::{
     accepted_requests::AcceptedRequest,
@@ -178,4 +214,5 @@ pub use self::{
     in_process::InProcess,
     refusal::Refusal,
     seeded_entropy::SeededEntropy,
+    websocket::{Socket, SocketFault, SocketMessage, SocketOutput},
 };

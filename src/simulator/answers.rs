@@ -85,13 +85,18 @@ impl Answer {
             Reason::SignatureMalformed | Reason::SignatureDiffers => {
                 Self::error(StatusCode::UNAUTHORIZED, "Invalid signature")
             }
-            Reason::TokenUnknown | Reason::LiveSessionTokenMissing | Reason::LiveSessionTokenExpired => {
-                Self::error(StatusCode::UNAUTHORIZED, "not authenticated")
-            }
+            Reason::TokenUnknown
+            | Reason::LiveSessionTokenMissing
+            | Reason::LiveSessionTokenExpired
+            | Reason::SessionValueDiffers => Self::error(StatusCode::UNAUTHORIZED, "not authenticated"),
             Reason::BrokerageSessionClosed => Self::error(StatusCode::BAD_REQUEST, "Bad Request: no bridge"),
-            Reason::BodyMalformed | Reason::BodyUnexpected | Reason::ParametersMalformed => {
-                Self::error(StatusCode::BAD_REQUEST, "Bad Request")
-            }
+            Reason::BodyMalformed
+            | Reason::BodyUnexpected
+            | Reason::ParametersMalformed
+            | Reason::SubscribedTooEarly
+            | Reason::TopicUnknown
+            | Reason::MarketDataLinesExceeded
+            | Reason::HistoriesExceeded => Self::error(StatusCode::BAD_REQUEST, "Bad Request"),
             Reason::PublishNotTrue => Self::error(StatusCode::INTERNAL_SERVER_ERROR, "publish must be true"),
             Reason::RateExceeded | Reason::PenaltyBox => Self::too_many_requests(),
             Reason::EntropyFailed => Self::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),

@@ -18,6 +18,8 @@ pub(super) struct Availability {
     pub(super) rate_limit: Option<RateLimit>,
     /// What durations are divided by; 0 counts as 1.
     pub(super) speed: u32,
+    /// From one frame of a market data line to the next; `None` where that is as the real broker has it.
+    pub(super) market_data_period: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]

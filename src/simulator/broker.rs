@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, error, fmt, time::Duration};
 
-use bytes::Bytes;
 use http::Request;
 
 use super::{
@@ -11,13 +10,15 @@ use super::{
     answers::Answer,
     brokerage_session::BrokerageSession,
     canned::Responses,
-    faults::{Fault, Script, Wanted},
+    faults::{Fault, Wanted},
     judge::Judge,
     newest::REMEMBERED,
     pacing::Pacing,
     profile::Profile,
     refusal::{Objection, Refusal},
     registry::Registry,
+    script::Script,
+    websocket::journal::Journal,
 };
 use crate::context::{Context, Timestamp};
 
@@ -49,6 +50,9 @@ pub struct Broker {
     pub(super) orders: u64,
     pub(super) live_session_tokens: u64,
     pub(super) brokerage_sessions: u64,
+    pub(super) sockets: u64,
+    /// What open WebSockets are to hear of.
+    pub(super) journal: Journal,
     pub(super) clock_ahead: Duration,
     pub(super) clock_behind: Duration,
 }
@@ -79,6 +83,8 @@ impl Broker {
             orders: 0,
             live_session_tokens: 0,
             brokerage_sessions: 0,
+            sockets: 0,
+            journal: Journal::default(),
             clock_ahead,
             clock_behind,
         }
@@ -133,6 +139,12 @@ impl Broker {
         self.brokerage_sessions
     }
 
+    /// How many WebSockets it has opened so far.
+    #[must_use]
+    pub const fn sockets_opened(&self) -> u64 {
+        self.sockets
+    }
+
     /// Another program of the same user, such as TWS, takes the brokerage session.
     ///
     /// From then on the brokerage session is closed and each status says `"authenticated": false, "competing": true`.
@@ -151,7 +163,17 @@ impl Broker {
 
     /// The time by the broker's clock.
     pub(super) fn clock(&self, cx: &Context<'_>) -> Timestamp {
-        cx.now().saturating_add(self.clock_ahead).saturating_sub(self.clock_behind)
+        self.clock_at(cx.now())
+    }
+
+    /// The time by the broker's clock when it is `now`.
+    pub(super) fn clock_at(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.clock_ahead).saturating_sub(self.clock_behind)
+    }
+
+    /// When it is that time by the broker's clock.
+    pub(super) fn time_of(&self, clock: Timestamp) -> Timestamp {
+        clock.saturating_add(self.clock_behind).saturating_sub(self.clock_ahead)
     }
 
     /// The number in the text of an error, which changes at every request.
@@ -173,7 +195,7 @@ impl Broker {
         if names.is_empty() { answer } else { answer.with_header(DEVIATION, &names.join(", ")) }
     }
 
-    pub(super) fn record(&mut self, request: &Request<Bytes>, at: Timestamp, objection: Objection) {
+    pub(super) fn record<T>(&mut self, request: &Request<T>, at: Timestamp, objection: Objection) {
         let subject = format!("{} {}", request.method(), without_query(request.uri()));
         self.remember(Refusal { at, subject, objection });
     }

@@ -48,7 +48,17 @@ impl BrokerageSession {
         now >= self.ready_from
     }
 
+    /// When `/iserver` begins to answer.
+    pub(super) const fn ready_from(&self) -> Timestamp {
+        self.ready_from
+    }
+
+    /// When it is over, if there is no tickle before.
+    pub(super) fn ends_at(&self) -> Timestamp {
+        self.reset_at.map_or(self.idle_at, |at| at.min(self.idle_at))
+    }
+
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.idle_at || self.reset_at.is_some_and(|at| now >= at)
+        now >= self.ends_at()
     }
 }

@@ -256,10 +256,17 @@ impl BrokerBuilder {
         self
     }
 
-    /// Divides how long things take: the life of a live session token and of a brokerage session without a tickle, the
-    /// settling, the penalty boxes. Timestamps are judged by the clock as it is. 1 unless set; 0 is 1.
+    /// Divides how long things take: the life of a live session token, of a brokerage session without a tickle and of a
+    /// market data line, the settling, the penalty boxes, the time from one heartbeat of a WebSocket to the next. Timestamps are judged by the clock as it is. 1 unless set; 0 is 1.
     pub const fn speed(mut self, speed: u32) -> Self {
         self.availability.speed = speed;
+        self
+    }
+
+    /// How long after a frame of a market data line the next one comes: 500 ms unless set, at least 1 ms. Not divided by
+    /// the [speed](Self::speed).
+    pub const fn market_data_period(mut self, period: Duration) -> Self {
+        self.availability.market_data_period = Some(period);
         self
     }
 

@@ -20,19 +20,30 @@ const FAULTS: &str = "/__simulator/faults";
 /// How long a penalty box lasts by default: as long as the real broker's.
 const PENALTY_BOX: Duration = Duration::from_secs(600);
 
-/// Takes the time and how long a penalty box is to be.
-type Action = fn(&mut Broker, Timestamp, Duration);
+/// The code of a WebSocket whose server goes away.
+const GOING_AWAY: u16 = 1001;
+
+/// Takes the time and what goes with the order.
+type Action = fn(&mut Broker, Timestamp, &Orders);
 
 /// What there is to be done, by name.
-const ACTIONS: [(&str, Action); 8] = [
+const ACTIONS: [(&str, Action); 14] = [
     ("expire-token", |broker, _, _| broker.expire_live_session_token()),
     ("start-competing-session", |broker, _, _| broker.start_competing_session()),
     ("end-competing-session", |broker, _, _| broker.end_competing_session()),
     ("end-brokerage-session", |broker, _, _| broker.end_brokerage_session()),
     ("start-maintenance", |broker, _, _| broker.start_maintenance()),
     ("end-maintenance", |broker, _, _| broker.end_maintenance()),
-    ("penalty-box", Broker::start_penalty_box),
+    ("penalty-box", |broker, now, orders| {
+        broker.start_penalty_box(now, orders.seconds.map_or(PENALTY_BOX, Duration::from_secs));
+    }),
     ("clear-faults", |broker, _, _| broker.clear_faults()),
+    ("close-sockets", |broker, _, orders| broker.close_sockets(Some(orders.code.unwrap_or(GOING_AWAY)))),
+    ("cut-sockets", |broker, _, _| broker.close_sockets(None)),
+    ("silence", |broker, _, orders| broker.silence(orders.topic.as_deref().unwrap_or("smd"))),
+    ("silence-sockets", |broker, _, _| broker.silence_sockets()),
+    ("flicker-status", |broker, _, _| broker.flicker_status()),
+    ("renew-session-value", |broker, _, _| broker.renew_session_value()),
 ];
 
 #[derive(Default, Deserialize)]
@@ -44,6 +55,12 @@ struct Orders {
     actions: Vec<String>,
     /// How long a penalty box is.
     seconds: Option<u64>,
+    /// What WebSockets are closed with.
+    code: Option<u16>,
+    /// What falls silent: all market data lines unless given.
+    topic: Option<String>,
+    /// Messages for WebSockets, each with its `topic`.
+    publish: Vec<Value>,
 }
 
 impl Broker {
@@ -84,8 +101,9 @@ impl Broker {
 
     /// Answers orders by HTTP; `None` where the request is none.
     ///
-    /// A `POST` takes a JSON object with any of `fault` and `faults`, as [`Fault`] reads them from text, and `action` and
-    /// `actions`, by name, with `seconds` for a penalty box. Either all is done, or nothing and the answer is a 400. A `GET`
+    /// A `POST` takes a JSON object with any of `fault` and `faults`, as [`Fault`] reads them from text, `action` and
+    /// `actions`, by name, with `seconds` for a penalty box, `code` for `close-sockets` and `topic` for `silence`, and a list
+    /// `publish` of messages for WebSockets. Either all is done, or nothing and the answer is a 400. A `GET`
     /// says what names there are.
     pub(super) fn take_orders(&mut self, request: &Request<Bytes>, now: Timestamp) -> Option<Answer> {
         if !self.profile.base.is_at_origin(request.uri(), FAULTS) {
@@ -120,9 +138,18 @@ impl Broker {
             };
             actions.push(act);
         }
-        let duration = orders.seconds.map_or(PENALTY_BOX, Duration::from_secs);
+        let mut messages = Vec::new();
+        for message in &orders.publish {
+            let Some(topic) = message.get("topic").and_then(Value::as_str) else {
+                return Err(BrokerError("a message to publish is an object with its `topic`".to_owned()));
+            };
+            messages.push((topic, message.to_string()));
+        }
         for act in actions {
-            act(self, now, duration);
+            act(self, now, &orders);
+        }
+        for (topic, message) in messages {
+            self.publish(topic, message);
         }
         for fault in faults {
             self.inject(fault);

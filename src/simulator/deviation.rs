@@ -70,4 +70,8 @@ deviations! {
     OpenedByText "opened_by_text",
     /// `redirect_uri` with `\/` for `/`.
     RedirectWithBackslashes "redirect_with_backslashes",
+    /// The WebSocket's cookie is `{"session":"…"}`, as the Java gateway has it.
+    CookieAsJson "cookie_as_json",
+    /// `Authorization` at the WebSocket, which takes no notice of it.
+    AuthorizationAtWebSocket "authorization_at_websocket",
 }

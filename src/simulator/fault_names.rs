@@ -5,6 +5,7 @@ use std::{str::FromStr, time::Duration};
 use super::{
     broker::BrokerError,
     faults::{Agreement, Fault, Needs, WrongResponse},
+    websocket::socket_fault::SocketFault,
 };
 
 const CLOCK: Duration = Duration::from_secs(600);
@@ -12,7 +13,7 @@ const CLOCK: Duration = Duration::from_secs(600);
 /// A name, what it does, and how it is made.
 type Named = (&'static str, &'static str, fn() -> Fault);
 
-const NAMED: [Named; 23] = [
+const NAMED: [Named; 34] = [
     ("invalid-consumer", "401 `invalid consumer`", Fault::invalid_consumer),
     ("no-access-secret", "401 `No access secret key found`, at the live session token", Fault::no_access_secret),
     ("lst-failed", "401 `LST failed`, at the live session token", Fault::live_session_token_failed),
@@ -52,6 +53,21 @@ const NAMED: [Named; 23] = [
     ("drop-response", "the request is obeyed, and the response lost", Fault::drop_response),
     ("clock-ahead", "the broker's clock is ten minutes ahead from then on", || Fault::clock_ahead(CLOCK)),
     ("clock-behind", "the broker's clock is ten minutes behind from then on", || Fault::clock_behind(CLOCK)),
+    ("ws-close", "the WebSocket is closed with 1000 as soon as it is open", || {
+        Fault::socket(SocketFault::CloseAtOnce(1000))
+    }),
+    ("ws-stale-session", "the WebSocket waits for its session", || Fault::socket(SocketFault::StaleSession)),
+    ("ws-status-in-pieces", "its status comes a key at a time", || Fault::socket(SocketFault::StatusInPieces)),
+    ("ws-status-at-top", "its status comes without `args`", || Fault::socket(SocketFault::StatusAtTop)),
+    ("ws-binary", "its messages are binary", || Fault::socket(SocketFault::Binary)),
+    ("ws-not-utf8", "its texts about orders and trades are not UTF-8", || Fault::socket(SocketFault::NotUtf8)),
+    ("ws-fragments", "its messages come in three frames each", || Fault::socket(SocketFault::Fragments)),
+    ("ws-no-heartbeat", "it has no heartbeat", || Fault::socket(SocketFault::NoHeartbeat)),
+    ("ws-silent-line", "its first market data line falls silent", || Fault::socket(SocketFault::SilentLine)),
+    ("ws-odd-messages", "it has messages that are no JSON objects, or of no known topic", || {
+        Fault::socket(SocketFault::OddMessages)
+    }),
+    ("ws-unconfirmed", "it confirms no unsubscription", || Fault::socket(SocketFault::Unconfirmed)),
 ];
 
 impl Fault {

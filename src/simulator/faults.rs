@@ -1,16 +1,20 @@
 //! Faults to inject: what goes wrong, when, and how often.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
-use super::answers::{Answer, Body};
+use super::{
+    answers::{Answer, Body},
+    websocket::socket_fault::SocketFault,
+};
 
 const LIVE_SESSION_TOKEN: &str = "/oauth/live_session_token";
 const OPEN_BROKERAGE: &str = "/iserver/auth/ssodh/init";
+const WEBSOCKET: &str = "/ws";
 
 /// One thing that goes wrong, for [`Broker::inject`](super::Broker::inject).
 ///
@@ -28,11 +32,11 @@ const OPEN_BROKERAGE: &str = "/iserver/auth/ssodh/init";
 #[derive(Clone, Debug)]
 pub struct Fault {
     effect: Effect,
-    path: Option<String>,
-    after: u32,
-    times: u32,
+    pub(super) path: Option<String>,
+    pub(super) after: u32,
+    pub(super) times: u32,
     string_status_code: bool,
-    needs: Option<Needs>,
+    pub(super) needs: Option<Needs>,
 }
 
 /// What a fault waits for.
@@ -73,6 +77,8 @@ pub(super) enum Effect {
     Agree(Agreement),
     /// How long the next live session token lives.
     Life(Duration),
+    /// Of the WebSocket that is opened.
+    Socket(SocketFault),
 }
 
 /// What is wanted of the next live session token.
@@ -332,6 +338,12 @@ impl Fault {
         Self::set_field("live_session_token_expiration", &millis.to_string()).at(LIVE_SESSION_TOKEN)
     }
 
+    /// Something is wrong with the next WebSocket, from its opening on.
+    #[must_use]
+    pub fn socket(fault: SocketFault) -> Self {
+        Self::new(Effect::Socket(fault)).at(WEBSOCKET)
+    }
+
     /// A field at the top of a JSON answer gets another value: `json` where that is JSON text, else `json` as a string.
     #[must_use]
     pub fn set_field(name: impl Into<String>, json: &str) -> Self {
@@ -459,44 +471,5 @@ fn set_everywhere(body: &mut Value, flag: &str, value: bool) {
         } else {
             set_everywhere(field, flag, value);
         }
-    }
-}
-
-/// The faults that wait for their request, in the order injected.
-#[derive(Debug, Default)]
-pub(super) struct Script(VecDeque<Fault>);
-
-impl Script {
-    pub(super) fn push(&mut self, fault: Fault) {
-        self.0.push_back(fault);
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// How many wait.
-    pub(super) fn len(&self) -> usize {
-        self.0.iter().filter(|fault| fault.times > 0).count()
-    }
-
-    /// The first fault for a request to `path`, if one is due, where there is `running`.
-    pub(super) fn take(&mut self, path: &str, running: &[Needs]) -> Option<Fault> {
-        self.0.retain(|fault| fault.times > 0);
-        for fault in &mut self.0 {
-            if fault.path.as_ref().is_some_and(|wanted| wanted != path) {
-                continue;
-            }
-            if fault.needs.is_some_and(|needs| path.starts_with("/oauth/") || !running.contains(&needs)) {
-                continue;
-            }
-            if fault.after > 0 {
-                fault.after -= 1;
-                continue;
-            }
-            fault.times -= 1;
-            return Some(fault.clone());
-        }
-        None
     }
 }

@@ -45,12 +45,7 @@ impl Broker {
             self.strike(fault.effect());
         }
         let now = self.clock(cx);
-        if std::mem::take(&mut self.starts_open) {
-            self.open_brokerage_session(now, Duration::ZERO);
-            if let Some(session) = &mut self.brokerage_session {
-                session.accounts_queried = true;
-            }
-        }
+        self.open_if_it_starts_open(now);
         let lost = match fault.as_ref().map(Fault::effect) {
             Some(Effect::Drop(lost)) => Some(*lost),
             _ => None,
@@ -60,21 +55,12 @@ impl Broker {
             Some(Dropped::Request) => Some(no_answer()),
             _ => self.turn_away(request, cx.now(), now),
         };
-        let mut answer = match (turned_away, fault.as_ref().map(Fault::effect)) {
-            (Some(answer), _) => answer,
-            (None, Some(Effect::Instead(answer))) => answer.clone(),
-            (None, Some(Effect::Instead401(text))) => Answer::traced_error(self.trace(), text),
-            (None, Some(Effect::NoAccessSecret)) => {
-                let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
-                Answer::no_access_secret(self.trace(), &token)
-            }
-            (None, Some(Effect::PenaltyBox(duration))) => {
-                self.start_penalty_box(cx.now(), *duration);
-                Answer::too_many_requests()
-            }
-            (None, Some(Effect::DelayBridge(delay))) => self.answer(cx, request, now, *delay),
-            (None, _) => self.answer(cx, request, now, Duration::ZERO),
+        let delay = match fault.as_ref().map(Fault::effect) {
+            Some(Effect::DelayBridge(delay)) => *delay,
+            _ => Duration::ZERO,
         };
+        let instead = turned_away.or_else(|| self.instead(cx.now(), fault.as_ref()?.effect()));
+        let mut answer = instead.unwrap_or_else(|| self.answer(cx, request, now, delay));
         if lost.is_some() {
             answer = no_answer();
         }
@@ -91,8 +77,35 @@ impl Broker {
         response
     }
 
+    /// What a fault answers in the broker's place.
+    pub(super) fn instead(&mut self, arrived: Timestamp, effect: &Effect) -> Option<Answer> {
+        Some(match effect {
+            Effect::Instead(answer) => answer.clone(),
+            Effect::Instead401(text) => Answer::traced_error(self.trace(), text),
+            Effect::NoAccessSecret => {
+                let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
+                Answer::no_access_secret(self.trace(), &token)
+            }
+            Effect::PenaltyBox(duration) => {
+                self.start_penalty_box(arrived, *duration);
+                Answer::too_many_requests()
+            }
+            _ => return None,
+        })
+    }
+
+    /// The first request opens the brokerage session of a broker that was built so.
+    pub(super) fn open_if_it_starts_open(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.starts_open) {
+            self.open_brokerage_session(now, Duration::ZERO);
+            if let Some(session) = &mut self.brokerage_session {
+                session.accounts_queried = true;
+            }
+        }
+    }
+
     /// What there is for a fault to end.
-    fn running(&self, now: Timestamp) -> Vec<Needs> {
+    pub(super) fn running(&self, now: Timestamp) -> Vec<Needs> {
         let tokens = self.registry.grant.iter().flat_map(AccessGrant::live_session_tokens);
         let has_token = tokens.into_iter().any(|token| token.is_valid_at(now));
         let is_open = self.starts_open || self.brokerage_session.is_some_and(|session| !session.is_over(now));
@@ -102,7 +115,7 @@ impl Broker {
             .collect()
     }
 
-    fn strike(&mut self, effect: &Effect) {
+    pub(super) fn strike(&mut self, effect: &Effect) {
         match effect {
             Effect::ExpireLiveSessionTokens => self.expire_live_session_token(),
             Effect::Agree(agreement) => self.wanted.agreement = Some(*agreement),
@@ -114,7 +127,7 @@ impl Broker {
     }
 
     /// Answers what gets no further than the broker's front door.
-    fn turn_away(&mut self, request: &Request<Bytes>, arrived: Timestamp, now: Timestamp) -> Option<Answer> {
+    pub(super) fn turn_away<T>(&mut self, request: &Request<T>, arrived: Timestamp, now: Timestamp) -> Option<Answer> {
         if let Err(objection) = self.pacing.admit(self.profile.availability.rate_limit, arrived) {
             self.record(request, now, objection);
             return Some(Answer::too_many_requests());
@@ -186,6 +199,6 @@ impl Broker {
     }
 }
 
-fn no_answer() -> Answer {
+pub(super) fn no_answer() -> Answer {
     Answer::new(StatusCode::GATEWAY_TIMEOUT, Body::Empty)
 }

@@ -122,6 +122,16 @@ reasons! {
     ResourceUnknown "resource_unknown",
     /// There is no such account.
     AccountUnknown "account_unknown",
+    /// The WebSocket's cookie, or the session that it was sent, is not the value of the last tickle.
+    SessionValueDiffers "session_value_differs",
+    /// A subscription before the WebSocket said that the session is authenticated: it is lost.
+    SubscribedTooEarly "subscribed_too_early",
+    /// The WebSocket does not understand a message.
+    TopicUnknown "topic_unknown",
+    /// More market data lines than a user has.
+    MarketDataLinesExceeded "market_data_lines_exceeded",
+    /// More histories at a time than a user may ask for.
+    HistoriesExceeded "histories_exceeded",
     /// More requests within a second than the rate limit allows.
     RateExceeded "rate_exceeded",
     /// A request while the penalty box was open.

@@ -19,6 +19,7 @@ use super::{
     opening::Opening,
     reason::Reason,
     refusal::Objection,
+    websocket::journal::Order,
 };
 use crate::context::{Context, Timestamp};
 
@@ -132,6 +133,12 @@ impl Broker {
             judge.tolerate(deviation, Reason::MethodNotAllowed, format!("`{path}` does not take GET"))?;
         }
         match (method, path) {
+            (&Method::GET, "/iserver/account/orders") => {
+                let query = decoded_pairs(request.uri().query().unwrap_or_default().as_bytes()).unwrap_or_default();
+                let has = |name: &[u8]| query.iter().any(|(other, value)| other == name && !value.is_empty());
+                let is_forced = query.iter().any(|(name, value)| name == b"force" && value == b"true");
+                self.hear_of_order_list(has(b"filters"), is_forced);
+            }
             (&Method::GET | &Method::POST, "/tickle") => return self.tickle(cx, now),
             (&Method::GET | &Method::POST, "/iserver/auth/status") => return Ok(Answer::ok(self.status(now))),
             (&Method::GET | &Method::POST, OPEN_BROKERAGE) => {
@@ -139,7 +146,7 @@ impl Broker {
             }
             (&Method::GET | &Method::POST, "/logout") => return Ok(self.logout()),
             (&Method::POST, _) if path.ends_with("/orders") && account_of(method, path).is_some() => {
-                return self.place_orders(request);
+                return self.place_orders(request, account_of(method, path).unwrap_or_default(), now);
             }
             _ if path.ends_with("/order_impact") && method == Method::POST && form_of(request).is_none() => {
                 return Err(malformed("the body is not form-encoded"));
@@ -236,14 +243,24 @@ impl Broker {
         Answer::ok(json!({ "status": true }))
     }
 
-    fn place_orders(&mut self, request: &Request<Bytes>) -> Result<Answer, Objection> {
+    fn place_orders(&mut self, request: &Request<Bytes>, account: &str, now: Timestamp) -> Result<Answer, Objection> {
         let body = read_json(request)?;
         let Some(orders) = body.get("orders").and_then(Value::as_array) else {
             return Err(malformed("there is no list `orders` in the JSON body"));
         };
         let mut answers = Vec::new();
-        for _ in orders {
+        for order in orders {
             self.orders = self.orders.saturating_add(1);
+            let text = |name: &str| order.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let placed = Order {
+                id: self.orders,
+                account: account.to_owned(),
+                conid: order.get("conid").and_then(Value::as_u64).unwrap_or_default(),
+                side: text("side"),
+                quantity: order.get("quantity").and_then(Value::as_f64).unwrap_or_default(),
+                fills: text("orderType") == "MKT",
+            };
+            self.announce_order(placed, now);
             answers.push(json!({
                 "order_id": self.orders.to_string(),
                 "order_status": "Submitted",

@@ -99,7 +99,7 @@ pub(super) fn verify(
     Ok(Verified { endpoint, path: address.path.clone(), parameters, timestamp, query_policies })
 }
 
-fn check_user_agent(headers: &HeaderMap) -> Result<(), Objection> {
+pub(super) fn check_user_agent(headers: &HeaderMap) -> Result<(), Objection> {
     if headers.get(header::USER_AGENT).is_some_and(|value| !value.is_empty()) {
         return Ok(());
     }

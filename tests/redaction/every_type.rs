@@ -73,7 +73,7 @@ const SEARCHED: [&str; 50] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 38] = [
+const HARMLESS: [(&str, &str); 42] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Admission", "a moment"),
     ("Advice", "a moment, flags and numbers"),
@@ -107,6 +107,10 @@ const HARMLESS: [(&str, &str); 38] = [
     ("Realm", "stands in each header in the open"),
     ("SeededEntropy", "for tests only"),
     ("SessionConfig", "durations and flags"),
+    ("Socket", "shows topics, which the client names"),
+    ("SocketFault", "a code"),
+    ("SocketMessage", "shows a length"),
+    ("SocketOutput", "shows a length, or a code"),
     ("StreamConfig", "numbers"),
     ("SystemContext", "holds nothing"),
     ("Ticket", "flags and numbers"),

@@ -11,6 +11,8 @@ mod signature;
 mod time;
 mod tokens;
 
+use crate::websocket::{opening, subscriptions};
+
 /// For each reason a test that provokes it.
 const PROVOKED: &[(&str, fn())] = &[
     ("user_agent_missing", address::no_user_agent),
@@ -64,6 +66,11 @@ const PROVOKED: &[(&str, fn())] = &[
     ("publish_not_true", resources::publish_not_true),
     ("resource_unknown", resources::no_such_resource),
     ("account_unknown", resources::no_such_account),
+    ("session_value_differs", opening::a_socket_without_its_session_waits_for_it),
+    ("subscribed_too_early", subscriptions::what_is_subscribed_before_the_status_is_lost),
+    ("topic_unknown", subscriptions::what_is_not_understood_is_an_error_without_a_topic),
+    ("market_data_lines_exceeded", subscriptions::there_are_a_hundred_lines),
+    ("histories_exceeded", subscriptions::a_history_comes_once_and_holds_its_place),
     ("rate_exceeded", time::more_requests_than_allowed),
     ("penalty_box", time::more_requests_than_allowed),
     ("entropy_failed", resources::a_broker_without_random_bytes),

@@ -26,3 +26,4 @@ mod memory;
 #[path = "../support/scripted.rs"]
 mod scripted;
 mod vectors;
+mod websocket;

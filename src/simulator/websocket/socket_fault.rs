@@ -1,0 +1,29 @@
+//! What can be wrong with a WebSocket from its opening on.
+
+/// Something wrong with one WebSocket, for [`Fault::socket`](super::super::Fault::socket).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SocketFault {
+    /// It is closed with this code as soon as it is open.
+    CloseAtOnce(u16),
+    /// The session of the right cookie is not known, until a message tells it.
+    StaleSession,
+    /// The status comes in messages of one key each.
+    StatusInPieces,
+    /// The status is at the top of its message, without `args`.
+    StatusAtTop,
+    /// Each message is binary.
+    Binary,
+    /// Each text about orders and trades has a byte in it that is not UTF-8.
+    NotUtf8,
+    /// Each message comes in three frames.
+    Fragments,
+    /// No heartbeat comes.
+    NoHeartbeat,
+    /// The first market data line falls silent after its first message.
+    SilentLine,
+    /// Between others come an empty object, text that is not JSON, a list, and a topic that nobody knows.
+    OddMessages,
+    /// No unsubscription is confirmed.
+    Unconfirmed,
+}

@@ -1,0 +1,309 @@
+//! What a client says on a WebSocket, and what becomes of it.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{
+        broker::Broker,
+        canned::{Found, shipped},
+        reason::Reason,
+        refusal::{Objection, Refusal},
+    },
+    agenda::Due,
+    command::{Command, shown},
+    feed::{Feed, Subscription},
+    login::Status,
+    socket::{Phase, Socket},
+    socket_fault::SocketFault,
+};
+use crate::context::Timestamp;
+
+/// How long a market data line lives.
+const LINE: Duration = Duration::from_secs(600);
+
+/// From one message of a market data line to the next.
+const MARKET_DATA_PERIOD: Duration = Duration::from_millis(500);
+
+/// How many market data lines a user has.
+const LINES: usize = 100;
+
+/// How many histories may be asked for at a time.
+const HISTORIES: usize = 5;
+
+/// How often a `tic` is answered: that many replies were seen.
+const TIC_REPLIES: usize = 4;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The code of every error, since only this one is known.
+const CODE: u8 = 1;
+
+/// A message that is refused: the topic that the answer names, and why.
+struct Refused {
+    topic: Option<String>,
+    text: String,
+    objection: Objection,
+}
+
+impl Socket {
+    /// Takes a message of the client's, text or binary. Once it is closed, nothing.
+    pub fn receive(&mut self, broker: &mut Broker, now: Timestamp, message: &[u8]) {
+        let text = String::from_utf8_lossy(message);
+        let command = Command::read(&text);
+        let outcome = match (self.phase, command) {
+            (Phase::Closed, _) => return,
+            (Phase::Waiting(_), Command::Session(session)) => self.take_session(broker, now, session.as_deref()),
+            (Phase::Waiting(_), _) => Err(self.too_early("its session is not known yet")),
+            (Phase::Open(_), Command::Tic) => {
+                self.answer_tic(broker, now);
+                Ok(())
+            }
+            (Phase::Open(_), Command::Echo) => {
+                self.agenda.put(now, Due::Message(bytes::Bytes::from_static(b"ech+hb")));
+                Ok(())
+            }
+            (Phase::Open(ready), Command::Topic { .. }) if now < ready => {
+                Err(self.too_early("it has not said yet that the session is authenticated"))
+            }
+            (Phase::Open(_), Command::Topic { verb, places, object }) => {
+                self.obey(broker, now, verb, &places, &object).map_err(|refused| self.tell(now, refused))
+            }
+            (Phase::Open(_), Command::Session(_) | Command::Unknown) => {
+                Err(self.tell(now, unknown("no message of this kind is known here")))
+            }
+        };
+        if let Err(objection) = outcome {
+            let at = broker.clock_at(now);
+            broker.remember(Refusal { at, subject: shown(&text), objection });
+        }
+    }
+
+    fn too_early(&self, why: &str) -> Objection {
+        Objection::new(Reason::SubscribedTooEarly, format!("lost: socket {} was asked while {why}", self.number))
+    }
+
+    /// Says why a message is refused.
+    fn tell(&mut self, now: Timestamp, refused: Refused) -> Objection {
+        let mut error = json!({ "error": refused.text, "code": CODE });
+        if let Some((fields, topic)) = error.as_object_mut().zip(refused.topic) {
+            fields.insert("topic".to_owned(), topic.into());
+        }
+        self.agenda.say(now, &error);
+        refused.objection
+    }
+
+    fn take_session(&mut self, broker: &Broker, now: Timestamp, session: Option<&str>) -> Result<(), Objection> {
+        let grant = broker.registry.grant.as_ref();
+        if self.is_named && session.is_some() && grant.is_some_and(|grant| grant.session_id.as_deref() == session) {
+            self.greet(broker, now);
+            return Ok(());
+        }
+        self.agenda.put(now, Due::Close(Some(1000)));
+        let detail = if self.is_named {
+            "the session that was sent is not that of the last tickle"
+        } else {
+            "no session helps where the access token in the URL is not the user's, or no live session token is left"
+        };
+        Err(Objection::new(Reason::SessionValueDiffers, detail))
+    }
+
+    fn answer_tic(&mut self, broker: &Broker, now: Timestamp) {
+        let session = broker.registry.grant.as_ref().and_then(|grant| grant.session_id.as_deref());
+        let accessed = broker.clock_at(now).as_millis();
+        let reply = json!({ "topic": "tic", "alive": true, "id": session, "lastAccessed": accessed });
+        for _ in 0..TIC_REPLIES {
+            self.agenda.say(now, &reply);
+        }
+    }
+
+    fn obey(
+        &mut self,
+        broker: &Broker,
+        now: Timestamp,
+        verb: &str,
+        places: &[&str],
+        object: &Map<String, Value>,
+    ) -> Result<(), Refused> {
+        let topic = [&[verb], places].concat().join("+");
+        match (verb, places) {
+            ("smd", [contract]) => self.subscribe_market_data(broker, now, topic, contract, object),
+            ("smh", [contract]) => self.subscribe_history(broker, now, topic, contract),
+            ("sbd", [account, contract] | [account, contract, _]) => {
+                conid(contract).ok_or_else(|| unknown("a price ladder is of a contract"))?;
+                known_account(broker, &topic, account)?;
+                self.subscribe(broker, now, topic, Feed::Ladder)
+            }
+            ("sor", []) => self.subscribe(broker, now, topic, Feed::Orders { filters: texts(object, "filters") }),
+            ("str", []) => self.subscribe_trades(broker, now, topic, object),
+            ("spl", []) => self.subscribe(broker, now, topic, Feed::ProfitAndLoss),
+            ("ssd", [account]) => {
+                known_account(broker, &topic, account)?;
+                self.subscribe(broker, now, topic, Feed::Summary { account: (*account).to_owned() })
+            }
+            ("sld", [account]) => {
+                known_account(broker, &topic, account)?;
+                self.subscribe(broker, now, topic, Feed::Ledger { account: (*account).to_owned() })
+            }
+            _ => self.unsubscribe(now, verb, places),
+        }
+    }
+
+    fn unsubscribe(&mut self, now: Timestamp, verb: &str, places: &[&str]) -> Result<(), Refused> {
+        let confirmation = match (verb, places) {
+            ("umd", [contract]) => {
+                self.subscriptions.remove(&format!("smd+{contract}"));
+                None
+            }
+            ("umh", [id]) => {
+                let is_it = |feed: &Feed| matches!(feed, Feed::History { server_id, .. } if server_id == id);
+                self.subscriptions.retain(|_, subscription| !is_it(&subscription.feed));
+                Some(json!({ "message": format!("Unsubscribed {id}") }))
+            }
+            ("ubd", [account]) => {
+                let start = format!("sbd+{account}+");
+                self.subscriptions.retain(|topic, _| !topic.starts_with(&start));
+                None
+            }
+            ("uor" | "utr" | "upl", []) => {
+                self.subscriptions.remove(&verb.replacen('u', "s", 1));
+                None
+            }
+            ("usd" | "uld", [account]) => {
+                let (start, what) = if verb == "usd" { ("ssd", "summary") } else { ("sld", "ledger") };
+                self.subscriptions.remove(&format!("{start}+{account}"));
+                Some(json!({ "result": format!("unsubscribed from {what}") }))
+            }
+            _ => return Err(unknown("no message of this kind is known here")),
+        };
+        if let Some(confirmation) = confirmation.filter(|_| self.fault != Some(SocketFault::Unconfirmed)) {
+            self.agenda.say(now, &confirmation);
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, broker: &Broker, now: Timestamp, topic: String, feed: Feed) -> Result<(), Refused> {
+        let availability = &broker.profile.availability;
+        let period = availability.market_data_period.unwrap_or(MARKET_DATA_PERIOD);
+        let is_line = matches!(feed, Feed::MarketData { .. });
+        let ends_at = is_line.then(|| now.saturating_add(availability.scaled(LINE)));
+        let subscription = Subscription::new(feed, now, period, ends_at);
+        if subscription.needs_brokerage_session() && !Status::of(broker, now).established {
+            return Err(Refused {
+                topic: Some(topic),
+                text: "Missing iserver bridge".to_owned(),
+                objection: Objection::new(Reason::BrokerageSessionClosed, "the brokerage session is not open"),
+            });
+        }
+        self.serial = self.serial.saturating_add(1);
+        self.subscriptions.insert(topic, subscription);
+        Ok(())
+    }
+
+    fn subscribe_market_data(
+        &mut self,
+        broker: &Broker,
+        now: Timestamp,
+        topic: String,
+        contract: &str,
+        object: &Map<String, Value>,
+    ) -> Result<(), Refused> {
+        let conid = conid(contract).ok_or_else(|| unknown("market data is of a contract"))?;
+        let is_line = |subscription: &Subscription| matches!(subscription.feed, Feed::MarketData { .. });
+        let others =
+            self.subscriptions.iter().filter(|(other, subscription)| **other != topic && is_line(subscription));
+        if others.count() >= LINES {
+            return Err(Refused {
+                topic: Some(topic),
+                text: "market data lines exceeded".to_owned(),
+                objection: Objection::new(Reason::MarketDataLinesExceeded, format!("a user has {LINES} lines")),
+            });
+        }
+        // Asked again, a line has the new fields beside the old ones.
+        let mut fields = match self.subscriptions.get(&topic).map(|subscription| &subscription.feed) {
+            Some(Feed::MarketData { fields, .. }) => fields.clone(),
+            _ => Vec::new(),
+        };
+        for field in texts(object, "fields") {
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        self.subscribe(broker, now, topic, Feed::MarketData { conid, fields })
+    }
+
+    fn subscribe_history(
+        &mut self,
+        broker: &Broker,
+        now: Timestamp,
+        topic: String,
+        contract: &str,
+    ) -> Result<(), Refused> {
+        let conid = conid(contract).ok_or_else(|| unknown("a history is of a contract"))?;
+        let is_history = |subscription: &Subscription| matches!(subscription.feed, Feed::History { .. });
+        let others =
+            self.subscriptions.iter().filter(|(other, subscription)| **other != topic && is_history(subscription));
+        if others.count() >= HISTORIES {
+            return Err(Refused {
+                topic: Some(topic),
+                text: "too many histories".to_owned(),
+                objection: Objection::new(Reason::HistoriesExceeded, format!("{HISTORIES} may be open at a time")),
+            });
+        }
+        let server_id = format!("h{}.{}", self.number, self.serial);
+        self.subscribe(broker, now, topic, Feed::History { conid, server_id })
+    }
+
+    /// The first message of the trades is empty, and then comes the history, unless only what is new is wanted.
+    fn subscribe_trades(
+        &mut self,
+        broker: &Broker,
+        now: Timestamp,
+        topic: String,
+        object: &Map<String, Value>,
+    ) -> Result<(), Refused> {
+        self.subscribe(broker, now, topic, Feed::Trades)?;
+        self.agenda.say(now, &json!({ "topic": "str", "args": [] }));
+        if object.get("realtimeUpdatesOnly") == Some(&Value::Bool(true)) {
+            return Ok(());
+        }
+        let days = object.get("days").and_then(Value::as_u64).and_then(|days| u32::try_from(days).ok()).unwrap_or(1);
+        let from = broker.clock_at(now).saturating_sub(DAY.saturating_mul(days));
+        let mut trades = match shipped(&Method::GET, "/iserver/account/trades", "", &broker.profile.accounts) {
+            Found::Answer(Value::Array(trades)) => trades,
+            _ => Vec::new(),
+        };
+        trades.extend(broker.journal.executions(from));
+        for trade in trades {
+            self.agenda.say(now, &json!({ "topic": "str", "args": [trade] }));
+        }
+        Ok(())
+    }
+}
+
+/// `265598`, or `265598@SMART`.
+fn conid(contract: &str) -> Option<u64> {
+    contract.split('@').next()?.parse().ok()
+}
+
+fn texts(object: &Map<String, Value>, name: &str) -> Vec<String> {
+    let list = object.get(name).and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+fn known_account(broker: &Broker, topic: &str, account: &str) -> Result<(), Refused> {
+    if broker.profile.accounts.iter().any(|known| known == account) {
+        return Ok(());
+    }
+    Err(Refused {
+        topic: Some(topic.to_owned()),
+        text: "unknown account".to_owned(),
+        objection: Objection::new(Reason::AccountUnknown, format!("there is no account `{account}`")),
+    })
+}
+
+fn unknown(detail: &str) -> Refused {
+    Refused { topic: None, text: "Topic unknown".to_owned(), objection: Objection::new(Reason::TopicUnknown, detail) }
+}
