@@ -13,5 +13,6 @@ mod budgets;
 mod layers;
 mod minimum_rust;
 mod modules;
+mod package;
 mod public_api;
 mod readme;
