@@ -1,5 +1,7 @@
 //! `ibkr-oauth doctor`
 
+use std::path::PathBuf;
+
 use clap::Args;
 use ibkr_oauth::{
     Consumer, CredentialBundle, LiveSessionToken,
@@ -18,6 +20,7 @@ use crate::{
 
 mod advice;
 mod brokerage;
+mod demonstration;
 mod network;
 mod record;
 mod requests;
@@ -37,13 +40,19 @@ With `--record`, what nobody knows about the broker is asked after the token: at
 nothing, each listed first. The file has the broker's behaviour and nothing of yours; send it to the project.
 
 Examples:
+  ibkr-oauth doctor --simulated
   ibkr-oauth doctor --bundle bundle.json
   ibkr-oauth doctor --bundle bundle.json --offline
   ibkr-oauth doctor --bundle bundle.json --ca-certificate proxy.pem --output json
   ibkr-oauth doctor --bundle paper.json --record recording.json")]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    bundle: BundleArguments,
+    /// The file with the bundle, a JSON object.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Without a bundle: show on a simulated account what this looks like, once with everything as it should be, and once
+    /// with a consumer key that is not active yet.
+    #[arg(long, conflicts_with_all = ["bundle", "offline", "record", "query_policy", "ca_certificate"])]
+    simulated: bool,
     #[command(flatten)]
     connection: ConnectionArguments,
     /// Only check the bundle: keys, secret and parameters, and whether they fit together. Nothing is sent.
@@ -61,8 +70,18 @@ const ALL_IS_WELL_SO_FAR: &str = "nothing is wrong with these credentials by the
 const ALL_IS_WELL: &str = "nothing is wrong: sign in, and trade";
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    if arguments.simulated {
+        return demonstration::run(format);
+    }
+    let Some(bundle) = &arguments.bundle else {
+        return Err(Failure::usage(
+            "no bundle is given",
+            "give the file with your credentials by `--bundle FILE`; or, to see what this looks like with a simulated account, \
+             `ibkr-oauth doctor --simulated`",
+        ));
+    };
     arguments.record.check(format)?;
-    let bundle = arguments.bundle.read_whole()?;
+    let bundle = BundleArguments::at(bundle).read_whole()?;
     let keyless = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build();
     // What keeps it from being made is said before anything is checked.
     let agent = match &keyless {

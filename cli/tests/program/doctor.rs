@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::terminal::{
-    run_in,
+    Folder, command, outcome, run_in,
     user::{User, start},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -101,6 +101,26 @@ fn a_sound_bundle_is_told_so() {
     // It leaves alone what is open.
     assert_eq!(user.run(&["doctor"]).status, 0);
     assert_eq!(server.broker().brokerage_sessions_opened(), 1);
+}
+
+#[test]
+fn without_a_bundle_a_simulated_account_is_offered() {
+    let folder = Folder::new();
+    run_in(&folder.0, &["doctor"]).assert_failure(2, "", "no bundle", "`ibkr-oauth doctor --simulated`");
+    // A proxy that the environment names does not lead to this machine.
+    let mut simulated = command(&folder.0);
+    simulated.args(["doctor", "--simulated"]).env("HTTP_PROXY", "http://no-such-host.invalid:1");
+    let outcome = outcome(simulated.output().unwrap());
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", outcome.text());
+    let steps: Vec<&str> = outcome.text().lines().filter(|line| line.starts_with("next: ")).collect();
+    assert_eq!(steps.len(), 2, "{}", outcome.text());
+    assert!(steps[0].contains("nothing is wrong") && steps[1].contains("weekend reset"), "{steps:?}");
+    let json = run_in(&folder.0, &["doctor", "--simulated", "--output", "json"]);
+    let severities: Vec<Value> = json.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(severities.iter().map(|report| &report["severity"]).collect::<Vec<_>>(), ["ok", "error"]);
+    // Nothing is left here.
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 2);
+    assert_eq!(run_in(&folder.0, &["doctor", "--simulated", "--offline"]).status, 2);
 }
 
 #[test]
