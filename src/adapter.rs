@@ -2,7 +2,8 @@
 //!
 //! With the feature `ureq`, a `ureq` 3 agent is a [`Transport`](crate::transport::Transport), and with `reqwest` its blocking
 //! client; with `reqwest` its asynchronous client is an [`AsyncTransport`](crate::transport::AsyncTransport), and with
-//! `hyper` that of `hyper-util`, by [`HyperTransport`](hyper::HyperTransport). Each is the caller's client, with its
+//! `hyper` that of `hyper-util`, by [`HyperTransport`](hyper::HyperTransport). With `tungstenite`, the last two carry the
+//! broker's [WebSocket](tungstenite) too. Each is the caller's client, with its
 //! connections, proxies and TLS. For all of them:
 //!
 //! - no redirect is followed, since it would carry `Authorization` elsewhere; the response is handed back as it is;
@@ -32,14 +33,18 @@ mod canceled;
 pub mod hyper;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "tungstenite")]
+pub mod tungstenite;
 #[cfg(feature = "ureq")]
 mod unsent;
 #[cfg(feature = "ureq")]
 mod ureq;
 
 /// What to try where nothing more is known.
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 const LOOK_FIRST: &str =
     "check network, base URL and certificates; the request may have arrived: look before you send an order again";
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 const CHECK_CONNECTION: &str = "check network, base URL, proxy and certificates; nothing was sent";
 
 fn failure(kind: FailureKind, remedy: &'static str, reason: impl Into<Box<dyn error::Error + Send + Sync>>) -> Failure {
@@ -47,6 +52,7 @@ fn failure(kind: FailureKind, remedy: &'static str, reason: impl Into<Box<dyn er
     Failure::new(kind, reason).with_remedy(remedy)
 }
 
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
 fn too_large(limit: usize) -> Failure {
     let detail = match limit >> 20 {
         0 => format!("it has more than {} KiB", limit >> 10),

@@ -69,7 +69,11 @@ mod build;
 mod credentials;
 mod driving;
 mod response;
+#[cfg(feature = "tungstenite")]
+mod streaming;
 
+#[cfg(feature = "tungstenite")]
+pub use self::streaming::{Events, StreamDriver, StreamHandle, Subscription};
 pub use self::{driving::ClientDriver, response::Response};
 
 /// How long [`Client::ready`] waits: longer than a handshake and the slowest opening take together.

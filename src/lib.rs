@@ -112,7 +112,8 @@
 //! [`session::Session`] does steps 4 and 5 over and over: it renews the token before it expires, opens the brokerage session,
 //! keeps it alive, backs off when the broker refuses, and reports what happened. A [`driver::Driver`] runs it, blocking or
 //! asynchronous, over the [transport] that you give it. [`call::Call`] judges one request of yours: wait, send, judge, repeat
-//! or stop. A client is a loop over the three, and all three are public.
+//! or stop. A client is a loop over the three, and all three are public. [`stream::Stream`] is the broker's WebSocket: it notices
+//! each way in which a stream dies in silence, comes back, and reports from when on messages may be missing.
 //!
 //! ```text
 //!   POST /oauth/live_session_token   each day, before the old one ends
@@ -172,10 +173,11 @@
 //! | `ureq` | | your `ureq` 3 agent as a [transport](adapter) |
 //! | `reqwest` | | your `reqwest` 0.13 client as a [transport](adapter), asynchronous or blocking |
 //! | `hyper` | | your `hyper` 1 client as a [transport](adapter) |
+//! | `tungstenite` | | [`Client::stream`](client::Client::stream): the broker's WebSocket, over the [connections](adapter::tungstenite) of `reqwest` or `hyper` |
 //!
 //! No feature turns on TLS: the client is yours, and so is its TLS.
 
-#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "tungstenite", feature = "ureq"))]
 pub mod adapter;
 mod brokerage;
 mod bundle;

@@ -11,7 +11,10 @@ use crate::error::{Error, Stage};
 
 #[cfg(feature = "tracing")]
 const EXCHANGE: &str = "ibkr_oauth::exchange";
-#[cfg(all(feature = "tracing", any(feature = "hyper", feature = "reqwest", feature = "ureq")))]
+#[cfg(all(
+    feature = "tracing",
+    any(feature = "hyper", feature = "reqwest", feature = "tungstenite", feature = "ureq")
+))]
 const ADAPTER: &str = "ibkr_oauth::adapter";
 
 /// What is under way until this is dropped.
@@ -65,7 +68,7 @@ pub(crate) fn sending<B>(request: &Request<B>) {
     );
 }
 
-#[cfg(any(feature = "hyper", feature = "reqwest", feature = "ureq"))]
+#[cfg(any(feature = "hyper", feature = "reqwest", feature = "tungstenite", feature = "ureq"))]
 pub(crate) fn no_reply(failure: &dyn std::fmt::Debug) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: ADAPTER, failure = ?failure, "no reply");

@@ -21,8 +21,8 @@ use crate::{
 /// again only if nothing of it was sent.
 #[derive(Clone)]
 pub struct HyperTransport<C, S> {
-    client: Client<C, Full<Bytes>>,
-    sleep: S,
+    pub(super) client: Client<C, Full<Bytes>>,
+    pub(super) sleep: S,
 }
 
 impl<C, S> HyperTransport<C, S> {
@@ -72,7 +72,7 @@ async fn transmit<C: Connect + Clone + Send + Sync + 'static>(
     }
 }
 
-fn no_response(error: hyper_util::client::legacy::Error) -> Failure {
+pub(super) fn no_response(error: hyper_util::client::legacy::Error) -> Failure {
     if error.is_connect() || was_canceled(&error) {
         return failure(FailureKind::NotSent, CHECK_CONNECTION, error);
     }

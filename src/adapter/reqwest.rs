@@ -23,9 +23,9 @@ mod url;
 
 use self::url::{as_sent, check_origin, unchanged};
 
-/// Starts a client that follows no redirect and sends nothing twice.
+/// Starts a client that follows no redirect and sends nothing twice, by HTTP/1.1, without which there is no WebSocket.
 pub fn client_builder() -> ClientBuilder {
-    Client::builder().redirect(redirect::Policy::none()).retry(retry::never())
+    Client::builder().redirect(redirect::Policy::none()).retry(retry::never()).http1_only()
 }
 
 impl AsyncTransport for Client {
@@ -65,7 +65,7 @@ fn whole(status: StatusCode, version: Version, headers: HeaderMap, body: Bytes) 
     response
 }
 
-fn no_response(error: ReqwestError) -> Failure {
+pub(super) fn no_response(error: ReqwestError) -> Failure {
     let (kind, remedy) = match &error {
         error if error.is_connect() || error.is_builder() || was_canceled(error) => {
             (FailureKind::NotSent, CHECK_CONNECTION)

@@ -86,6 +86,12 @@ impl Topic {
         &self.name
     }
 
+    /// Whether its messages are quotes, of which each has only what changed.
+    #[cfg(feature = "tungstenite")]
+    pub(crate) fn is_market_data(&self) -> bool {
+        self.kind == Kind::MarketData
+    }
+
     pub(super) fn kind(&self) -> Kind {
         self.kind
     }

@@ -17,8 +17,13 @@ fn crates(item: &str) -> BTreeSet<&str> {
 }
 
 /// The clients that have an adapter, and the crates whose types each is made of.
-const CLIENTS: [(&str, &[&str]); 3] =
-    [("ureq", &["ureq"]), ("reqwest", &["reqwest"]), ("hyper", &["hyper_util", "http_body_util"])];
+const CLIENTS: [(&str, &[&str]); 4] = [
+    ("ureq", &["ureq"]),
+    ("reqwest", &["reqwest"]),
+    ("hyper", &["hyper_util", "http_body_util"]),
+    // The traits of what reads and writes.
+    ("tungstenite", &["tokio", "hyper_util", "reqwest"]),
+];
 
 /// Whether the item is a method of a client's, which it has as a transport.
 fn is_of(client: &[&str], item: &str) -> bool {

@@ -17,6 +17,8 @@ mod faults;
 mod one_day;
 #[cfg(feature = "tls")]
 mod reqwest;
+#[cfg(feature = "tls")]
+mod streams;
 mod ureq;
 #[cfg(feature = "tls")]
 mod whole_client;

@@ -1,0 +1,38 @@
+//! Upgrades of `hyper-util`'s client.
+
+use std::{future::Future, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper_util::{client::legacy::connect::Connect, rt::TokioIo};
+
+use super::{Upgrade, UpgradedConnection, check};
+use crate::{
+    adapter::{
+        CHECK_CONNECTION, failure,
+        hyper::{HyperTransport, no_response},
+    },
+    session::{Failure, FailureKind},
+    trace,
+};
+
+impl<C, S, W> Upgrade for HyperTransport<C, S>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    S: Fn(Duration) -> W + Send + Sync,
+    W: Future<Output = ()> + Send,
+{
+    async fn upgrade(&self, request: Request<()>) -> Result<Response<UpgradedConnection>, Failure> {
+        trace::sending(&request);
+        let request = request.map(|()| Full::new(Bytes::new()));
+        let mut response = self.client.request(request).await.map_err(no_response)?;
+        check(response.status())?;
+        let headers = std::mem::take(response.headers_mut());
+        let upgraded = ::hyper::upgrade::on(response).await;
+        let upgraded = upgraded.map_err(|error| failure(FailureKind::NotSent, CHECK_CONNECTION, error))?;
+        let mut response = Response::new(UpgradedConnection::new(TokioIo::new(upgraded)));
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}

@@ -1,0 +1,219 @@
+//! A client's stream: one connection for all who subscribe.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use super::Client;
+use crate::{
+    adapter::tungstenite::{Received, Socket, Upgrade},
+    context::{Context, OsEntropy},
+    error::Error,
+    session::Failure,
+    stream::{Input, Output, Stream, StreamConfig, Topic},
+};
+
+mod hub;
+mod inbox;
+mod receivers;
+
+use self::hub::{Hub, Shared};
+pub use self::receivers::{Events, Subscription};
+
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How many errands may be under way at once: requests whose responses are of no interest, and connections that close.
+const ERRANDS: usize = 16;
+
+impl<T: Upgrade + Clone + 'static> Client<T> {
+    /// A stream over the broker's WebSocket, and what drives it: a future, to be spawned. It connects when the session is
+    /// live, and ends with it. See [`stream`](crate::stream) for what it looks after. Needs the feature `tungstenite`.
+    ///
+    /// One stream is enough for a program: whoever wants messages [subscribes](StreamHandle::subscribe) to a topic of it.
+    pub fn stream(&self) -> (StreamHandle, StreamDriver) {
+        self.stream_with(StreamConfig::default())
+    }
+
+    /// As [`stream`](Self::stream), with other limits.
+    pub fn stream_with(&self, config: StreamConfig) -> (StreamHandle, StreamDriver) {
+        let shared = Arc::new(Shared::new(Hub::new(Stream::new(config))));
+        let (client, guard) = (self.clone(), CloseOnDrop(Arc::clone(&shared)));
+        let running = async move {
+            drive(&client, &guard.0).await;
+            drop(guard);
+        };
+        (StreamHandle(shared), StreamDriver(Box::pin(running)))
+    }
+}
+
+/// Whoever waits learns that nobody drives the stream any more, also where its future is dropped.
+struct CloseOnDrop(Arc<Shared>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.with(Hub::close);
+    }
+}
+
+/// A stream that is driven elsewhere. From [`Client::stream`]. Cheap to clone.
+#[derive(Clone)]
+pub struct StreamHandle(Arc<Shared>);
+
+impl StreamHandle {
+    /// Subscribes to a topic for as long as the [`Subscription`] lives, over all gaps, which are [events](Self::events). What
+    /// several want is asked of the broker once.
+    ///
+    /// # Errors
+    /// As [`Stream::subscribe`].
+    pub fn subscribe(&self, topic: &Topic) -> Result<Subscription, Error> {
+        let id = self.0.with(|hub| hub.subscribe(topic))?;
+        Ok(Subscription::new(Arc::clone(&self.0), id))
+    }
+
+    /// What happens to the stream from now on: gaps, refusals, lines that are quiet. An event's `Display` is a sentence for a
+    /// log.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        let id = self.0.with(Hub::listen);
+        Events::new(Arc::clone(&self.0), id)
+    }
+
+    /// Ends the stream. Returns at once; the driver returns when the connection is closed.
+    pub fn shutdown(&self) {
+        self.0.with(Hub::shut_down);
+    }
+}
+
+/// Drives the stream of a [`StreamHandle`] when it is spawned or awaited, until the stream ends. Dropped, it cuts the
+/// connection.
+#[must_use = "the stream goes nowhere unless this is spawned"]
+pub struct StreamDriver(Work<()>);
+
+impl Future for StreamDriver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        self.0.as_mut().poll(task)
+    }
+}
+
+/// The connection, as far as there is one.
+enum Link {
+    None,
+    Opening(Work<Result<Socket, Failure>>),
+    Open(Box<Socket>),
+    Broken(Failure),
+}
+
+impl Link {
+    /// Looks what became of the connection. What is left of one that is over is to be closed.
+    fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<(Input, Option<Box<Socket>>)> {
+        let (next, input) = match std::mem::replace(self, Self::None) {
+            Self::None => return Poll::Pending,
+            Self::Broken(failure) => (Self::None, Input::Failed(failure)),
+            Self::Opening(mut opening) => match opening.as_mut().poll(task) {
+                Poll::Ready(Ok(socket)) => (Self::Open(Box::new(socket)), Input::Opened),
+                Poll::Ready(Err(failure)) => (Self::None, Input::Failed(failure)),
+                Poll::Pending => {
+                    *self = Self::Opening(opening);
+                    return Poll::Pending;
+                }
+            },
+            Self::Open(mut socket) => match socket.poll(task) {
+                Poll::Ready(Received::Frame(bytes)) => (Self::Open(socket), Input::Frame(bytes)),
+                Poll::Ready(Received::Closed(code)) => return Poll::Ready((Input::Closed(code), Some(socket))),
+                Poll::Ready(Received::Failed(failure)) => (Self::None, Input::Failed(failure)),
+                Poll::Pending => {
+                    *self = Self::Open(socket);
+                    return Poll::Pending;
+                }
+            },
+        };
+        *self = next;
+        Poll::Ready((input, None))
+    }
+}
+
+async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared) {
+    let (mut link, mut errands) = (Link::None, Vec::<Work<()>>::new());
+    let closing = |socket: Box<Socket>| -> Work<()> {
+        let transport = client.transport.clone();
+        Box::pin(async move { socket.close(&transport).await })
+    };
+    loop {
+        let view = client.handle.view();
+        let at = loop {
+            let now = client.handle.now();
+            let output = shared.with(|hub| hub.poll_output(&mut Context::new(now, &mut OsEntropy), &view));
+            match output {
+                Output::Open(request) => {
+                    let transport = client.transport.clone();
+                    link = Link::Opening(Box::pin(async move { Socket::open(&transport, request).await }));
+                }
+                Output::Send(text) => {
+                    if let Link::Open(socket) = &mut link {
+                        if let Err(failure) = socket.send(&text) {
+                            link = Link::Broken(failure);
+                        }
+                    }
+                }
+                Output::Close => {
+                    if let Link::Open(socket) = std::mem::replace(&mut link, Link::None) {
+                        errands.push(closing(socket));
+                    }
+                }
+                Output::Tickle => client.handle.tickle(),
+                Output::Request(request) if errands.len() < ERRANDS => {
+                    let client = client.clone();
+                    errands.push(Box::pin(async move { drop(client.request(request).await) }));
+                }
+                Output::Timeout { at } => break Some(at),
+                Output::Finished => break None,
+                // Messages and events went to those who wait for them.
+                _ => {}
+            }
+        };
+        let Some(at) = at else { break };
+        let wait = at.saturating_duration_since(client.handle.now());
+        let (mut timer, mut news) = (pin!(client.transport.sleep(wait)), pin!(client.handle.news(&view)));
+        let input = poll_fn(|task| {
+            errands.retain_mut(|errand| errand.as_mut().poll(task).is_pending());
+            // What has come goes before a timeout.
+            if !shared.is_full() {
+                if let Poll::Ready((input, over)) = link.poll(task) {
+                    errands.extend(over.map(closing));
+                    return Poll::Ready(input);
+                }
+            }
+            if shared.poll_changed(task).is_ready() || news.as_mut().poll(task).is_ready() {
+                return Poll::Ready(Input::Timeout);
+            }
+            timer.as_mut().poll(task).map(|()| Input::Timeout)
+        });
+        let input = input.await;
+        let now = client.handle.now();
+        shared.with(|hub| hub.handle_input(&mut Context::new(now, &mut OsEntropy), input));
+    }
+    // The last connection is closed in order.
+    poll_fn(|task| {
+        errands.retain_mut(|errand| errand.as_mut().poll(task).is_pending());
+        if errands.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+impl fmt::Debug for StreamHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamHandle").field("counts", &self.0.with(|hub| hub.counts())).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StreamDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamDriver").finish_non_exhaustive()
+    }
+}
