@@ -226,7 +226,7 @@ impl Stage {
         let resumed = Session::resume(consumer, token, self.config.clone(), snapshot, self.wall());
         let (consumer, token) = credentials();
         self.session = resumed.unwrap_or_else(|_| Session::new(consumer, token, self.config.clone()));
-        self.tokens.clear();
+        self.tokens = self.session.view().token_id().into_iter().collect();
         self.arrivals.clear();
         self.callers.clear();
         self.waiting.clear();
