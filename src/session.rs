@@ -284,7 +284,7 @@ impl Session {
     /// the first tickle shows how the brokerage session is. Where that is lost, [`CompetePolicy::TakeOnce`] does not throw
     /// another session out: the first opening was the other process's.
     ///
-    /// It has a signer at once, and is live when that tickle says so.
+    /// It has a signer at once, and is live when that tickle says so. As one that was live it does not end by itself.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the snapshot is of another consumer or access token, or has expired at `now`.
@@ -304,6 +304,8 @@ impl Session {
         let longest = session.clock.after(longest_penalty(&session.config));
         session.penalty = penalty.map(|until| Penalty { since, until: session.clock.moment(until).min(longest) });
         session.penalty = session.penalty.filter(|penalty| penalty.until > since);
+        // Keys and token were good: what refuses now is not for a person to mend.
+        session.history.was_live = true;
         session.view.signer = Some(live.signer());
         session.held = Some(Held::resumed(live, session.clock.moment(expires_at)));
         session.tickles.schedule(since);

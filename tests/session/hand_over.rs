@@ -199,6 +199,31 @@ fn a_correction_is_taken_over_only_where_it_is_allowed() {
     }
 }
 
+/// Its keys and its token were good when the snapshot was taken: what refuses now may be a night's maintenance, and a program
+/// that is deployed then is to be there in the morning.
+#[test]
+fn a_resumed_session_goes_on_as_the_one_before_it_would() {
+    let machine = first();
+    let stored = stored(&machine);
+    let session = resume(&stored, SessionConfig::default(), machine.now).unwrap();
+    let mut second = Machine { session, ..first() };
+    second.sent.clear();
+    second.drain();
+    let end = second.now.saturating_add(hours(3));
+    while second.now < end {
+        match second.state() {
+            State::Closed => break,
+            _ if matches!(second.deadline, Some((_, TimeoutReason::Answer))) => {
+                let is_handshake = second.path().contains("live_session_token");
+                second.reply(401, if is_handshake { r#"{"error":"LST failed"}"# } else { "" });
+            }
+            _ => second.wait(),
+        }
+    }
+    assert_ne!(second.state(), State::Closed, "{:?}", second.session.view().last_error());
+    assert!((2..=20).contains(&second.handshakes()), "{}", second.handshakes());
+}
+
 #[test]
 fn resumed_sessions_do_not_renew_all_at_once() {
     let machine = first();

@@ -224,6 +224,7 @@ impl Stage {
         self.say(|| "another process goes on".to_owned());
         let (consumer, token) = credentials();
         let resumed = Session::resume(consumer, token, self.config.clone(), snapshot, self.wall());
+        self.was_live = resumed.is_ok();
         let (consumer, token) = credentials();
         self.session = resumed.unwrap_or_else(|_| Session::new(consumer, token, self.config.clone()));
         self.tokens = self.session.view().token_id().into_iter().collect();
@@ -232,7 +233,6 @@ impl Stage {
         self.waiting.clear();
         self.deadline = None;
         self.outstanding = None;
-        self.was_live = false;
         (self.moment, self.set_back) = (self.wall().as_millis(), 0);
         for rate in self.rates.iter_mut().chain([&mut self.wishes]) {
             rate.begin_anew();
