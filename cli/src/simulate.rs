@@ -33,13 +33,14 @@ mod report;
 mod responses;
 mod service;
 mod simulation;
+mod socket;
 mod upstream;
 
 pub(crate) use account::{Account, Opened};
 pub(crate) use keys::Keys;
 
 use log::Log;
-use simulation::{Play, Simulation};
+use simulation::{Play, Simulation, Sockets};
 use upstream::Upstream;
 
 /// The arguments of `simulate`.
@@ -181,6 +182,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         authorize_url: arguments::absolute_url(&account.authorize_url)?,
         upstream,
         log,
+        sockets: Sockets::new(),
     });
     let report = Arc::new(move |why: &str| log.turned_away("a connection", None, why));
     let server =
@@ -198,6 +200,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
             break;
         }
     }
+    simulation.close_sockets();
     server.stop();
     simulation.report().map_or(Ok(()), |(findings, _)| report::print(&findings, format))
 }

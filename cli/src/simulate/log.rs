@@ -88,6 +88,61 @@ impl Log {
         }
     }
 
+    /// Of a WebSocket's opening; `refusal` is why it waits for its session.
+    pub(super) fn socket_opened(self, subject: &str, deviations: &[&str], refusal: Option<&Refusal>) {
+        let status = StatusCode::SWITCHING_PROTOCOLS;
+        let line = Line {
+            subject,
+            status,
+            dropped: false,
+            deviations: deviations.to_vec(),
+            query_policies: Vec::new(),
+            refusal: None,
+        };
+        match (self.0, refusal) {
+            (_, None) => self.write(&line),
+            (Format::Text, Some(refusal)) => {
+                output::print_note(&format!("{}; waiting for session: {refusal}", line.text()));
+            }
+            (Format::Json, Some(refusal)) => {
+                let mut fields = line.json();
+                if let Some(fields) = fields.as_object_mut() {
+                    fields.insert("reason".to_owned(), refusal.reason().into());
+                    fields.insert("detail".to_owned(), refusal.to_string().into());
+                }
+                output::note_json(&fields);
+            }
+        }
+    }
+
+    /// Of a client's message on a WebSocket.
+    pub(super) fn message_refused(self, refusal: &Refusal) {
+        match self.0 {
+            Format::Text => output::print_note(&format!("refused: {refusal}")),
+            Format::Json => output::note_json(&json!({
+                "refused": refusal.subject(),
+                "reason": refusal.reason(),
+                "detail": refusal.to_string(),
+                "status": null,
+            })),
+        }
+    }
+
+    /// Of a WebSocket's end: by whom and how, and how many messages there were.
+    pub(super) fn socket_closed(self, subject: &str, how: &str, sent: u64, received: u64) {
+        match self.0 {
+            Format::Text => {
+                output::print_note(&format!("closed: {subject}: {how}; messages sent: {sent}, received: {received}"));
+            }
+            Format::Json => output::note_json(&json!({
+                "closed": subject,
+                "how": how,
+                "sent": sent,
+                "received": received,
+            })),
+        }
+    }
+
     /// Of what was turned away before the broker could look at it.
     pub(super) fn turned_away(self, subject: &str, status: Option<StatusCode>, why: &str) {
         match self.0 {

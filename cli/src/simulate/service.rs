@@ -11,7 +11,10 @@ use axum::{
 use ibkr_oauth::http::{HeaderValue, StatusCode, header::CONNECTION};
 use tokio::task;
 
-use super::simulation::{Simulation, subject};
+use super::{
+    simulation::{Simulation, subject},
+    socket,
+};
 use crate::serving::{self, Limits, NoAnswer, Unreadable};
 
 pub(super) const LIMITS: Limits = Limits {
@@ -37,6 +40,9 @@ async fn answer(State(simulation): State<Arc<Simulation>>, request: Incoming) ->
             return closing(status);
         }
     };
+    if simulation.is_socket(request.uri()) && socket::is_wanted(request.method(), request.headers()) {
+        return socket::open(&simulation, request);
+    }
     // Verifying takes milliseconds, in which others are to be read.
     let answered = task::spawn_blocking(move || simulation.answer(request)).await;
     match answered {

@@ -1,7 +1,8 @@
 //! The broker that answers.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,9 +13,10 @@ use ibkr_oauth::{
         header::{CONTENT_TYPE, HOST},
         uri::Parts,
     },
-    simulator::{Broker, Dropped, Refusal},
+    simulator::{Broker, Dropped, Refusal, Socket, SocketOutput},
 };
 use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{
     conformance::{Conformance, Finding, Order, Purpose, Seen},
@@ -43,6 +45,29 @@ pub(super) struct Simulation {
     /// The cases that are played.
     pub(super) conformance: Option<Play>,
     pub(super) log: Log,
+    pub(super) sockets: Sockets,
+}
+
+/// The WebSockets that are open.
+pub(super) struct Sockets {
+    places: Arc<Semaphore>,
+    /// Changes with everything that is done to the broker.
+    happened: watch::Sender<u64>,
+}
+
+/// The place of one WebSocket, until this is dropped.
+pub(super) type Place = OwnedSemaphorePermit;
+
+/// How many WebSockets may be open.
+const SOCKETS: usize = 256;
+
+/// How long WebSockets that are open when the program ends may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+impl Sockets {
+    pub(super) fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(SOCKETS)), happened: watch::Sender::new(0) }
+    }
 }
 
 /// Cases that are played, and since when.
@@ -115,6 +140,7 @@ impl Simulation {
             }
             (response, refusal, passed)
         };
+        self.tell_sockets();
         let has_answer = refusal.as_ref().is_none_or(|refusal| NO_ANSWER_OF_ITS_OWN.contains(&refusal.reason()));
         if let Some((upstream, path)) = self.upstream.as_ref().zip(self.handed_on(&request)) {
             if passed && has_answer {
@@ -131,6 +157,79 @@ impl Simulation {
         }
         self.log.write(&Line::new(&subject(&request), &response, refusal.as_ref()));
         response.extensions().get::<Dropped>().is_none().then_some(response)
+    }
+
+    /// Whether this target is the WebSocket's.
+    pub(super) fn is_socket(&self, target: &Uri) -> bool {
+        target.path().strip_prefix(self.base_url.path().trim_end_matches('/')) == Some("/ws")
+    }
+
+    /// `None` where all are taken.
+    pub(super) fn socket_place(&self) -> Option<Place> {
+        Arc::clone(&self.sockets.places).try_acquire_owned().ok()
+    }
+
+    /// Opens a WebSocket, and says so or why not. A response with [`Dropped`] is one that the client is not to see.
+    pub(super) fn open_socket(&self, mut request: Request<()>) -> Result<Socket, Box<Response<Bytes>>> {
+        if let Some(uri) = self.signed_uri(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let (opened, refusal) = {
+            let mut broker = self.lock();
+            let refused = broker.refused();
+            let opened = with_context(|cx| broker.open_socket(cx, &request));
+            (opened, broker.refusals().last().filter(|_| broker.refused() > refused).cloned())
+        };
+        let subject = subject(&request);
+        match &opened {
+            Ok(socket) => self.log.socket_opened(&subject, socket.deviations(), refusal.as_ref()),
+            Err(response) => self.log.write(&Line::new(&subject, response, refusal.as_ref())),
+        }
+        opened
+    }
+
+    /// Hands the broker what a client said on a WebSocket; what it refuses of that is said.
+    pub(super) fn receive(&self, socket: &mut Socket, message: &[u8]) {
+        let refusal = {
+            let mut broker = self.lock();
+            let refused = broker.refused();
+            socket.receive(&mut broker, with_context(|cx| cx.now()), message);
+            broker.refusals().last().filter(|_| broker.refused() > refused).cloned()
+        };
+        if let Some(refusal) = refusal {
+            self.log.message_refused(&refusal);
+        }
+    }
+
+    pub(super) fn poll(&self, socket: &mut Socket) -> Option<SocketOutput> {
+        socket.poll(&self.lock(), with_context(|cx| cx.now()))
+    }
+
+    /// How long it is until a WebSocket has something to send, unless something happens before.
+    pub(super) fn until_next_output(&self, socket: &Socket) -> Duration {
+        let next = socket.next_output_at(&self.lock());
+        let now = with_context(|cx| cx.now());
+        next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
+    }
+
+    /// Changes whenever something has been done to the broker.
+    pub(super) fn happenings(&self) -> watch::Receiver<u64> {
+        self.sockets.happened.subscribe()
+    }
+
+    fn tell_sockets(&self) {
+        self.sockets.happened.send_modify(|number| *number = number.wrapping_add(1));
+    }
+
+    /// Closes every WebSocket, as a server does that goes away, and waits for their last words, which is not long.
+    pub(super) fn close_sockets(&self) {
+        const GOING_AWAY: u16 = 1001;
+        self.lock().close_sockets(Some(GOING_AWAY));
+        self.tell_sockets();
+        let start = Instant::now();
+        while self.sockets.places.available_permits() < SOCKETS && start.elapsed() < LAST_WORDS {
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Says that a request was not even looked at.

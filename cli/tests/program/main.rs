@@ -41,6 +41,8 @@ mod screens;
 mod simulate;
 #[cfg(unix)]
 mod simulated_broker;
+#[cfg(unix)]
+mod simulated_socket;
 mod terminal;
 #[path = "../../src/authorize/visit.rs"]
 mod visit;

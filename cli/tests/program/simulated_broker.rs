@@ -14,52 +14,52 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Builder};
 use ureq::Agent;
 
-struct Simulator {
-    folder: Folder,
-    running: Running,
-    ready: Value,
+pub(crate) struct Simulator {
+    pub(crate) folder: Folder,
+    pub(crate) running: Running,
+    pub(crate) ready: Value,
 }
 
 impl Simulator {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let folder = Folder::new();
         Self::start_in(folder, arguments)
     }
 
-    fn start_in(folder: Folder, arguments: &[&str]) -> Self {
+    pub(crate) fn start_in(folder: Folder, arguments: &[&str]) -> Self {
         let mut running = Running::start(&folder.0, &[&["simulate", "--out", "sim"], arguments].concat());
         let ready = serde_json::from_str(&running.line()).unwrap();
         Self { folder, running, ready }
     }
 
-    fn bundle(&self) -> &str {
+    pub(crate) fn bundle(&self) -> &str {
         self.ready["bundle"].as_str().unwrap()
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         run_in(&self.folder.0, &[&arguments[..1], &["--bundle", self.bundle()], &arguments[1..]].concat())
     }
 
     /// The body of a reply to a GET of this path, signed.
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let outcome = self.run(&["request", "GET", path]);
         assert_eq!(outcome.status, 0, "{}", outcome.stderr);
         serde_json::from_slice(&outcome.stdout).unwrap()
     }
 
     /// The status and the body of what `/__simulator/faults` is told.
-    fn order(&self, order: &Value) -> (u16, Value) {
+    pub(crate) fn order(&self, order: &Value) -> (u16, Value) {
         let url = format!("http://{}/__simulator/faults", self.ready["address"].as_str().unwrap());
         let mut reply = browser().post(&url).send(order.to_string()).unwrap();
         (reply.status().as_u16(), serde_json::from_str(&reply.body_mut().read_to_string().unwrap()).unwrap())
     }
 
-    fn assert_done(&self, order: &Value) {
+    pub(crate) fn assert_done(&self, order: &Value) {
         let (status, body) = self.order(order);
         assert_eq!(status, 200, "{order}: {body}");
     }
 
-    fn stop(self) -> String {
+    pub(crate) fn stop(self) -> String {
         self.running.signal("TERM");
         let outcome = self.running.end();
         assert_eq!(outcome.status, 0, "{}", outcome.stderr);
