@@ -14,6 +14,7 @@ use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,8 +22,9 @@ use http::Request;
 use ibkr_oauth::{
     AccessToken, Consumer, Context, CredentialBundle,
     local::SystemContext,
-    simulator::{Broker, test_keys},
+    simulator::{Broker, Socket, SocketOutput, test_keys},
 };
+use tungstenite::{Message, WebSocket, handshake::derive_accept_key, protocol::Role};
 
 /// The bundle that is named on the command line or, without one, that of the simulator, which is started then.
 pub(crate) fn bundle() -> Result<CredentialBundle, Box<dyn Error>> {
@@ -68,19 +70,62 @@ impl Simulator {
 
     fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
         while let Some(request) = self.read(&mut stream)? {
-            let response = self.at_work(|broker, cx| broker.handle(cx, &request));
-            let length = response.body().len();
-            let mut bytes = format!("HTTP/1.1 {}\r\ncontent-length: {length}\r\n", response.status()).into_bytes();
-            for (name, value) in response.headers().iter().filter(|(name, _)| *name != http::header::CONTENT_LENGTH) {
-                bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+            if let Some(key) = request.headers().get(http::header::SEC_WEBSOCKET_KEY) {
+                let accept = derive_accept_key(key.as_bytes());
+                match self.at_work(|broker, cx| broker.open_socket(cx, &request)) {
+                    Ok(socket) => {
+                        let head = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade";
+                        write!(stream, "{head}\r\nsec-websocket-accept: {accept}\r\n\r\n")?;
+                        return self.stream(socket, stream);
+                    }
+                    Err(response) => return stream.write_all(&wire(&response)),
+                }
             }
-            bytes.extend_from_slice(&[b"\r\n", &response.body()[..]].concat());
+            let response = self.at_work(|broker, cx| broker.handle(cx, &request));
+            let bytes = wire(&response);
             stream.write_all(&bytes)?;
             if request.headers().get(http::header::CONNECTION).is_some_and(|value| value == "close") {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Talks by WebSocket until one side ends it.
+    fn stream(&self, mut socket: Socket, stream: TcpStream) -> io::Result<()> {
+        let mut connection = WebSocket::from_raw_socket(stream, Role::Server, None);
+        loop {
+            let next = self.at_work(|broker, cx| match socket.poll(broker, cx.now()) {
+                Some(output) => Ok(output),
+                // What is done by HTTP is seen soon.
+                None => Err(socket.next_output_at(broker).map(|at| at.saturating_duration_since(cx.now()))),
+            });
+            let sent = match next {
+                Ok(SocketOutput::Message(message)) if message.is_text() => {
+                    connection.send(Message::text(String::from_utf8_lossy(message.payload()).into_owned()))
+                }
+                Ok(SocketOutput::Message(message)) => connection.send(Message::Binary(message.payload().clone())),
+                Ok(_) | Err(None) => return connection.close(None).map_err(io::Error::other),
+                Err(Some(wait)) => {
+                    let wait = wait.clamp(Duration::from_millis(1), Duration::from_millis(100));
+                    connection.get_ref().set_read_timeout(Some(wait))?;
+                    match connection.read() {
+                        Ok(message) if message.is_text() || message.is_binary() => {
+                            let bytes = message.into_data();
+                            self.at_work(|broker, cx| socket.receive(broker, cx.now(), &bytes));
+                            Ok(())
+                        }
+                        Err(tungstenite::Error::Io(error))
+                            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+                        {
+                            Ok(())
+                        }
+                        other => other.map(drop),
+                    }
+                }
+            };
+            sent.map_err(io::Error::other)?;
+        }
     }
 
     /// The next request; `None` where the client has no more.
@@ -111,4 +156,15 @@ impl Simulator {
         let headers = headers.lines().filter_map(|line| line.split_once(':'));
         headers.fold(request, |request, (name, value)| request.header(name, value.trim())).body(())
     }
+}
+
+/// A response as it goes into the socket.
+fn wire(response: &http::Response<Bytes>) -> Vec<u8> {
+    let length = response.body().len();
+    let mut bytes = format!("HTTP/1.1 {}\r\ncontent-length: {length}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers().iter().filter(|(name, _)| *name != http::header::CONTENT_LENGTH) {
+        bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend_from_slice(&[b"\r\n", &response.body()[..]].concat());
+    bytes
 }

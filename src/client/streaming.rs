@@ -70,7 +70,16 @@ impl StreamHandle {
     /// # Errors
     /// As [`Stream::subscribe`].
     pub fn subscribe(&self, topic: &Topic) -> Result<Subscription, Error> {
-        let id = self.0.with(|hub| hub.subscribe(topic))?;
+        self.subscribe_all(std::slice::from_ref(topic))
+    }
+
+    /// As [`subscribe`](Self::subscribe), to several topics at once, whose messages come in the order in which the broker sent
+    /// them.
+    ///
+    /// # Errors
+    /// As there; then none of them is subscribed.
+    pub fn subscribe_all(&self, topics: &[Topic]) -> Result<Subscription, Error> {
+        let id = self.0.with(|hub| hub.subscribe(topics))?;
         Ok(Subscription::new(Arc::clone(&self.0), id))
     }
 

@@ -103,17 +103,23 @@ impl Hub {
         self.stream.counts()
     }
 
-    pub(super) fn subscribe(&mut self, topic: &Topic) -> Result<u64, Error> {
-        self.stream.subscribe(topic)?;
+    pub(super) fn subscribe(&mut self, topics: &[Topic]) -> Result<u64, Error> {
+        for (count, topic) in topics.iter().enumerate() {
+            if let Err(error) = self.stream.subscribe(topic) {
+                // All or none.
+                topics.iter().take(count).for_each(|topic| self.stream.unsubscribe(topic));
+                return Err(error);
+            }
+        }
         self.is_changed = true;
         let id = self.id();
-        self.inboxes.insert(id, Inbox::new(topic.clone()));
+        self.inboxes.insert(id, Inbox::new(topics.to_vec()));
         Ok(id)
     }
 
     pub(super) fn unsubscribe(&mut self, id: u64) {
         if let Some(inbox) = self.inboxes.remove(&id) {
-            self.stream.unsubscribe(&inbox.topic);
+            inbox.topics.iter().for_each(|topic| self.stream.unsubscribe(topic));
             self.is_changed = true;
             self.wakers.extend(inbox.waker);
         }
@@ -163,7 +169,7 @@ impl Hub {
     }
 
     fn deliver(&mut self, message: &Message) {
-        for inbox in self.inboxes.values_mut().filter(|inbox| inbox.topic.name() == &*message.topic) {
+        for inbox in self.inboxes.values_mut().filter(|inbox| inbox.wants(&message.topic)) {
             inbox.push(message.clone());
             self.wakers.extend(inbox.waker.take());
         }

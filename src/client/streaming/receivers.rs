@@ -5,10 +5,10 @@ use std::{fmt, future::poll_fn, sync::Arc};
 use super::hub::Shared;
 use crate::stream::{Message, StreamEvent};
 
-/// The messages of one topic. From [`StreamHandle::subscribe`](super::StreamHandle::subscribe). Dropped, it ends the
-/// subscription, if it was the last of its topic.
+/// The messages of one topic, or of several. From [`StreamHandle::subscribe`](super::StreamHandle::subscribe). Dropped, it
+/// ends the subscription, if it was the last of its topic.
 ///
-/// Of market data at most 64 messages wait: beyond that they are joined, each field with its latest value, so that who reads
+/// Of a line of market data at most 64 messages wait: beyond that they are joined, each field with its latest value, so that who reads
 /// slowly reads what is true now. All other messages are kept, whole and in order; where 10,000 of one subscription wait,
 /// nothing more is read from the broker until some are read here. After 25 s of that the connection counts as lost, and that
 /// is an event.
