@@ -20,6 +20,8 @@ mod command_line;
 #[cfg(unix)]
 mod commands;
 mod doctor;
+#[path = "../../src/doctor/record/tests/expected.rs"]
+mod expected;
 mod explained_causes;
 #[cfg(unix)]
 mod exposed_files;
@@ -36,6 +38,8 @@ mod proxies;
 mod proxy;
 mod proxy_settings;
 mod recording;
+#[cfg(unix)]
+mod recordings_of_simulators;
 mod screens;
 #[cfg(unix)]
 mod simulate;

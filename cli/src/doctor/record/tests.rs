@@ -2,6 +2,7 @@
 
 mod answers;
 mod bounds;
+mod expected;
 mod markers;
 mod replays;
 
