@@ -119,7 +119,7 @@ fn probe(
     let token = negotiate(bundle, agent, findings, report)?;
     // It asks more than the layers above, and before there is a brokerage session. How a sign-in is refused is of interest too.
     if arguments.record.is_wanted() {
-        return arguments.record.run(bundle, agent, report, format);
+        return arguments.record.run(bundle, &arguments.query_policy, agent, report, format);
     }
     let Some(token) = token else { return Ok(()) };
     // From the token's bytes, since each policy needs a signer of its own.

@@ -15,7 +15,8 @@ use serde_json::Value;
 use ureq::Agent;
 
 use crate::{
-    arguments, consent, credentials,
+    arguments::{self, QueryPolicyArguments},
+    consent, credentials,
     failure::Failure,
     hidden,
     output::{self, Format, Shown},
@@ -84,12 +85,13 @@ impl RecordArguments {
     pub(super) fn run(
         &self,
         bundle: &CredentialBundle,
+        policy: &QueryPolicyArguments,
         agent: &Agent,
         report: &mut Report,
         format: Format,
     ) -> Result<(), Failure> {
         let Some(path) = &self.record else { return Ok(()) };
-        let Ok((consumer, access_token, unlocked)) = opened(bundle) else {
+        let Ok((consumer, access_token, unlocked)) = opened(bundle, policy) else {
             // What is wrong was said above.
             return report.ok(RECORDING, "nothing was asked, and nothing written");
         };
@@ -154,8 +156,11 @@ impl RecordArguments {
 }
 
 /// What the requests are signed with.
-fn opened(bundle: &CredentialBundle) -> Result<(Consumer, AccessToken, UnlockedToken), Failure> {
-    let consumer = bundle.consumer()?;
+fn opened(
+    bundle: &CredentialBundle,
+    policy: &QueryPolicyArguments,
+) -> Result<(Consumer, AccessToken, UnlockedToken), Failure> {
+    let consumer = policy.apply(bundle.consumer_builder()?).build()?;
     let access_token = credentials::access_token(bundle)?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &access_token))?;
     Ok((consumer, access_token, unlocked))

@@ -145,3 +145,13 @@ fn how_a_sign_in_is_refused_is_recorded_too() {
     assert_eq!(record(&user, &["--yes"], "").status, 1);
     assert_eq!(written(&user), None);
 }
+
+#[test]
+fn what_has_a_query_is_signed_as_the_command_line_says() {
+    let (_server, user) = start();
+    for (policy, status) in [("rfc5849", "200"), ("omit", "401 signature_refused")] {
+        assert_eq!(record(&user, &["--yes", "--query-policy", policy], "").status, 0);
+        let recording: Value = serde_json::from_str(&written(&user).unwrap()).unwrap();
+        assert_eq!(answer(&recording, "accounts_after"), status);
+    }
+}
