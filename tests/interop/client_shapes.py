@@ -85,6 +85,7 @@ def standalone(client: Shape) -> None:
         method, path = call.split()
         how = as_json(BODIES[call]) if call in BODIES else {}
         assert client.ask(method, path, **how) is not None, call
+    client.stream()
 
 
 def modular(client: Shape) -> None:
@@ -93,12 +94,14 @@ def modular(client: Shape) -> None:
     client.ask("GET", "/iserver/accounts")
     client.ask("POST", "/iserver/questions/suppress", **as_json({"messageIds": ["o163"]}))
     assert client.ask("POST", f"{ORDERS}/whatif", **as_json(ORDER))
+    client.stream()
 
 
 def third_party(client: Shape) -> None:
     """IBKR's own for Python, third party: TESTCONS, with keys and a prime of its own (see `own_keys`)."""
     client.ask("POST", INIT, **OPEN)
     assert client.ask("GET", "/iserver/accounts")["accounts"]
+    client.stream()
 
 
 def web_demo(client: Shape) -> None:

@@ -1,12 +1,15 @@
 """A client whose ways of speaking can be set one by one."""
 
 import base64
+import contextlib
 import hmac
 import json
 import secrets
 import time
 import urllib.parse
 import urllib.request
+
+import websocket
 
 from third_party import ThirdParty, quote
 
@@ -109,6 +112,18 @@ class Shape(ThirdParty):
 
     def ask(self, method: str, path: str, **how):
         return self.call(method, path, self.oauth, lambda text: hmac.digest(self.live, text.encode(), "sha256"), **how)
+
+
+    def stream(self) -> None:
+        """Opens the WebSocket with the session of a tickle as cookie, and waits until it says that it is ready."""
+        session = self.ask("POST", "/tickle")["session"]
+        url = f"{self.base_url.replace('http', 'ws', 1)}/ws?oauth_token={self.oauth['oauth_token']}"
+        header = [f"Cookie: api={session}", f"User-Agent: {self.user_agent}"]
+        with contextlib.closing(websocket.create_connection(url, header=header, timeout=30)) as socket:
+            while True:
+                message = json.loads(socket.recv())
+                if message.get("topic") == "sts" and message["args"].get("authenticated"):
+                    return
 
 
 def as_json(value) -> dict:
