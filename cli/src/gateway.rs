@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::{
     arguments::QueryPolicyArguments,
     connection::ConnectionArguments,
+    connector,
     credentials::{self, BundleArguments},
     exposure,
     failure::Failure,
@@ -33,7 +34,6 @@ use crate::{
 mod answers;
 mod caller;
 mod certificate;
-mod connector;
 mod decision;
 mod exchange;
 mod headers;

@@ -15,6 +15,7 @@ mod arguments;
 mod authorize;
 mod brokerage;
 mod connection;
+mod connector;
 mod consent;
 mod credentials;
 mod doctor;
@@ -39,6 +40,7 @@ mod simulate;
 mod simulated_account;
 mod standard_input;
 mod stop;
+mod stream;
 mod token;
 mod warning;
 mod wrong_arguments;
@@ -77,6 +79,8 @@ enum Command {
     Keygen(keygen::Arguments),
     /// Keep a session alive, and say what happens to it, until Ctrl-C or SIGTERM, which log out.
     Session(session::Arguments),
+    /// Print what the broker's WebSocket says, a JSON object a line, over all gaps.
+    Stream(stream::Arguments),
     /// Stand where the broker's Client Portal Gateway stands: sign for programs in any language, and keep their session.
     Gateway(gateway::Arguments),
     /// Play the broker for clients in any language.
@@ -132,6 +136,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Command::Authorize(arguments) => authorize::run(&arguments, format),
         Command::Keygen(arguments) => keygen::run(&arguments, format),
         Command::Session(arguments) => session::run(&arguments, format),
+        Command::Stream(arguments) => stream::run(&arguments, format),
         Command::Gateway(arguments) => gateway::run(&arguments, format),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
     };

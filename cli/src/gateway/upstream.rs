@@ -24,7 +24,7 @@ use ibkr_oauth::{
 };
 use tokio::time::{self, Sleep};
 
-use super::connector::Connector;
+use crate::connector::Connector;
 
 /// How long a connection that nobody uses is kept.
 const KEPT: Duration = Duration::from_secs(60);

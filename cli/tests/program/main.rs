@@ -47,6 +47,7 @@ mod simulate;
 mod simulated_broker;
 #[cfg(unix)]
 mod simulated_socket;
+mod streams;
 mod terminal;
 #[path = "../../src/authorize/visit.rs"]
 mod visit;

@@ -40,11 +40,11 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A connection to the broker or to its proxy, before the broker's TLS.
 type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// Makes connections.
-pub(super) type Connector = HttpsConnector<Way>;
+pub(crate) type Connector = HttpsConnector<Way>;
 
 /// The way to the broker.
 #[derive(Clone)]
-pub(super) enum Way {
+pub(crate) enum Way {
     Direct(HttpConnector),
     Tunnel(Tunnel<HttpConnector>),
     /// Through a proxy that is itself reached with TLS.
@@ -54,7 +54,7 @@ pub(super) enum Way {
 }
 
 /// What makes connections to these endpoints, as the command line and the environment say.
-pub(super) fn connector(arguments: &ConnectionArguments, endpoints: &Endpoints) -> Result<Connector, Failure> {
+pub(crate) fn connector(arguments: &ConnectionArguments, endpoints: &Endpoints) -> Result<Connector, Failure> {
     let mut roots = RootCertStore::empty();
     match arguments.certificates()? {
         Some(certificates) => {

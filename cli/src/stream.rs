@@ -1,0 +1,174 @@
+//! `ibkr-oauth stream`
+
+use std::{
+    future::{Future, poll_fn},
+    num::NonZeroU64,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    task::Poll,
+    time::Duration,
+};
+
+use clap::Args;
+use hyper_util::{client::legacy::Client as HttpClient, rt::TokioExecutor};
+use ibkr_oauth::{
+    adapter::hyper::HyperTransport,
+    client::{Client, Events, Subscription},
+    local,
+    session::{Session, SessionConfig, SessionEvent},
+    stream::{Message, StreamEvent, Topic},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::QueryPolicyArguments,
+    connection::ConnectionArguments,
+    connector,
+    credentials::{self, BundleArguments},
+    failure::Failure,
+    output::{self, Format},
+    session::Compete,
+    stop,
+};
+
+/// The arguments of `stream`.
+#[derive(Args)]
+#[command(after_help = "\
+Each message is one JSON object in a line on standard output: {\"at\":…,\"topic\":…,\"message\":…}, the message being the
+broker's. What happens to session and stream is said on standard error: gaps, with the time since which messages may be
+missing, refusals, and lines of market data that are quiet. Lines are asked for again before the broker ends them, and
+after each gap everything is. Ctrl-C, SIGTERM and SIGHUP log out, and then the program ends with status 0.
+
+A topic is written as in the broker's documentation; a number alone is a contract's last price, bid and ask.
+
+Examples:
+  ibkr-oauth stream --bundle bundle.json 265598 8314
+  ibkr-oauth stream --bundle bundle.json 'smd+265598+{\"fields\":[\"31\",\"7295\"]}' sor str
+  ibkr-oauth stream --bundle bundle.json --count 100 ssd+DU1234567 > summary.jsonl")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    bundle: BundleArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+    #[command(flatten)]
+    query_policy: QueryPolicyArguments,
+    /// What to do about another session of the same user, in TWS, on the phone, or in another program.
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Compete::Yield)]
+    compete: Compete,
+    /// End after so many messages.
+    #[arg(long, value_name = "N")]
+    count: Option<NonZeroU64>,
+    /// What to listen to: `smd+CONID+{"fields":[…]}`, `sor`, `str`, `spl`, `ssd+ACCOUNT`, …
+    #[arg(required = true, value_name = "TOPIC", value_parser = parse_topic)]
+    topics: Vec<Topic>,
+}
+
+fn parse_topic(text: &str) -> Result<Topic, String> {
+    if let Ok(conid) = text.parse::<u32>() {
+        return Ok(Topic::market_data(conid.into(), &["31", "84", "86"]));
+    }
+    text.parse::<Topic>().map_err(|error| format!("{error}; {}", error.remedy()))
+}
+
+pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
+    let bundle = arguments.bundle.read_whole()?;
+    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
+    let token = credentials::access_token(&bundle)?;
+    let connector = connector::connector(&arguments.connection, consumer.endpoints())?;
+    let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
+    let mut config = SessionConfig::default();
+    config.compete = arguments.compete.into();
+
+    let transport = HyperTransport::new(HttpClient::builder(TokioExecutor::new()).build(connector), tokio::time::sleep);
+    let (client, driver) = Client::with_session(transport, Session::new(consumer, unlocked, config));
+    let (stream, stream_driver) = client.stream();
+    let events = stream.events();
+    let messages = stream.subscribe_all(&arguments.topics)?;
+    let (handle, mut asked) = (client.handle().clone(), false);
+    stop::on_request(move || {
+        if std::mem::replace(&mut asked, true) {
+            output::print_note("stopped without waiting for the logout");
+            std::process::exit(1);
+        }
+        handle.shutdown();
+    })?;
+
+    let gave_up = Arc::new(OnceLock::new());
+    let end = Arc::clone(&gave_up);
+    let driver = driver.on_event(move |event| {
+        say(event.name(), &event.to_string(), format);
+        if let SessionEvent::GaveUp { error } = event {
+            let _ = end.set(error);
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::refused(format!("the session cannot be driven: {error}"), "look after the system's limits")
+    })?;
+    let result = runtime.block_on(async {
+        let driving = tokio::spawn(driver);
+        let streaming = tokio::spawn(stream_driver);
+        let result = listen(messages, events, arguments.count, format).await;
+        client.handle().shutdown();
+        // What the session still has to say comes by its driver; a task that panicked has said so.
+        let _ = driving.await;
+        let _ = tokio::time::timeout(Duration::from_secs(3), streaming).await;
+        result
+    });
+    match gave_up.get() {
+        Some(error) => Err(Failure::from(error.clone())),
+        None => result,
+    }
+}
+
+/// Prints what comes, until the stream ends or enough has come.
+async fn listen(
+    mut messages: Subscription,
+    mut events: Events,
+    count: Option<NonZeroU64>,
+    format: Format,
+) -> Result<(), Failure> {
+    let mut left = count.map(NonZeroU64::get);
+    while left != Some(0) {
+        match next(&mut messages, &mut events).await {
+            Next::Event(event) => say(event.name(), &event.to_string(), format),
+            Next::Message(message) => {
+                print(&message)?;
+                left = left.map(|left| left - 1);
+            }
+            Next::End => break,
+        }
+    }
+    Ok(())
+}
+
+enum Next {
+    Event(StreamEvent),
+    Message(Message),
+    End,
+}
+
+/// Whatever comes first; events before messages, since what was missed was missed before.
+async fn next(messages: &mut Subscription, events: &mut Events) -> Next {
+    let (mut event, mut message) = (pin!(events.next()), pin!(messages.next()));
+    poll_fn(|task| {
+        if let Poll::Ready(Some(event)) = event.as_mut().poll(task) {
+            return Poll::Ready(Next::Event(event));
+        }
+        message.as_mut().poll(task).map(|message| message.map_or(Next::End, Next::Message))
+    })
+    .await
+}
+
+fn print(message: &Message) -> Result<(), Failure> {
+    let content: Value = serde_json::from_slice(&message.bytes)
+        .unwrap_or_else(|_| String::from_utf8_lossy(&message.bytes).into_owned().into());
+    output::print_data(&json!({ "at": local::now().to_string(), "topic": &*message.topic, "message": content }))
+}
+
+fn say(name: &str, text: &str, format: Format) {
+    let now = local::now().to_string();
+    match format {
+        Format::Text => output::print_note(&format!("{now} {text}")),
+        Format::Json => output::note_json(&json!({ "at": now, "event": name, "text": text })),
+    }
+}
