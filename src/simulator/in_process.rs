@@ -20,6 +20,9 @@ use crate::{
     transport::{AsyncTransport, Limits},
 };
 
+#[cfg(feature = "tungstenite")]
+mod connection;
+
 /// How often in a row the first to wake finds that nothing happened, before it takes everybody to be waiting. Executors
 /// poll what is ready in turns; some look at their first future only after 61 others.
 const QUIET_TURNS: u32 = 200;
@@ -30,7 +33,8 @@ const QUIET_TURNS: u32 = 200;
 /// tokio's `current_thread`, and nothing in it that waits for something else than this transport. It is cheap to clone; the
 /// clones share broker and clock.
 ///
-/// What the broker [drops](super::Dropped) fails when the time for it is over.
+/// What the broker [drops](super::Dropped) fails when the time for it is over. With the feature `tungstenite` it carries the
+/// broker's WebSocket too, for [`Client::stream`](crate::client::Client::stream).
 ///
 /// ```
 /// # #[cfg(feature = "getrandom")] {
@@ -67,6 +71,8 @@ struct State {
     numbers: u64,
     /// Changes with everything that happens here.
     activity: u64,
+    /// Who reads a connection, and has to look again when something has been done to the broker.
+    readers: Vec<Waker>,
 }
 
 impl InProcess {
@@ -74,7 +80,8 @@ impl InProcess {
     #[must_use]
     pub fn new(broker: Broker, now: Timestamp) -> Self {
         let entropy = SeededEntropy::new(now.as_millis());
-        let state = State { broker, entropy, now, sleepers: BTreeMap::new(), numbers: 0, activity: 0 };
+        let state =
+            State { broker, entropy, now, sleepers: BTreeMap::new(), numbers: 0, activity: 0, readers: Vec::new() };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -83,7 +90,19 @@ impl InProcess {
         let mut state = self.lock();
         let State { broker, entropy, now, activity, .. } = &mut *state;
         *activity += 1;
-        work(broker, &mut Context::new(*now, entropy))
+        let outcome = work(broker, &mut Context::new(*now, entropy));
+        let readers = std::mem::take(&mut state.readers);
+        drop(state);
+        readers.into_iter().for_each(Waker::wake);
+        outcome
+    }
+
+    fn sleep_until(&self, end: Timestamp) -> Sleep {
+        let mut state = self.lock();
+        state.numbers += 1;
+        let key = (end, state.numbers);
+        drop(state);
+        Sleep { state: Arc::clone(&self.0), key, seen: 0, quiet: 0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -105,11 +124,7 @@ impl AsyncTransport for InProcess {
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
-        let mut state = self.lock();
-        state.numbers += 1;
-        let key = (state.now.saturating_add(time), state.numbers);
-        drop(state);
-        Sleep { state: Arc::clone(&self.0), key, seen: 0, quiet: 0 }
+        self.sleep_until(self.now().saturating_add(time))
     }
 
     fn now(&self) -> Timestamp {

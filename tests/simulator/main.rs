@@ -21,6 +21,8 @@ mod canned;
 mod consent_page;
 mod control;
 mod deviations;
+#[cfg(feature = "tungstenite")]
+mod in_process_stream;
 mod leniency;
 mod memory;
 #[path = "../support/scripted.rs"]

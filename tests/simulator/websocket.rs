@@ -22,7 +22,7 @@ const SECRET: [u8; 32] = [7; 32];
 /// What is heard where nothing is.
 const NOTHING: [Value; 0] = [];
 /// 22:13:20 UTC.
-const START: u64 = 1_700_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000_000;
 
 /// A broker, a signed-in client of it, and one of its WebSockets.
 struct Desk {
