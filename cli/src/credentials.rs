@@ -17,7 +17,7 @@ use ibkr_oauth::{
 use ureq::Agent;
 use zeroize::Zeroizing;
 
-use crate::{exposure, failure::Failure, hidden};
+use crate::{backend::RsaKey, exposure, failure::Failure, hidden};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -47,7 +47,8 @@ impl BundleArguments {
         exposure::check(&self.bundle, &content);
         let text = content.text().map_err(unreadable)?;
         hidden::add_bundle(text);
-        Ok(CredentialBundle::from_json(text)?)
+        // Said outright, since another crate in the same program may have turned on the other backend.
+        Ok(CredentialBundle::from_json(text)?.with_keys_of::<RsaKey>())
     }
 
     /// Reads the bundle with all that it names.

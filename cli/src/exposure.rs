@@ -8,7 +8,7 @@ use std::{
 
 use ibkr_oauth::{dh::DhGroup, local::reading::Content};
 
-use crate::{simulated_account, warning};
+use crate::warning;
 
 /// What tells one file from another, whatever they are called.
 type Identity = (u64, u64);
@@ -49,5 +49,17 @@ fn exposed(_: &Metadata) -> Option<(Identity, u32)> {
 /// Diffie-Hellman parameters are no secret, and the simulator's keys are everybody's.
 fn is_public(content: &[u8]) -> bool {
     let group = str::from_utf8(content).map_or_else(|_| DhGroup::from_der(content), DhGroup::from_text);
-    group.is_ok() || simulated_account::is_private_key(content) || simulated_account::is_bundle(content)
+    group.is_ok() || is_the_simulators(content)
+}
+
+#[cfg(feature = "simulate")]
+fn is_the_simulators(content: &[u8]) -> bool {
+    use crate::simulated_account;
+    simulated_account::is_private_key(content) || simulated_account::is_bundle(content)
+}
+
+/// Whoever has no simulator is warned of its keys too.
+#[cfg(not(feature = "simulate"))]
+fn is_the_simulators(_: &[u8]) -> bool {
+    false
 }

@@ -6,26 +6,19 @@ use std::{
 };
 
 use clap::Args;
-use ibkr_oauth::{Error, dh::DhGroup, key::RsaKey};
-use rsa::{
-    PrivateKey,
-    pkcs8::{EncodePrivateKey, LineEnding},
-};
+use ibkr_oauth::{Error, dh::DhGroup};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
+    backend::{self, RsaKey},
     failure::Failure,
     files::{self, NewFile, Readers},
-    machine_rng::MachineRng,
     output::{self, Format, Palette, Shown, Tone},
 };
 
 /// Where keys are uploaded.
 pub(crate) const PORTAL: &str = "https://ndcdyn.interactivebrokers.com/sso/Login?action=OAUTH&RL=1&ip2loc=US";
-
-/// The length of the keys, in bits: what IBKR asks for.
-const BITS: usize = 2048;
 
 const PRIVATE_SIGNATURE: &str = "private_signature.pem";
 const PRIVATE_ENCRYPTION: &str = "private_encryption.pem";
@@ -128,8 +121,7 @@ fn instructions(folder: &Path, signature: &Pair, encryption: &Pair) -> String {
 fn make_pair() -> Result<Pair, Failure> {
     let unusable =
         |error: &dyn std::fmt::Display| Failure::refused(format!("no key could be made: {error}"), "try again");
-    let key = PrivateKey::new(&mut MachineRng, BITS).map_err(|error| unusable(&error))?;
-    let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| unusable(&error))?;
+    let private = backend::private_key().map_err(|error| unusable(&error))?;
     // Read back as its users will, so that nothing is handed out that they could not.
     let key = RsaKey::from_pem(&private).map_err(Error::from)?;
     Ok(Pair { public: key.public_key().to_pem(), fingerprint: key.fingerprint(), private })

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 mod arguments;
 mod authorize;
+mod backend;
 mod brokerage;
 mod connection;
 mod connector;
@@ -27,26 +28,34 @@ mod files;
 mod gateway;
 mod hidden;
 mod keygen;
+#[cfg(feature = "rsa")]
 mod machine_rng;
 mod no_proxy;
 mod output;
 mod proxy;
 mod report;
 mod request;
+#[cfg_attr(not(feature = "simulate"), allow(dead_code, unused_imports, reason = "much of it is for the simulator"))]
 mod serving;
 mod session;
 mod sign;
+#[cfg(feature = "simulate")]
 mod simulate;
+#[cfg(feature = "simulate")]
 mod simulated_account;
 mod standard_input;
+#[cfg_attr(not(feature = "simulate"), allow(dead_code, unused_imports, reason = "much of it is for the simulator"))]
 mod stop;
 mod stream;
 mod token;
 mod warning;
 mod wrong_arguments;
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, feature = "simulate"))]
 mod broken_inputs;
+
+#[cfg(not(any(feature = "rsa", feature = "aws-lc-rs")))]
+compile_error!("turn on the feature `rsa` or `aws-lc-rs`: without either the program could read no key");
 
 use output::Format;
 
@@ -84,6 +93,7 @@ enum Command {
     /// Stand where the broker's Client Portal Gateway stands: sign for programs in any language, and keep their session.
     Gateway(gateway::Arguments),
     /// Play the broker for clients in any language.
+    #[cfg(feature = "simulate")]
     Simulate(simulate::Arguments),
 }
 
@@ -138,6 +148,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Command::Session(arguments) => session::run(&arguments, format),
         Command::Stream(arguments) => stream::run(&arguments, format),
         Command::Gateway(arguments) => gateway::run(&arguments, format),
+        #[cfg(feature = "simulate")]
         Command::Simulate(arguments) => simulate::run(&arguments, format),
     };
     match result {

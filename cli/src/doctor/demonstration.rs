@@ -28,6 +28,12 @@ const SCENES: [(&str, &[&str], i32); 2] = [
 
 /// Runs each scene, as somebody would type it: `simulate`, and `doctor` with the bundle that it wrote.
 pub(super) fn run(format: Format) -> Result<(), Failure> {
+    if cfg!(not(feature = "simulate")) {
+        return Err(Failure::usage(
+            "this program was built without `simulate`, and so has no simulated account",
+            "build it with its default features",
+        ));
+    }
     let program = env::current_exe().map_err(|error| cannot(&error))?;
     for (sentence, fault, expected) in SCENES {
         if format == Format::Text {

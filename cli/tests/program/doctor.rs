@@ -7,9 +7,11 @@ use std::{
 };
 
 use crate::terminal::{
-    Folder, command, outcome, run_in,
+    Folder, run_in,
     user::{User, start},
 };
+#[cfg(feature = "simulate")]
+use crate::terminal::{command, outcome};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     dh::DhGroup,
@@ -103,6 +105,18 @@ fn a_sound_bundle_is_told_so() {
     assert_eq!(server.broker().brokerage_sessions_opened(), 1);
 }
 
+#[cfg(not(feature = "simulate"))]
+#[test]
+fn a_simulated_account_is_no_promise_of_a_program_without_simulate() {
+    run_in(&Folder::new().0, &["doctor", "--simulated"]).assert_failure(
+        2,
+        "",
+        "without `simulate`",
+        "default features",
+    );
+}
+
+#[cfg(feature = "simulate")]
 #[test]
 fn without_a_bundle_a_simulated_account_is_offered() {
     let folder = Folder::new();
@@ -355,9 +369,9 @@ fn broken_ways() {
             "no such host",
             json!({
                 "base_url": "https://no-such-host.invalid/v1/api",
-                "access_token_secret": include_str!("../../../tests/data/keys/rsa_three_primes_secret.txt"),
-                "signature_key": include_str!("../../../tests/data/keys/pkcs8.pem"),
-                "encryption_key": include_str!("../../../tests/data/keys/rsa_three_primes_pkcs8.pem"),
+                "access_token_secret": include_str!("../../../tests/data/keys/pkcs8_secret.txt"),
+                "signature_key": include_str!("../../../tests/data/keys/rsa_4096.pem"),
+                "encryption_key": include_str!("../../../tests/data/keys/pkcs8.pem"),
             }),
             "reachability",
             "check the host in `base_url`",

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::terminal::{Folder, Running, command, outcome, run_in};
+#[cfg(feature = "simulate")]
+use crate::terminal::Running;
+use crate::terminal::{Folder, command, outcome, run_in};
 use serde_json::{Value, json};
 
 /// A folder with keys of the user's own and a bundle that names them.
@@ -104,6 +106,7 @@ fn one_file_for_two_keys_is_warned_of_once_and_a_pipe_never() {
     assert_eq!((piped.status < 2, piped.stderr.as_str()), (true, ""));
 }
 
+#[cfg(feature = "simulate")]
 #[test]
 fn nobody_is_warned_of_the_simulators_own_keys() {
     let folder = Folder::new();
@@ -123,6 +126,7 @@ fn nobody_is_warned_of_the_simulators_own_keys() {
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
 }
 
+#[cfg(feature = "simulate")]
 #[test]
 fn a_simulator_that_others_can_reach_says_so() {
     let folder = Folder::new();

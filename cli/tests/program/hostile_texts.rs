@@ -1,6 +1,8 @@
 //! What the broker, or whoever else, writes reaches nobody's terminal as it was written.
 
-use std::{fs, net::TcpStream};
+use std::fs;
+#[cfg(feature = "simulate")]
+use std::net::TcpStream;
 
 use crate::terminal::{
     Folder, Outcome, Running, run_in,
@@ -179,6 +181,7 @@ fn credentials_of_the_bundle_are_hidden_by_value_where_signatures_are_explained(
     }
 }
 
+#[cfg(feature = "simulate")]
 #[test]
 fn the_simulator_reports_what_clients_send_in_one_line() {
     use std::io::Write as _;

@@ -11,7 +11,7 @@
 
 #[cfg(unix)]
 mod authorize_listen;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "simulate"))]
 mod broken_inputs;
 #[cfg(unix)]
 mod bundle_while_authorizing;
@@ -25,9 +25,9 @@ mod expected;
 mod explained_causes;
 #[cfg(unix)]
 mod exposed_files;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "simulate"))]
 mod files_of_the_user;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "simulate"))]
 mod gateway;
 mod hostile_texts;
 #[path = "../../src/no_proxy.rs"]
@@ -41,11 +41,11 @@ mod recording;
 #[cfg(unix)]
 mod recordings_of_simulators;
 mod screens;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "simulate"))]
 mod simulate;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "simulate"))]
 mod simulated_broker;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "simulate"))]
 mod simulated_socket;
 mod streams;
 mod terminal;

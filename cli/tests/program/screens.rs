@@ -8,6 +8,7 @@ use ibkr_oauth::{
     key::RsaKey,
     simulator::{Fault, test_keys},
 };
+#[cfg(feature = "rsa")]
 use serde_json::json;
 
 /// Compares a command and its output with the screen of this name.
@@ -27,6 +28,8 @@ fn text(outcome: &Outcome, status: i32) -> String {
     outcome.text().to_owned()
 }
 
+/// One of the keys has three primes.
+#[cfg(feature = "rsa")]
 #[test]
 fn offline_with_swapped_keys() {
     let (_server, user) = start();
