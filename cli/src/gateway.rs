@@ -36,19 +36,25 @@ mod caller;
 mod certificate;
 mod decision;
 mod exchange;
+mod frames;
 mod headers;
 mod listen;
 mod log;
 mod page;
 mod permission;
 mod refusal;
+mod relay;
 mod resource;
 mod service;
 mod shared;
+mod socket;
+mod sockets;
 mod standing;
 mod state_file;
 mod upstream;
 
+#[cfg(test)]
+mod socket_tests;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +66,7 @@ use log::Log;
 use permission::PathPattern;
 use service::Service;
 use shared::Gateway;
+use sockets::Sockets;
 use state_file::StateFile;
 use upstream::{Pace, SessionTransport, Upstream};
 
@@ -159,8 +166,9 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let handle = client.handle().clone();
     let names = callers.hosts.clone().unwrap_or_default();
     let rules = Rules { callers, allow_orders: arguments.allow_orders, rejected: arguments.reject_path.clone() };
-    let exchanges = Exchanges { handle: handle.clone(), upstream: Upstream::new(connector), pace };
-    let gateway = Arc::new(Gateway::new(rules, exchanges, endpoints, random_hex::<16>()?, expires_at));
+    let exchanges = Exchanges { handle: handle.clone(), upstream: Upstream::new(connector.clone()), pace };
+    let sockets = Sockets::new(connector);
+    let gateway = Arc::new(Gateway::new(rules, exchanges, endpoints, sockets, random_hex::<16>()?, expires_at));
     let log = Log { format, requests: arguments.log_requests };
 
     // Before anything is announced, so that nobody can ask too early.
@@ -206,6 +214,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 
     // Asked to end, or the session has.
     let _ = woken.recv();
+    gateway.sockets.close();
     server.stop();
     if let Some((state, snapshot)) = state.as_ref().zip(handle.snapshot()) {
         keep(state, &snapshot);

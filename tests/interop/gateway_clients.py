@@ -2,7 +2,7 @@
 
     python tests/interop/gateway_clients.py target/debug/ibkr-oauth
 
-`ibind` without OAuth, and `easyib`. Each makes its usual calls, orders included, and logs out; both share one session, which
+`ibind` without OAuth, its WebSocket included, and `easyib`. Each makes its usual calls, orders included, and logs out; both share one session, which
 neither ends.
 """
 
@@ -18,7 +18,7 @@ from simulated import unexpected
 def with_ibind(running: Gateway) -> None:
     # Only now, since ibind reads its settings when it is loaded.
     from ibind import IbkrClient
-    from ibind.client.ibkr_utils import OrderRequest, StockQuery
+    from ibind.client.ibkr_utils import StockQuery
 
     client = IbkrClient(url=f"{running.url}/v1/api/", cacert=False, use_oauth=False, auto_register_shutdown=False)
     assert client.check_health() is True
@@ -35,15 +35,47 @@ def with_ibind(running: Gateway) -> None:
     snapshot = client.live_marketdata_snapshot([str(conid)], ["31", "84"]).data
     assert snapshot[0]["conid"] == 265598, snapshot
     assert client.search_contract_by_symbol("BRK B,C/é").data[0]["conid"]
-    order = OrderRequest(conid=265598, side="BUY", quantity=1, order_type="LMT", price=100, acct_id=account, coid="a-1")
-    placed = client.place_order(order, answers={}, account_id=account).data
-    assert placed and "order_id" in str(placed), placed
+    place(client, account, "a-1")
     assert client.live_orders().data["orders"]
     assert client.tickle().data["session"]
+    stream_with_ibind(running, client, account)
     assert client.logout().data["status"] is True
     # Its own session is over, and nobody else's.
     assert client.check_health() is True
     client.close()
+
+
+def place(client, account: str, name: str) -> None:
+    from ibind.client.ibkr_utils import OrderRequest
+
+    order = OrderRequest(conid=265598, side="BUY", quantity=1, order_type="LMT", price=100, acct_id=account, coid=name)
+    placed = client.place_order(order, answers={}, account_id=account).data
+    assert placed and "order_id" in str(placed), placed
+
+
+def stream_with_ibind(running: Gateway, client, account: str) -> None:
+    from ibind import IbkrWsClient, QueueSink, events
+    from ibind.ibkr_ws import ibkr_subscriptions as to
+
+    heard = QueueSink()
+    url = f"{running.url.replace('https', 'wss')}/v1/api/ws"
+    stream = IbkrWsClient(account_id=account, url=url, ibkr_client=client, use_oauth=False, cacert=False, sink=heard)
+    assert stream.start(), "it was not told of its authentication"
+    wanted = {
+        events.MarketData: to.MarketDataSubscription(conid="265598", fields=["31", "84"]),
+        events.Orders: to.OrdersSubscription(),
+        events.Trades: to.TradesSubscription(days=1),
+        events.Pnl: to.PnlSubscription(),
+    }
+    failed = stream.wait_all([stream.subscribe(subscription) for subscription in wanted.values()], 30)
+    assert not failed, [str(handle) for handle in failed]
+    place(client, account, "a-2")
+    for kind in (events.MarketData, events.Orders, events.Pnl):
+        assert heard.get(kind, block=True, timeout=30) is not None, kind
+    assert stream.tic()["alive"]
+    failed = stream.wait_all([stream.unsubscribe(subscription) for subscription in wanted.values()], 30)
+    assert not failed, [str(handle) for handle in failed]
+    assert stream.shutdown(), "its threads did not end"
 
 
 def with_easyib(running: Gateway) -> None:
@@ -77,7 +109,7 @@ def main() -> None:
     posts = [line for line in log if "live_session_token" in line or "/logout" in line or "ssodh/init" in line]
     assert len(posts) == 3, posts
     orders = [line for line in log if "POST" in line and line.split(";")[0].endswith("/orders")]
-    assert len(orders) == 2, orders
+    assert len(orders) == 3, orders
     print("ibind without OAuth and easyib, unmodified, worked behind the gateway, on one session")
 
 

@@ -17,7 +17,7 @@ DELIVERED_BY_PROXY = "http_proxy"
 
 
 @contextlib.contextmanager
-def simulator(program: str, *options: str):
+def simulator(program: str, *options: str, seconds: float = 120):
     """Yields the bundle that the simulator wrote, and a list that has its log when the block has ended."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
@@ -26,7 +26,7 @@ def simulator(program: str, *options: str):
         command = [str(Path(program).resolve()), "simulate", "--out", str(Path(folder, "simulated")), *options]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         # A simulator that never gets ready must not keep the check waiting for ever.
-        watchdog = threading.Timer(120, process.kill)
+        watchdog = threading.Timer(seconds, process.kill)
         watchdog.start()
         log: list[str] = []
         try:

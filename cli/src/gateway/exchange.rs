@@ -108,7 +108,7 @@ impl Exchanges {
     }
 
     /// Waits until the session can serve a path.
-    async fn served(&self, path: &str, until: Timestamp) -> Result<(), Trouble> {
+    pub(super) async fn served(&self, path: &str, until: Timestamp) -> Result<(), Trouble> {
         let needs_brokerage = path.split('/').any(|segment| segment == "iserver");
         loop {
             let (view, now) = (self.handle.view(), self.handle.now());

@@ -34,6 +34,7 @@ use super::{
     permission::Effect,
     refusal::Refusal,
     shared::Gateway,
+    socket,
 };
 use crate::serving::{self, Limits, Unreadable};
 
@@ -77,9 +78,8 @@ async fn answer(State(service): State<Arc<Service>>, request: Incoming) -> Respo
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = match decide(&service.gateway.rules, &request) {
         Decision::Refuse(refusal) => closing(refused(&refusal)),
-        Decision::Socket => refused(&Refusal::new(StatusCode::NOT_IMPLEMENTED, "no WebSocket yet")),
         decision => match serving::whole(request).await {
-            Ok(request) => service.gateway.respond(decision, request).await,
+            Ok(request) => respond(&service.gateway, decision, request).await,
             Err(Unreadable { status, why }) => closing(refused(&Refusal::new(status, why))),
         },
     };
@@ -91,20 +91,20 @@ async fn answer(State(service): State<Arc<Service>>, request: Incoming) -> Respo
     response
 }
 
-impl Gateway {
-    async fn respond(&self, decision: Decision, request: Request<Bytes>) -> Response {
-        let result = match decision {
-            Decision::Local(Local::Page) => Ok(self.page()),
-            Decision::Local(Local::Alive) => Ok(plain(StatusCode::OK, "ok")),
-            Decision::Local(Local::Ready) => Ok(self.readiness()),
-            Decision::Local(local) => self.local(local).await.map(|(status, body)| with_type(status, JSON, body)),
-            Decision::Forward(forward) => self.forward(forward, request.into_body()).await,
-            Decision::Refuse(refusal) => Err(refusal),
-            Decision::Socket => Err(Refusal::upgrade()),
-        };
-        result.unwrap_or_else(|refusal| refused(&refusal))
-    }
+async fn respond(gateway: &Arc<Gateway>, decision: Decision, request: Request<Bytes>) -> Response {
+    let result = match decision {
+        Decision::Local(Local::Page) => Ok(gateway.page()),
+        Decision::Local(Local::Alive) => Ok(plain(StatusCode::OK, "ok")),
+        Decision::Local(Local::Ready) => Ok(gateway.readiness()),
+        Decision::Local(local) => gateway.local(local).await.map(|(status, body)| with_type(status, JSON, body)),
+        Decision::Forward(forward) => gateway.forward(forward, request.into_body()).await,
+        Decision::Socket => socket::open(gateway, request).await,
+        Decision::Refuse(refusal) => Err(refusal),
+    };
+    result.unwrap_or_else(|refusal| refused(&refusal))
+}
 
+impl Gateway {
     fn page(&self) -> Response {
         let standing = self.standing();
         let status = if standing.is_live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

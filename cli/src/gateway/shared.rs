@@ -12,7 +12,7 @@ use ibkr_oauth::{
     Endpoints, Timestamp,
     bytes::Bytes,
     http::{Method, Request, StatusCode},
-    session::SessionEvent,
+    session::{SessionEvent, State},
 };
 use serde_json::{Map, Value};
 use tokio::{
@@ -25,6 +25,7 @@ use super::{
     decision::{Local, Rules},
     exchange::{Answer, Exchanges, Patience, Trouble},
     refusal::Refusal,
+    sockets::Sockets,
     standing::{Standing, User},
 };
 use crate::output;
@@ -34,6 +35,9 @@ use crate::output;
 const FRESH: Duration = Duration::from_secs(1);
 /// For what the gateway asks itself.
 const SHORT: Patience = Patience { session: Duration::from_secs(5), whole: Duration::from_secs(20) };
+/// What to do, in this program's terms.
+const DISPLACED: &str = "log out where the other session is (TWS, the phone, another program), or start the gateway with \
+                         `--compete take-once`";
 /// How long `ssodh/init` waits for the session.
 const OPENING: Duration = Duration::from_secs(10);
 
@@ -43,12 +47,13 @@ pub(super) struct Gateway {
     pub(super) exchanges: Exchanges,
     pub(super) endpoints: Endpoints,
     /// What programs get for a session: it opens nothing but sockets of this gateway.
-    local_session: String,
+    pub(super) local_session: String,
     facts: Mutex<Facts>,
     tickle: AsyncMutex<Kept>,
     status: AsyncMutex<Kept>,
     paced: AtomicU64,
-    pub(super) sockets: AtomicU64,
+    pub(super) sockets: Sockets,
+    pub(super) sockets_open: AtomicU64,
 }
 
 /// What was seen of the session.
@@ -67,6 +72,7 @@ impl Gateway {
         rules: Rules,
         exchanges: Exchanges,
         endpoints: Endpoints,
+        sockets: Sockets,
         local_session: String,
         expires_at: Option<Timestamp>,
     ) -> Self {
@@ -80,7 +86,8 @@ impl Gateway {
             tickle: AsyncMutex::new(None),
             status: AsyncMutex::new(None),
             paced: AtomicU64::new(0),
-            sockets: AtomicU64::new(0),
+            sockets,
+            sockets_open: AtomicU64::new(0),
         }
     }
 
@@ -110,10 +117,13 @@ impl Gateway {
             signed_in_at: facts.signed_in_at,
             expires_at: facts.expires_at,
             next_attempt: view.next_attempt().max(view.wait_until().filter(|until| *until > now)),
-            last_error: view.last_error().map(|error| (shown(&error.to_string()), shown(error.remedy()))),
+            last_error: view.last_error().map(|error| {
+                let remedy = if view.state() == State::Displaced { DISPLACED } else { error.remedy() };
+                (shown(&error.to_string()), shown(remedy))
+            }),
             paced_until: self.exchanges.pace.lock().closed_until(now),
             paced: self.paced.load(Ordering::Relaxed),
-            sockets: self.sockets.load(Ordering::Relaxed),
+            sockets: self.sockets_open.load(Ordering::Relaxed),
             allows_orders: self.rules.allow_orders,
             user: facts.user,
         }
@@ -153,7 +163,7 @@ impl Gateway {
             Local::Tickle => {
                 let (status, body) = self.asked(&self.tickle, "/tickle").await?;
                 if status == StatusCode::OK {
-                    self.learn_user(&body);
+                    self.learn(&body);
                 }
                 Ok((status, answers::tickle(&self.standing(), &self.local_session, &body).into()))
             }
@@ -232,10 +242,17 @@ impl Gateway {
         self.exchanges.send(request, path, SHORT).await
     }
 
-    fn learn_user(&self, tickle: &[u8]) {
-        let id = serde_json::from_slice::<Value>(tickle).ok().and_then(|tickle| tickle.get("userId")?.as_i64());
-        if id.is_some() {
-            self.facts().user.id = id;
+    fn learn(&self, tickle: &[u8]) {
+        let Ok(tickle) = serde_json::from_slice::<Value>(tickle) else { return };
+        if let Some(id) = tickle.get("userId").and_then(Value::as_i64) {
+            self.facts().user.id = Some(id);
+        }
+        // A program has seen what the session has not: it looks for itself.
+        let says = |flag: &str| tickle.pointer("/iserver/authStatus").and_then(|status| status.get(flag)?.as_bool());
+        if self.exchanges.handle.view().is_live()
+            && (says("authenticated") == Some(false) || says("competing") == Some(true))
+        {
+            self.exchanges.handle.tickle();
         }
     }
 

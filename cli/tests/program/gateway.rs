@@ -1,8 +1,12 @@
 //! `gateway` in front of `simulate`, spoken to as programs in any language do.
 
 mod attacks;
+#[path = "../../src/gateway/frames.rs"]
+#[allow(dead_code, reason = "the program uses all of it")]
+mod frames;
 mod life;
 mod passing;
+mod sockets;
 
 use std::{
     io::{Read, Write},

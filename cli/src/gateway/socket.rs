@@ -1,0 +1,252 @@
+//! The WebSockets: each of a program's has one of the broker's behind it, opened with the session's own cookie and token.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{body::Body, response::Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http_body_util::Empty;
+use hyper::{
+    client::conn::http1::handshake,
+    upgrade::{OnUpgrade, Upgraded},
+};
+use hyper_util::rt::TokioIo;
+use ibkr_oauth::{
+    Context, Entropy, OsEntropy, Signer,
+    bytes::Bytes,
+    http::{
+        HeaderMap, HeaderValue, Request, StatusCode, Uri,
+        header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+        uri::Parts,
+    },
+    session::SessionView,
+};
+use sha1::{Digest, Sha1};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    select,
+    sync::watch,
+    time::{self, Instant},
+};
+use tower_service::Service;
+
+use super::{
+    exchange::Trouble,
+    frames::{CLOSE, framed},
+    refusal::Refusal,
+    relay::{Passed, Relay, Supply},
+    shared::Gateway,
+};
+use crate::output;
+
+/// How many there may be: each is a connection to the broker too.
+const MOST: u64 = 64;
+/// How long a program waits for the session, and for the broker's WebSocket.
+const OPENING: Duration = Duration::from_secs(20);
+/// How long what a program subscribes to is held for a broker that does not say that it is ready.
+const READYING: Duration = Duration::from_secs(10);
+/// How long a side may take to take what is sent to it.
+const TAKING: Duration = Duration::from_secs(30);
+/// RFC 6455 section 1.3.
+const ACCEPTED_WITH: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Going away, RFC 6455 section 7.4.1.
+const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
+
+/// Counts one socket while it lives.
+struct Counted(Arc<Gateway>);
+
+impl Counted {
+    fn new(gateway: &Arc<Gateway>) -> Option<Self> {
+        let before = gateway.sockets_open.fetch_add(1, Ordering::Relaxed);
+        let counted = Self(Arc::clone(gateway));
+        (before < MOST).then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.sockets_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Answers the request for an upgrade, and relays from then on.
+pub(super) async fn open(gateway: &Arc<Gateway>, mut request: Request<Bytes>) -> Result<Response, Refusal> {
+    let accept = acceptance(request.headers())?;
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Err(Refusal::bad("this connection cannot become a WebSocket"));
+    };
+    let counted = Counted::new(gateway).ok_or_else(|| {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("{MOST} WebSockets are open: close one")).after(60)
+    })?;
+    let opening = async {
+        let (signer, session) = session(gateway).await?;
+        let broker = broker(gateway, &signer).await?;
+        Ok((broker, session))
+    };
+    let late = || Err(Refusal::new(StatusCode::GATEWAY_TIMEOUT, "the broker's WebSocket did not open in time"));
+    let (broker, session) = time::timeout(OPENING, opening).await.unwrap_or_else(|_| late())?;
+    let relay = Relay::new(gateway.rules.allow_orders);
+    let local_session = gateway.local_session.clone();
+    let closing = gateway.sockets.closing();
+    tokio::spawn(async move {
+        let _counted = counted;
+        if let Ok(program) = upgrade.await {
+            converse(relay, TokioIo::new(program), broker, &session, &local_session, closing).await;
+        }
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}
+
+/// What the peer of this key expects.
+fn accepted(key: &HeaderValue) -> Option<HeaderValue> {
+    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(ACCEPTED_WITH).finalize();
+    HeaderValue::try_from(STANDARD.encode(digest)).ok()
+}
+
+fn acceptance(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::upgrade());
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
+    key.and_then(accepted).ok_or_else(|| Refusal::bad("a WebSocket has a `Sec-WebSocket-Key` of 16 bytes"))
+}
+
+/// What signs, and the broker's session, once the brokerage session is open.
+async fn session(gateway: &Gateway) -> Result<(Signer, String), Refusal> {
+    let handle = &gateway.exchanges.handle;
+    let until = handle.now().saturating_add(OPENING);
+    gateway.exchanges.served("/iserver", until).await.map_err(|trouble| gateway.refusal(trouble))?;
+    let mut asked = false;
+    loop {
+        let view = handle.view();
+        if let Some(found) = view.signer().cloned().zip(session_value(&view)) {
+            return Ok(found);
+        }
+        if !std::mem::replace(&mut asked, true) {
+            handle.tickle();
+        }
+        handle.news(&view).await;
+    }
+}
+
+fn session_value(view: &SessionView) -> Option<String> {
+    let session = view.last_tickle()?.session()?;
+    Some(String::from_utf8_lossy(session.expose()).into_owned())
+}
+
+/// The broker's WebSocket, opened.
+async fn broker(gateway: &Gateway, signer: &Signer) -> Result<TokioIo<Upgraded>, Refusal> {
+    let failed = |why: String| {
+        Refusal::new(StatusCode::BAD_GATEWAY, output::one_line(&format!("the broker's WebSocket does not open: {why}")))
+    };
+    let view = gateway.exchanges.handle.view();
+    let tickle = view.last_tickle().ok_or_else(|| gateway.refusal(Trouble::Session))?;
+    let request = {
+        let mut entropy = OsEntropy;
+        let mut cx = Context::new(gateway.exchanges.handle.now(), &mut entropy);
+        signer.brokerage().web_socket(&mut cx, tickle).map_err(|error| failed(error.to_string()))?
+    };
+    let expected = request.headers().get(SEC_WEBSOCKET_KEY).and_then(accepted);
+    let (target, request) = split(request).ok_or_else(|| failed("its URL cannot be used".to_owned()))?;
+    let stream = gateway.sockets.connector().call(target).await.map_err(|error| failed(error.to_string()))?;
+    let (mut sender, connection) = handshake(stream).await.map_err(|error| failed(error.to_string()))?;
+    tokio::spawn(connection.with_upgrades());
+    let response = sender.send_request(request).await.map_err(|error| failed(error.to_string()))?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(failed(format!("it answers {}", response.status())));
+    }
+    if expected.is_none() || response.headers().get(SEC_WEBSOCKET_ACCEPT) != expected.as_ref() {
+        return Err(failed("what answers is no WebSocket".to_owned()));
+    }
+    let upgraded = hyper::upgrade::on(response).await.map_err(|error| failed(error.to_string()))?;
+    Ok(TokioIo::new(upgraded))
+}
+
+/// Where to connect, and what to ask there.
+fn split(request: Request<()>) -> Option<(Uri, Request<Empty<Bytes>>)> {
+    let (mut head, ()) = request.into_parts();
+    let scheme = if head.uri.scheme_str() == Some("ws") { "http" } else { "https" };
+    let authority = head.uri.authority()?.clone();
+    if !head.headers.contains_key(HOST) {
+        head.headers.insert(HOST, HeaderValue::from_str(authority.as_str()).ok()?);
+    }
+    let target = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()?;
+    let mut parts = Parts::default();
+    parts.path_and_query = head.uri.path_and_query().cloned();
+    head.uri = Uri::from_parts(parts).ok()?;
+    Some((target, Request::from_parts(head, Empty::new())))
+}
+
+/// Relays until one side ends, or the gateway does.
+async fn converse<P, B>(
+    mut relay: Relay,
+    mut program: P,
+    mut broker: B,
+    session: &str,
+    local_session: &str,
+    mut closing: watch::Receiver<bool>,
+) where
+    P: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let patience = time::sleep_until(Instant::now() + READYING);
+    tokio::pin!(patience);
+    let mut waits = true;
+    let (mut said, mut answered) = (vec![0; 16 << 10], vec![0; 64 << 10]);
+    loop {
+        let passed = select! {
+            count = program.read(&mut said) => match count {
+                Ok(count @ 1..) => relay.program_said(said.get(..count).unwrap_or_default()),
+                _ => break,
+            },
+            count = broker.read(&mut answered) => match count {
+                Ok(count @ 1..) => {
+                    let supply = Supply { session, local_session, mask: mask() };
+                    relay.broker_said(answered.get(..count).unwrap_or_default(), &supply)
+                }
+                _ => break,
+            },
+            () = &mut patience, if waits => {
+                waits = false;
+                Ok(Passed { to_broker: relay.release().into(), ..Passed::default() })
+            }
+            () = told(&mut closing) => {
+                let _ = time::timeout(TAKING, program.write_all(&framed(CLOSE, &GOING_AWAY, None))).await;
+                let _ = time::timeout(TAKING, broker.write_all(&framed(CLOSE, &GOING_AWAY, Some(mask())))).await;
+                break;
+            }
+        };
+        let Ok(Passed { to_program, to_broker }) = passed else { break };
+        let sending = async {
+            broker.write_all(&to_broker).await?;
+            broker.flush().await?;
+            program.write_all(&to_program).await?;
+            program.flush().await
+        };
+        if !time::timeout(TAKING, sending).await.is_ok_and(|sent| sent.is_ok()) {
+            break;
+        }
+    }
+    let _ = broker.shutdown().await;
+    let _ = program.shutdown().await;
+}
+
+async fn told(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// What a client masks a frame with. Over TLS, and with what is sent here, it guards against nothing.
+fn mask() -> [u8; 4] {
+    let mut mask = [0; 4];
+    // Zeros are a mask too.
+    let _ = OsEntropy.fill(&mut mask);
+    mask
+}
