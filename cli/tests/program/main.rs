@@ -20,6 +20,7 @@ mod command_line;
 #[cfg(unix)]
 mod commands;
 mod doctor;
+#[cfg(all(unix, feature = "simulate"))]
 #[path = "../../src/doctor/record/tests/expected.rs"]
 mod expected;
 mod explained_causes;
@@ -38,7 +39,7 @@ mod proxies;
 mod proxy;
 mod proxy_settings;
 mod recording;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "simulate"))]
 mod recordings_of_simulators;
 mod screens;
 #[cfg(all(unix, feature = "simulate"))]
@@ -47,6 +48,7 @@ mod simulate;
 mod simulated_broker;
 #[cfg(all(unix, feature = "simulate"))]
 mod simulated_socket;
+#[cfg(all(unix, feature = "simulate"))]
 mod streams;
 mod terminal;
 #[path = "../../src/authorize/visit.rs"]
