@@ -7,8 +7,9 @@ use ibkr_oauth::simulator::{Agreement, Broker, Fault};
 /// After so many requests that did not lead to it, a case is passed over.
 const PATIENCE: u32 = 12;
 
-/// So many do not, of those under a token that a case has ended: a client that never renews it has to be started anew.
-const PATIENCE_WITH_ENDED_TOKENS: u32 = 100;
+/// So many do not, of those that fail by what an earlier case has done, such as under a token that it has ended: a client
+/// that never renews it has to be started anew.
+const PATIENCE_WITH_LEFT_OVERS: u32 = 100;
 
 /// How long a client that is told to wait is watched.
 const PENALTY_BOX: Duration = Duration::from_secs(10);
@@ -236,8 +237,8 @@ pub(super) struct Conformance {
     struck: Option<Struck>,
     /// Requests since the case began that did not strike it, but for these:
     missed: u32,
-    /// Under a token that had ended.
-    ended: u32,
+    /// Those that failed by what an earlier case has done.
+    left_over: u32,
     /// The brokerage session was used, and has been ended.
     is_unbridged: bool,
     lost: Option<Struck>,
@@ -248,7 +249,7 @@ impl Conformance {
     pub(super) fn new() -> (Self, Vec<Order>) {
         let findings = CASES.map(|(case, _, help)| Finding { case, outcome: Outcome::NotReached, help }).to_vec();
         let (mut this, mut orders) = (
-            Self { findings, begun: 0, struck: None, missed: 0, ended: 0, is_unbridged: false, lost: None },
+            Self { findings, begun: 0, struck: None, missed: 0, left_over: 0, is_unbridged: false, lost: None },
             Vec::new(),
         );
         orders.push(Order::Inject(Fault::drop_response().at(PLACE_OF_ORDERS)));
@@ -271,7 +272,7 @@ impl Conformance {
     }
 
     fn begin_next(&mut self, orders: &mut Vec<Order>) {
-        (self.struck, self.missed, self.ended, self.is_unbridged) = (None, 0, 0, false);
+        (self.struck, self.missed, self.left_over, self.is_unbridged) = (None, 0, 0, false);
         self.begun = self.begun.saturating_add(1).min(CASES.len());
         let is_first = self.begun == 1;
         match self.kind() {
@@ -339,10 +340,14 @@ impl Conformance {
                 // It opens before it asks, which is as good.
                 self.struck = Some(Struck { at: seen.at, is_halfway: true, attempts: 0 });
             } else {
-                let count =
-                    if seen.refused == Some("live_session_token_expired") { &mut self.ended } else { &mut self.missed };
+                if kind == Kind::Expired && seen.is_accepted() && seen.purpose != Purpose::Handshake {
+                    // Under a token that is newer than the case.
+                    orders.push(Order::ExpireToken);
+                }
+                let is_left_over = seen.refused == Some("live_session_token_expired") || seen.status == 429;
+                let count = if is_left_over { &mut self.left_over } else { &mut self.missed };
                 *count = count.saturating_add(1);
-                if self.missed >= PATIENCE || self.ended >= PATIENCE_WITH_ENDED_TOKENS {
+                if self.missed >= PATIENCE || self.left_over >= PATIENCE_WITH_LEFT_OVERS {
                     self.end(Outcome::NotReached, &mut orders);
                 }
             }

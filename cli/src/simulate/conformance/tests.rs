@@ -138,6 +138,26 @@ fn a_client_that_never_renews_its_token_is_judged_by_the_tokens_it_gets_when_it_
 }
 
 #[test]
+fn a_case_waits_for_what_an_earlier_one_left() {
+    // Signed in anew before it met the end of its token.
+    let mut client = Client::new();
+    client.skip_to("unauthorized");
+    client.ok(&[Handshake, Other]);
+    assert!(client.orders.last().unwrap().contains("ExpireToken"), "{:?}", client.orders);
+    client.refused(Other, 401, "live_session_token_expired");
+    client.ok(&[Handshake, Other]);
+    assert_eq!(client.outcome("unauthorized"), Outcome::Passed);
+    // Still in the penalty box.
+    let mut client = Client::new();
+    client.skip_to("too-many-requests");
+    (0..40).for_each(|_| client.see(Other, 429, Some("penalty_box"), false));
+    assert_eq!(client.outcome("too-many-requests"), Outcome::Failed);
+    (0..4).for_each(|_| client.refused(Other, 401, "timestamp_outside_window"));
+    client.refused(Other, 401, "timestamp_outside_window");
+    assert_eq!(client.outcome("skewed-clock"), Outcome::Failed);
+}
+
+#[test]
 fn a_lost_sign_byte_fails_where_the_first_bit_is_set_and_there_alone() {
     let mut client = Client::new();
     client.ok(&[Handshake]);
