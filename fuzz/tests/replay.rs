@@ -11,7 +11,7 @@
 use std::{fs, path::Path};
 
 use ibkr_oauth_fuzz::{
-    base_string, bundle, callback, gateway_requests, keys, reply, session_operations, sign_then_verify,
+    base_string, bundle, callback, gateway_requests, keys, reply, session_operations, sign_then_verify, stream_frames,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -36,4 +36,14 @@ macro_rules! targets {
     )*};
 }
 
-targets!(base_string, bundle, callback, gateway_requests, keys, reply, session_operations, sign_then_verify);
+targets!(
+    base_string,
+    bundle,
+    callback,
+    gateway_requests,
+    keys,
+    reply,
+    session_operations,
+    sign_then_verify,
+    stream_frames
+);
