@@ -1,6 +1,6 @@
 """A WebSocket server by other people, the package `websockets`, in front of a simulated broker.
 
-Whatever is no upgrade goes on to the broker behind it, byte for byte, so that a client signs in there. A socket gets the login
+Whatever is no upgrade goes on to the broker behind it, so that a client signs in there. A socket gets the login
 burst, and at the subscription of `str` as many numbered frames as were asked for: in text and in binary, whole and in pieces,
 with pings among them.
 """
@@ -53,7 +53,8 @@ class Server:
 
     async def forward(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(*self.upstream)
-        back.write(head)
+        # One request for each connection: the next on it might be the upgrade, which is not for the broker.
+        back.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
 
         async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             with contextlib.suppress(ConnectionError):

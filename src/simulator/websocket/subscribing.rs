@@ -198,7 +198,13 @@ impl Socket {
             });
         }
         self.serial = self.serial.saturating_add(1);
-        self.subscriptions.insert(topic, subscription);
+        if let Some(mut earlier) = self.subscriptions.insert(topic.clone(), subscription) {
+            // What was due before, and is not sent yet because the host was busy.
+            while let Some(at) = earlier.due().filter(|at| *at <= now) {
+                let told = earlier.message(&topic, &broker.profile.accounts, broker.clock_at(at));
+                self.agenda.say(at, &told);
+            }
+        }
         Ok(())
     }
 

@@ -87,6 +87,24 @@ fn an_hour_that_is_slept_over_is_complete_and_in_order() {
 }
 
 #[test]
+fn what_was_due_before_a_line_is_asked_for_again_is_not_lost() {
+    let (mut late, mut punctual) = (Desk::streaming(), Desk::streaming());
+    let mut heard = Vec::new();
+    for desk in [&mut late, &mut punctual] {
+        heard.push(desk.ask(ASK_LINE));
+    }
+    // A host that is busy polls only afterwards.
+    late.wait(3);
+    heard[1].extend(punctual.hear(3));
+    late.say(ASK_LINE);
+    punctual.say(ASK_LINE);
+    heard[0].extend(late.hear(1));
+    heard[1].extend(punctual.hear(1));
+    assert_eq!(heard[0].len(), 1 + 6 + 3);
+    assert_eq!(heard[0], heard[1]);
+}
+
+#[test]
 pub(crate) fn there_are_a_hundred_lines() {
     let mut desk = Desk::streaming_from(|builder| builder.market_data_period(Duration::from_secs(5)));
     for conid in 1..=100 {
