@@ -122,8 +122,9 @@ pub(crate) struct Arguments {
     /// Keep the session in this file, so that a restart needs no handshake and no logout: whoever reads it can sign for a day.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// How many requests a second there may be in all: the broker's documentation says 10, an older page 50.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=50))]
+    /// How many requests a second there may be in all: the broker's documentation says 10, an older page 50. More is for
+    /// simulators.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=100_000))]
     per_second: u32,
     /// What to do about another session of the same user, in TWS, on the phone, or in another program.
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = Compete::Yield)]

@@ -40,6 +40,8 @@ const DISPLACED: &str = "log out where the other session is (TWS, the phone, ano
                          `--compete take-once`";
 /// How long `ssodh/init` waits for the session.
 const OPENING: Duration = Duration::from_secs(10);
+/// How long it waits for the session to see that it is not open.
+const NOTICING: Duration = Duration::from_secs(5);
 
 /// What all requests share.
 pub(super) struct Gateway {
@@ -169,9 +171,18 @@ impl Gateway {
             }
             Local::Status => self.session_status().await,
             Local::OpenSession => {
-                if self.ask_for_session() {
-                    self.opened().await;
+                if !self.ask_for_session() {
+                    let answer = self.session_status().await?;
+                    if is_authenticated(&answer.1) {
+                        return Ok(answer);
+                    }
+                    // The program has seen what the session has not: it looks for itself, and opens another.
+                    self.exchanges.handle.tickle();
+                    self.until(NOTICING, |is_live| !is_live).await;
+                    *self.status.lock().await = None;
+                    self.ask_for_session();
                 }
+                self.until(OPENING, |is_live| is_live).await;
                 self.session_status().await
             }
             Local::Reauthenticate => {
@@ -197,17 +208,18 @@ impl Gateway {
         is_missing
     }
 
-    async fn opened(&self) {
-        let live = async {
+    /// Waits until the session is live, or is not, for a time.
+    async fn until(&self, patience: Duration, found: impl Fn(bool) -> bool) {
+        let waiting = async {
             loop {
                 let view = self.exchanges.handle.view();
-                if view.is_live() {
+                if found(view.is_live()) {
                     return;
                 }
                 self.exchanges.handle.news(&view).await;
             }
         };
-        let _ = timeout(OPENING, live).await;
+        let _ = timeout(patience, waiting).await;
     }
 
     async fn session_status(&self) -> Result<(StatusCode, Bytes), Refusal> {
@@ -270,4 +282,9 @@ impl Gateway {
         let is_paper = accounts.get("isPaper").and_then(Value::as_bool).or(by_name);
         self.facts().user.is_paper = is_paper;
     }
+}
+
+fn is_authenticated(status: &[u8]) -> bool {
+    let status = serde_json::from_slice::<Value>(status).ok();
+    status.and_then(|status| status.get("authenticated")?.as_bool()) == Some(true)
 }

@@ -58,6 +58,15 @@ fn who_is_displaced_is_told_so_and_by_when() {
 }
 
 #[test]
+fn a_program_that_saw_the_session_end_first_has_it_opened() {
+    let gateway = Gateway::start(&[], &[]).live();
+    gateway.action("end-brokerage-session");
+    let status = gateway.post("/v1/api/iserver/auth/ssodh/init", "").json();
+    assert_eq!(status["authenticated"], true, "{status}");
+    gateway.stop();
+}
+
+#[test]
 fn a_broker_under_maintenance_is_a_503_with_a_date() {
     let gateway = Gateway::start(&[], &[]).live();
     gateway.action("start-maintenance");
