@@ -1,4 +1,4 @@
-//! Ready-made HTTP clients as transports. Each is a feature of its own, off by default, and turns on no TLS.
+//! Ready-made HTTP clients as transports. Each has its own feature, off by default, and turns on no TLS.
 //!
 //! With the feature `ureq`, a `ureq` 3 agent is a [`Transport`](crate::transport::Transport), and with `reqwest` its blocking
 //! client; with `reqwest` its asynchronous client is an [`AsyncTransport`](crate::transport::AsyncTransport), and with
@@ -11,7 +11,8 @@
 //! - [`Limits`](crate::transport::Limits) hold for the whole call, the response's body included; of a longer body no more is
 //!   read;
 //! - a body that is shorter than its `Content-Length`, or breaks off, is a failure; what follows a body is not read;
-//! - a compressed body is handed back as it came, `Content-Encoding` included, unless the client was told to unpack.
+//! - a compressed body is handed back as it came, `Content-Encoding` included, unless the client was set up to
+//!   decompress it.
 //!
 //! What went wrong is a [`Failure`] that says whether the request may have arrived. It does not show a query.
 

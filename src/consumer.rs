@@ -75,7 +75,7 @@ impl Consumer {
         }
     }
 
-    /// The same consumer at another of the broker's hosts. The host is signed, so everything is signed anew.
+    /// The same consumer at another of the broker's hosts. The host is signed, so everything is signed again.
     ///
     /// Its signers sign for that host, and no more for the one before, unless that is
     /// [allowed](ConsumerBuilder::allow_host).
@@ -96,7 +96,7 @@ impl Consumer {
         &self.0.endpoints
     }
 
-    /// The realm that stands in each `Authorization` header.
+    /// The realm in each `Authorization` header.
     #[must_use]
     pub fn realm(&self) -> &Realm {
         &self.0.realm
@@ -204,8 +204,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// The public half of the signing key, with which [`Unsigned::attach`](crate::exchange::Unsigned::attach) verifies signatures
-    /// that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
+    /// The public half of the signature key: [`Unsigned::attach`](crate::exchange::Unsigned::attach) verifies
+    /// signatures with it that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
     pub fn signature_public_key(mut self, key: impl VerifyingKey + 'static) -> Self {
         self.verifying_key = Some(Arc::new(key));
         self
@@ -339,7 +339,7 @@ impl Realm {
     /// Another realm.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or cannot stand between quotes in a header: it may
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or cannot be quoted in a header: it may
     /// have printable ASCII but `"` and `\`.
     pub fn new(realm: impl Into<String>) -> Result<Self, Error> {
         let realm = realm.into();

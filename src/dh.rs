@@ -1,7 +1,7 @@
 //! The Diffie-Hellman exchange from which the live session token comes, step by step.
 //!
 //! [`UnlockedToken::live_session_token`](crate::UnlockedToken::live_session_token) does all of this. The steps are public
-//! for whoever compares them with another client.
+//! for callers that compare them with another client.
 //!
 //! Public numbers (prime, generator, the broker's response) are read and compared with `num-bigint`; whatever depends on
 //! the secret exponent is computed with `crypto-bigint`, in constant time and in memory that is wiped.
@@ -133,7 +133,7 @@ fn read_response(text: &str, group: &DhGroup) -> Result<BigUint, ResponseError> 
         return Err(ResponseError::Syntax);
     }
     let digits = text.trim_start_matches('0');
-    // Comparing lengths first keeps a huge reply from being turned into a huge number.
+    // Comparing lengths first keeps a huge response from being turned into a huge number.
     let longest = group.prime().bits().div_ceil(4);
     if u64::try_from(digits.len()).is_ok_and(|length| length > longest) {
         return Err(ResponseError::Range);

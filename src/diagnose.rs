@@ -6,7 +6,7 @@
 //! - [`Explanation`] shows how a request is signed, step by step, and says what another client did otherwise.
 //! - [`check`] looks at a credential bundle, without any network.
 //! - [`escape_invisible`] makes a text of others fit to be shown, and [`is_credential_shaped`] finds what should not be.
-//! - [`clock_skew`] tells from a reply how far the clocks are apart.
+//! - [`clock_skew`] computes from a response how far the clocks are apart.
 //!
 //! Nothing here is sent anywhere, and what is printed or serialized holds no secret: it may be pasted in a forum.
 //!
@@ -74,10 +74,11 @@ pub use self::{explain::Explanation, issue::SignatureIssue, mask::is_credential_
 pub use crate::error::{Cause, escape_invisible, is_invisible};
 use crate::{context::Timestamp, session};
 
-/// The broker's time less ours, in whole seconds, from the `Date` of a reply to a request that was sent at `sent`.
+/// The broker's time less ours, in whole seconds, from the `Date` of a response to a request that was sent at `sent`.
 ///
-/// `None` without a usable `Date`, or where the reply took more than ten seconds, which says too little. The broker's
-/// tolerance is not documented; about 300 seconds are usual. Believe it only of a reply that came through TLS.
+/// `None` without a usable `Date`, or where the response took more than ten seconds, which says too little. The
+/// broker's tolerance is not documented; about 300 seconds are usual. Believe it only of a response that came through
+/// TLS.
 #[must_use]
 pub fn clock_skew(headers: &HeaderMap, sent: Timestamp, received: Timestamp) -> Option<i64> {
     session::clock_skew(headers, sent, received)

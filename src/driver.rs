@@ -78,7 +78,7 @@ impl<E: Entropy> Driver<E> {
         Self { session, entropy, mailbox }
     }
 
-    /// A handle to the session, for whoever sends requests of their own. Make as many as you need.
+    /// A handle to the session, for code that sends its own requests. Make as many as you need.
     #[must_use]
     pub fn handle(&self) -> SessionHandle {
         SessionHandle::new(Arc::clone(&self.mailbox))

@@ -53,7 +53,7 @@ pub(crate) fn nonce(entropy: &mut dyn Entropy) -> Result<String, EntropyError> {
     Ok(nonce_digits(entropy)?.iter().copied().map(char::from).collect())
 }
 
-/// The digits of a [`nonce`], without memory of their own.
+/// The digits of a [`nonce`], without an allocation.
 pub(crate) fn nonce_digits(entropy: &mut dyn Entropy) -> Result<[u8; 32], EntropyError> {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes)?;

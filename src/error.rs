@@ -34,7 +34,7 @@ pub(crate) use self::{
 /// ```
 /// use ibkr_oauth::{AccessToken, Error, ErrorKind, Stage};
 ///
-/// /// Whether it is of use to try again later, with a new exchange.
+/// /// Whether it helps to try again later, with a new exchange.
 /// fn is_transient(error: &Error) -> bool {
 ///     error.kind() == ErrorKind::Unavailable
 /// }
@@ -133,8 +133,8 @@ impl Error {
         self
     }
 
-    /// The same where the clocks are apart by so many seconds: the likeliest cause of a refusal whose words are not known,
-    /// or are about the timestamp.
+    /// The same where the clocks are apart by this many seconds: the likeliest cause of a refusal whose words are not
+    /// known, or are about the timestamp.
     pub(crate) fn with_clock_skew(self, seconds: u64) -> Self {
         let meaning = self.0.meaning;
         let is_explained = meaning.is_some_and(|known| known.by_words && known.cause != Some(Cause::TimestampRefused));

@@ -19,7 +19,7 @@ pub use self::{
     request_token::Callback,
 };
 
-/// Whether a text can be a token of the broker's, and so stand in a header and a URL: visible ASCII.
+/// Whether a text can be a token of the broker's, and so be in a header and a URL: visible ASCII.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

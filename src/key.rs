@@ -1,7 +1,7 @@
 //! Keys: what the protocol asks of them, and the ready-made `RsaKey`s.
 //!
-//! IBKR knows each consumer by two RSA keys. The *signing key* signs the three requests of the sign-in; the *decryption
-//! key* opens the access token's secret. Either may live in this process or in an HSM or KMS: implement
+//! IBKR knows each consumer by two RSA keys. The *signature key* signs the three requests of the sign-in; the
+//! *encryption key* opens the access token's secret. Either may live in this process or in an HSM or KMS: implement
 //! [`SigningKey`] or [`DecryptionKey`] for it, or, where the answer comes later, use
 //! [`Unsigned`](crate::exchange::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
 //!
@@ -91,7 +91,7 @@ impl fmt::Debug for SigningInput {
     }
 }
 
-/// The consumer's signing key.
+/// The consumer's signature key.
 ///
 /// Implement it for a key that does not leave its HSM or KMS. A client of a KMS that answers asynchronously is better
 /// asked outside: see [`Unsigned`](crate::exchange::Unsigned).
@@ -138,7 +138,7 @@ pub trait SigningKey: fmt::Debug + Send + Sync {
     fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError>;
 }
 
-/// The consumer's decryption key (the portal calls its public half the encryption key).
+/// The consumer's encryption key, which decrypts; the broker encrypts to its public half.
 pub trait DecryptionKey: fmt::Debug + Send + Sync {
     /// Decrypts with RSAES-PKCS1-v1_5 (RFC 8017 section 7.2).
     ///
@@ -150,7 +150,7 @@ pub trait DecryptionKey: fmt::Debug + Send + Sync {
     fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError>;
 }
 
-/// The public half of the consumer's signing key, to verify with what a key store signed.
+/// The public half of the consumer's signature key, to verify with what a key store signed.
 pub trait VerifyingKey: fmt::Debug + Send + Sync {
     /// Verifies an RSASSA-PKCS1-v1_5 signature over the SHA-256 `digest` (RFC 8017 section 8.2.2).
     ///

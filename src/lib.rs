@@ -65,7 +65,7 @@
 //!    goes, and [`Consent::verifier`] reads the callback.
 //! 2. [`Verifier::access_token`] turns the consent into an [`AccessToken`], which does not expire. *Users with
 //!    credentials from IBKR's self-service portal start here*: [`AccessToken::from_parts`].
-//! 3. [`Consumer::unlock`] opens its secret with the consumer's decryption key.
+//! 3. [`Consumer::unlock`] opens its secret with the consumer's encryption key.
 //! 4. [`UnlockedToken::live_session_token`] negotiates, by Diffie-Hellman, the [`LiveSessionToken`] that signs all else for
 //!    about a day. The broker proves that it knows it; without the proof there is no such value.
 //! 5. [`LiveSessionToken::signer`] signs requests, and [`Signer::brokerage`] makes those around the brokerage session.
@@ -127,8 +127,8 @@
 //! # What it does not do
 //!
 //! It opens no socket, reads no clock, draws no random number, touches no file and starts no thread by itself: what reads
-//! the machine is in [`local`], and only for who calls it. Time and random bytes come in with each call, by a [`Context`].
-//! The same inputs give the same bytes, so that a trading day can be replayed from a log.
+//! the machine is in [`local`], and only for callers who ask for it. Time and random bytes come in with each call, by a
+//! [`Context`]. The same inputs give the same bytes, so that a trading day can be replayed from a log.
 //!
 //! It knows nothing of orders, accounts or market data: it signs whatever request you make. It does not speak OAuth 2.0.
 //!

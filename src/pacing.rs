@@ -1,8 +1,8 @@
 //! The broker's limits on requests, kept before the broker has to: pure, and off unless you ask for it.
 //!
-//! A [`Pacer`] counts what one user sends, whoever of the user's programs sends it, and says of each request whether it may
-//! go [now, later, or not at all](Admission). What it goes by is data: [`LIMITS`], each with its source, and the limit on
-//! all requests together ([`PacingConfig::per_second`]). A 429 teaches it more.
+//! A [`Pacer`] counts what one user sends, whichever of the user's programs sends it, and says of each request whether
+//! it may go [now, later, or not at all](Admission). What it goes by is data: [`LIMITS`], each with its source, and the
+//! limit on all requests together ([`PacingConfig::per_second`]). A 429 teaches it more.
 //!
 //! Nothing here sends or waits. `Client` and `Session` use none; a proxy for several programs does well to.
 //!
@@ -39,7 +39,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A request of which no end was reported is taken to have ended after this.
 const LONGEST_REQUEST: Duration = Duration::from_secs(120);
 
-/// What a [`Pacer`] may be told to do otherwise. Start from [`PacingConfig::default`] and change what must differ.
+/// The settings of a [`Pacer`]. Start from [`PacingConfig::default`] and change what must differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PacingConfig {

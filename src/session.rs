@@ -280,7 +280,7 @@ impl Session {
         Self { phase, ..Self::new(consumer, token, config) }
     }
 
-    /// A session that goes on where another process stopped, with no handshake of its own: timestamps go on rising, and
+    /// A session that goes on where another process stopped, without its own handshake: timestamps go on rising, and
     /// the first tickle shows how the brokerage session is. Where that is lost, [`CompetePolicy::TakeOnce`] does not throw
     /// another session out: the first opening was the other process's.
     ///

@@ -91,7 +91,7 @@ impl Signer {
     /// A signer for a live session token that was proved earlier, perhaps by another process, and kept since: the
     /// token's 20 bytes, decoded from their Base64.
     ///
-    /// It starts with a timestamp floor of its own.
+    /// It starts with its own timestamp floor.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the token has not 20 bytes.
@@ -125,7 +125,7 @@ impl Signer {
         &self.consumer
     }
 
-    /// The access token that stands in each signature.
+    /// The access token that is part of each signature.
     #[must_use]
     pub fn access_token(&self) -> &str {
         &self.token

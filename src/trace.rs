@@ -1,4 +1,4 @@
-//! What is told to [`tracing`](https://docs.rs/tracing), if the feature is on. Without it, nothing is done here.
+//! What is reported to [`tracing`](https://docs.rs/tracing), if the feature is on. Without it, nothing is done here.
 //!
 //! Names, targets and fields are promises; `trace.md`, which the crate's page shows, lists them. No field holds a query,
 //! a header, a body, or words of the broker's.

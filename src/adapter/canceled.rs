@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// Whether the error, or one behind it, is `hyper`'s of a request that was given up before any of it was sent.
 ///
-/// It is told by its text: `reqwest` does not name `hyper`'s type.
+/// It is recognized by its text: `reqwest` does not name `hyper`'s type.
 pub(super) fn was_canceled(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

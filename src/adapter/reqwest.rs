@@ -1,6 +1,6 @@
 //! [`reqwest`](https://docs.rs/reqwest/0.13) 0.13 as a transport, asynchronous and [blocking]. Needs the feature `reqwest`.
 //!
-//! `reqwest` can be told only when a client is built to follow no redirect and to retry nothing: build it with
+//! `reqwest` can be set only when a client is built to follow no redirect and to retry nothing: build it with
 //! [`client_builder`]. A response from another URL than the request's is a failure. `reqwest` also rewrites some URLs (`'`
 //! becomes `%27`): those are signed as they will be sent, and a request that was signed otherwise is not sent. The limit of
 //! a call takes the place of the client's own `timeout`; its `read_timeout` and `connect_timeout` are kept.

@@ -1,7 +1,7 @@
 //! Which of `ureq`'s errors are certain to come before the broker can have got the request.
 //!
-//! An error does not say by itself in which phase it came. A request with a body tells: the body is asked for after the
-//! head was sent, and nobody acts on a head alone. For the others only what cannot come later counts.
+//! An error does not say by itself in which phase it came. A request with a body shows it: the body is asked for after
+//! the head was sent, and nobody acts on a head alone. For the others only what cannot come later counts.
 
 use std::io::{self, Read};
 
@@ -44,7 +44,7 @@ pub(super) fn is_before_sending(error: &Error) -> bool {
         // The last one: not all of the head was sent.
         | Error::Timeout(Timeout::Resolve | Timeout::Connect | Timeout::SendRequest) => true,
         Error::Io(error) => is_io_before_sending(error),
-        // The TLS is the application's choice, and not known here: its errors are told by how `ureq` names them.
+        // The TLS is the application's choice, and not known here: its errors are recognized by how `ureq` names them.
         error => {
             let text = error.to_string();
             ["rustls: ", "native-tls: ", "PEM: ", "der: "].iter().any(|start| text.starts_with(start))

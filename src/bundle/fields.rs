@@ -1,4 +1,4 @@
-//! The fields of a bundle as they stand in its JSON.
+//! The fields of a bundle as they are in its JSON.
 
 use super::{
     key_source::KeySource,

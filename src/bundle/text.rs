@@ -1,7 +1,7 @@
 //! Texts and fields of which no error shows a part.
 //!
 //! Written by hand, because the errors of derived code quote the value that they do not like. So do those of a format that
-//! is told which type is wanted: `deserialize_any` lets the visitors here say no themselves.
+//! is asked for the type that is wanted: `deserialize_any` lets the visitors here say no themselves.
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,7 +9,7 @@ use serde::{
 };
 use zeroize::Zeroizing;
 
-/// Refuses values of the types that have no method of their own in a visitor, without a word about the value.
+/// Refuses values of the types that have no method in a visitor, without a word about the value.
 macro_rules! refuse_other_types {
     ($wanted:literal: $($method:ident($type:ty)),+) => {
         $(fn $method<E: serde::de::Error>(self, _: $type) -> Result<Self::Value, E> {
@@ -45,7 +45,7 @@ pub(super) fn read_field<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     Ok(())
 }
 
-/// Names the field, if what stands in its place looks like a name and not like a key that slipped there.
+/// Names the field, if what is in its place looks like a name and not like a key that slipped there.
 pub(super) fn unknown_field<E: de::Error>(name: &str, known: &str) -> E {
     let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     if is_name {

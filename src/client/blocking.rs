@@ -201,7 +201,7 @@ impl<T: Transport> ClientDriver<T> {
         Self { on_event: Box::new(on_event), ..self }
     }
 
-    /// Has this function sign what the consumer signs with RSA, where it has no signature key of its own: an HSM, a KMS. It
+    /// Has this function sign what the consumer signs with RSA, where it has no signature key itself: an HSM, a KMS. It
     /// returns the raw signature, as long as the key's modulus, within the time that it is given.
     pub fn key_store(
         self,

@@ -18,7 +18,7 @@ use crate::{
 type Signature = Pin<Box<dyn Future<Output = Result<Vec<u8>, Failure>> + Send>>;
 
 /// Drives the session of a [`Client`](super::Client) when it is spawned or awaited, until the session ends. Dropped, it
-/// leaves the session where it stands, with no logout.
+/// leaves the session as it is, with no logout.
 #[must_use = "the session goes nowhere unless this is spawned"]
 pub struct ClientDriver<T> {
     start: Option<Box<Start<T>>>,
@@ -51,7 +51,7 @@ impl<T> ClientDriver<T> {
         self
     }
 
-    /// Has this function sign what the consumer signs with RSA, where it has no signature key of its own: an HSM, a KMS. It
+    /// Has this function sign what the consumer signs with RSA, where it has no signature key itself: an HSM, a KMS. It
     /// returns the raw signature, as long as the key's modulus.
     pub fn key_store<G>(mut self, mut sign: impl FnMut(SigningInput) -> G + Send + 'static) -> Self
     where

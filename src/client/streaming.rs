@@ -33,7 +33,8 @@ impl<T: Upgrade + Clone + 'static> Client<T> {
     /// A stream over the broker's WebSocket, and what drives it: a future, to be spawned. It connects when the session is
     /// live, and ends with it. See [`stream`](crate::stream) for what it looks after. Needs the feature `tungstenite`.
     ///
-    /// One stream is enough for a program: whoever wants messages [subscribes](StreamHandle::subscribe) to a topic of it.
+    /// One stream is enough for a program: callers that want messages [subscribe](StreamHandle::subscribe) to a topic
+    /// of it.
     pub fn stream(&self) -> (StreamHandle, StreamDriver) {
         self.stream_with(StreamConfig::default())
     }

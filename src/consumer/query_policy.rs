@@ -23,14 +23,14 @@ pub enum QueryPolicy {
     /// `rfc5849`: pairs decoded, each name and value encoded, sorted, joined, and all encoded again.
     #[default]
     Rfc5849,
-    /// `raw-pairs`: query pairs as they stand on the wire, sorted with the others by unencoded name and value, joined,
+    /// `raw-pairs`: query pairs as they are on the wire, sorted with the others by unencoded name and value, joined,
     /// and all encoded once. Form pairs are decoded first.
     RawPairs,
     /// `decoded-once`: as `raw-pairs`, but the query pairs are decoded first.
     DecodedOnce,
     /// `omit`: neither query nor form pairs.
     Omit,
-    /// `in-url`: the query as sent stands behind the URI and is encoded with it; neither query nor form pairs.
+    /// `in-url`: the query as sent follows the URI and is encoded with it; neither query nor form pairs.
     InUrl,
 }
 

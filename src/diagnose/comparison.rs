@@ -185,7 +185,8 @@ fn is_protocol(name: &str) -> bool {
     name.starts_with("oauth_") || name == "realm" || name.starts_with("diffie_hellman_")
 }
 
-/// What differs in one pair of this name, which is sent and signed so many times: what is signed of it, in place of what.
+/// What differs in one pair of this name, which is sent and signed this many times: what is signed of it, in place of
+/// what.
 fn of_name(
     name: &str,
     (sent, signed): (usize, usize),

@@ -147,7 +147,7 @@ pub(super) fn issues(parameters: &[(String, String)], path: &str) -> Vec<Signatu
     issues
 }
 
-/// The header as it ought to be written, credentials hidden.
+/// The header as it should be written, credentials hidden.
 pub(super) fn masked(parameters: &[(String, String)], mask: &Mask) -> String {
     let list: Vec<String> = parameters
         .iter()

@@ -13,7 +13,7 @@ use crate::{
     oauth1::{form_parameters, percent_decode_lossy, percent_encode, query_parameters},
 };
 
-/// What stands in place of a value that is not shown.
+/// The placeholder for a value that is not shown.
 pub(super) const HIDDEN: &str = "[hidden]";
 
 /// The parameters of the protocol, which are named in every text.
@@ -36,10 +36,10 @@ const KNOWN: [&str; 12] = [
 const SIGNATURE_METHODS: [&str; 7] =
     ["HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "RSA-SHA1", "RSA-SHA256", "RSA-SHA512", "PLAINTEXT"];
 
-/// The paths in which words stand that are near credentials elsewhere.
+/// The paths with words that are near credentials elsewhere.
 const ENDPOINTS: [&str; 3] = ["/oauth/request_token", "/oauth/access_token", "/oauth/live_session_token"];
 
-/// What names a credential, or stands near one, once all but letters and digits is taken away.
+/// What names a credential, or is near one, once all but letters and digits is taken away.
 const NEAR_CREDENTIALS: [&str; 10] = [
     "oauth",
     "consumer",
@@ -57,7 +57,7 @@ const NEAR_CREDENTIALS: [&str; 10] = [
 const LONGEST_NAME: usize = 24;
 /// The longest nonce or realm that is shown, in bytes.
 const LONGEST_WORD: usize = 64;
-/// The shortest text that is hidden wherever it stands, for being the value of a credential, in letters and digits.
+/// The shortest text that is hidden wherever it is, for being the value of a credential, in letters and digits.
 const SHORTEST_CREDENTIAL: usize = 6;
 /// The least hexadecimal digits in a row that may be a token, with a letter among them and without.
 const HEXADECIMAL: (usize, usize) = (16, 20);
@@ -90,7 +90,7 @@ impl Mask {
         Self { nonce: nonce.map(str::to_owned), ..self }
     }
 
-    /// Hides the value wherever it stands, if it is that of a credential.
+    /// Hides the value wherever it is, if it is that of a credential.
     pub(super) fn learn(&mut self, name: &str, value: &str) {
         let value = letters_and_digits(&decoded(value));
         if names_credential(name) && value.len() >= SHORTEST_CREDENTIAL {
@@ -128,7 +128,7 @@ impl Mask {
         if value.is_empty() || is_shown { Cow::Borrowed(value) } else { Cow::Borrowed(HIDDEN) }
     }
 
-    /// What may be shown of a pair as it stands in a text; `None` is a pair without `=`.
+    /// What may be shown of a pair as it is in a text; `None` is a pair without `=`.
     pub(super) fn pair(&self, name: &str, value: Option<&str>) -> String {
         match value {
             Some(value) => format!("{}={}", self.name(name), self.value(name, value)),
@@ -143,7 +143,7 @@ impl Mask {
         let (front, query) = uri.split_once('?').map_or((uri, None), |(front, query)| (front, Some(query)));
         let trimmed = front.trim_end_matches('/');
         let before = ENDPOINTS.iter().find_map(|endpoint| trimmed.strip_suffix(endpoint)).unwrap_or(front);
-        // A user and a password stand before an `@`.
+        // A user and a password come before an `@`.
         if front.contains('@') || self.is_near_credential(&decoded(before)) {
             return HIDDEN.to_owned();
         }
@@ -172,7 +172,7 @@ impl Mask {
         KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)) || self.names.contains(name)
     }
 
-    /// Whether the text neither is nor has a credential, nor stands near one.
+    /// Whether the text neither is nor has a credential, nor is near one.
     fn is_harmless(&self, text: &str) -> bool {
         let plain = decoded(text);
         !self.is_near_credential(&plain) && !is_credential_shaped(&plain)
@@ -263,7 +263,7 @@ pub(super) fn structure(text: &str) -> String {
     format!("{length} characters that name {}", names.join(", "))
 }
 
-/// Percent-encodes what is shown of a value, but for the words that stand in place of a hidden one.
+/// Percent-encodes what is shown of a value, but for the words that replace a hidden one.
 pub(super) fn encoded(shown: &str) -> String {
     shown
         .split(HIDDEN)

@@ -54,14 +54,14 @@ where
 impl<E: Entropy> Driver<E> {
     /// Drives the session until it finishes.
     ///
-    /// The future is `Send` if `E` and `on_event` are. Dropping it stops everything where it stands, with no logout.
+    /// The future is `Send` if `E` and `on_event` are. Dropping it stops everything at once, with no logout.
     pub async fn run(self, transport: &impl AsyncTransport, on_event: impl FnMut(SessionEvent)) {
         let sign = |_: SigningInput| std::future::ready(Err(no_key_store()));
         self.run_with_key_store(transport, sign, on_event).await;
     }
 
-    /// As [`run`](Self::run), for a consumer whose signing key is elsewhere: `sign` has the input signed and returns the
-    /// raw signature. It needs no limit of its own: what takes too long is dropped.
+    /// As [`run`](Self::run), for a consumer whose signature key is elsewhere: `sign` has the input signed and returns
+    /// the raw signature. It needs no timeout of its own: what takes too long is dropped.
     pub async fn run_with_key_store<G>(
         mut self,
         transport: &impl AsyncTransport,

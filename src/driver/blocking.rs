@@ -1,4 +1,4 @@
-//! The loop on a thread of its own.
+//! The loop on its own thread.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl<E: Entropy> Driver<E> {
         self.run_blocking_with_key_store(transport, |_, _| Err(no_key_store()), on_event);
     }
 
-    /// As [`run_blocking`](Self::run_blocking), for a consumer whose signing key is elsewhere: `sign` has the input
+    /// As [`run_blocking`](Self::run_blocking), for a consumer whose signature key is elsewhere: `sign` has the input
     /// signed and returns the raw signature, within the time that it is given.
     pub fn run_blocking_with_key_store(
         mut self,

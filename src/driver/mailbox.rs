@@ -17,7 +17,7 @@ use crate::{
 /// they wait for is answered by its next tickle in any case.
 const REPORTS: usize = 64;
 
-/// What tells the time to the driver and to its handles.
+/// The clock of the driver and its handles.
 type Clock = Box<dyn FnMut() -> Timestamp + Send>;
 
 pub(super) struct Mailbox {
@@ -224,7 +224,8 @@ impl<'a> Place<'a> {
         self.deadline.is_some_and(|deadline| deadline <= self.mailbox.now())
     }
 
-    /// Takes the place. Returns whether the driver must be told to wake it in time, and the waker that was here before.
+    /// Takes the place. Returns whether the driver must be asked to wake it in time, and the waker that was here
+    /// before.
     fn take(&mut self, content: &mut Content, waker: Option<Waker>) -> (bool, Option<Waker>) {
         let is_new = self.number.is_none();
         let number = *self.number.get_or_insert_with(|| {
@@ -238,7 +239,7 @@ impl<'a> Place<'a> {
         (is_new && self.deadline.is_some(), before)
     }
 
-    /// Looks for `found`; the error is for whoever has waited too long.
+    /// Looks for `found`; the error is for a caller that has waited too long.
     pub(super) fn poll<T>(
         &mut self,
         task: &mut TaskContext<'_>,

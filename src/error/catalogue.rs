@@ -99,7 +99,7 @@ fn meaning(entry: &Entry, stage: Stage, by_words: bool, nothing_done: bool) -> M
     }
 }
 
-/// A status without a meaning of its own, beside words that are not known.
+/// A status that means nothing by itself, beside words that are not known.
 fn unknown(stage: Stage, status: StatusCode, nothing_done: bool) -> Meaning {
     let (kind, scope) = match status {
         _ if status.is_server_error() => (ErrorKind::Unavailable, Scope::Unavailable),
@@ -127,8 +127,8 @@ fn kind(cause: Cause, scope: Scope, stage: Stage) -> ErrorKind {
     }
 }
 
-/// Whether a status alone makes it certain that the broker did not act: it, or what stands before it, turned the request
-/// away unread or unfulfilled (RFC 9110 section 15.5, RFC 6585). Any other may come after the act.
+/// Whether a status alone makes it certain that the broker did not act: it, or what is in front of it, turned the
+/// request away unread or unfulfilled (RFC 9110 section 15.5, RFC 6585). Any other may come after the act.
 fn rules_out_action(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),

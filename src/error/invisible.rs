@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Whether the character is seen by nobody, or garbles what stands around it: controls of terminals (among them U+009B,
+/// Whether the character is seen by nobody, or garbles what is around it: controls of terminals (among them U+009B,
 /// which starts a command as ESC does), separators of lines, what turns the direction of writing around, joiners, tags, and
 /// all else that Unicode has as a format character or as ignorable by default.
 #[must_use]
@@ -18,7 +18,7 @@ pub fn is_invisible(char: char) -> bool {
 }
 
 /// The text in one line and with nothing in it that is [invisible](is_invisible): a line break or a tab is a space, and all
-/// else stands there as its escape, such as `\u{202e}`.
+/// else is replaced with its escape, such as `\u{202e}`.
 ///
 /// For what others wrote, wherever it is shown or logged.
 ///

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::encoding::parse_json;
 
-/// As much of a body is looked at for the words of a refusal, in bytes.
+/// The longest body that is searched for the words of a refusal, in bytes.
 const LONGEST_REFUSAL: usize = 64 * 1024;
 
 impl Error {
@@ -19,8 +19,8 @@ impl Error {
     ///
     /// A response says no by its status, or by a status of success with an `error` in its JSON object, or with a
     /// `statusCode` of failure there. The words decide what is meant, and the status only where they are not known: see
-    /// [`cause`](Self::cause). [`may_have_been_sent`](Self::may_have_been_sent) tells whether the broker may have acted on
-    /// the request all the same.
+    /// [`cause`](Self::cause). [`may_have_been_sent`](Self::may_have_been_sent) says whether the broker may have acted
+    /// on the request all the same.
     ///
     /// ```
     /// use ibkr_oauth::{Error, ErrorKind, bytes::Bytes, http};

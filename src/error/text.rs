@@ -18,7 +18,7 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().take(DETAIL_LIMIT - 1).chain(['…']).collect()
 }
 
-/// A text in which the words of others may stand: a key store's, a system's.
+/// A text that may quote others: a key store, the operating system.
 pub(super) fn one_line(text: Cow<'static, str>) -> Cow<'static, str> {
     if text.contains(is_invisible) { escape_invisible(&text).into_owned().into() } else { text }
 }

@@ -24,7 +24,7 @@ impl<T> PendingResponse<T> {
         Self { stage, read }
     }
 
-    /// Reads the reply.
+    /// Reads the response.
     ///
     /// # Errors
     /// As [`Exchange::complete`](crate::Exchange::complete).
@@ -36,7 +36,7 @@ impl<T> PendingResponse<T> {
         result
     }
 
-    /// The step of the protocol that the reply belongs to.
+    /// The step of the protocol that the response belongs to.
     #[must_use]
     pub fn stage(&self) -> Stage {
         self.stage

@@ -11,11 +11,11 @@ use crate::{
     trace,
 };
 
-/// A request that is ready to be sent, and what its reply leads to.
+/// A request that is ready to be sent, and what its response leads to.
 ///
-/// Send [`request`](Self::request) as it is, with any HTTP client that follows no redirect, and give the whole reply to
-/// [`complete`](Self::complete), whatever its status. An exchange is good for one attempt: to try again, make a new one,
-/// which has a new nonce, timestamp and signature.
+/// Send [`request`](Self::request) as it is, with any HTTP client that follows no redirect, and give the whole response
+/// to [`complete`](Self::complete), whatever its status. An exchange is good for one attempt: to try again, make a new
+/// one, which has a new nonce, timestamp and signature.
 ///
 /// ```
 /// # #[cfg(all(feature = "simulator", feature = "getrandom"))] {
@@ -74,7 +74,7 @@ impl<T> Exchange<T> {
         (self.request, self.response)
     }
 
-    /// Reads the reply.
+    /// Reads the response.
     ///
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind): what the broker refused, cannot do now, or answered in a way that is not to

@@ -75,7 +75,7 @@ impl<T> Unsigned<T> {
         self.stage
     }
 
-    /// What is to be signed with RSASSA-PKCS1-v1_5 and SHA-256, by the consumer's signing key.
+    /// What is to be signed with RSASSA-PKCS1-v1_5 and SHA-256, by the consumer's signature key.
     #[must_use]
     pub fn input(&self) -> &SigningInput {
         &self.input

@@ -18,7 +18,7 @@ use crate::{
 
 const STAGE: Stage = Stage::AccessToken;
 
-/// An access token with its secret as the broker gives it out: encrypted to the consumer's decryption key.
+/// An access token with its secret as the broker gives it out: encrypted to the consumer's encryption key.
 ///
 /// It does not expire. The token stays the same for a user and a consumer; each time it is generated the secret is new,
 /// and the old one is dead. An application keeps it: it is `Serialize` and `Deserialize`, and of no use to anybody
@@ -41,7 +41,7 @@ pub struct AccessToken {
     is_paper: Option<bool>,
 }
 
-/// The reply, and the form in which a token is stored.
+/// The response, and the form in which a token is stored.
 #[derive(Serialize, Deserialize)]
 struct StoredAccessToken {
     oauth_token: String,
@@ -97,13 +97,13 @@ impl AccessToken {
             .with_remedy("copy the access token again, whole, and without the blanks and line breaks around it"))
     }
 
-    /// The token, as it stands in each `Authorization` header.
+    /// The token, as it is in each `Authorization` header.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// The encrypted secret, for a decryption key that lives elsewhere.
+    /// The encrypted secret, for an encryption key that lives elsewhere.
     #[must_use]
     pub fn encrypted_secret(&self) -> &[u8] {
         &self.encrypted_secret
@@ -126,8 +126,9 @@ impl Verifier {
     /// Asks for the access token that the user consented to.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a signing key, [`ErrorKind::Key`](crate::ErrorKind::Key)
-    /// if the key refuses, [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a signature key,
+    /// [`ErrorKind::Key`](crate::ErrorKind::Key) if the key refuses, [`ErrorKind::Entropy`](crate::ErrorKind::Entropy)
+    /// if there are no random bytes.
     pub fn access_token(&self, consumer: &Consumer, cx: &mut Context<'_>) -> Result<Exchange<AccessToken>, Error> {
         self.prepare_access_token(consumer, cx)?.sign(cx)
     }
@@ -188,14 +189,14 @@ pub struct UnlockedToken {
 }
 
 impl Consumer {
-    /// Opens the secret of an access token with the consumer's decryption key.
+    /// Opens the secret of an access token with the consumer's encryption key.
     ///
     /// PKCS#1 v1.5 cannot tell a wrong key: it may yield bytes without meaning. The symptom is then a live session token
     /// that is refused or not proved.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a decryption key, [`ErrorKind::Key`](crate::ErrorKind::Key)
-    /// if the secret does not fit the key or the key refuses.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without an encryption key,
+    /// [`ErrorKind::Key`](crate::ErrorKind::Key) if the secret does not fit the key or the key refuses.
     pub fn unlock(&self, cx: &mut Context<'_>, token: &AccessToken) -> Result<UnlockedToken, Error> {
         let secret = self.decrypt(cx, &token.encrypted_secret)?;
         Ok(UnlockedToken::from_plaintext(&token.token, secret))

@@ -129,7 +129,7 @@ impl Consent {
 
     /// Takes the verifier alone, as a user copies it from the address bar where nothing listens at the callback.
     ///
-    /// Nothing then tells that it belongs to this request token. Where the callback comes from the browser itself, read
+    /// Nothing then shows that it belongs to this request token. Where the callback comes from the browser itself, read
     /// it with [`verifier`](Self::verifier).
     ///
     /// # Errors
@@ -163,7 +163,7 @@ fn broken(what: &str) -> Error {
         .with_remedy("hand over the whole address at which the browser arrived")
 }
 
-/// The one value of `name`; an error if it stands there twice, is empty, or is not text.
+/// The one value of `name`; an error if it is there twice, is empty, or is not text.
 fn single(query: &str, name: &str) -> Result<Option<String>, Error> {
     let mut values = form_parameters(query.as_bytes())
         .filter(|parameter| *parameter.name == *name.as_bytes())

@@ -85,8 +85,8 @@ impl UnlockedToken {
     /// Negotiates a live session token: a fresh Diffie-Hellman exchange, keyed with the access token's secret.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] without a signing key or a Diffie-Hellman group, or if the clock was set back by more than
-    /// 300 seconds; [`ErrorKind::Key`] if the key refuses; [`ErrorKind::Entropy`] if there are no random bytes.
+    /// [`ErrorKind::Config`] without a signature key or a Diffie-Hellman group, or if the clock was set back by more
+    /// than 300 seconds; [`ErrorKind::Key`] if the key refuses; [`ErrorKind::Entropy`] if there are no random bytes.
     pub fn live_session_token(
         &self,
         consumer: &Consumer,
@@ -102,7 +102,7 @@ impl UnlockedToken {
     /// prepare anew. ([`Session`](crate::session::Session) does.)
     ///
     /// # Errors
-    /// As there, but for those of the signing key.
+    /// As there, but for those of the signature key.
     pub fn prepare_live_session_token(
         &self,
         consumer: &Consumer,
@@ -197,7 +197,7 @@ impl Negotiation {
     fn not_proved(&self) -> Error {
         let message = "the broker's proof does not match: both sides computed different tokens";
         let error = Error::new(ErrorKind::Unverified, STAGE, message).with_cause(Cause::LiveSessionTokenNotProved);
-        // A wrong decryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
+        // A wrong encryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
         match self.secret.len() {
             32 => error.with_remedy(
                 "check the decryption key (is it swapped with the signing key?), the Diffie-Hellman group, and the \

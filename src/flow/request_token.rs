@@ -35,8 +35,9 @@ impl Consumer {
     /// Asks for a request token, the first step for applications that act for other users.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a signing key, [`ErrorKind::Key`](crate::ErrorKind::Key)
-    /// if the key refuses, [`ErrorKind::Entropy`](crate::ErrorKind::Entropy) if there are no random bytes.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a signature key,
+    /// [`ErrorKind::Key`](crate::ErrorKind::Key) if the key refuses, [`ErrorKind::Entropy`](crate::ErrorKind::Entropy)
+    /// if there are no random bytes.
     pub fn request_token(&self, cx: &mut Context<'_>, callback: Callback<'_>) -> Result<Exchange<Consent>, Error> {
         self.prepare_request_token(cx, callback)?.sign(cx)
     }

@@ -44,8 +44,8 @@ mod tests;
 pub use self::public::RsaPublicKey;
 use self::public::digest;
 
-/// An RSA private key in this process's memory: a signing key or a decryption key, of 2048 to 8192 bits, with two primes and
-/// an odd public exponent of 2 to 33 bits.
+/// An RSA private key in this process's memory: a signature key or an encryption key, of 2048 to 8192 bits, with two
+/// primes and an odd public exponent of 2 to 33 bits.
 ///
 /// It is checked when it is read: a key whose numbers do not fit together is refused, also where a wrong one only speeds
 /// decryption up. Its work is blinded against timing with random bytes of AWS-LC's own; the [`Entropy`] of a call is not

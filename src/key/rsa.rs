@@ -22,8 +22,8 @@ mod tests;
 
 pub use self::public::RsaPublicKey;
 
-/// An RSA private key in this process's memory: a signing key or a decryption key, of 2048 to 8192 bits, with two to five
-/// primes and an odd public exponent of 2 to 33 bits.
+/// An RSA private key in this process's memory: a signature key or an encryption key, of 2048 to 8192 bits, with two to
+/// five primes and an odd public exponent of 2 to 33 bits.
 ///
 /// It is checked when it is read: a key whose numbers do not fit together is refused. Its work is blinded against
 /// timing, with random bytes from the [`Entropy`] of each call. A clone shares the same key. The key is wiped when the

@@ -13,7 +13,7 @@ impl CredentialBundle {
     /// environment variables.
     ///
     /// Files are regular files or pipes of at most 1 MiB, each of which arrives within 10 s; they are read into memory that
-    /// is wiped, on a thread of their own, for which this one waits.
+    /// is wiped, on a separate thread, for which this one waits.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), which names the bundle, and the field, for what cannot be read, and

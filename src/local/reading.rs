@@ -109,7 +109,7 @@ impl error::Error for ReadError {
 /// Reads a regular file or a pipe, of at most [`LIMIT`] bytes.
 ///
 /// # Errors
-/// [`ReadError`], within 10 s. What then still blocks is a thread of its own, until the system lets it go.
+/// [`ReadError`], within 10 s. What then still blocks is a separate thread, until the system lets it go.
 pub fn file(path: &Path) -> Result<Content, ReadError> {
     read(path, |kind| kind.is_file() || is_pipe(kind))
 }
@@ -138,7 +138,7 @@ pub fn stream<R: Read>(
 /// # Errors
 /// [`ReadError`], of which there is none for slowness.
 pub fn to_end(mut source: impl Read, limit: usize) -> Result<Secret, ReadError> {
-    // At its final size from the start, for one that grows leaves copies behind; and with room for one byte too many.
+    // At its final size from the start, for one that grows leaves copies behind; and with space for one byte too many.
     let mut buffer = Zeroizing::new(vec![0; limit.saturating_add(1)]);
     let mut length = 0;
     loop {

@@ -58,7 +58,7 @@ fn upper_digit(nibble: u8) -> u8 {
 /// Writes the Base64 of an HMAC-SHA256, percent-encoded.
 ///
 /// Which of its characters are encoded, nobody can predict, so that a branch would often be mistaken: each is written
-/// with room for an encoded one, and the next over what of that was not needed.
+/// with space for an encoded one, and the next over what of that was not needed.
 pub(crate) fn append_base64_encoded(out: &mut Vec<u8>, mac: &[u8; 32]) {
     let start = out.len();
     out.extend_from_slice(&[0; LONGEST_BASE64]);

@@ -31,7 +31,7 @@ pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
     Ok(uri)
 }
 
-/// Refuses what stands behind the authority where clients might send something else.
+/// Refuses what follows the authority where clients might send something else.
 fn check_path_and_query(uri: &Uri) -> Result<(), UriError> {
     if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() {
         return Err(UriError::NonAscii);

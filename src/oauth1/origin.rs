@@ -6,7 +6,7 @@ use http::{Uri, uri::Scheme};
 
 use super::uri_error::UriError;
 
-/// Scheme, host and port, checked and still where they stand in the URI. Two are equal where the same server answers.
+/// Scheme, host and port, checked and still where they are in the URI. Two are equal where the same server answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     pub(super) scheme: &'static str,

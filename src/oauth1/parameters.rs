@@ -22,7 +22,7 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// The pairs of a query as it stands in a URI, decoded and in their order. Empty pairs (`a=1&&b=2`) are none.
+/// The pairs of a query as it is in a URI, decoded and in their order. Empty pairs (`a=1&&b=2`) are none.
 pub fn query_parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
     form_parameters(query.as_bytes())
 }
@@ -38,7 +38,7 @@ pub fn form_parameters(form: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
     })
 }
 
-/// The pairs as they stand on the wire; `None` where a pair has no `=`.
+/// The pairs as they are on the wire; `None` where a pair has no `=`.
 pub(crate) fn wire_pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');

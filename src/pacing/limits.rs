@@ -16,7 +16,7 @@ pub enum Rate {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limit {
-    /// The paths behind the base URL that count together; one that ends with a slash stands for all that begin so.
+    /// The paths behind the base URL that count together; one that ends with a slash matches all that begin with it.
     pub paths: &'static [&'static str],
     /// How many requests of them there may be.
     pub rate: Rate,

@@ -1,4 +1,4 @@
-//! What a session may be told to do otherwise.
+//! The settings of a session.
 
 use std::time::Duration;
 
@@ -49,14 +49,14 @@ pub struct SessionConfig {
     /// hour there are at most 20 handshakes and 20 openings, whatever happens. Default: 10 minutes.
     pub max_backoff: Duration,
     /// After how many refusals of its token (401, 410) a session gives up that was never live. One that was goes on until
-    /// it is told to end. Default: 8.
+    /// it is asked to end. Default: 8.
     pub max_refusals: u32,
     /// How long after it was displaced a session asks again whether the brokerage session is free; it asks earlier where the
     /// broker stops saying that it is not. Default: 15 minutes.
     pub displaced_retry: Duration,
-    /// Whether signatures are dated by the broker's clock, as the `Date` of its responses tells it, where that differs from
-    /// ours by 5 seconds to one hour and three responses in a row agree. Allow it only over TLS, which vouches for the
-    /// responses. Default: no.
+    /// Whether signatures are dated by the broker's clock, as the `Date` of its responses gives it, where that differs
+    /// from ours by 5 seconds to one hour and three responses in a row agree. Allow it only over TLS, which vouches for
+    /// the responses. Default: no.
     pub correct_clock: bool,
     /// What becomes of the broker's side at shutdown. Default: [`OnShutdown::LogOut`].
     pub on_shutdown: OnShutdown,

@@ -25,8 +25,8 @@ pub enum Output {
         /// When the session stops waiting: the driver may drop the request then.
         give_up_at: Timestamp,
     },
-    /// Have this signed by the consumer's signing key, wherever that is, and answer with [`Input::Signed`] or
-    /// [`Input::Failed`]. It comes only where the consumer has no signing key of its own.
+    /// Have this signed by the consumer's signature key, wherever that is, and answer with [`Input::Signed`] or
+    /// [`Input::Failed`]. It comes only where the consumer has no signature key itself.
     Sign {
         /// To be named in the answer.
         id: ExchangeId,
@@ -42,7 +42,7 @@ pub enum Output {
     Timeout {
         /// When to come back.
         at: Timestamp,
-        /// What will be due, for whoever wonders why.
+        /// What will be due, for diagnostics.
         reason: TimeoutReason,
     },
     /// The session has ended; nothing but this comes out of it any more.

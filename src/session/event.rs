@@ -55,7 +55,7 @@ pub enum SessionEvent {
         /// How far the last signed timestamp is ahead of the clock.
         by: Duration,
     },
-    /// The broker's clock differs from ours, as far as the `Date` of three responses in a row tells. Positive: the
+    /// The broker's clock differs from ours, as far as the `Date` of three responses in a row shows. Positive: the
     /// broker is ahead.
     ClockSkew {
         /// The broker's time less ours, in seconds.

@@ -1,4 +1,4 @@
-//! What tells one exchange of a session from another.
+//! What distinguishes one exchange of a session from another.
 
 /// Names one exchange of one session. Ids are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

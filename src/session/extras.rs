@@ -1,4 +1,4 @@
-//! Requests beyond the ordinary ones: a minute's tickle, and the handshakes and openings that have a pace of their own.
+//! Requests beyond the ordinary ones: a minute's tickle, and the handshakes and openings that have their own pace.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -30,7 +30,7 @@ pub enum FailureKind {
     TimedOut,
     /// The response is larger than is read of one.
     TooLarge,
-    /// The key store, or whatever stands between, said no.
+    /// The key store, or something in between, said no.
     Refused,
 }
 

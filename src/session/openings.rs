@@ -354,8 +354,8 @@ impl Session {
         }
     }
 
-    /// Requests find no brokerage session although tickles agree: opens it anew, as soon as the pace allows. Until then the
-    /// session stays live.
+    /// Requests find no brokerage session although tickles agree: opens it again, as soon as the pace allows. Until
+    /// then the session stays live.
     pub(super) fn doubt_brokerage(&mut self, cx: &mut Context<'_>) {
         let now = self.clock.now();
         let is_soon = self.history.opened.is_some_and(|opened| now.since(opened) < UNBROKEN);
@@ -372,7 +372,7 @@ impl Session {
         }
     }
 
-    /// The time has come to open the brokerage session anew although it seems to be ready.
+    /// The time has come to open the brokerage session again although it seems to be ready.
     pub(super) fn reopen(&mut self) {
         let now = self.clock.now();
         let next = self.openings.next(now);

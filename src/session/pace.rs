@@ -200,7 +200,7 @@ mod tests {
         Moment::default().after(Duration::from_secs(seconds))
     }
 
-    /// The waits of so many failures in a row, in seconds, each attempt made as soon as it may be.
+    /// The waits after this many failures in a row, in seconds, each attempt made as soon as it may be.
     fn waits(trouble: Trouble, count: usize, live: LiveTime, byte: u8) -> Vec<u64> {
         let (mut pace, mut now) = (Pace::default(), at(100_000));
         let config = SessionConfig::default();
@@ -249,7 +249,7 @@ mod tests {
         assert!(pace.next(at(1001)) > at(1001));
         assert!(pace.refresh(at(1002 + 1800), live));
         assert_eq!(pace.next(at(5000)), at(5000));
-        // Trouble while it is live starts the half hour anew.
+        // Trouble while it is live starts the half hour again.
         pace.fail(at(2000), Trouble::Refused, None, &config, live, &mut Fixed(9));
         assert!(!pace.refresh(at(3799), live));
         assert!(pace.refresh(at(3800), live));

@@ -1,4 +1,4 @@
-//! Where a session stands, with what belongs to that and to nothing else.
+//! The phase of a session, with the data that belongs to that phase alone.
 
 use super::{State, moment::Moment};
 use crate::{brokerage::Compete, flow::LiveSessionToken};
@@ -44,7 +44,7 @@ pub(super) enum Readiness {
 /// What is left to do while all is well.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Live {
-    /// When the brokerage session is opened anew, although it seems to be ready.
+    /// When the brokerage session is opened again, although it seems to be ready.
     pub(super) reopen: Option<Moment>,
     /// The accounts are queried once more after the next tickle that agrees.
     pub(super) primes_after_tickle: bool,

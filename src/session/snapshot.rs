@@ -20,11 +20,11 @@ use crate::{
 const VERSION: u32 = 1;
 const STAGE: Stage = Stage::LiveSessionToken;
 
-/// What another process needs to go on without a handshake of its own: the live session token, how far timestamps have
+/// What another process needs to go on without its own handshake: the live session token, how far timestamps have
 /// come, and how long the broker wants to be left alone.
 ///
-/// It can be read (`Deserialize`), but is written only through [`expose_secrets`](Self::expose_secrets): whoever has it
-/// can sign for the user for the rest of the token's day. Keep it encrypted.
+/// It can be read (`Deserialize`), but is written only through [`expose_secrets`](Self::expose_secrets): anyone who has
+/// it can sign for the user for the rest of the token's day. Keep it encrypted.
 #[derive(Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Snapshot {

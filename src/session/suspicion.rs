@@ -8,7 +8,7 @@ use super::{Report, moment::Moment};
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// How many paths are remembered; of more than these, the oldest are forgotten.
 const PATHS: usize = 32;
-/// Refusals of so many paths weigh more than tickles that agree.
+/// Refusals of this many paths weigh more than tickles that agree.
 const SECOND_OPINION: usize = 3;
 /// How long a second opinion holds at first, and at most.
 const OPINION_HOLDS: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(24 * 3600));

@@ -74,7 +74,7 @@ impl Tickles {
         self.next = Some(at);
     }
 
-    /// One is wanted earlier than after the usual interval, if the hour has room for it.
+    /// One is wanted earlier than after the usual interval, if the hour's limit allows it.
     pub(super) fn schedule_early(&mut self, at: Moment, now: Moment, config: &SessionConfig) {
         let ordinary = self.started.map_or(at, |started| started.after(config.tickle_interval));
         self.next = Some(if at >= ordinary || self.extras.draw(now) { at } else { ordinary });

@@ -13,7 +13,7 @@ use crate::{
     signer::{Signer, TokenId},
 };
 
-/// A session at one moment. Cheap to clone; hand it to whoever sends requests.
+/// A session at one moment. Cheap to clone; hand it to the code that sends requests.
 ///
 /// Its moments are on the clock that the session sees.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub struct SessionView {
     pub(super) primed: Option<Timestamp>,
     pub(super) tickled: Option<Arc<Tickled>>,
     pub(super) next_tickle: Option<Timestamp>,
-    /// When the brokerage session is opened anew although it seems to be ready.
+    /// When the brokerage session is opened again although it seems to be ready.
     pub(super) reopening: Option<Timestamp>,
     /// Until when "no bridge" is what comes of an opening that was just made.
     pub(super) settled_at: Option<Timestamp>,
@@ -107,7 +107,7 @@ impl SessionView {
         self.tickled_since(0)
     }
 
-    /// The response to a tickle that was started after so many requests of the session's own.
+    /// The response to a tickle that was started after this many of the session's own requests.
     pub(crate) fn tickled_since(&self, asked: u64) -> Option<&Tickle> {
         let tickled = self.tickled.as_ref().filter(|tickled| tickled.round > asked);
         tickled.filter(|tickled| tickled.token_id == self.token_id()).map(|tickled| &tickled.tickle)

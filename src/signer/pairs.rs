@@ -15,26 +15,26 @@ const PROTOCOL_PREFIX: &[u8] = b"oauth_";
 /// Its [`rank`], which no name of the application's has: none starts like that.
 const PROTOCOL_RANK: u64 = u64::from_be_bytes(*b"oauth_\0\0");
 
-/// What stands between name and value in the base string.
+/// What separates name and value in the base string.
 const EQUALS: &[u8] = b"%3D";
 
-/// What stands between two pairs there.
+/// What separates two pairs there.
 const SEPARATOR: &[u8] = b"%26";
 
 /// The pairs of a request's query and form, sorted as one [`QueryPolicy`] wants it.
 ///
-/// No name starts with `oauth_`, so that the protocol's own parameters stand between two of these pairs and nothing
-/// stands between two of the protocol's: their text can be made once.
+/// No name starts with `oauth_`, so that the protocol's own parameters come between two of these pairs and nothing
+/// comes between two of the protocol's: their text can be made once.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
-    /// The pairs as they stand in the base string, each with a separator behind it, in the order of the wire.
+    /// The pairs as they are in the base string, each with a separator behind it, in the order of the wire.
     text: Vec<u8>,
     spans: Vec<Span>,
     /// How many of the spans sort before the protocol's own parameters.
     before_protocol: usize,
 }
 
-/// Where in the text a pair stands.
+/// Where in the text a pair is.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     /// The [`rank`] of the name: mostly all that need be compared.

@@ -36,8 +36,8 @@ thread_local! {
 
 /// Lends this thread's scratch.
 ///
-/// It is taken away meanwhile, so that whoever signs from within a signature, such as an `Entropy` that asks a server,
-/// gets a new one.
+/// It is taken away meanwhile, so that code that signs from within a signature, such as an `Entropy` that asks a
+/// server, gets a new one.
 pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     // A thread that is being torn down has none left.
     let mut scratch = KEPT.try_with(Cell::take).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Signing keys that are elsewhere.
+//! Signature keys that are elsewhere.
 
 use ibkr_oauth::{
     Consumer, ErrorKind,

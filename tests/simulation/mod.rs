@@ -354,7 +354,7 @@ impl Simulation {
                     self.send(id, request);
                 }
                 Output::Event(event) => self.events.push((now, event)),
-                // The simulation's consumer has its signing key at hand.
+                // The simulation's consumer has its signature key at hand.
                 Output::Sign { .. } => {}
                 Output::Timeout { at, .. } => {
                     self.deadline = Some(at);

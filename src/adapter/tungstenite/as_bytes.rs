@@ -35,9 +35,9 @@ enum Frames {
     Start,
     /// Before the second.
     Length,
-    /// In the rest of the head: so many bytes of the length are left, and of the mask after it.
+    /// In the rest of the head: this many bytes of the length are left, and of the mask after it.
     Head { length_left: u8, mask: u8, length: u64 },
-    /// In what the frame holds, or in its mask: so many bytes are left.
+    /// In what the frame holds, or in its mask: this many bytes are left.
     Payload(u64),
 }
 

@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// The consumer with a realm of its own.
+/// The consumer with its own realm.
 const TEST_CONSUMER: &str = "TESTCONS";
 
 pub(super) fn check(key: &str, named: Option<&str>, list: &mut Vec<Finding>) {

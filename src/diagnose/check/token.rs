@@ -47,7 +47,7 @@ fn access_token(token: &str, findings: &mut Collector<'_>) {
     }
 }
 
-/// The secret's bytes, if its text is whole. `key` tells how long it ought to be.
+/// The secret's bytes, if its text is whole. `key` gives the length that it should have.
 fn encrypted(text: &str, key: Option<&dyn PrivateKey>, findings: &mut Collector<'_>) -> Option<Secret> {
     let mut dense = Zeroizing::new(String::with_capacity(text.len()));
     dense.extend(text.chars().filter(|char| !char.is_whitespace()));

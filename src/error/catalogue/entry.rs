@@ -8,7 +8,7 @@ use crate::error::kind::Stage;
 pub(super) struct Entry {
     pub(super) status: Option<u16>,
     pub(super) stage: Option<Stage>,
-    /// Part of the broker's text, in lower case; `…` stands for anything. Empty fits every text.
+    /// Part of the broker's text, in lower case; `…` matches anything. Empty matches every text.
     pub(super) text: &'static str,
     pub(super) cause: Cause,
     pub(super) scope: Scope,

@@ -1,4 +1,4 @@
-//! Drivers of sessions whose signing key is elsewhere: in an HSM, a KMS, another process.
+//! Drivers of sessions whose signature key is elsewhere: in an HSM, a KMS, another process.
 
 use std::{
     future::{pending, ready},
@@ -19,7 +19,7 @@ use ibkr_oauth::{
     transport::{AsyncTransport, Limits, Transport, from_fn},
 };
 
-/// A driver for a consumer without a signing key, on a clock that shows some seconds more each time: no wait is real.
+/// A driver for a consumer without a signature key, on a clock that shows some seconds more each time: no wait is real.
 fn driver() -> Driver<SeededEntropy> {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
         .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())

@@ -51,7 +51,7 @@ enum Operation {
 #[derive(Clone, Debug)]
 pub(crate) struct Operations {
     start: u64,
-    /// Whether the signing key is elsewhere.
+    /// Whether the signature key is elsewhere.
     remote: bool,
     config: (bool, usize, bool, bool, u32, Vec<u64>),
     sequence: Vec<Operation>,
