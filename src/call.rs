@@ -260,7 +260,7 @@ impl Call {
 /// The error of a request that nothing came back for.
 pub(crate) fn no_response(failure: Failure, host: Option<&str>) -> Error {
     let kind = if failure.kind() == FailureKind::TooLarge { ErrorKind::Malformed } else { ErrorKind::Unavailable };
-    let message = format!("no reply from {}: {failure}", host.unwrap_or("the broker"));
+    let message = format!("no response from {}: {failure}", host.unwrap_or("the broker"));
     let error = Error::new(kind, Stage::Transport, message);
     let error = if failure.kind() == FailureKind::NotSent { error.with_nothing_sent() } else { error };
     let error = match failure.remedy() {

@@ -138,7 +138,7 @@ impl Consumer {
 
     pub(crate) fn sign(&self, stage: Stage, cx: &mut Context<'_>, input: &SigningInput) -> Result<Vec<u8>, Error> {
         let key = self.0.signing_key.as_ref().ok_or_else(|| {
-            Error::config(stage, "the consumer has no signing key").with_remedy(
+            Error::config(stage, "the consumer has no signature key").with_remedy(
                 "give the builder a `signature_key`, or sign elsewhere: `prepare_…`, then `Unsigned::attach`",
             )
         })?;
@@ -161,7 +161,7 @@ impl Consumer {
 
     pub(crate) fn decrypt(&self, cx: &mut Context<'_>, ciphertext: &[u8]) -> Result<Secret, Error> {
         let key = self.0.decryption_key.as_ref().ok_or_else(|| {
-            Error::config(Stage::Unlock, "the consumer has no decryption key").with_remedy(
+            Error::config(Stage::Unlock, "the consumer has no encryption key").with_remedy(
                 "give the builder a `encryption_key`, or open the secret elsewhere: `UnlockedToken::from_plaintext`",
             )
         })?;

@@ -57,8 +57,8 @@ pub enum ResponseError {
 impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Syntax => "the reply's `diffie_hellman_response` is not hexadecimal",
-            Self::Range => "the reply's `diffie_hellman_response` is out of range",
+            Self::Syntax => "the response's `diffie_hellman_response` is not hexadecimal",
+            Self::Range => "the response's `diffie_hellman_response` is out of range",
         })
     }
 }

@@ -133,7 +133,7 @@ fn signed(id: ExchangeId, result: Result<Vec<u8>, Failure>) -> Input {
 }
 
 fn no_key_store() -> Failure {
-    Failure::new(FailureKind::Refused, "the consumer has no signing key, and the driver was given none")
+    Failure::new(FailureKind::Refused, "the consumer has no signature key, and the driver was given none")
 }
 
 impl<E> Drop for Driver<E> {

@@ -31,7 +31,7 @@ pub(crate) struct ClockBehind(pub(crate) u64);
 impl ClockBehind {
     pub(crate) fn error(self, stage: Stage) -> Error {
         Error::config(stage, self.to_string()).with_source(self).with_remedy(
-            "the clock was set back: check it, then start anew from the access token, whose timestamps start afresh",
+            "the clock was set back: check it, then start again from the access token, whose timestamps start afresh",
         )
     }
 }

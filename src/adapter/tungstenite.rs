@@ -213,7 +213,7 @@ fn check(status: http::StatusCode) -> Result<(), Failure> {
     }
     let reason = format!("the upgrade to a WebSocket was answered with {status}");
     let remedy =
-        "see that the client speaks HTTP/1.1 and that no proxy stands between; else wait, the stream tries again";
+        "see that the client speaks HTTP/1.1 and that no proxy is in between; else wait, the stream tries again";
     Err(failure(FailureKind::NotSent, remedy, reason))
 }
 

@@ -39,7 +39,7 @@ pub(super) fn read_field<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     field: &mut Option<T>,
 ) -> Result<(), A::Error> {
     if field.is_some() {
-        return Err(de::Error::custom(format_args!("`{name}`: is there twice")));
+        return Err(de::Error::custom(format_args!("`{name}`: duplicate field")));
     }
     *field = Some(map.next_value().map_err(|error| de::Error::custom(format_args!("`{name}`: {error}")))?);
     Ok(())

@@ -45,8 +45,8 @@ impl Meaning {
             Cause::LiveSessionTokenNotProved => (Scope::Consumer, ErrorKind::Unverified.remedy()),
             _ => (
                 Scope::BrokerageSession,
-                "ask for its status again in some seconds, then open it anew; where it never becomes ready, check that \
-                 this user may trade, or go on without a brokerage session",
+                "ask for its status again in some seconds, then open it again; where it never becomes ready, check \
+                 that this user may trade, or go on without a brokerage session",
             ),
         };
         let kind = kind(cause, scope, Stage::BrokerageStatus);

@@ -127,7 +127,7 @@ impl ErrorKind {
             Self::Request => "check what was asked for: the request's path, query and body",
             Self::Unavailable => "wait, then send the request again with a new signature",
             Self::Malformed => "check the base URL, and whether a proxy answers in the broker's place",
-            Self::Unverified => "check the decryption key, the Diffie-Hellman parameters and the consumer key",
+            Self::Unverified => "check the encryption key, the Diffie-Hellman parameters and the consumer key",
         }
     }
 }

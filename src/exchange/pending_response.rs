@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What is left of an [`Exchange`](crate::Exchange) when its request was taken out to be sent.
-#[must_use = "the reply is of use only when it is given to `complete`"]
+#[must_use = "the response is of use only when it is given to `complete`"]
 pub struct PendingResponse<T> {
     stage: Stage,
     read: Box<ReadResponse<T>>,

@@ -37,7 +37,7 @@ use crate::{
 /// # }
 /// # Ok::<(), ibkr_oauth::Error>(())
 /// ```
-#[must_use = "nothing happens until the request is sent and its reply is given to `complete`"]
+#[must_use = "nothing happens until the request is sent and its response is given to `complete`"]
 pub struct Exchange<T> {
     request: Request<Bytes>,
     response: PendingResponse<T>,

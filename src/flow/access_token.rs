@@ -154,7 +154,7 @@ impl Verifier {
         Unsigned::new(STAGE, consumer, uri, parameters, "", |response| {
             let stored: StoredAccessToken = response::read(STAGE, &response)?;
             AccessToken::try_from(stored)
-                .map_err(|error| Error::malformed(STAGE, "the reply has no usable token").with_source(error))
+                .map_err(|error| Error::malformed(STAGE, "the response has no usable token").with_source(error))
         })
     }
 }

@@ -76,7 +76,7 @@ impl Consent {
         }
         let url = format!("{authorize_url}?oauth_token={}", percent_encode(request_token.as_bytes()));
         let url = url.parse().map_err(|error| {
-            Error::malformed(Stage::RequestToken, "the request token fits into no URL").with_source(error)
+            Error::malformed(Stage::RequestToken, "the request token is not valid in a URL").with_source(error)
         })?;
         Ok(Self { request_token, url })
     }
@@ -94,7 +94,7 @@ impl Consent {
     /// [`ErrorKind::Config`] if the result is too long for a URL.
     pub fn url_with_redirect(&self, redirect_uri: &str) -> Result<Uri, Error> {
         let url = format!("{}&redirect_uri={}", self.url, percent_encode(redirect_uri.as_bytes()));
-        url.parse().map_err(|error| Error::config(STAGE, "the redirect URI fits into no URL").with_source(error))
+        url.parse().map_err(|error| Error::config(STAGE, "the redirect URI is not valid in a URL").with_source(error))
     }
 
     /// The request token, which the callback must name.

@@ -165,13 +165,13 @@ struct Negotiation {
 impl Negotiation {
     fn conclude(&self, reply: &Reply) -> Result<LiveSessionToken, Error> {
         let proof: [u8; dh::TOKEN_LENGTH] = read_hexadecimal(&reply.live_session_token_signature).ok_or_else(|| {
-            Error::malformed(STAGE, "the reply's `live_session_token_signature` is not 40 hexadecimal digits")
+            Error::malformed(STAGE, "the response's `live_session_token_signature` is not 40 hexadecimal digits")
         })?;
         let shared = self.exponent.shared_secret(&reply.diffie_hellman_response, &self.group);
         let shared = shared.map_err(|error| match error {
             ResponseError::Syntax => Error::malformed(STAGE, error.to_string()),
             ResponseError::Range => Error::new(ErrorKind::Unverified, STAGE, error.to_string()).with_remedy(
-                "check that the Diffie-Hellman group is the registered one; if it is, somebody stands between you and \
+                "check that the Diffie-Hellman group is the registered one; if it is, somebody is between you and \
                  the broker",
             ),
         })?;
@@ -200,7 +200,7 @@ impl Negotiation {
         // A wrong encryption key yields bytes of any length, a right one the 32 of IBKR's secrets.
         match self.secret.len() {
             32 => error.with_remedy(
-                "check the decryption key (is it swapped with the signing key?), the Diffie-Hellman group, and the \
+                "check the encryption key (is it swapped with the signature key?), the Diffie-Hellman group, and the \
                  consumer key's case",
             ),
             length @ (44 | 64) if self.secret.expose().is_ascii() => error.with_remedy(format!(
@@ -208,7 +208,7 @@ impl Negotiation {
                  themselves, neither hexadecimal nor Base64"
             )),
             length => error.with_remedy(format!(
-                "the access token's secret opened to {length} bytes instead of 32: the decryption key is most likely \
+                "the access token's secret opened to {length} bytes instead of 32: the encryption key is most likely \
                  not the one the secret was encrypted to"
             )),
         }

@@ -16,7 +16,7 @@ pub(super) fn check_secret(given: usize, needed: usize) -> Result<(), KeyError> 
     }
     if given != needed {
         return Err(KeyError::new(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
-            .with_remedy("copy the access token secret again, whole, and check that this is the decryption key"));
+            .with_remedy("copy the access token secret again, whole, and check that this is the encryption key"));
     }
     Ok(())
 }
@@ -24,7 +24,7 @@ pub(super) fn check_secret(given: usize, needed: usize) -> Result<(), KeyError> 
 pub(super) const CANNOT_SIGN: &str = "the key could not sign";
 pub(super) const CANNOT_OPEN: &str = "the secret cannot have been encrypted for this key";
 pub(super) const WHICH_KEY_OPENS: &str =
-    "check that this is the decryption key, not the signing key, and that IBKR has its half";
+    "check that this is the encryption key, not the signature key, and that IBKR has its half";
 
 /// Checks the length of a signature, where the key's modulus has `needed` bytes.
 pub(super) fn check_signature(given: usize, needed: usize) -> Result<(), KeyError> {

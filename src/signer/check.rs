@@ -33,7 +33,7 @@ pub(super) fn check<'a>(
     for (name, value) in head.headers {
         if *name == AUTHORIZATION {
             return Err(Error::config(Stage::Sign, "the request has an `Authorization` header already")
-                .with_remedy("sign a fresh request: to try again, build it anew or remove the header"));
+                .with_remedy("sign a fresh request: to try again, build a new one or remove the header"));
         }
         if *name == HOST && host.replace(value.as_bytes()).is_some() {
             return Err(

@@ -134,7 +134,7 @@ fn a_failure_is_told_with_its_host_its_remedy_and_whether_it_may_have_arrived() 
         };
         assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable));
         assert_eq!((error.remedy(), error.may_have_been_sent()), ("plug it in", may_have_been_sent));
-        assert!(error.to_string().contains("no reply from api.ibkr.com"), "{error}");
+        assert!(error.to_string().contains("no response from api.ibkr.com"), "{error}");
     }
 }
 

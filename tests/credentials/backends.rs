@@ -140,7 +140,7 @@ fn a_secret_for_another_key_is_opened_by_neither() {
         }
     }
     let error = other.decrypt(&[0xff; 256], &mut NoDice).unwrap_err();
-    assert!(error.remedy().unwrap().contains("not the signing key"));
+    assert!(error.remedy().unwrap().contains("not the signature key"));
 }
 
 /// What each says of the same text: the key's fingerprint, or why there is none.

@@ -129,9 +129,9 @@ fn missing_unknown_and_repeated_fields_are_named() {
 
     let text = Value::Object(fields()).to_string();
     let twice = text.replacen('{', "{\"realm\":\"a\",\"realm\":\"b\",", 1);
-    assert!(refusal(&twice).contains("`realm`: is there twice"));
+    assert!(refusal(&twice).contains("`realm`: duplicate field"));
     let twice = text.replacen("{\"file\"", "{\"file\":\"x\",\"file\"", 1);
-    assert!(refusal(&twice).contains("`file`: is there twice"));
+    assert!(refusal(&twice).contains("`file`: duplicate field"));
 }
 
 #[test]

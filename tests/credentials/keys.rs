@@ -414,7 +414,7 @@ fn a_ciphertext_of_another_length_is_refused_with_both_lengths() {
     assert_refused(
         key.decrypt(&[0xff; 256], &mut Counting(1)),
         "cannot have been encrypted for this key",
-        "signing key",
+        "signature key",
     );
 }
 

@@ -234,7 +234,7 @@ fn pain_12_swapped_keys_look_like_a_signing_bug() {
             exchange.complete(response).unwrap_err()
         }
     };
-    assert!(error.remedy().contains("swapped") || error.remedy().contains("not the signing key"), "{error:?}");
+    assert!(error.remedy().contains("swapped") || error.remedy().contains("not the signature key"), "{error:?}");
 }
 
 #[test]

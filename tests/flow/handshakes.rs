@@ -193,6 +193,6 @@ fn a_secret_opened_with_the_wrong_key_is_blamed_on_the_key() {
                 fixture::complete(&mut broker, &mut rng, exchange).unwrap_err()
             }
         };
-        assert!(error.remedy().contains("decryption key"), "{error:?}");
+        assert!(error.remedy().contains("encryption key"), "{error:?}");
     }
 }

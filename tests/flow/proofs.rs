@@ -133,7 +133,7 @@ fn a_proof_that_is_none_is_malformed_and_a_wrong_one_is_not_trusted() {
         let text = String::from_utf8(text).unwrap();
         let error = fail(&consumer, changed(&good, "live_session_token_signature", Some(json!(text))));
         assert_eq!(error.kind(), ErrorKind::Unverified, "digit {index} changed");
-        assert!(error.remedy().contains("decryption key"), "{}", error.remedy());
+        assert!(error.remedy().contains("encryption key"), "{}", error.remedy());
         assert!(!format!("{error:?}").contains(&right), "{error:?}");
     }
     for text in [right.to_uppercase(), right.to_lowercase()] {

@@ -133,8 +133,8 @@ fn refusals_of_the_handshake_are_told_apart_and_bounded() {
     let cases = [
         (Fault::invalid_consumer().at(HANDSHAKE), "weekend reset", 6..=7),
         (Fault::no_access_secret(), "generate a new access token in the portal", 6..=7),
-        (Fault::live_session_token_failed(), "check that the signing key", 6..=7),
-        (Fault::status(401).with_empty_body().at(HANDSHAKE), "check that the signing key", 9..=9),
+        (Fault::live_session_token_failed(), "check that the signature key", 6..=7),
+        (Fault::status(401).with_empty_body().at(HANDSHAKE), "check that the signature key", 9..=9),
     ];
     for (fault, remedy, attempts) in cases {
         let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();

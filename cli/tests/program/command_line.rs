@@ -163,11 +163,11 @@ fn a_broker_that_says_no_or_is_not_there_is_status_1() {
     server.broker().inject(Fault::wrong_proof());
     user.run(&["token"]).assert_failure(1, "", "proof", "key");
     server.broker().inject(Fault::drop_response());
-    user.run(&["token"]).assert_failure(1, "", "no reply from 127.0.0.1", "");
+    user.run(&["token"]).assert_failure(1, "", "no response from 127.0.0.1", "");
     let base_url = format!("{}/v1/api", Address::new().origin());
     let bundle = user.change(&json!({ "base_url": base_url }));
     let outcome = run_in(&user.folder.0, &["token", "--bundle", bundle.to_str().unwrap()]);
-    outcome.assert_failure(1, "", "no reply from 127.0.0.1", "network");
+    outcome.assert_failure(1, "", "no response from 127.0.0.1", "network");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn https_is_spoken() {
         let mut byte = [0];
         listener.accept().unwrap().0.read_exact(&mut byte).map(|()| byte[0])
     });
-    user.run(&["token"]).assert_failure(1, "", "no reply from 127.0.0.1", "");
+    user.run(&["token"]).assert_failure(1, "", "no response from 127.0.0.1", "");
     assert_eq!(first_byte.join().unwrap().unwrap(), 0x16, "a TLS handshake starts so");
 }
 

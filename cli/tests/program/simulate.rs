@@ -349,7 +349,7 @@ fn refusals_say_what_was_expected_and_hide_the_secret() {
         1,
         "",
         "LST failed",
-        "signing key",
+        "signature key",
     );
     let arguments = ["request", "--query-policy", "rfc5849", "GET", "/trsrv/stocks?symbols=A"];
     assert_eq!(simulator.run(&arguments).status, 1);
@@ -398,7 +398,7 @@ fn unless_strict_it_takes_any_policy_and_names_what_it_let_pass() {
 fn faults_strike_as_often_as_told() {
     let arguments = ["--fault", "invalid-consumer*2", "--fault", "drop-response", "--fault", "unavailable"];
     let simulator = Simulator::start(&arguments);
-    for what in ["invalid consumer", "invalid consumer", "no reply", "503"] {
+    for what in ["invalid consumer", "invalid consumer", "no response", "503"] {
         simulator.run(&["token"]).assert_failure(1, "", what, "");
     }
     assert_eq!(simulator.run(&["token"]).status, 0);

@@ -83,7 +83,7 @@ fn key(
             findings.error(
                 "the simulator's test key: everybody has its private half, and can act with it as this consumer",
                 "make a key of your own (`ibkr-oauth keygen`, or `openssl genrsa -out private.pem 2048`), and upload its \
-                 public half in the portal in the place of this one",
+                 public half in the portal in place of this one",
             );
         }
     }

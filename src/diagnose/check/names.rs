@@ -61,7 +61,7 @@ fn realm(consumer_key: &str, realm: Option<&str>, findings: &mut Collector<'_>) 
         ),
         Some(_) => findings.warning(
             format!("another one than `{right}`, which the broker's documents name"),
-            format!("leave the realm out, or set it to `{right}`, unless the broker told you otherwise"),
+            format!("leave the realm out, or set it to `{right}`, unless the broker gave you another"),
         ),
     }
 }

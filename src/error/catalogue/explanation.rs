@@ -34,7 +34,7 @@ impl Cause {
             push_new(&mut remedies, entry.remedy.to_owned());
         }
         if signs.is_empty() {
-            push_new(&mut signs, "no words of its own: it shows in what else a response says".to_owned());
+            push_new(&mut signs, "no words that name it: it shows in what else a response says".to_owned());
         }
         if remedies.is_empty() {
             push_new(&mut remedies, Meaning::of_cause(self).remedy.unwrap_or_default().to_owned());

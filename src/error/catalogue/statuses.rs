@@ -20,8 +20,8 @@ pub(super) static STATUSES: &[Entry] = &[
             401,
             Cause::RequestTokenRefused,
             Scope::Consumer,
-            "check the consumer key and the signing key; a consumer key from the self-service portal goes on without a \
-             request token, since the portal hands out the access token itself",
+            "check the consumer key and the signature key; a consumer key from the self-service portal goes on without \
+             a request token, since the portal hands out the access token itself",
         ),
     ),
     // RFC 5849 section 2.3.
@@ -31,7 +31,7 @@ pub(super) static STATUSES: &[Entry] = &[
             401,
             Cause::AccessTokenRefused,
             Scope::Consumer,
-            "the verifier is wrong, used or too old, or the signing key is not the registered one: ask the user for \
+            "the verifier is wrong, used or too old, or the signature key is not the registered one: ask the user for \
              consent again",
         ),
     ),
@@ -106,14 +106,14 @@ pub(super) static STATUSES: &[Entry] = &[
     status(504, Cause::BackendUnavailable, Scope::Unavailable, WAIT),
 ];
 
-pub(super) const LST_REFUSED: &str = "check that the signing key, the access token secret, the decryption key and the \
-                                      Diffie-Hellman parameters are the registered ones, and whether two of them are \
+pub(super) const LST_REFUSED: &str = "check that the signature key, the access token secret, the encryption key and \
+                                      the Diffie-Hellman parameters are the registered ones, and whether two of them are \
                                       swapped; then generate a new access token";
 
 pub(super) const ADDRESS: &str = "use the host `api.ibkr.com`, and check that the portal allows this address";
 
 pub(super) const NEW_TOKEN: &str =
-    "negotiate a new live session token, open the brokerage session, and sign the request anew, once";
+    "negotiate a new live session token, open the brokerage session, and sign the request again, once";
 
 pub(super) const WAIT: &str = "wait, then send the request again with a new signature; the broker maintains its servers \
                                at night and on Saturday evenings";

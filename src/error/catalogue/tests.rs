@@ -28,7 +28,7 @@ fn table() -> String {
 #[test]
 fn the_documented_table_is_the_catalogue() {
     let documented = include_str!("../../diagnose/catalogue.md");
-    assert!(documented == table(), "src/diagnose/catalogue.md ought to be:\n{}", table());
+    assert!(documented == table(), "src/diagnose/catalogue.md should be:\n{}", table());
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(super) static WORDS: &[Entry] = &[
         "query /accounts",
         Cause::AccountsNotQueried,
         Scope::Request,
-        "send `GET /iserver/accounts` once in each brokerage session, then this request again, signed anew",
+        "send `GET /iserver/accounts` once in each brokerage session, then this request again, with a new signature",
     ),
     // Public reports, with the status 503.
     words(
@@ -142,7 +142,7 @@ pub(super) static WORDS: &[Entry] = &[
         "token expired",
         Cause::LiveSessionTokenExpired,
         Scope::Token,
-        "negotiate a new live session token, then sign the request anew",
+        "negotiate a new live session token, then sign the request again",
     ),
     // Recorded responses of cquillen/ibkr-conduit.
     words("not authenticated", Cause::NotAuthenticated, Scope::Token, NEW_TOKEN),
@@ -172,7 +172,7 @@ pub(super) static WORDS: &[Entry] = &[
         "set the clock of this machine to within seconds, and send `oauth_timestamp` in whole seconds",
     )
     .only(401),
-    words("nonce", Cause::NonceRefused, Scope::Token, "sign each attempt anew, with a nonce of its own").only(401),
+    words("nonce", Cause::NonceRefused, Scope::Token, "sign each attempt again, with its own nonce").only(401),
     words(
         "signature_method",
         Cause::SignatureMethodRefused,

@@ -147,7 +147,7 @@ fn a_key_store_that_refuses_is_named() {
 
 #[test]
 fn without_a_key_store_it_is_said_that_there_is_none() {
-    let missing = "the consumer has no signing key, and the driver was given none";
+    let missing = "the consumer has no signature key, and the driver was given none";
     let outside = Outside::new();
     driver().run_blocking(&outside.transport(), |event| outside.keep(event));
     let error = outside.gave_up();

@@ -96,7 +96,7 @@ fn failure(error: &Error) -> Failure {
 fn assert_no_reply(error: &Error, kind: ErrorKind) {
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, kind), "{error}");
     assert!(!error.remedy().is_empty() && !error.to_string().contains('\n'), "{error}");
-    assert!(error.to_string().contains("no reply from 127.0.0.1: "), "{error}");
+    assert!(error.to_string().contains("no response from 127.0.0.1: "), "{error}");
 }
 
 fn nobody_listens<A: Adapter>() {
@@ -113,7 +113,7 @@ fn a_name_that_leads_nowhere<A: Adapter>() {
     let origin = "http://name.invalid";
     let error = get(&*A::new(), origin).unwrap_err();
     assert_eq!((error.stage(), error.kind()), (Stage::Transport, ErrorKind::Unavailable), "{error}");
-    assert!(error.to_string().contains("no reply from name.invalid: nothing was sent"), "{error}");
+    assert!(error.to_string().contains("no response from name.invalid: nothing was sent"), "{error}");
     assert!(error.remedy().contains("nothing was sent"), "{error}: {}", error.remedy());
     assert_eq!(first_failure(A::new(), origin).kind(), FailureKind::NotSent);
 }
