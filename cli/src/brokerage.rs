@@ -30,7 +30,7 @@ pub(crate) fn open(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
         }
         let wait = status.wait();
         credentials::pause(wait.unwrap_or(PAUSE).min(LONGEST_PAUSE));
-        // A reply that asks to wait has opened nothing.
+        // A response that asks to wait has opened nothing.
         status = if wait.is_some() { open()? } else { ask()? };
     }
     if status.competing == Some(true) {

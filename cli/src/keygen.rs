@@ -99,7 +99,7 @@ fn instructions(folder: &Path, signature: &Pair, encryption: &Pair) -> String {
   Where a client wants the prime in digits: openssl asn1parse -in {DH_PARAMETERS}
   (`openssl dhparam -text` hides them: of a well-known group it shows the name).
 
-1. Log in with the user that shall trade (a paper user has keys of its own):
+1. Log in with the user that will trade (a paper user has its own keys):
    {PORTAL}
 2. Choose a consumer key of nine letters, A to Z, and upload there
      {PUBLIC_SIGNATURE}   as the public signing key

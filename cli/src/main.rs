@@ -74,7 +74,7 @@ struct CommandLine {
 enum Command {
     /// Sign in, and print the live session token as a JSON object.
     Token(token::Arguments),
-    /// Sign in, sign a request, send it, and print the body of the reply.
+    /// Sign in, sign a request, send it, and print the body of the response.
     Request(request::Arguments),
     /// Print the `Authorization` header of a request. Nothing is sent, and no private key is read.
     Sign(sign::Arguments),
@@ -116,7 +116,7 @@ To begin with:
   ibkr-oauth doctor --bundle keys/bundle.json           see whether all fits together
   ibkr-oauth request --bundle keys/bundle.json GET /portfolio/accounts
 
-Exit status: 0 on success; 1 if the broker or the network said no, the reply could not be trusted, or `doctor`
+Exit status: 0 on success; 1 if the broker or the network said no, the response could not be trusted, or `doctor`
 found an error; 2 if the command line or the bundle cannot be used. An error is two lines on standard error:
 what happened, and what to try; where its cause has a name, a third has the command that explains it. With `--output json`
 it is an object with `error`, `try`, and where they are known `kind`, `stage`, `status` and `cause`. Colours are used on a terminal, unless NO_COLOR is set.

@@ -4,8 +4,8 @@
 //! - What is said to people, as text or in JSON, is a [`Shown`]: credentials are hidden, and invisible characters are
 //!   visible escapes.
 //! - What is data for a program ([`print_data`], [`print_body`]) keeps its characters: JSON has escapes of its own, and
-//!   bytes that are piped on are not ours to change. Credentials are hidden there too: whoever asked for a reply did not
-//!   ask for what she already has, and replies are pasted in forums.
+//!   bytes that are piped on are not ours to change. Credentials are hidden there too: whoever asked for a response did not
+//!   ask for what she already has, and responses are pasted in forums.
 //! - What is a credential and was asked for by name is printed by [`print_credential`] alone.
 
 use std::{

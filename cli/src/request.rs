@@ -27,7 +27,7 @@ use crate::{
 /// The arguments of `request`.
 #[derive(Args)]
 #[command(after_help = "\
-The body of the reply goes to standard output, byte for byte, and its status line to standard error; on a terminal,
+The body of the response goes to standard output, byte for byte, and its status line to standard error; on a terminal,
 invisible characters in it are escaped. With `--output json` both are one object,
 {\"status\":…,\"headers\":{…},\"body\":…}, the body parsed where it is JSON. A credential of the bundle's in it is
 [hidden].
@@ -142,7 +142,7 @@ fn check_signable(consumer: &Consumer, request: &Request<Bytes>) -> Result<(), F
     Ok(())
 }
 
-/// Sends the request; again, signed anew, while a brokerage session that was just opened is not there yet. Such a reply
+/// Sends the request; again, signed anew, while a brokerage session that was just opened is not there yet. Such a response
 /// says that nothing was done.
 fn send_settled(
     agent: &Agent,
@@ -173,6 +173,6 @@ fn explain(error: &Error, opened: bool) -> Failure {
         (true, true) => "the brokerage session was opened and is not ready yet: wait a minute, then run this again",
         (false, _) => error.remedy(),
     };
-    // The reply was understood, so the command line and the bundle are not at fault whatever the status.
+    // The response was understood, so the command line and the bundle are not at fault whatever the status.
     Failure::refused(error.to_string(), remedy).about(error)
 }
