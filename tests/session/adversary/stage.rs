@@ -221,6 +221,7 @@ impl Stage {
     /// on its way then arrives nowhere, and the pace is that of a new process.
     pub(crate) fn restart(&mut self) {
         let Some(snapshot) = self.session.snapshot() else { return };
+        self.wake();
         self.say(|| "another process goes on".to_owned());
         let (consumer, token) = credentials();
         let resumed = Session::resume(consumer, token, self.config.clone(), snapshot, self.wall());
