@@ -18,16 +18,13 @@ use ibkr_oauth::{
 use serde_json::json;
 
 use crate::{
-    arguments::QueryPolicyArguments,
-    connection::ConnectionArguments,
-    connector,
-    credentials::{self, BundleArguments},
-    exposure,
+    connector, credentials, driving, exposure,
     failure::Failure,
     hidden,
     output::{self, Format},
     serving::{Door, Server, Tls},
     session::Compete,
+    sign_in::SignInArguments,
     stop, warning,
 };
 
@@ -94,11 +91,7 @@ Examples:
   curl --insecure https://localhost:5000/v1/api/portfolio/accounts")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    bundle: BundleArguments,
-    #[command(flatten)]
-    connection: ConnectionArguments,
-    #[command(flatten)]
-    query_policy: QueryPolicyArguments,
+    sign_in: SignInArguments,
     /// Where to listen: a port of this machine alone, HOST:PORT, or a Unix socket. Beyond this machine only with a token and
     /// TLS. Port 0 stands for any that is free.
     #[arg(long, value_name = "PORT|HOST:PORT|unix:PATH", default_value = "5000", value_parser = listen::parse)]
@@ -148,10 +141,8 @@ fn parse_host(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
-    let bundle = arguments.bundle.read_whole()?;
-    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
-    let token = credentials::access_token(&bundle)?;
-    let connector = connector::connector(&arguments.connection, consumer.endpoints())?;
+    let (consumer, token) = arguments.sign_in.credentials()?;
+    let connector = connector::connector(&arguments.sign_in.connection, consumer.endpoints())?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
     let callers = callers(arguments)?;
     let endpoints = consumer.endpoints().clone();
@@ -174,17 +165,13 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 
     // Before anything is announced, so that nobody can ask too early.
     let (wake, woken) = mpsc::channel();
-    let (asked_by_signal, mut asked) = (wake.clone(), false);
-    stop::on_request(move || {
-        if std::mem::replace(&mut asked, true) {
-            output::print_note("stopped without waiting for what is under way");
-            std::process::exit(1);
-        }
+    let asked_by_signal = wake.clone();
+    stop::in_order("stopped without waiting for what is under way", move || {
         // Nobody listens any more only where the program ends anyway.
         let _ = asked_by_signal.send(());
     })?;
     let listening = arguments.listen.open()?;
-    let folder = arguments.certificate.as_deref().unwrap_or_else(|| folder_of(arguments.bundle.path()));
+    let folder = arguments.certificate.as_deref().unwrap_or_else(|| folder_of(arguments.sign_in.bundle.path()));
     let (door, announced, _socket_file) = door(listening, folder, &names)?;
     let service = Service { gateway: Arc::clone(&gateway), log, run: random_hex::<4>()?, count: AtomicU64::new(0) };
     let report = Arc::new(move |why: &str| log.note(&format!("a connection: {why}")));
@@ -203,9 +190,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
             let _ = end.set(error);
         }
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Failure::refused(format!("the session cannot be driven: {error}"), "look after the system's limits")
-    })?;
+    let runtime = driving::runtime()?;
     let server = Server::start(door, service::router(Arc::new(service)), service::LIMITS, report)?;
     let driving = thread::spawn(move || {
         runtime.block_on(driver);

@@ -20,6 +20,7 @@ mod connector;
 mod consent;
 mod credentials;
 mod doctor;
+mod driving;
 mod explain;
 mod exposure;
 mod failure;
@@ -39,6 +40,7 @@ mod request;
 mod serving;
 mod session;
 mod sign;
+mod sign_in;
 #[cfg(feature = "simulate")]
 mod simulate;
 #[cfg(feature = "simulate")]

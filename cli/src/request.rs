@@ -16,12 +16,11 @@ use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::{
-    arguments::{self, Pair, QueryPolicyArguments},
-    brokerage,
-    connection::ConnectionArguments,
-    credentials::{self, BundleArguments},
+    arguments::{self, Pair},
+    brokerage, credentials,
     failure::Failure,
     output::{self, Format},
+    sign_in::SignInArguments,
 };
 
 /// The arguments of `request`.
@@ -39,11 +38,7 @@ Examples:
   ibkr-oauth request --bundle bundle.json POST /accounts/DU1/order_impact --form conid=265598 --form side=BUY")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    bundle: BundleArguments,
-    #[command(flatten)]
-    connection: ConnectionArguments,
-    #[command(flatten)]
-    query_policy: QueryPolicyArguments,
+    sign_in: SignInArguments,
     /// Open the brokerage session first, which whatever lies under `/iserver` needs, and query its accounts, which orders
     /// and market data need. A session elsewhere is left alone.
     #[arg(long)]
@@ -82,14 +77,14 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (media_type, body) = arguments.body()?;
-    let bundle = arguments.bundle.read_whole()?;
-    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
+    let bundle = arguments.sign_in.bundle.read_whole()?;
+    let consumer = arguments.sign_in.query_policy.apply(bundle.consumer_builder()?).build()?;
     let url = arguments::url_at(consumer.endpoints(), &arguments.url)?;
     let access_token = credentials::access_token(&bundle)?;
     let request = build(&arguments.method, &url, media_type, body);
     check_signable(&consumer, &request)?;
 
-    let agent = arguments.connection.agent(consumer.endpoints())?;
+    let agent = arguments.sign_in.connection.agent(consumer.endpoints())?;
     let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
     if arguments.open {
         brokerage::open(&agent, &signer)?;

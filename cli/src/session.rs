@@ -10,11 +10,10 @@ use ibkr_oauth::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::QueryPolicyArguments,
-    connection::ConnectionArguments,
-    credentials::{self, BundleArguments},
+    credentials,
     failure::{self, Failure},
     output::{self, Format},
+    sign_in::SignInArguments,
     stop,
 };
 
@@ -30,11 +29,7 @@ Examples:
   ibkr-oauth session --bundle bundle.json --compete take-once")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    bundle: BundleArguments,
-    #[command(flatten)]
-    connection: ConnectionArguments,
-    #[command(flatten)]
-    query_policy: QueryPolicyArguments,
+    sign_in: SignInArguments,
     /// Open no brokerage session: enough for portfolios, not for what lies under `/iserver`.
     #[arg(long)]
     read_only: bool,
@@ -68,10 +63,8 @@ impl From<Compete> for CompetePolicy {
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
-    let bundle = arguments.bundle.read_whole()?;
-    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
-    let token = credentials::access_token(&bundle)?;
-    let agent = arguments.connection.agent(consumer.endpoints())?;
+    let (consumer, token) = arguments.sign_in.credentials()?;
+    let agent = arguments.sign_in.connection.agent(consumer.endpoints())?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
 
     let mut config = SessionConfig::default();
@@ -80,14 +73,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     config.compete = arguments.compete.into();
     let driver = Driver::new(Session::new(consumer, unlocked, config), OsEntropy);
     let handle = driver.handle();
-    let mut asked = false;
-    stop::on_request(move || {
-        if std::mem::replace(&mut asked, true) {
-            output::print_note("stopped without waiting for the logout");
-            std::process::exit(1);
-        }
-        handle.shutdown();
-    })?;
+    stop::in_order("stopped without waiting for the logout", move || handle.shutdown())?;
 
     let mut result = Ok(());
     driver.run_blocking(&agent, |event| {

@@ -21,13 +21,11 @@ use ibkr_oauth::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::QueryPolicyArguments,
-    connection::ConnectionArguments,
-    connector,
-    credentials::{self, BundleArguments},
+    connector, credentials, driving,
     failure::Failure,
     output::{self, Format},
     session::Compete,
+    sign_in::SignInArguments,
     stop,
 };
 
@@ -47,11 +45,7 @@ Examples:
   ibkr-oauth stream --bundle bundle.json --count 100 ssd+DU1234567 > summary.jsonl")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    bundle: BundleArguments,
-    #[command(flatten)]
-    connection: ConnectionArguments,
-    #[command(flatten)]
-    query_policy: QueryPolicyArguments,
+    sign_in: SignInArguments,
     /// What to do about another session of the same user, in TWS, on the phone, or in another program.
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = Compete::Yield)]
     compete: Compete,
@@ -71,10 +65,8 @@ fn parse_topic(text: &str) -> Result<Topic, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
-    let bundle = arguments.bundle.read_whole()?;
-    let consumer = arguments.query_policy.apply(bundle.consumer_builder()?).build()?;
-    let token = credentials::access_token(&bundle)?;
-    let connector = connector::connector(&arguments.connection, consumer.endpoints())?;
+    let (consumer, token) = arguments.sign_in.credentials()?;
+    let connector = connector::connector(&arguments.sign_in.connection, consumer.endpoints())?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
     let mut config = SessionConfig::default();
     config.compete = arguments.compete.into();
@@ -84,14 +76,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let (stream, stream_driver) = client.stream();
     let events = stream.events();
     let messages = stream.subscribe_all(&arguments.topics)?;
-    let (handle, mut asked) = (client.handle().clone(), false);
-    stop::on_request(move || {
-        if std::mem::replace(&mut asked, true) {
-            output::print_note("stopped without waiting for the logout");
-            std::process::exit(1);
-        }
-        handle.shutdown();
-    })?;
+    let handle = client.handle().clone();
+    stop::in_order("stopped without waiting for the logout", move || handle.shutdown())?;
 
     let gave_up = Arc::new(OnceLock::new());
     let end = Arc::clone(&gave_up);
@@ -101,9 +87,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
             let _ = end.set(error);
         }
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Failure::refused(format!("the session cannot be driven: {error}"), "look after the system's limits")
-    })?;
+    let runtime = driving::runtime()?;
     let result = runtime.block_on(async {
         let driving = tokio::spawn(driver);
         let streaming = tokio::spawn(stream_driver);
