@@ -190,7 +190,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
             let _ = end.set(error);
         }
     });
-    let runtime = driving::runtime()?;
+    let (runtime, ending) = (driving::runtime()?, driving::runtime()?);
     let server = Server::start(door, service::router(Arc::new(service)), service::LIMITS, report)?;
     let driving = thread::spawn(move || {
         runtime.block_on(driver);
@@ -200,7 +200,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 
     // Asked to end, or the session has.
     let _ = woken.recv();
-    gateway.sockets.close();
+    ending.block_on(gateway.sockets.end());
     server.stop();
     if let Some((state, snapshot)) = state.as_ref().zip(handle.snapshot()) {
         keep(state, &snapshot);

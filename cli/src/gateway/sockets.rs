@@ -1,8 +1,13 @@
 //! What all WebSockets share: how the broker's are opened, and the end of all.
 
-use tokio::sync::watch;
+use std::time::Duration;
+
+use tokio::{sync::watch, time};
 
 use super::connector::Connector;
+
+/// How long a program may take to take the last frame.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// What opens the broker's WebSockets, and ends all.
 pub(super) struct Sockets {
@@ -24,8 +29,10 @@ impl Sockets {
         self.closing.subscribe()
     }
 
-    /// Ends each of them.
-    pub(super) fn close(&self) {
+    /// Ends each of them, and waits until all have said so to their programs.
+    pub(super) async fn end(&self) {
         self.closing.send_replace(true);
+        // Each holds its receiver to its end. One that takes longer is cut off.
+        let _ = time::timeout(ENDING, self.closing.closed()).await;
     }
 }
