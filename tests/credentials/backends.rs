@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::by_rsa::malformed::{numbers::PKCS1_DER, numbers::PKCS8_DER, variants};
+use super::seeded_entropy::SeededEntropy;
 
 /// Keys of many lengths and exponents, all of two primes.
 const KEYS: [&str; 8] = [
@@ -25,21 +26,9 @@ const KEYS: [&str; 8] = [
 const THREE_PRIMES: &str = include_str!("../data/keys/rsa_three_primes.pem");
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-struct SeededEntropy(u64);
+struct NoEntropy;
 
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        for byte in destination {
-            self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            *byte = self.0.to_be_bytes()[0];
-        }
-        Ok(())
-    }
-}
-
-struct NoDice;
-
-impl Entropy for NoDice {
+impl Entropy for NoEntropy {
     fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
         Err(EntropyError::new())
     }
@@ -76,7 +65,7 @@ fn each_verifies_what_the_other_signed() {
         ];
         let input = input(seed);
         let signatures =
-            [one.sign(&input, &mut SeededEntropy(seed)).unwrap(), other.sign(&input, &mut NoDice).unwrap()];
+            [one.sign(&input, &mut SeededEntropy(seed)).unwrap(), other.sign(&input, &mut NoEntropy).unwrap()];
         assert_eq!(signatures[0], signatures[1], "there is one signature of a text by a key");
         for signature in signatures {
             assert_eq!(signature.len(), one.public_key().modulus_bytes());
@@ -104,7 +93,7 @@ fn each_verifies_what_the_other_signed() {
 #[test]
 fn another_key_of_either_verifies_nothing() {
     let input = input(1);
-    let signature = aws_lc::RsaKey::from_pem(KEYS[0]).unwrap().sign(&input, &mut NoDice).unwrap();
+    let signature = aws_lc::RsaKey::from_pem(KEYS[0]).unwrap().sign(&input, &mut NoEntropy).unwrap();
     let elsewhere = KEYS[6];
     assert!(key::RsaKey::from_pem(elsewhere).unwrap().public_key().verify(&input.digest(), &signature).is_err());
     assert!(aws_lc::RsaKey::from_pem(elsewhere).unwrap().public_key().verify(&input.digest(), &signature).is_err());
@@ -118,7 +107,7 @@ fn each_opens_what_was_encrypted_to_the_other() {
             for secret in [&[7; 32][..], b"", &[0; 100]] {
                 let ciphertext = encrypt(&public, secret);
                 assert_eq!(one.decrypt(&ciphertext, &mut SeededEntropy(1)).unwrap().expose(), secret);
-                assert_eq!(other.decrypt(&ciphertext, &mut NoDice).unwrap().expose(), secret);
+                assert_eq!(other.decrypt(&ciphertext, &mut NoEntropy).unwrap().expose(), secret);
             }
         }
     }
@@ -135,11 +124,11 @@ fn a_secret_for_another_key_is_opened_by_neither() {
             assert_ne!(opened.expose(), [7; 32]);
         }
         // One ciphertext in some 40,000 happens to have good padding under a wrong key.
-        if let Ok(opened) = other.decrypt(&ciphertext, &mut NoDice) {
+        if let Ok(opened) = other.decrypt(&ciphertext, &mut NoEntropy) {
             assert_ne!(opened.expose(), [7; 32]);
         }
     }
-    let error = other.decrypt(&[0xff; 256], &mut NoDice).unwrap_err();
+    let error = other.decrypt(&[0xff; 256], &mut NoEntropy).unwrap_err();
     assert!(error.remedy().unwrap().contains("not the signature key"));
 }
 
@@ -238,7 +227,7 @@ fn a_bundle_is_read_by_rsa_unless_another_type_is_asked_for() {
     );
     assert!(error.remedy().contains("feature `rsa`"), "{}", error.remedy());
     assert!(bundle_of_three.clone().with_keys_of::<key::RsaKey>().consumer().is_ok(), "the last one counts");
-    let findings = ibkr_oauth::diagnose::check(&bundle_of_three, &mut Context::new(NOW, &mut NoDice));
+    let findings = ibkr_oauth::diagnose::check(&bundle_of_three, &mut Context::new(NOW, &mut NoEntropy));
     assert!(
         findings.iter().any(|it| it.subject == "signature_key" && it.message.contains("has 3 primes")),
         "{findings:?}"

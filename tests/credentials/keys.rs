@@ -1,14 +1,12 @@
 //! RSA keys in every form in which OpenSSL and the ways of a text leave them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ibkr_oauth::{
-    Entropy, EntropyError,
-    key::{DecryptionKey, KeyError},
-};
+use ibkr_oauth::key::{DecryptionKey, KeyError};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{RsaKey, RsaPublicKey};
+use crate::seeded_entropy::SeededEntropy;
 
 const PKCS1: &str = include_str!("../data/keys/pkcs1.pem");
 const PKCS8: &str = include_str!("../data/keys/pkcs8.pem");
@@ -375,18 +373,6 @@ mod encrypted {
     }
 }
 
-struct Counting(u64);
-
-impl Entropy for Counting {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        for byte in destination {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = self.0.to_be_bytes()[0];
-        }
-        Ok(())
-    }
-}
-
 #[test]
 fn both_pem_forms_decrypt_the_secret_of_the_vectors() {
     let vectors: Value = serde_json::from_str(include_str!("../data/vectors.json")).unwrap();
@@ -397,7 +383,7 @@ fn both_pem_forms_decrypt_the_secret_of_the_vectors() {
         // openssl pkey -in key.pem -pubout -outform der | sha256sum
         assert_eq!(key.fingerprint(), "feb37b643995847891ce133a0ddd66e6db86e36838cf7f29e2b500a865f584d3");
         let shared: std::sync::Arc<dyn DecryptionKey> = std::sync::Arc::new(key);
-        let secret = shared.decrypt(&ciphertext, &mut Counting(1)).unwrap();
+        let secret = shared.decrypt(&ciphertext, &mut SeededEntropy(1)).unwrap();
         assert_eq!(STANDARD.encode(secret.expose()), step["decrypted_secret_base64"].as_str().unwrap());
     }
     let public = RsaPublicKey::from_pem(vectors["keys"]["encryption_public_key_spki_pem"].as_str().unwrap()).unwrap();
@@ -408,11 +394,11 @@ fn both_pem_forms_decrypt_the_secret_of_the_vectors() {
 fn a_ciphertext_of_another_length_is_refused_with_both_lengths() {
     let key = RsaKey::from_pem(PKCS1).unwrap();
     for length in [0, 1, 129, 255, 257] {
-        let outcome = key.decrypt(&vec![1; length], &mut Counting(1));
+        let outcome = key.decrypt(&vec![1; length], &mut SeededEntropy(1));
         assert_refused(outcome, &format!("the secret has {length} bytes, the key needs 256: was it cut?"), "again");
     }
     assert_refused(
-        key.decrypt(&[0xff; 256], &mut Counting(1)),
+        key.decrypt(&[0xff; 256], &mut SeededEntropy(1)),
         "cannot have been encrypted for this key",
         "signature key",
     );

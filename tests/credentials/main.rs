@@ -20,3 +20,6 @@ mod dh_group;
 #[cfg(all(feature = "rsa", feature = "simulator"))]
 mod from_file;
 mod limits;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+#[path = "../support/seeded_entropy.rs"]
+mod seeded_entropy;

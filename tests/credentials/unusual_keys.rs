@@ -2,11 +2,12 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Consumer, Context, Entropy, EntropyError, Timestamp,
+    Consumer, Context, Timestamp,
     key::{DecryptionKey, KeyError},
 };
 
 use super::{IS_RSA, RsaKey, RsaPublicKey};
+use crate::seeded_entropy::SeededEntropy;
 
 const THREE_PRIMES: &str = include_str!("../data/keys/rsa_three_primes.pem");
 const THREE_PRIMES_PKCS8: &str = include_str!("../data/keys/rsa_three_primes_pkcs8.pem");
@@ -14,18 +15,6 @@ const EXPONENT_3: &str = include_str!("../data/keys/rsa_exponent_3.pem");
 const LARGEST_EXPONENT: &str = include_str!("../data/keys/rsa_largest_exponent.pem");
 const LARGE_EXPONENT: &str = include_str!("../data/keys/rsa_large_exponent.pem");
 const LARGE_EXPONENT_PUBLIC: &str = include_str!("../data/keys/rsa_large_exponent_public.pem");
-
-struct SeededEntropy(u64);
-
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        for byte in destination {
-            self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            *byte = self.0.to_be_bytes()[0];
-        }
-        Ok(())
-    }
-}
 
 /// The signature that a consumer of this key makes for a request token, verified.
 #[track_caller]

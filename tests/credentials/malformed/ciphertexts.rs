@@ -1,6 +1,6 @@
 //! RSAES-PKCS1-v1_5: what was not encrypted as it ought to be (RFC 8017 section 7.2.2).
 
-use ibkr_oauth::{Entropy, EntropyError, key::DecryptionKey};
+use ibkr_oauth::key::DecryptionKey;
 use num_bigint::BigUint;
 
 use super::{
@@ -9,19 +9,7 @@ use super::{
     numbers::{E, KEY, N, PKCS1_DER},
     signatures::raw,
 };
-
-/// Random-looking bytes that are the same for the same seed.
-pub(crate) struct SeededEntropy(pub(crate) u64);
-
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        for byte in destination {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = self.0.to_be_bytes()[0];
-        }
-        Ok(())
-    }
-}
+use crate::seeded_entropy::SeededEntropy;
 
 pub(crate) fn encrypted(message: &[u8]) -> Vec<u8> {
     assert_eq!(message.len(), 256);

@@ -5,11 +5,12 @@ use num_bigint::BigUint;
 
 use super::{
     IS_RSA, RsaKey, RsaPublicKey,
-    ciphertexts::{SeededEntropy, encrypted, padded},
+    ciphertexts::{encrypted, padded},
     der::{INTEGER, NULL, OCTET_STRING, RSA, SEQUENCE, integer, open, sequence, small, tlv, unsigned},
     numbers::{D, E, KEY, N, Numbers, P, PKCS1_DER, PKCS8_DER, PUBLIC_DER, Q, in_pkcs8, in_spki, pkcs8, public},
     variants,
 };
+use crate::seeded_entropy::SeededEntropy;
 
 /// A key whose version says that it has more primes than two, and these.
 fn with_primes(key: &Numbers, others: &[BigUint]) -> Vec<u8> {
