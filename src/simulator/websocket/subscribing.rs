@@ -208,6 +208,11 @@ impl Socket {
         Ok(())
     }
 
+    /// How many other subscriptions of a kind there are.
+    fn others(&self, topic: &str, is_of_kind: impl Fn(&Feed) -> bool) -> usize {
+        self.subscriptions.iter().filter(|(other, held)| *other != topic && is_of_kind(&held.feed)).count()
+    }
+
     fn subscribe_market_data(
         &mut self,
         broker: &Broker,
@@ -217,10 +222,7 @@ impl Socket {
         object: &Map<String, Value>,
     ) -> Result<(), Refused> {
         let conid = conid(contract).ok_or_else(|| unknown("market data is of a contract"))?;
-        let is_line = |subscription: &Subscription| matches!(subscription.feed, Feed::MarketData { .. });
-        let others =
-            self.subscriptions.iter().filter(|(other, subscription)| **other != topic && is_line(subscription));
-        if others.count() >= LINES {
+        if self.others(&topic, |feed| matches!(feed, Feed::MarketData { .. })) >= LINES {
             return Err(Refused {
                 topic: Some(topic),
                 text: "market data lines exceeded".to_owned(),
@@ -248,10 +250,7 @@ impl Socket {
         contract: &str,
     ) -> Result<(), Refused> {
         let conid = conid(contract).ok_or_else(|| unknown("a history is of a contract"))?;
-        let is_history = |subscription: &Subscription| matches!(subscription.feed, Feed::History { .. });
-        let others =
-            self.subscriptions.iter().filter(|(other, subscription)| **other != topic && is_history(subscription));
-        if others.count() >= HISTORIES {
+        if self.others(&topic, |feed| matches!(feed, Feed::History { .. })) >= HISTORIES {
             return Err(Refused {
                 topic: Some(topic),
                 text: "too many histories".to_owned(),
