@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::authorization_header::AuthorizationHeader;
 use ibkr_oauth::{Consent, Context, ErrorKind, Stage, Verifier};
 
-use crate::world::{Dice, NOW, REMOTE, SIGNATURE};
+use crate::simulation::{LimitedEntropy, NOW, REMOTE, SIGNATURE};
 
 static CONSENT: LazyLock<Consent> = LazyLock::new(|| {
     let stored = r#"{"request_token":"8d2b6c6c2b1e4f5a9c3d","url":"https://www.interactivebrokers.com/authorize?oauth_token=8d2b6c6c2b1e4f5a9c3d"}"#;
@@ -51,8 +51,8 @@ fn arrived(text: &str) {
 
 /// The verifier has no way out but into the request that it is for.
 fn value_of(verifier: &Verifier) -> String {
-    let mut dice = Dice::new(1);
-    let unsigned = verifier.prepare_access_token(&REMOTE, &mut Context::new(NOW, &mut dice)).expect("dice");
+    let mut rng = LimitedEntropy::new(1);
+    let unsigned = verifier.prepare_access_token(&REMOTE, &mut Context::new(NOW, &mut rng)).expect("random numbers");
     let exchange = unsigned.attach(&SIGNATURE).expect("a signature");
     let header = exchange.request().headers()[http::header::AUTHORIZATION].to_str().expect("ASCII");
     let header: AuthorizationHeader = header.parse().expect("what we write");

@@ -17,5 +17,5 @@ pub mod reply;
 mod seeded_entropy;
 pub mod session_operations;
 pub mod sign_then_verify;
+pub mod simulation;
 pub mod stream_frames;
-pub mod world;

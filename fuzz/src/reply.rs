@@ -13,7 +13,7 @@ use ibkr_oauth::{
 };
 use num_bigint::BigUint;
 
-use crate::world::{self, CONSUMER, Dice, Half, NOW, P};
+use crate::simulation::{self, CONSUMER, Half, LimitedEntropy, NOW, P};
 
 pub fn run(data: &[u8]) {
     let [step, high, low, body @ ..] = data else { return };
@@ -21,9 +21,9 @@ pub fn run(data: &[u8]) {
     let status = if *high >= 4 { 200 } else { 100 + u16::from_be_bytes([*high, *low]) % 900 };
     let response = |body: Bytes| Response::builder().status(status).body(body).expect("100 to 999");
     let body = Bytes::copy_from_slice(body);
-    let mut dice = Dice::new(1);
-    let mut cx = Context::new(NOW, &mut dice);
-    let signer = world::signer(&CONSUMER);
+    let mut rng = LimitedEntropy::new(1);
+    let mut cx = Context::new(NOW, &mut rng);
+    let signer = simulation::signer(&CONSUMER);
     let reply = response(body.clone());
     if let Some(error) = Error::from_response(&reply) {
         assert!(!reply.status().is_success() || body.trim_ascii_start().starts_with(b"{"), "{error:?}");
@@ -50,7 +50,7 @@ pub fn run(data: &[u8]) {
         }
         2 => {
             // A proof cannot be guessed.
-            assert!(read(world::unlocked().live_session_token(&CONSUMER, &mut cx), reply).is_none());
+            assert!(read(simulation::unlocked().live_session_token(&CONSUMER, &mut cx), reply).is_none());
         }
         3 => drop(read(signer.brokerage().open(&mut cx, Compete::Take), reply)),
         4 => drop(read(signer.brokerage().status(&mut cx), reply)),
@@ -101,7 +101,7 @@ fn check(error: &Error, stage: Stage, status: u16) {
 }
 
 /// Gives out the exponent first.
-struct Rigged(Option<[u8; 32]>, Dice);
+struct Rigged(Option<[u8; 32]>, LimitedEntropy);
 
 impl Entropy for Rigged {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
@@ -117,8 +117,9 @@ impl Entropy for Rigged {
 /// the range, and nowhere else; and then both sides have the same token.
 fn public_number(text: &str) {
     let exponent = *b"the client's secret exponent....";
-    let mut dice = Rigged(Some(exponent), Dice::new(2));
-    let exchange = world::unlocked().live_session_token(&CONSUMER, &mut Context::new(NOW, &mut dice)).expect("made");
+    let mut rng = Rigged(Some(exponent), LimitedEntropy::new(2));
+    let exchange =
+        simulation::unlocked().live_session_token(&CONSUMER, &mut Context::new(NOW, &mut rng)).expect("made");
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let number = BigUint::parse_bytes(text.as_bytes(), 16).filter(|_| digits).unwrap_or_default();
     let half = Half::of(text.to_owned(), &number.modpow(&BigUint::from_bytes_be(&exponent), &P));

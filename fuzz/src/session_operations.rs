@@ -32,7 +32,7 @@ use ibkr_oauth::{
 
 use crate::{
     canonical,
-    world::{self, CONSUMER, Dice, Half, REMOTE, SIGNATURE},
+    simulation::{self, CONSUMER, Half, LimitedEntropy, REMOTE, SIGNATURE},
 };
 
 #[derive(Clone, Debug)]
@@ -160,7 +160,7 @@ struct Watch {
     consumer: &'static Consumer,
     token: UnlockedToken,
     config: SessionConfig,
-    dice: Dice,
+    rng: LimitedEntropy,
     now: u64,
     deadline: u64,
     state: State,
@@ -211,14 +211,14 @@ fn config(of: &Config) -> SessionConfig {
 impl Watch {
     fn new(script: &Script) -> Self {
         let consumer: &'static Consumer = if script.remote { &REMOTE } else { &CONSUMER };
-        let (token, config) = (world::unlocked(), config(&script.config));
+        let (token, config) = (simulation::unlocked(), config(&script.config));
         let session = Session::new(consumer.clone(), token.clone(), config.clone());
         Self {
             session,
             consumer,
             token,
             config,
-            dice: Dice::new(script.seed.into()),
+            rng: LimitedEntropy::new(script.seed.into()),
             now: START,
             deadline: START,
             state: State::Negotiating,
@@ -317,7 +317,7 @@ impl Watch {
                 self.tell(Input::Tickle);
             }
             Operation::Request { signer } => self.request(signer),
-            Operation::Entropy(deliveries) => self.dice.deliveries = deliveries.map(u32::from),
+            Operation::Entropy(deliveries) => self.rng.deliveries = deliveries.map(u32::from),
             Operation::HandOver { correct_clock } => self.hand_over(correct_clock),
             Operation::Shutdown => {
                 self.shutting_down = true;
@@ -347,7 +347,7 @@ impl Watch {
     }
 
     fn tell(&mut self, input: Input) {
-        let mut cx = Context::new(Timestamp::from_millis(self.now), &mut self.dice);
+        let mut cx = Context::new(Timestamp::from_millis(self.now), &mut self.rng);
         self.session.handle_input(&mut cx, input);
         self.drain();
     }
@@ -355,7 +355,7 @@ impl Watch {
     fn drain(&mut self) {
         for call in 0.. {
             assert!(call < 32, "it does not come to an end: {}", self.log);
-            let mut cx = Context::new(Timestamp::from_millis(self.now), &mut self.dice);
+            let mut cx = Context::new(Timestamp::from_millis(self.now), &mut self.rng);
             let output = self.session.poll_output(&mut cx);
             let _ = writeln!(self.log, "{} {output:?}", self.now);
             match output {
@@ -460,7 +460,7 @@ impl Watch {
         let protocol: Vec<(&str, &str)> = header.parameters().filter(|(name, _)| *name != "oauth_signature").collect();
         let url = request.uri().to_string();
         let base = canonical::base_string(request.method().as_str(), &url, &protocol, None, QueryPolicy::Rfc5849);
-        let is_right = self.proved.iter().any(|token| world::hmac_sha256(token, base.as_bytes()) == signature[..]);
+        let is_right = self.proved.iter().any(|token| simulation::hmac_sha256(token, base.as_bytes()) == signature[..]);
         assert!(is_right, "it is signed with no token that was proved: {}", self.log);
     }
 
@@ -560,7 +560,7 @@ impl Watch {
         let Some(signer) = self.signer(which) else { return };
         let url = "https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=BRK%20B";
         let mut request = Request::get(url).body(Bytes::new()).expect("a request");
-        let mut cx = Context::new(Timestamp::from_millis(self.now), &mut self.dice);
+        let mut cx = Context::new(Timestamp::from_millis(self.now), &mut self.rng);
         if signer.sign(&mut cx, &mut request).is_ok() {
             self.sent(&request);
         }
@@ -574,7 +574,7 @@ impl Watch {
         let expired = snapshot.expires_at().as_millis() <= self.now;
         let mut config = self.config.clone();
         config.correct_clock = correct_clock;
-        let (consumer, token) = (self.consumer.clone(), world::unlocked());
+        let (consumer, token) = (self.consumer.clone(), simulation::unlocked());
         let now = Timestamp::from_millis(self.now);
         match Session::resume(consumer, token.clone(), config.clone(), snapshot, now) {
             Err(_) => assert!(expired, "{}", self.log),
@@ -594,7 +594,7 @@ impl Watch {
 
     /// From now on all goes well, and soon the session does too.
     fn heal(&mut self) {
-        self.dice.deliveries = None;
+        self.rng.deliveries = None;
         let good = Answer::Good { latency: 1, life: 0, skew: 0 };
         for _ in 0..64 {
             let view = self.session.view();

@@ -20,7 +20,7 @@ use ibkr_oauth::{
 };
 use serde_json::Value;
 
-use crate::world::{Dice, LIVE, NOW, SECRET, TOKEN};
+use crate::simulation::{LIVE, LimitedEntropy, NOW, SECRET, TOKEN};
 
 static CONSUMERS: LazyLock<Vec<Consumer>> = LazyLock::new(|| {
     let of = |policy| {
@@ -61,8 +61,8 @@ fn answer(index: usize, request: &Request<Bytes>) -> (Response<Bytes>, Option<Re
             *broker = self::broker(policy(index));
         }
         let refusals = broker.refusals().len();
-        let mut dice = Dice::new(2);
-        let response = broker.handle(&mut Context::new(NOW, &mut dice), request);
+        let mut rng = LimitedEntropy::new(2);
+        let response = broker.handle(&mut Context::new(NOW, &mut rng), request);
         (response, broker.refusals().get(refusals).cloned())
     })
 }
@@ -81,8 +81,8 @@ pub fn run(data: &[u8]) {
     let signer = Signer::from_stored(consumer, TOKEN, &Secret::from(LIVE.as_slice())).expect("20 bytes");
     // A broker that is used again knows the nonces of before.
     let nonce = BROKERS.with_borrow(|brokers| brokers[index].1);
-    let mut dice = Dice::new(nonce);
-    let mut cx = Context::new(NOW, &mut dice);
+    let mut rng = LimitedEntropy::new(nonce);
+    let mut cx = Context::new(NOW, &mut rng);
     let before = format!("{request:?}");
     let signed = if form { signer.sign_form(&mut cx, &mut request) } else { signer.sign(&mut cx, &mut request) };
     if signed.is_err() {
@@ -219,8 +219,8 @@ fn changed(index: usize, request: &Request<Bytes>, form: bool, change: u8, secon
 /// The whole sign-in, with a callback of the fuzzer's.
 fn sign_in(policy: QueryPolicy, consumer: &Consumer, callback: &str) {
     let mut broker = Broker::builder().strict().query_policy(policy).build().expect("a broker");
-    let mut dice = Dice::new(3);
-    let mut cx = Context::new(NOW, &mut dice);
+    let mut rng = LimitedEntropy::new(3);
+    let mut cx = Context::new(NOW, &mut rng);
     let callback = if callback.is_empty() { Callback::OutOfBand } else { Callback::Url(callback) };
     let exchange = consumer.request_token(&mut cx, callback).expect("it can be signed");
     let response = broker.handle(&mut cx, exchange.request());

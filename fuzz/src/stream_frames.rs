@@ -15,7 +15,7 @@ use ibkr_oauth::{
 };
 use serde_json::json;
 
-use crate::world::{self, CONSUMER, CONSUMER_KEY, Dice, LIVE, NOW, TOKEN};
+use crate::simulation::{self, CONSUMER, CONSUMER_KEY, LIVE, LimitedEntropy, NOW, TOKEN};
 
 const COOKIE: &str = "c00k1e0fth15s3ss10n";
 const TOPICS: [&str; 8] = ["smd+1", "smd+2@SMART", "smd+3", "smh+1", "sor", "str", "ssd+U1", "sbd+U1+1"];
@@ -29,10 +29,11 @@ static VIEW: LazyLock<SessionView> = LazyLock::new(|| {
     });
     let snapshot: Snapshot = serde_json::from_value(stored).expect("a snapshot");
     let config = SessionConfig::default();
-    let mut session = Session::resume(CONSUMER.clone(), world::unlocked(), config, snapshot, NOW).expect("it is ours");
-    let (mut dice, mut now) = (Dice::new(1), NOW);
+    let mut session =
+        Session::resume(CONSUMER.clone(), simulation::unlocked(), config, snapshot, NOW).expect("it is ours");
+    let (mut rng, mut now) = (LimitedEntropy::new(1), NOW);
     while !session.view().is_live() || session.view().last_tickle().is_none() {
-        let cx = &mut Context::new(now, &mut dice);
+        let cx = &mut Context::new(now, &mut rng);
         match session.poll_output(cx) {
             session::Output::Transmit { id, .. } => {
                 let status = r#"{"authenticated":true,"established":true,"competing":false,"connected":true}"#;
@@ -42,7 +43,7 @@ static VIEW: LazyLock<SessionView> = LazyLock::new(|| {
             }
             session::Output::Timeout { at, .. } => {
                 now = at;
-                session.handle_input(&mut Context::new(now, &mut dice), session::Input::Timeout);
+                session.handle_input(&mut Context::new(now, &mut rng), session::Input::Timeout);
             }
             _ => {}
         }
@@ -52,7 +53,7 @@ static VIEW: LazyLock<SessionView> = LazyLock::new(|| {
 
 struct Play {
     stream: Stream,
-    dice: Dice,
+    rng: LimitedEntropy,
     now: Timestamp,
     is_open: bool,
     deadline: Timestamp,
@@ -61,7 +62,8 @@ struct Play {
 pub fn run(mut data: &[u8]) {
     let mut config = StreamConfig::default();
     config.market_data_lines = 2;
-    let mut play = Play { stream: Stream::new(config), dice: Dice::new(1), now: NOW, is_open: false, deadline: NOW };
+    let mut play =
+        Play { stream: Stream::new(config), rng: LimitedEntropy::new(1), now: NOW, is_open: false, deadline: NOW };
     play.drain();
     while let [what, high, low, rest @ ..] = data {
         let number = u16::from_be_bytes([*high, *low]);
@@ -93,7 +95,7 @@ pub fn run(mut data: &[u8]) {
     }
     // Whatever was said: it ends when it is told to.
     play.hand(Input::Shutdown);
-    let output = play.stream.poll_output(&mut Context::new(play.now, &mut play.dice), &VIEW);
+    let output = play.stream.poll_output(&mut Context::new(play.now, &mut play.rng), &VIEW);
     assert!(!matches!(output, Output::Timeout { .. }), "{output:?}");
 }
 
@@ -101,13 +103,13 @@ impl Play {
     fn hand(&mut self, input: Input) {
         let shown = format!("{input:?}");
         assert!(!shown.contains(COOKIE));
-        self.stream.handle_input(&mut Context::new(self.now, &mut self.dice), input);
+        self.stream.handle_input(&mut Context::new(self.now, &mut self.rng), input);
     }
 
     fn drain(&mut self) {
         for count in 0.. {
             assert!(count < 200, "no end of outputs");
-            let output = self.stream.poll_output(&mut Context::new(self.now, &mut self.dice), &VIEW);
+            let output = self.stream.poll_output(&mut Context::new(self.now, &mut self.rng), &VIEW);
             assert!(!format!("{output:?}").contains(COOKIE), "{output:?}");
             match output {
                 Output::Open(request) => {

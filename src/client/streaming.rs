@@ -26,8 +26,8 @@ pub use self::receivers::{Events, Subscription};
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// How many errands may be under way at once: requests whose responses are of no interest, and connections that close.
-const ERRANDS: usize = 16;
+/// How many actions may be under way at once: requests whose responses are of no interest, and connections that close.
+const ACTIONS: usize = 16;
 
 impl<T: Upgrade + Clone + 'static> Client<T> {
     /// A stream over the broker's WebSocket, and what drives it: a future, to be spawned. It connects when the session is
@@ -51,7 +51,7 @@ impl<T: Upgrade + Clone + 'static> Client<T> {
     }
 }
 
-/// Whoever waits learns that nobody drives the stream any more, also where its future is dropped.
+/// All who wait learn that nobody drives the stream any more, also where its future is dropped.
 struct CloseOnDrop(Arc<Shared>);
 
 impl Drop for CloseOnDrop {
@@ -149,7 +149,7 @@ impl Link {
 }
 
 async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared) {
-    let (mut link, mut errands) = (Link::None, Vec::<Work<()>>::new());
+    let (mut link, mut actions) = (Link::None, Vec::<Work<()>>::new());
     let closing = |socket: Box<Socket>| -> Work<()> {
         let transport = client.transport.clone();
         Box::pin(async move { socket.close(&transport).await })
@@ -173,13 +173,13 @@ async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared
                 }
                 Output::Close => {
                     if let Link::Open(socket) = std::mem::replace(&mut link, Link::None) {
-                        errands.push(closing(socket));
+                        actions.push(closing(socket));
                     }
                 }
                 Output::Tickle => client.handle.tickle(),
-                Output::Request(request) if errands.len() < ERRANDS => {
+                Output::Request(request) if actions.len() < ACTIONS => {
                     let client = client.clone();
-                    errands.push(Box::pin(async move { drop(client.request(request).await) }));
+                    actions.push(Box::pin(async move { drop(client.request(request).await) }));
                 }
                 Output::Timeout { at } => break Some(at),
                 Output::Finished => break None,
@@ -191,11 +191,11 @@ async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared
         let wait = at.saturating_duration_since(client.handle.now());
         let (mut timer, mut news) = (pin!(client.transport.sleep(wait)), pin!(client.handle.news(&view)));
         let input = poll_fn(|task| {
-            errands.retain_mut(|errand| errand.as_mut().poll(task).is_pending());
+            actions.retain_mut(|action| action.as_mut().poll(task).is_pending());
             // What has come goes before a timeout.
             if !shared.is_full() {
                 if let Poll::Ready((input, over)) = link.poll(task) {
-                    errands.extend(over.map(closing));
+                    actions.extend(over.map(closing));
                     return Poll::Ready(input);
                 }
             }
@@ -210,8 +210,8 @@ async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared
     }
     // The last connection is closed in order.
     poll_fn(|task| {
-        errands.retain_mut(|errand| errand.as_mut().poll(task).is_pending());
-        if errands.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        actions.retain_mut(|action| action.as_mut().poll(task).is_pending());
+        if actions.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -52,7 +52,7 @@ impl RsaKey {
     /// Reads a private key in PEM, as `openssl genrsa` or `openssl genpkey` writes it: PKCS#1 (`RSA PRIVATE KEY`) or
     /// PKCS#8 (`PRIVATE KEY`).
     ///
-    /// What happens to such a text on its way is put up with: other line ends or lost ones, line breaks written as
+    /// What happens to such a text on its way is accepted: other line ends or lost ones, line breaks written as
     /// `\n`, quotes, a byte order mark, text before and behind, and base64 around the whole.
     ///
     /// # Errors
@@ -121,33 +121,32 @@ impl fmt::Debug for RsaKey {
 
 impl SigningKey for RsaKey {
     fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
-        let mut witness = Witness::new(entropy, &self.0.public);
-        let outcome =
-            self.0.key.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut witness), &input.digest());
-        outcome.map_err(|error| witness.explain(error, refusal::CANNOT_SIGN))
+        let mut rng = CheckedRng::new(entropy, &self.0.public);
+        let outcome = self.0.key.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut rng), &input.digest());
+        outcome.map_err(|error| rng.explain(error, refusal::CANNOT_SIGN))
     }
 }
 
 impl DecryptionKey for RsaKey {
     fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
         refusal::check_secret(ciphertext.len(), self.0.public.modulus_bytes())?;
-        let mut witness = Witness::new(entropy, &self.0.public);
-        let outcome = self.0.key.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut witness), ciphertext);
+        let mut rng = CheckedRng::new(entropy, &self.0.public);
+        let outcome = self.0.key.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut rng), ciphertext);
         outcome
             .map(Secret::from)
-            .map_err(|error| witness.explain(error, refusal::CANNOT_OPEN).with_remedy(refusal::WHICH_KEY_OPENS))
+            .map_err(|error| rng.explain(error, refusal::CANNOT_OPEN).with_remedy(refusal::WHICH_KEY_OPENS))
     }
 }
 
 /// Keeps the failure of a source of random bytes, of which `rsa` says only that there was one, and stops a source that
 /// repeats itself: `rsa` draws until it gets a number that it can use, which from such a source it never does.
-struct Witness<'a> {
+struct CheckedRng<'a> {
     entropy: &'a mut dyn Entropy,
     allowance: usize,
     failure: Option<EntropyError>,
 }
 
-impl<'a> Witness<'a> {
+impl<'a> CheckedRng<'a> {
     fn new(entropy: &'a mut dyn Entropy, key: &RsaPublicKey) -> Self {
         // Each draw is of use in half the cases or more, so that an honest source exceeds this once in 2^128 times.
         let allowance = key.modulus_bytes().saturating_mul(128).saturating_add(1024);
@@ -162,7 +161,7 @@ impl<'a> Witness<'a> {
     }
 }
 
-impl Entropy for Witness<'_> {
+impl Entropy for CheckedRng<'_> {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         let drawn = match self.allowance.checked_sub(destination.len()) {
             Some(rest) => {

@@ -13,5 +13,5 @@
 mod day;
 mod properties;
 mod server;
+mod simulation;
 mod stories;
-mod world;

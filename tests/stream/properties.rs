@@ -8,7 +8,7 @@ use ibkr_oauth::{
 };
 use proptest::prelude::*;
 
-use crate::world::World;
+use crate::simulation::Simulation;
 
 /// What is always wanted, and accounted for.
 const KEPT: [&str; 6] = ["smd+1", "smd+2", "smd+3", "sor", "str", "spl"];
@@ -68,139 +68,145 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 }
 
 /// What ends a trouble.
-type End = Box<dyn FnOnce(&mut World)>;
+type End = Box<dyn FnOnce(&mut Simulation)>;
 
 /// Lets the trouble begin; and what ends it, and when.
-fn begin(world: &mut World, trouble: &Trouble) -> Option<(u64, End)> {
-    let behaviour = &mut world.server.behaviour;
+fn begin(simulation: &mut Simulation, trouble: &Trouble) -> Option<(u64, End)> {
+    let behaviour = &mut simulation.server.behaviour;
     let (seconds, end): (u64, End) = match *trouble {
         Trouble::Close(code) => {
-            world.server.cut(code);
+            simulation.server.cut(code);
             return None;
         }
         Trouble::Cut => {
-            world.cut();
+            simulation.cut();
             return None;
         }
         Trouble::Frozen(seconds) => {
             behaviour.frozen = true;
-            (seconds, Box::new(|world| world.server.behaviour.frozen = false))
+            (seconds, Box::new(|simulation| simulation.server.behaviour.frozen = false))
         }
         Trouble::NoHeartbeats(seconds) => {
             behaviour.heartbeats = false;
-            (seconds, Box::new(|world| world.server.behaviour.heartbeats = true))
+            (seconds, Box::new(|simulation| simulation.server.behaviour.heartbeats = true))
         }
         Trouble::Silent(which, seconds) => {
             behaviour.silent.insert(KEPT[which].to_owned());
-            (seconds, Box::new(move |world| world.server.behaviour.silent.retain(|topic| topic != KEPT[which])))
+            (
+                seconds,
+                Box::new(move |simulation| simulation.server.behaviour.silent.retain(|topic| topic != KEPT[which])),
+            )
         }
         Trouble::Flap(seconds) => {
-            world.server.sts(r#"{"authenticated":false}"#);
-            world.server.forget();
-            (seconds, Box::new(|world| world.server.sts(r#"{"authenticated":true}"#)))
+            simulation.server.sts(r#"{"authenticated":false}"#);
+            simulation.server.forget();
+            (seconds, Box::new(|simulation| simulation.server.sts(r#"{"authenticated":true}"#)))
         }
         Trouble::BrokerageLost => {
-            world.broker.end_brokerage_session();
-            world.server.forget();
-            world.server.sts(r#"{"authenticated":false}"#);
+            simulation.broker.end_brokerage_session();
+            simulation.server.forget();
+            simulation.server.sts(r#"{"authenticated":false}"#);
             return None;
         }
         Trouble::Displaced(seconds) => {
-            world.broker.start_competing_session();
-            world.server.forget();
-            world.server.sts(r#"{"authenticated":false,"competing":true}"#);
-            (seconds, Box::new(|world| world.broker.end_competing_session()))
+            simulation.broker.start_competing_session();
+            simulation.server.forget();
+            simulation.server.sts(r#"{"authenticated":false,"competing":true}"#);
+            (seconds, Box::new(|simulation| simulation.broker.end_competing_session()))
         }
         Trouble::Maintenance(seconds) => {
-            world.broker.start_maintenance();
-            (seconds, Box::new(|world| world.broker.end_maintenance()))
+            simulation.broker.start_maintenance();
+            (seconds, Box::new(|simulation| simulation.broker.end_maintenance()))
         }
         Trouble::Offline(seconds) => {
-            world.is_offline = true;
-            world.cut();
-            behaviour_of(world).refuses = Some(0);
+            simulation.is_offline = true;
+            simulation.cut();
+            behaviour_of(simulation).refuses = Some(0);
             (
                 seconds,
-                Box::new(|world| {
-                    world.is_offline = false;
-                    world.server.behaviour.refuses = None;
+                Box::new(|simulation| {
+                    simulation.is_offline = false;
+                    simulation.server.behaviour.refuses = None;
                 }),
             )
         }
         Trouble::Refused(seconds) => {
             behaviour.refuses = Some(503);
-            (seconds, Box::new(|world| world.server.behaviour.refuses = None))
+            (seconds, Box::new(|simulation| simulation.server.behaviour.refuses = None))
         }
         Trouble::ClosedAtOnce(seconds) => {
             behaviour.closes = Some(1000);
-            (seconds, Box::new(|world| world.server.behaviour.closes = None))
+            (seconds, Box::new(|simulation| simulation.server.behaviour.closes = None))
         }
         Trouble::NoFlags(seconds) => {
             behaviour.no_sts = true;
-            (seconds, Box::new(|world| world.server.behaviour.no_sts = false))
+            (seconds, Box::new(|simulation| simulation.server.behaviour.no_sts = false))
         }
         Trouble::Slow(seconds) => {
             behaviour.settling = 7;
             behaviour.sts_in_pieces = true;
             (
                 seconds,
-                Box::new(|world| {
-                    world.server.behaviour.settling = 0;
-                    world.server.behaviour.sts_in_pieces = false;
+                Box::new(|simulation| {
+                    simulation.server.behaviour.settling = 0;
+                    simulation.server.behaviour.sts_in_pieces = false;
                 }),
             )
         }
         Trouble::WaitingForSession(seconds) => {
             behaviour.wants_session = true;
-            (seconds, Box::new(|world| world.server.behaviour.wants_session = false))
+            (seconds, Box::new(|simulation| simulation.server.behaviour.wants_session = false))
         }
         Trouble::TopicRefused(which, seconds) => {
             behaviour.refused.insert(KEPT[which].to_owned());
-            (seconds, Box::new(move |world| world.server.behaviour.refused.retain(|topic| topic != KEPT[which])))
+            (
+                seconds,
+                Box::new(move |simulation| simulation.server.behaviour.refused.retain(|topic| topic != KEPT[which])),
+            )
         }
         Trouble::PenaltyBox(seconds) => {
-            world.broker.start_penalty_box(world.now, Duration::from_secs(seconds));
+            simulation.broker.start_penalty_box(simulation.now, Duration::from_secs(seconds));
             return None;
         }
         Trouble::Nonsense(seconds) => {
             for frame in ["", "{", "[]", "{}", "\u{fffd}", r#"{"topic":5}"#, r#"{"topic":"smd+77"}"#, r#"{"error":[]}"#]
             {
-                world.server.say(frame);
+                simulation.server.say(frame);
             }
-            (seconds, Box::new(|world| world.server.say(b"\xff\xfe".as_slice())))
+            (seconds, Box::new(|simulation| simulation.server.say(b"\xff\xfe".as_slice())))
         }
         // Beyond the limit it is refused, and does nothing.
         Trouble::Subscribe(conid) => {
-            let _ = world.stream.subscribe(&Topic::market_data(10 + conid, &["31"]));
+            let _ = simulation.stream.subscribe(&Topic::market_data(10 + conid, &["31"]));
             return None;
         }
         Trouble::Unsubscribe(conid) => {
-            world.stream.unsubscribe(&Topic::market_data(10 + conid, &["31"]));
+            simulation.stream.unsubscribe(&Topic::market_data(10 + conid, &["31"]));
             return None;
         }
         Trouble::TokenExpires => {
-            world.broker.expire_live_session_token();
+            simulation.broker.expire_live_session_token();
             return None;
         }
     };
     Some((seconds, end))
 }
 
-fn behaviour_of(world: &mut World) -> &mut crate::server::Behaviour {
-    &mut world.server.behaviour
+fn behaviour_of(simulation: &mut Simulation) -> &mut crate::server::Behaviour {
+    &mut simulation.server.behaviour
 }
 
 fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
     let mut config = StreamConfig::default();
     config.market_data_lines = 5;
-    let mut world = World::with(seed, SessionConfig::default(), config, |broker| broker);
-    world.shuffle = Duration::from_millis(shuffle);
+    let mut simulation = Simulation::with(seed, SessionConfig::default(), config, |broker| broker);
+    simulation.shuffle = Duration::from_millis(shuffle);
     for topic in KEPT {
-        world.subscribe(topic);
+        simulation.subscribe(topic);
     }
-    world.run(40);
-    assert!(KEPT.iter().all(|topic| world.server.knows(topic)), "{:?}", world.events);
-    world.clear();
+    simulation.run(40);
+    assert!(KEPT.iter().all(|topic| simulation.server.knows(topic)), "{:?}", simulation.events);
+    simulation.clear();
     let mut ends: Vec<(u64, End)> = Vec::new();
     let mut script = script.iter();
     let mut next = script.next();
@@ -210,49 +216,54 @@ fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
     while calm < 5400 {
         match next {
             Some((_, trouble)) if until_next == 0 => {
-                ends.extend(begin(&mut world, trouble).map(|(wait, end)| (world.elapsed() + wait, end)));
-                world.carry();
-                world.drain();
+                ends.extend(begin(&mut simulation, trouble).map(|(wait, end)| (simulation.elapsed() + wait, end)));
+                simulation.carry();
+                simulation.drain();
                 next = script.next();
                 until_next = next.map_or(0, |(wait, _)| *wait);
             }
             _ => until_next = until_next.saturating_sub(1),
         }
-        for (_, end) in ends.extract_if(.., |(at, _)| *at <= world.elapsed()).collect::<Vec<_>>() {
-            end(&mut world);
-            world.carry();
+        for (_, end) in ends.extract_if(.., |(at, _)| *at <= simulation.elapsed()).collect::<Vec<_>>() {
+            end(&mut simulation);
+            simulation.carry();
         }
         if next.is_none() && ends.is_empty() {
             calm += 1;
         }
         for topic in KEPT {
-            if world.random(20) == 0 {
-                world.happen(topic);
+            if simulation.random(20) == 0 {
+                simulation.happen(topic);
             }
         }
-        world.run(1);
+        simulation.run(1);
     }
     // What is on its way comes.
-    world.run(5);
-    let missing = world.unaccounted(Duration::from_secs(60));
-    assert!(missing.is_empty(), "{missing:?}\n{:#?}", world.events);
+    simulation.run(5);
+    let missing = simulation.unaccounted(Duration::from_secs(60));
+    assert!(missing.is_empty(), "{missing:?}\n{:#?}", simulation.events);
     for topic in KEPT {
-        assert!(world.server.knows(topic), "{topic} is not subscribed: {:#?}", world.events);
-        let last = world.events.iter().rev().find_map(|(_, event)| match event {
+        assert!(simulation.server.knows(topic), "{topic} is not subscribed: {:#?}", simulation.events);
+        let last = simulation.events.iter().rev().find_map(|(_, event)| match event {
             StreamEvent::Subscribed { topic: confirmed, .. } if confirmed.name() == topic => Some(true),
             StreamEvent::Refused { topic: other, .. } | StreamEvent::Unconfirmed { topic: other, .. } => {
                 (**other == *topic).then_some(false)
             }
             _ => None,
         });
-        assert_ne!(last, Some(false), "{topic} is not confirmed: {:#?}", world.events);
+        assert_ne!(last, Some(false), "{topic} is not confirmed: {:#?}", simulation.events);
     }
-    assert!(world.server.most_lines <= 5, "{} lines", world.server.most_lines);
-    assert_eq!(world.server.early, 0, "it subscribed before the broker was ready");
-    let hours = world.elapsed() / 3600 + 1;
-    assert!(world.opens.len() <= 90 * usize::try_from(hours).unwrap(), "{} connections", world.opens.len());
-    let inputs = world.messages.len() + world.sent.len() + world.events.len() + world.happened.len();
-    assert!(world.polls < 30 * inputs + 2000 * usize::try_from(hours).unwrap(), "{} polls, {inputs}", world.polls);
+    assert!(simulation.server.most_lines <= 5, "{} lines", simulation.server.most_lines);
+    assert_eq!(simulation.server.early, 0, "it subscribed before the broker was ready");
+    let hours = simulation.elapsed() / 3600 + 1;
+    assert!(simulation.opens.len() <= 90 * usize::try_from(hours).unwrap(), "{} connections", simulation.opens.len());
+    let inputs =
+        simulation.messages.len() + simulation.sent.len() + simulation.events.len() + simulation.happened.len();
+    assert!(
+        simulation.polls < 30 * inputs + 2000 * usize::try_from(hours).unwrap(),
+        "{} polls, {inputs}",
+        simulation.polls
+    );
 }
 
 proptest! {

@@ -39,7 +39,7 @@ pub(crate) struct Happening {
     pub(crate) is_silent: bool,
 }
 
-pub(crate) struct World {
+pub(crate) struct Simulation {
     pub(crate) now: Timestamp,
     pub(crate) start: Timestamp,
     pub(crate) broker: Broker,
@@ -69,7 +69,7 @@ pub(crate) struct World {
     pub(crate) is_offline: bool,
 }
 
-impl World {
+impl Simulation {
     pub(crate) fn new(seed: u64) -> Self {
         Self::with(seed, SessionConfig::default(), StreamConfig::default(), |broker| broker)
     }
@@ -112,15 +112,15 @@ impl World {
         }
     }
 
-    /// A world whose stream is ready, with these topics wanted and confirmed.
+    /// A simulation whose stream is ready, with these topics wanted and confirmed.
     pub(crate) fn ready(topics: &[&str]) -> Self {
-        let mut world = Self::new(1);
+        let mut simulation = Self::new(1);
         for topic in topics {
-            world.subscribe(topic);
+            simulation.subscribe(topic);
         }
-        world.run(30);
-        assert!(world.stream.is_ready(), "{:?}", world.events);
-        world
+        simulation.run(30);
+        assert!(simulation.stream.is_ready(), "{:?}", simulation.events);
+        simulation
     }
 
     pub(crate) fn subscribe(&mut self, topic: &str) {

@@ -24,27 +24,27 @@ pub const LIVE: [u8; 20] = *b"live session token!!";
 /// `openssl prime -generate -bits 128 -safe -hex`
 const PRIME: &str = "D65B05DACE898EF43A2CF7C327B17873";
 
-/// Random-looking bytes; none after so many deliveries.
+/// Random-looking bytes; none after this number of deliveries.
 #[derive(Clone, Debug)]
-pub struct Dice {
+pub struct LimitedEntropy {
     rng: SeededEntropy,
     pub deliveries: Option<u32>,
 }
 
-impl Dice {
+impl LimitedEntropy {
     pub const fn new(seed: u64) -> Self {
         Self { rng: SeededEntropy(seed), deliveries: None }
     }
 
-    pub fn throw(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.rng.next()
     }
 }
 
-impl Entropy for Dice {
+impl Entropy for LimitedEntropy {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         if let Some(left) = &mut self.deliveries {
-            *left = left.checked_sub(1).ok_or_else(|| EntropyError::with_source("the dice are lost"))?;
+            *left = left.checked_sub(1).ok_or_else(|| EntropyError::with_source("the random numbers are used up"))?;
         }
         self.rng.fill(destination)
     }
