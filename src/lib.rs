@@ -141,7 +141,7 @@
 //! | encryption key | the consumer's RSA key to which the access token's secret is encrypted |
 //! | first party, third party | who acts for its own account; who acts for others, after they consented |
 //! | request token, verifier | what the user's consent is asked with, and what comes of it |
-//! | access token | stands for one user and one consumer, for good; the portal shows it once |
+//! | access token | for one user and one consumer, for good; the portal shows it once |
 //! | access token secret | comes encrypted with it; opened, it goes into the live session token |
 //! | live session token | the key of all signatures for about a day, agreed by Diffie-Hellman and this secret |
 //! | brokerage session | what orders and market data need beside a signature; one for each user name |

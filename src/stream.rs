@@ -1,7 +1,7 @@
 //! The broker's WebSocket: a stream that does not die in silence.
 //!
-//! What trades wants quotes, orders and fills as they happen, and a broker's stream ends in many ways that nobody is told
-//! of: a line of market data falls silent after ten minutes, subscriptions that are sent too early vanish, a connection
+//! What trades wants quotes, orders and fills as they happen, and a broker's stream ends in many ways that nobody
+//! reports: a line of market data falls silent after ten minutes, subscriptions that are sent too early vanish, a connection
 //! stays open and says nothing. A [`Stream`] knows these ways. It opens a connection when the [session](crate::session) is
 //! live, with the session of a fresh tickle; waits until the broker says that the user is authenticated; keeps the
 //! connection alive and watches that it is; asks for each line again in time; and after each gap, for all that is subscribed.
@@ -197,7 +197,7 @@ impl Stream {
         self.subscriptions.add(topic)
     }
 
-    /// Wants a topic no more, once. With the last who wanted it, the broker is told; messages that are on their way may
+    /// Wants a topic no more, once. With the last who wanted it, that is sent to the broker; messages that are on their way may
     /// come. Drain [`poll_output`](Self::poll_output) afterwards.
     pub fn unsubscribe(&mut self, topic: &Topic) {
         self.subscriptions.remove(topic);

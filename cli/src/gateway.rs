@@ -73,9 +73,9 @@ const SHORTEST_TOKEN: usize = 16;
 /// The arguments of `gateway`.
 #[derive(Args)]
 #[command(after_help = "\
-Stands where the broker's Client Portal Gateway stands, over OAuth: no Java, no browser, no login. Programs that speak to
+Takes the place of the broker's Client Portal Gateway, over OAuth: no Java, no browser, no login. Programs that speak to
 https://localhost:5000/v1/api go on as they are. It signs in, opens the brokerage session, keeps both, and signs what passes;
-http and https are served at the same port, with a certificate of its own (gateway.crt and gateway.key).
+http and https are served at the same port, with its own certificate (gateway.crt and gateway.key).
 
 It only reads unless `--allow-orders` is given. Whatever runs on this machine can reach a port of it, every user's programs
 included: give `--token-file`, or listen at `unix:PATH`, where that matters. SECURITY.md says more.
@@ -93,14 +93,13 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     sign_in: SignInArguments,
     /// Where to listen: a port of this machine alone, HOST:PORT, or a Unix socket. Beyond this machine only with a token and
-    /// TLS. Port 0 stands for any that is free.
+    /// TLS. Port 0 means any free port.
     #[arg(long, value_name = "PORT|HOST:PORT|unix:PATH", default_value = "5000", value_parser = listen::parse)]
     listen: Listen,
     /// Let programs trade, and change what is kept at the broker's. Without it, only reads, searches and previews pass.
     #[arg(long)]
     allow_orders: bool,
-    /// Refuse this path, as it stands behind `/v1/api`; repeat it for more. `{}` stands for a segment, and a slash at the end
-    /// for all below.
+    /// Refuse this path below `/v1/api`; repeat it for more. `{}` matches a segment, and a slash at the end all below.
     #[arg(long, value_name = "PATH", value_parser = PathPattern::parse)]
     reject_path: Vec<PathPattern>,
     /// A file with a token that programs must send, as `Authorization: Bearer TOKEN` or as the password of a URL.
@@ -112,7 +111,8 @@ pub(crate) struct Arguments {
     /// The folder of gateway.crt and gateway.key, which are made where they are missing. Unless given, the bundle's.
     #[arg(long, value_name = "DIR")]
     certificate: Option<PathBuf>,
-    /// Keep the session in this file, so that a restart needs no handshake and no logout: whoever reads it can sign for a day.
+    /// Keep the session in this file, so that a restart needs no handshake and no logout: anybody who reads it can sign for
+    /// a day.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// How many requests a second there may be in all: the broker's documentation says 10, an older page 50. More is for

@@ -92,7 +92,7 @@ enum Command {
     Session(session::Arguments),
     /// Print what the broker's WebSocket says, a JSON object a line, over all gaps.
     Stream(stream::Arguments),
-    /// Stand where the broker's Client Portal Gateway stands: sign for programs in any language, and keep their session.
+    /// Take the place of the broker's Client Portal Gateway: sign for programs in any language, and keep their session.
     Gateway(gateway::Arguments),
     /// Play the broker for clients in any language.
     #[cfg(feature = "simulate")]

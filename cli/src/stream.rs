@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     /// What to do about another session of the same user, in TWS, on the phone, or in another program.
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = Compete::Yield)]
     compete: Compete,
-    /// End after so many messages.
+    /// End after N messages.
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU64>,
     /// What to listen to: `smd+CONID+{"fields":[…]}`, `sor`, `str`, `spl`, `ssd+ACCOUNT`, …

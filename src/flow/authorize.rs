@@ -163,7 +163,7 @@ fn broken(what: &str) -> Error {
         .with_remedy("hand over the whole address at which the browser arrived")
 }
 
-/// The one value of `name`; an error if it is there twice, is empty, or is not text.
+/// The one value of `name`; an error if it is a duplicate, is empty, or is not text.
 fn single(query: &str, name: &str) -> Result<Option<String>, Error> {
     let mut values = form_parameters(query.as_bytes())
         .filter(|parameter| *parameter.name == *name.as_bytes())

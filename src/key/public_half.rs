@@ -1,4 +1,4 @@
-//! What there is to show of a public key, whoever computes with it.
+//! What there is to show of a public key, whichever backend computes with it.
 
 use std::fmt;
 

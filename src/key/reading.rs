@@ -1,6 +1,6 @@
 //! RSA keys out of every encoding, as numbers for whatever then works with them.
 //!
-//! What is read, and what is said of what is not, is the same whoever computes.
+//! What is read, and what is said of what is not, is the same whichever backend computes.
 
 use super::{
     KeyError,

@@ -1,4 +1,4 @@
-//! What a key in memory does not work on, and how it says so, whoever computes.
+//! What a key in memory does not work on, and how it says so, whichever backend computes.
 
 use super::KeyError;
 

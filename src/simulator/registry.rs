@@ -91,7 +91,7 @@ enum End {
     At(Timestamp),
     /// Newer ones were made.
     Replaced,
-    /// By a logout, or by whoever holds the broker.
+    /// By a logout, or by the program that holds the broker.
     Made,
 }
 

@@ -14,7 +14,7 @@ const OPENING: Duration = Duration::from_secs(30);
 /// The longest wait before the first new attempt; it doubles.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A connection that was ready for so long ends the trouble.
+/// A connection that was ready for this long ends the trouble.
 const TROUBLE_ENDS: Duration = Duration::from_secs(60);
 
 impl Stream {

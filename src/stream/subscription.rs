@@ -23,7 +23,7 @@ const LONGEST_AGAIN: Duration = Duration::from_secs(300);
 /// earlier, so that a hundred are spread.
 const RENEWAL: Duration = Duration::from_secs(510);
 const RENEWAL_SPREAD: Duration = Duration::from_secs(240);
-/// A line that says nothing for so long may be dead.
+/// A line that says nothing for this long may be dead.
 const QUIET: Duration = Duration::from_secs(300);
 
 /// A topic that is wanted.

@@ -105,7 +105,7 @@ impl Subscriptions {
         Err(error.with_remedy("end a subscription first; or, where the broker allows more, raise it in `StreamConfig`"))
     }
 
-    /// One holder fewer; with the last, the broker is told.
+    /// One holder fewer; with the last, that is sent to the broker.
     pub(super) fn remove(&mut self, topic: &Topic) {
         let Some(known) = self.wanted.get_mut(topic.name()) else { return };
         known.holders -= 1;

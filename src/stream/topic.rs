@@ -116,7 +116,7 @@ impl Topic {
         }
     }
 
-    /// What stands behind the first `+`: an account, or a contract.
+    /// What comes after the first `+`: an account, or a contract.
     pub(super) fn account(&self) -> &str {
         self.name.split('+').nth(1).unwrap_or_default()
     }

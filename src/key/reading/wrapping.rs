@@ -1,4 +1,4 @@
-//! What stands around a key's numbers and says that they are RSA's: PKCS#8 (RFC 5958) and `SubjectPublicKeyInfo` (RFC 5280).
+//! What is around a key's numbers and says that they are RSA's: PKCS#8 (RFC 5958) and `SubjectPublicKeyInfo` (RFC 5280).
 
 use der::{
     Encode, Tag, TagNumber, Tagged,

@@ -15,7 +15,7 @@ impl Broker {
     }
 
     /// On every open WebSocket, what was subscribed under this topic falls silent until it is subscribed again. `smd`
-    /// stands for all market data lines, `smd+265598` for one.
+    /// means all market data lines, `smd+265598` for one.
     pub fn silence(&mut self, topic: impl Into<String>) {
         self.journal.push(Happening::Silence(topic.into()));
     }

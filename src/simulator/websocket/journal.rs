@@ -24,7 +24,7 @@ pub(in super::super) enum Happening {
     SilenceSockets,
     /// The status is `authenticated: false` for a moment.
     Flicker,
-    /// A message to whoever has subscribed to the topic.
+    /// A message to all who have subscribed to the topic.
     Publish {
         topic: String,
         message: Bytes,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::context::Timestamp;
 
-/// The brokerage session as a status tells it.
+/// The brokerage session as a status reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) authenticated: bool,

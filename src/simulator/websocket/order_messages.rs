@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::journal::Order;
 use crate::context::Timestamp;
 
-/// How long after an execution it is told again, with its commission.
+/// How long after an execution it is reported again, with its commission.
 const COMMISSION: Duration = Duration::from_secs(1);
 
 const SUBMITTED: &str = "Submitted";
@@ -17,7 +17,7 @@ const SUBMITTED: &str = "Submitted";
 pub(super) struct OrderMessage {
     pub(super) after: Duration,
     pub(super) topic: &'static str,
-    /// The order's state that it tells, if it tells one.
+    /// The order's state that it reports, if it reports one.
     pub(super) status: Option<&'static str>,
     pub(super) args: Value,
 }
@@ -57,7 +57,7 @@ fn full(order: &Order) -> Value {
         "remainingQuantity": order.quantity,
         "filledQuantity": 0.0,
         "side": order.side,
-        // A day's order is told so.
+        // A day's order is reported so.
         "timeInForce": "CLOSE",
         "status": "PreSubmitted",
         "order_ccp_status": "PreSubmitted",

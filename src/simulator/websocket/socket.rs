@@ -38,7 +38,7 @@ const UNSOLICITED: [&str; 5] = ["act", "blt", "ntf", "sts", "system"];
 /// An open WebSocket of a [`Broker`]'s, from [`Broker::open_socket`].
 ///
 /// Hand it what the client sends by [`receive`](Self::receive), and send what [`poll`](Self::poll) gives until there is
-/// nothing more: at the moment that [`next_output_at`](Self::next_output_at) tells, after each `receive`, and after everything
+/// nothing more: at the moment that [`next_output_at`](Self::next_output_at) gives, after each `receive`, and after everything
 /// that was done to the broker. When the client closes, drop it. What it sends is computed when it is polled, with the times at
 /// which it was due: a clock that jumps an hour ahead loses nothing of the hour.
 ///

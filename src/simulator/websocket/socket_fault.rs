@@ -6,7 +6,7 @@
 pub enum SocketFault {
     /// It is closed with this code as soon as it is open.
     CloseAtOnce(u16),
-    /// The session of the right cookie is not known, until a message tells it.
+    /// The session of the right cookie is not known until a message names it.
     StaleSession,
     /// The status comes in messages of one key each.
     StatusInPieces,
