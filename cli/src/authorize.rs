@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let file = BundleFile::open(arguments.bundle.path())?;
     let bundle = arguments.bundle.read_whole()?;
     let consumer = bundle.consumer()?;
-    let agent = arguments.connection.agent(consumer.endpoints())?;
+    let client = arguments.connection.client(consumer.endpoints())?;
     let (sender, heard) = mpsc::channel();
     let listener = arguments.listen.map(listen).transpose()?;
 
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         None | Some("oob") => Callback::OutOfBand,
         Some(url) => Callback::Url(url),
     };
-    let consent = credentials::with_context(|cx| consumer.request_token(cx, callback))?.send(&agent)?;
+    let consent = credentials::with_context(|cx| consumer.request_token(cx, callback))?.send(&client)?;
     let server = listener.map(|(listener, address)| {
         let own = OwnAddress::new(address, url_of(callback).as_ref());
         callback::serve(listener, own, consent.clone(), sender.clone())
@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     if let Some(server) = server {
         server.stop();
     }
-    let token = credentials::with_context(|cx| verifier.access_token(&consumer, cx))?.send(&agent)?;
+    let token = credentials::with_context(|cx| verifier.access_token(&consumer, cx))?.send(&client)?;
     hidden::add(token.token());
     file.write(bundle.consumer_key(), &token)?;
     let path = arguments.bundle.path().display();

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use ibkr_oauth::{BrokerageStatus, Compete, Error, Signer, diagnose::Cause};
-use ureq::Agent;
 
-use crate::{credentials, failure::Failure};
+use crate::{credentials, failure::Failure, http_client::HttpClient};
 
 /// How often the brokerage session is asked for before the program gives up.
 pub(crate) const ATTEMPTS: u32 = 5;
@@ -15,12 +14,12 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens the brokerage session, and waits until it is ready. A session elsewhere is left alone.
-pub(crate) fn open(agent: &Agent, signer: &Signer) -> Result<(), Failure> {
+pub(crate) fn open(client: &HttpClient, signer: &Signer) -> Result<(), Failure> {
     let open = || -> Result<BrokerageStatus, Error> {
-        credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?.send(agent)
+        credentials::with_context(|cx| signer.brokerage().open(cx, Compete::Yield))?.send(client)
     };
     let ask = || -> Result<BrokerageStatus, Error> {
-        credentials::with_context(|cx| signer.brokerage().status(cx))?.send(agent)
+        credentials::with_context(|cx| signer.brokerage().status(cx))?.send(client)
     };
     let mut status = open()?;
     for _ in 1..ATTEMPTS {

@@ -4,14 +4,13 @@ use std::{env, path::PathBuf};
 
 use clap::Args;
 use ibkr_oauth::{Endpoints, local::reading};
-use ureq::{
-    Agent,
-    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
-};
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use crate::{
     arguments,
+    connector::{self, Connector},
     failure::Failure,
+    http_client::HttpClient,
     proxy::{self, Route},
 };
 
@@ -27,21 +26,18 @@ pub(crate) struct ConnectionArguments {
 }
 
 impl ConnectionArguments {
-    /// What requests to these endpoints are sent with.
-    pub(crate) fn agent(&self, endpoints: &Endpoints) -> Result<Agent, Failure> {
-        let config = Agent::config_builder().proxy(match route(endpoints)? {
-            Route::Through { proxy, .. } => Some(proxy),
-            Route::Direct | Route::Excepted(_) => None,
-        });
-        let Some(certificates) = self.certificates()? else {
-            return Ok(config.build().into());
-        };
-        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build();
-        Ok(config.tls_config(tls).build().into())
+    /// What makes connections to these endpoints.
+    pub(crate) fn connector(&self, endpoints: &Endpoints) -> Result<Connector, Failure> {
+        connector::connector(&route(endpoints)?, self.certificates()?)
+    }
+
+    /// What requests to these endpoints are sent with, and waited for.
+    pub(crate) fn client(&self, endpoints: &Endpoints) -> Result<HttpClient, Failure> {
+        HttpClient::new(self.connector(endpoints)?)
     }
 
     /// The certificates to trust instead of those of the public authorities.
-    pub(crate) fn certificates(&self) -> Result<Option<Vec<Certificate<'static>>>, Failure> {
+    fn certificates(&self) -> Result<Option<Vec<CertificateDer<'static>>>, Failure> {
         let Some(path) = &self.ca_certificate else {
             return Ok(None);
         };
@@ -49,12 +45,7 @@ impl ConnectionArguments {
         let content = reading::file(path).map_err(|error| {
             Failure::usage(format!("the certificate {shown} cannot be read: {error}"), error.remedy())
         })?;
-        let mut certificates = Vec::new();
-        for item in parse_pem(content.bytes.expose()) {
-            if let Ok(PemItem::Certificate(certificate)) = item {
-                certificates.push(certificate);
-            }
-        }
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(content.bytes.expose()).flatten().collect();
         if certificates.is_empty() {
             return Err(Failure::usage(
                 format!("there is no certificate in {shown}"),

@@ -18,19 +18,14 @@ use hyper_util::{
     },
     rt::TokioIo,
 };
-use ibkr_oauth::{
-    Endpoints,
-    http::{HeaderValue, Uri, uri},
-};
+use ibkr_oauth::http::{HeaderValue, Uri, uri};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use tower_service::Service;
-use ureq::{Proxy, ProxyProtocol};
 
 use crate::{
-    connection::{self, ConnectionArguments},
     failure::Failure,
-    proxy::Route,
+    proxy::{Protocol, Proxy, Route},
 };
 
 /// How long making a connection may take.
@@ -53,13 +48,16 @@ pub(crate) enum Way {
     Socks5(SocksV5<HttpConnector>),
 }
 
-/// What makes connections to these endpoints, as the command line and the environment say.
-pub(crate) fn connector(arguments: &ConnectionArguments, endpoints: &Endpoints) -> Result<Connector, Failure> {
+/// What makes connections by this route; with these certificates instead of those of the public authorities, where there
+/// are some.
+pub(crate) fn connector(
+    route: &Route,
+    certificates: Option<Vec<CertificateDer<'static>>>,
+) -> Result<Connector, Failure> {
     let mut roots = RootCertStore::empty();
-    match arguments.certificates()? {
+    match certificates {
         Some(certificates) => {
-            let ours = certificates.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec()));
-            if let (0, _) = roots.add_parsable_certificates(ours) {
+            if let (0, _) = roots.add_parsable_certificates(certificates) {
                 return Err(Failure::usage("none of the certificates can vouch for a server", "give another file"));
             }
         }
@@ -77,8 +75,8 @@ pub(crate) fn connector(arguments: &ConnectionArguments, endpoints: &Endpoints) 
     direct.enforce_http(false);
     direct.set_nodelay(true);
     direct.set_connect_timeout(Some(CONNECTING));
-    let way = match connection::route(endpoints)? {
-        Route::Through { proxy, .. } => through(&proxy, direct, &tls)?,
+    let way = match route {
+        Route::Through { proxy, .. } => through(proxy, direct, &tls)?,
         Route::Direct | Route::Excepted(_) => Way::Direct(direct),
     };
     Ok(HttpsConnector::from((way, tls)))
@@ -87,34 +85,34 @@ pub(crate) fn connector(arguments: &ConnectionArguments, endpoints: &Endpoints) 
 fn through(proxy: &Proxy, direct: HttpConnector, tls: &Arc<ClientConfig>) -> Result<Way, Failure> {
     let unusable = || Failure::usage("the proxy cannot be used", "write it as `http://HOST:PORT`");
     let place = |scheme: &str| {
-        let authority = format!("{}:{}", proxy.host(), proxy.port());
+        let authority = format!("{}:{}", proxy.host, proxy.port);
         Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().map_err(|_| unusable())
     };
-    let (user, password) = (proxy.username(), proxy.password().unwrap_or_default());
-    let login =
-        user.map(|user| HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))));
-    let login = login.transpose().map_err(|_| unusable())?;
-    Ok(match proxy.protocol() {
-        ProxyProtocol::Socks4 | ProxyProtocol::Socks4A => {
-            let names_here = proxy.protocol() == ProxyProtocol::Socks4;
+    let basic = |(user, password): &(String, String)| {
+        HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+    };
+    let login = proxy.login.as_ref().map(basic).transpose().map_err(|_| unusable())?;
+    Ok(match proxy.protocol {
+        Protocol::Socks4 | Protocol::Socks4a => {
+            let names_here = proxy.protocol == Protocol::Socks4;
             Way::Socks4(SocksV4::new(place("socks4")?, direct).local_dns(names_here))
         }
-        ProxyProtocol::Socks5 | ProxyProtocol::Socks5h => {
-            let names_here = proxy.protocol() == ProxyProtocol::Socks5;
+        Protocol::Socks5 | Protocol::Socks5h => {
+            let names_here = proxy.protocol == Protocol::Socks5;
             let socks = SocksV5::new(place("socks5")?, direct).local_dns(names_here);
-            Way::Socks5(match user {
-                Some(user) => socks.with_auth(user.to_owned(), password.to_owned()),
+            Way::Socks5(match proxy.login.clone() {
+                Some((user, password)) => socks.with_auth(user, password),
                 None => socks,
             })
         }
-        ProxyProtocol::Https => {
+        Protocol::Https => {
             let tunnel = Tunnel::new(place("https")?, HttpsConnector::from((direct, Arc::clone(tls))));
             Way::TunnelWithTls(Box::new(match login {
                 Some(login) => tunnel.with_auth(login),
                 None => tunnel,
             }))
         }
-        _ => {
+        Protocol::Http => {
             let tunnel = Tunnel::new(place("http")?, direct);
             Way::Tunnel(match login {
                 Some(login) => tunnel.with_auth(login),

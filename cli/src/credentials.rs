@@ -14,10 +14,9 @@ use ibkr_oauth::{
         reading::{self, ReadError},
     },
 };
-use ureq::Agent;
 use zeroize::Zeroizing;
 
-use crate::{backend::RsaKey, exposure, failure::Failure, hidden};
+use crate::{backend::RsaKey, exposure, failure::Failure, hidden, http_client::HttpClient};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -72,9 +71,13 @@ pub(crate) fn access_token(bundle: &CredentialBundle) -> Result<AccessToken, Fai
 }
 
 /// Negotiates a live session token.
-pub(crate) fn sign_in(agent: &Agent, consumer: &Consumer, token: &AccessToken) -> Result<LiveSessionToken, Failure> {
+pub(crate) fn sign_in(
+    client: &HttpClient,
+    consumer: &Consumer,
+    token: &AccessToken,
+) -> Result<LiveSessionToken, Failure> {
     let exchange = with_context(|cx| consumer.unlock(cx, token)?.live_session_token(consumer, cx))?;
-    let live_session_token = exchange.send(agent)?;
+    let live_session_token = exchange.send(client)?;
     hide(&live_session_token);
     Ok(live_session_token)
 }

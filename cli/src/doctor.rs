@@ -7,13 +7,13 @@ use ibkr_oauth::{
     Consumer, CredentialBundle, LiveSessionToken,
     diagnose::{self, Finding},
 };
-use ureq::Agent;
 
 use crate::{
     arguments::QueryPolicyArguments,
     connection::ConnectionArguments,
     credentials::{self, BundleArguments},
     failure::Failure,
+    http_client::HttpClient,
     output::Format,
     report::Report,
 };
@@ -84,8 +84,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let bundle = BundleArguments::at(bundle).read_whole()?;
     let keyless = arguments.query_policy.apply(bundle.keyless_consumer_builder()).build();
     // What keeps it from being made is said before anything is checked.
-    let agent = match &keyless {
-        Ok(consumer) if !arguments.offline => Some(arguments.connection.agent(consumer.endpoints())?),
+    let client = match &keyless {
+        Ok(consumer) if !arguments.offline => Some(arguments.connection.client(consumer.endpoints())?),
         _ => None,
     };
     let mut report = Report::new(format);
@@ -97,8 +97,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         return report.finish(ALL_IS_WELL_SO_FAR);
     }
     let keyless = keyless?;
-    if let Some(agent) = agent {
-        probe(arguments, &bundle, &keyless, &agent, &findings, &mut report, format)?;
+    if let Some(client) = client {
+        probe(arguments, &bundle, &keyless, &client, &findings, &mut report, format)?;
     }
     report.finish(ALL_IS_WELL)
 }
@@ -108,24 +108,24 @@ fn probe(
     arguments: &Arguments,
     bundle: &CredentialBundle,
     keyless: &Consumer,
-    agent: &Agent,
+    client: &HttpClient,
     findings: &[Finding],
     report: &mut Report,
     format: Format,
 ) -> Result<(), Failure> {
-    if !network::probe(agent, keyless.endpoints(), keyless.user_agent(), report)? {
+    if !network::probe(client, keyless.endpoints(), keyless.user_agent(), report)? {
         return Ok(());
     }
-    let token = negotiate(bundle, agent, findings, report)?;
+    let token = negotiate(bundle, client, findings, report)?;
     // It asks more than the layers above, and before there is a brokerage session. How a sign-in is refused is of interest too.
     if arguments.record.is_wanted() {
-        return arguments.record.run(bundle, &arguments.query_policy, agent, report, format);
+        return arguments.record.run(bundle, &arguments.query_policy, client, report, format);
     }
     let Some(token) = token else { return Ok(()) };
     // From the token's bytes, since each policy needs a signer of its own.
     let access_token = credentials::access_token(bundle)?;
-    let Some(signer) = requests::probe(agent, keyless, &access_token, &token, report)? else { return Ok(()) };
-    brokerage::probe(agent, &signer, report)
+    let Some(signer) = requests::probe(client, keyless, &access_token, &token, report)? else { return Ok(()) };
+    brokerage::probe(client, &signer, report)
 }
 
 const LIVE_SESSION_TOKEN: &str = "live_session_token";
@@ -133,14 +133,14 @@ const PROOF: &str = "proof";
 
 fn negotiate(
     bundle: &CredentialBundle,
-    agent: &Agent,
+    client: &HttpClient,
     findings: &[Finding],
     report: &mut Report,
 ) -> Result<Option<LiveSessionToken>, Failure> {
     let signed_in = bundle.consumer().map_err(Failure::from).and_then(|consumer| {
         let token = credentials::access_token(bundle)?;
         let exchange = credentials::with_context(|cx| consumer.unlock(cx, &token)?.live_session_token(&consumer, cx))?;
-        Ok(exchange.send(agent))
+        Ok(exchange.send(client))
     });
     match signed_in {
         // What keeps the bundle from being used was checked and is known, or it is nobody's fault but the reader's.

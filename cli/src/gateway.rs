@@ -18,7 +18,7 @@ use ibkr_oauth::{
 use serde_json::json;
 
 use crate::{
-    connector, credentials, driving, exposure,
+    credentials, driving, exposure,
     failure::Failure,
     hidden,
     output::{self, Format},
@@ -142,7 +142,7 @@ fn parse_host(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (consumer, token) = arguments.sign_in.credentials()?;
-    let connector = connector::connector(&arguments.sign_in.connection, consumer.endpoints())?;
+    let connector = arguments.sign_in.connection.connector(consumer.endpoints())?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
     let callers = callers(arguments)?;
     let endpoints = consumer.endpoints().clone();

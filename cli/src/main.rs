@@ -28,6 +28,7 @@ mod failure_report;
 mod files;
 mod gateway;
 mod hidden;
+mod http_client;
 mod keygen;
 #[cfg(feature = "rsa")]
 mod machine_rng;

@@ -1,13 +1,47 @@
 //! Which proxy the environment asks for on the way to a host. A setting that cannot be obeyed is an error: whoever set it
 //! does not want to be connected directly.
 
-use std::{ffi::OsString, net::Ipv6Addr};
+use std::{ffi::OsString, fmt, net::Ipv6Addr};
 
 use ibkr_oauth::http::Uri;
 use percent_encoding::percent_decode_str;
-use ureq::{Proxy, ProxyProtocol};
 
 use crate::no_proxy::{Exception, look_up};
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    Https,
+    /// Names are looked up here.
+    Socks4,
+    /// Names are looked up by the proxy, as with all that follow.
+    Socks4a,
+    /// As [`Self::Socks4`].
+    Socks5,
+    Socks5h,
+}
+
+/// A proxy, and who one is there.
+pub(crate) struct Proxy {
+    pub(crate) protocol: Protocol,
+    /// In brackets where it is an address of IPv6.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// User name and password.
+    pub(crate) login: Option<(String, String)>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, host, port, login: _ } = self;
+        f.debug_struct("Proxy")
+            .field("protocol", protocol)
+            .field("host", host)
+            .field("port", port)
+            .finish_non_exhaustive()
+    }
+}
 
 /// How a host is reached.
 #[derive(Debug)]
@@ -93,13 +127,13 @@ fn first<const N: usize>(
 fn parse(text: &str, target: &str) -> Result<(Proxy, String), String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let scheme = scheme.to_ascii_lowercase();
-    let protocol = match scheme.as_str() {
-        "http" => ProxyProtocol::Http,
-        "https" => ProxyProtocol::Https,
-        "socks4" => ProxyProtocol::Socks4,
-        "socks4a" => ProxyProtocol::Socks4A,
-        "socks" | "socks5" => ProxyProtocol::Socks5,
-        "socks5h" => ProxyProtocol::Socks5h,
+    let (protocol, default_port) = match scheme.as_str() {
+        "http" => (Protocol::Http, 80),
+        "https" => (Protocol::Https, 443),
+        "socks4" => (Protocol::Socks4, 1080),
+        "socks4a" => (Protocol::Socks4a, 1080),
+        "socks" | "socks5" => (Protocol::Socks5, 1080),
+        "socks5h" => (Protocol::Socks5h, 1080),
         other if other.len() <= 12 && other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
             return Err(format!("asks for a proxy of the kind `{other}`, which this program cannot use"));
         }
@@ -111,25 +145,15 @@ fn parse(text: &str, target: &str) -> Result<(Proxy, String), String> {
         None => (None, rest),
     };
     let (host, port) = host_and_port(place).ok_or("names no proxy: it has no host, or more than a host and a port")?;
-    let mut builder = Proxy::builder(protocol).host(host);
-    if let Some(port) = port {
-        builder = builder.port(port);
-    }
+    let port = port.unwrap_or(default_port);
     let is_address_of_six = target.starts_with('[');
-    if matches!(protocol, ProxyProtocol::Socks4 | ProxyProtocol::Socks4A) && (login.is_some() || is_address_of_six) {
+    if matches!(protocol, Protocol::Socks4 | Protocol::Socks4a) && (login.is_some() || is_address_of_six) {
         let what = if is_address_of_six { "addresses of IPv6" } else { "user names and passwords" };
         return Err(format!("asks for a proxy of the kind `{scheme}`, which has no {what}"));
     }
-    if let Some(login) = login {
-        let (user, password) = read_login(login, protocol)?;
-        builder = builder.username(&user);
-        if let Some(password) = password {
-            builder = builder.password(&password);
-        }
-    }
-    let proxy = builder.build().map_err(|_| "names no proxy")?;
-    let shown = format!("{scheme}://{}:{}", proxy.host(), proxy.port());
-    Ok((proxy, shown))
+    let login = login.map(|login| read_login(login, protocol)).transpose()?;
+    let shown = format!("{scheme}://{host}:{port}");
+    Ok((Proxy { protocol, host: host.to_owned(), port, login }, shown))
 }
 
 /// Host, in brackets where it is an address of IPv6, and port; `None` if there is anything else.
@@ -146,20 +170,20 @@ fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
     (is_host && !host.is_empty()).then_some((host, port))
 }
 
-/// User name and password, decoded.
-fn read_login(login: &str, protocol: ProxyProtocol) -> Result<(String, Option<String>), String> {
+/// User name and password, decoded. None is an empty one, which SOCKS has not.
+fn read_login(login: &str, protocol: Protocol) -> Result<(String, String), String> {
     const UNREADABLE: &str = "has a user name or password that cannot be read";
     if login.contains(['/', '?', '#']) {
         return Err(UNREADABLE.to_owned());
     }
     let decode = |text| percent_decode_str(text).decode_utf8().map(String::from).map_err(|_| UNREADABLE);
     let (user, password) = match login.split_once(':') {
-        Some((user, password)) => (decode(user)?, Some(decode(password)?)),
-        None => (decode(login)?, None),
+        Some((user, password)) => (decode(user)?, decode(password)?),
+        None => (decode(login)?, String::new()),
     };
-    let is_socks = matches!(protocol, ProxyProtocol::Socks5 | ProxyProtocol::Socks5h);
+    let is_socks = matches!(protocol, Protocol::Socks5 | Protocol::Socks5h);
     let fits = |text: &str| (1..=255).contains(&text.len());
-    if is_socks && !(fits(&user) && password.as_deref().is_some_and(fits)) {
+    if is_socks && !(fits(&user) && fits(&password)) {
         return Err(
             "has a user name or password of a length that SOCKS does not have: from 1 to 255 bytes each".to_owned()
         );

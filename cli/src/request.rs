@@ -13,12 +13,12 @@ use ibkr_oauth::{
 };
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use ureq::Agent;
 
 use crate::{
     arguments::{self, Pair},
     brokerage, credentials,
     failure::Failure,
+    http_client::HttpClient,
     output::{self, Format},
     sign_in::SignInArguments,
 };
@@ -84,17 +84,17 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let request = build(&arguments.method, &url, media_type, body);
     check_signable(&consumer, &request)?;
 
-    let agent = arguments.sign_in.connection.agent(consumer.endpoints())?;
-    let signer = credentials::sign_in(&agent, &consumer, &access_token)?.signer();
+    let client = arguments.sign_in.connection.client(consumer.endpoints())?;
+    let signer = credentials::sign_in(&client, &consumer, &access_token)?.signer();
     if arguments.open {
-        brokerage::open(&agent, &signer)?;
+        brokerage::open(&client, &signer)?;
         // Without it the broker refuses the first orders and snapshots. What it answers matters to nobody.
         let accounts = consumer.endpoints().url(ACCOUNTS)?;
         if url.path() != accounts.path() {
-            send_settled(&agent, &signer, &build(&Method::GET, &accounts, None, Bytes::new()), true)?;
+            send_settled(&client, &signer, &build(&Method::GET, &accounts, None, Bytes::new()), true)?;
         }
     }
-    let response = send_settled(&agent, &signer, &request, arguments.open)?;
+    let response = send_settled(&client, &signer, &request, arguments.open)?;
 
     print(&response, format)?;
     Error::from_response(&response).map_or(Ok(()), |error| Err(explain(&error, arguments.open)))
@@ -140,14 +140,14 @@ fn check_signable(consumer: &Consumer, request: &Request<Bytes>) -> Result<(), F
 /// Sends the request; again, signed anew, while a brokerage session that was just opened is not there yet. Such a response
 /// says that nothing was done.
 fn send_settled(
-    agent: &Agent,
+    client: &HttpClient,
     signer: &Signer,
     request: &Request<Bytes>,
     opened: bool,
 ) -> Result<Response<Bytes>, Failure> {
     let mut attempt = 1;
     loop {
-        let response = credentials::with_context(|cx| signer.send(agent, cx, request.clone()))?;
+        let response = credentials::with_context(|cx| signer.send(client, cx, request.clone()))?;
         let settling = opened && Error::from_response(&response).is_some_and(|error| is_no_bridge(&error));
         if !settling || attempt == brokerage::ATTEMPTS {
             return Ok(response);

@@ -64,7 +64,7 @@ impl From<Compete> for CompetePolicy {
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (consumer, token) = arguments.sign_in.credentials()?;
-    let agent = arguments.sign_in.connection.agent(consumer.endpoints())?;
+    let client = arguments.sign_in.connection.client(consumer.endpoints())?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
 
     let mut config = SessionConfig::default();
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     stop::in_order("stopped without waiting for the logout", move || handle.shutdown())?;
 
     let mut result = Ok(());
-    driver.run_blocking(&agent, |event| {
+    driver.run_blocking(&client, |event| {
         let written = print(&event, format);
         if result.is_ok() {
             result = written;

@@ -10,9 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use hyper_util::{client::legacy::Client as HttpClient, rt::TokioExecutor};
 use ibkr_oauth::{
-    adapter::hyper::HyperTransport,
     client::{Client, Events, Subscription},
     local,
     session::{Session, SessionConfig, SessionEvent},
@@ -21,8 +19,9 @@ use ibkr_oauth::{
 use serde_json::{Value, json};
 
 use crate::{
-    connector, credentials, driving,
+    credentials, driving,
     failure::Failure,
+    http_client,
     output::{self, Format},
     session::Compete,
     sign_in::SignInArguments,
@@ -66,12 +65,12 @@ fn parse_topic(text: &str) -> Result<Topic, String> {
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (consumer, token) = arguments.sign_in.credentials()?;
-    let connector = connector::connector(&arguments.sign_in.connection, consumer.endpoints())?;
+    let connector = arguments.sign_in.connection.connector(consumer.endpoints())?;
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
     let mut config = SessionConfig::default();
     config.compete = arguments.compete.into();
 
-    let transport = HyperTransport::new(HttpClient::builder(TokioExecutor::new()).build(connector), tokio::time::sleep);
+    let transport = http_client::transport(connector);
     let (client, driver) = Client::with_session(transport, Session::new(consumer, unlocked, config));
     let (stream, stream_driver) = client.stream();
     let events = stream.events();

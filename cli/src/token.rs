@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let bundle = arguments.bundle.read_whole()?;
     let token = credentials::access_token(&bundle)?;
     let consumer = bundle.consumer()?;
-    let token = credentials::sign_in(&arguments.connection.agent(consumer.endpoints())?, &consumer, &token)?;
+    let token = credentials::sign_in(&arguments.connection.client(consumer.endpoints())?, &consumer, &token)?;
     let expires_at = token.expires_at().map_or_else(|| "null".to_owned(), |moment| format!("\"{moment}\""));
     let base64 = credentials::base64(token.secret());
     if format == Format::Text {

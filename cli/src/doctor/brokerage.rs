@@ -1,19 +1,18 @@
 //! The brokerage session: is there one, and if not, can it be opened?
 
 use ibkr_oauth::Signer;
-use ureq::Agent;
 
-use crate::{brokerage, credentials::with_context, failure::Failure, report::Report};
+use crate::{brokerage, credentials::with_context, failure::Failure, http_client::HttpClient, report::Report};
 
 const BROKERAGE: &str = "brokerage_session";
 
-pub(super) fn probe(agent: &Agent, signer: &Signer, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn probe(client: &HttpClient, signer: &Signer, report: &mut Report) -> Result<(), Failure> {
     // One that is open is left alone.
-    let asked = with_context(|cx| signer.brokerage().status(cx)).and_then(|exchange| exchange.send(agent));
+    let asked = with_context(|cx| signer.brokerage().status(cx)).and_then(|exchange| exchange.send(client));
     if asked.as_ref().is_ok_and(ibkr_oauth::BrokerageStatus::is_ready) {
         return report.ok(BROKERAGE, "open already");
     }
-    match brokerage::open(agent, signer) {
+    match brokerage::open(client, signer) {
         Ok(()) => report.ok(BROKERAGE, "opened; without tickles it ends in six minutes"),
         Err(failure) => report.error_of(BROKERAGE, failure.what(), failure.remedy(), failure.cause()),
     }

@@ -1,19 +1,24 @@
 //! The layers below the sign-in: name, connection, TLS, and the clocks.
 
 use std::{
+    error::Error,
+    io,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
     time::Duration,
 };
 
 use ibkr_oauth::{
     Endpoints,
+    bytes::Bytes,
     diagnose::clock_skew,
     http::{HeaderMap, HeaderValue, Request, Uri, header::USER_AGENT},
     local,
+    session::Failure as SendFailure,
+    transport::{Limits, Transport},
 };
-use ureq::{Agent, RequestExt};
+use tokio_rustls::rustls;
 
-use crate::{arguments, connection, failure::Failure, proxy::Route, report::Report};
+use crate::{arguments, connection, failure::Failure, http_client::HttpClient, proxy::Route, report::Report};
 
 const PROXY: &str = "proxy";
 const REACHABILITY: &str = "reachability";
@@ -31,7 +36,7 @@ const TOO_MUCH: u64 = 240;
 
 /// Whether something answers that the sign-in can be tried with.
 pub(super) fn probe(
-    agent: &Agent,
+    client: &HttpClient,
     endpoints: &Endpoints,
     user_agent: &HeaderValue,
     report: &mut Report,
@@ -41,13 +46,14 @@ pub(super) fn probe(
     if !connect(&route, &url, report)? {
         return Ok(false);
     }
-    let mut request = Request::new(());
+    let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.clone();
     request.headers_mut().insert(USER_AGENT, user_agent.clone());
     let sent = local::now();
     let is_secure = url.scheme_str() == Some("https");
-    let call = request.with_agent(agent).configure().http_status_as_error(false);
-    match call.max_redirects(0).max_redirects_will_error(false).timeout_global(Some(PATIENCE)).run() {
+    let mut limits = Limits::default();
+    limits.timeout = PATIENCE;
+    match client.send(request, limits) {
         Ok(response) => {
             if is_secure {
                 report.ok(TLS, "the certificate is good")?;
@@ -69,7 +75,7 @@ fn connect(route: &Route, url: &Uri, report: &mut Report) -> Result<bool, Failur
     let ((host, port), role) = match route {
         Route::Through { proxy, shown, variable } => {
             report.ok(PROXY, &format!("{shown}, as {variable} says"))?;
-            ((proxy.host(), proxy.port()), "the proxy ")
+            ((proxy.host.as_str(), proxy.port), "the proxy ")
         }
         Route::Excepted(variable) => {
             report.ok(PROXY, &format!("none: {variable} names {}", own.0))?;
@@ -128,14 +134,8 @@ fn compare_clocks(skew: Option<i64>, headers: &HeaderMap, report: &mut Report) -
     }
 }
 
-fn explain(error: &ureq::Error, route: &Route, is_secure: bool, report: &mut Report) -> Result<(), Failure> {
-    let is_about_tls = match error {
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => true,
-        // Where the handshake fails while bytes are read, the trouble is said to be with those.
-        ureq::Error::Io(io) => io.kind() == std::io::ErrorKind::InvalidData,
-        _ => false,
-    };
-    if is_secure && is_about_tls {
+fn explain(error: &SendFailure, route: &Route, is_secure: bool, report: &mut Report) -> Result<(), Failure> {
+    if let Some(error) = tls_error(error).filter(|_| is_secure) {
         let text = error.to_string();
         let remedy = if text.contains("CaUsedAsEndEntity") {
             "the server shows the certificate of an authority as its own: have one made for it that this authority signed, \
@@ -161,4 +161,19 @@ fn explain(error: &ureq::Error, route: &Route, is_secure: bool, report: &mut Rep
         &format!("there is no reply: {error}"),
         "check `base_url`, and whether a proxy or a firewall stands between; then try again",
     )
+}
+
+/// What TLS says, where that is what failed.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -12,13 +12,13 @@ use ibkr_oauth::{
     transport::{Limits, Transport},
 };
 use serde_json::Value;
-use ureq::Agent;
 
 use crate::{
     arguments::{self, QueryPolicyArguments},
     consent, credentials,
     failure::Failure,
     hidden,
+    http_client::HttpClient,
     output::{self, Format, Shown},
     report::Report,
 };
@@ -86,7 +86,7 @@ impl RecordArguments {
         &self,
         bundle: &CredentialBundle,
         policy: &QueryPolicyArguments,
-        agent: &Agent,
+        client: &HttpClient,
         report: &mut Report,
         format: Format,
     ) -> Result<(), Failure> {
@@ -101,7 +101,7 @@ impl RecordArguments {
             return report.ok(RECORDING, "nothing was asked, and nothing written");
         }
         let wishes = Wishes { live: self.live, logout: self.logout, pace };
-        let (heard, login) = interview::conduct(&mut Wire { agent }, &consumer, &unlocked, wishes)?;
+        let (heard, login) = interview::conduct(&mut Wire { client }, &consumer, &unlocked, wishes)?;
         let about = redaction::About {
             made_by: format!("ibkr-oauth {}", env!("CARGO_PKG_VERSION")),
             made_in: local::now().to_string().chars().take(7).collect(),
@@ -195,7 +195,7 @@ fn source_of(endpoints: &Endpoints, heard: &[Heard]) -> Result<Source, Failure> 
 
 /// The network.
 struct Wire<'a> {
-    agent: &'a Agent,
+    client: &'a HttpClient,
 }
 
 impl Line for Wire<'_> {
@@ -205,7 +205,7 @@ impl Line for Wire<'_> {
     }
 
     fn send(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>, &'static str> {
-        Transport::send(self.agent, request, Limits::default()).map_err(|failure| match failure.kind() {
+        Transport::send(self.client, request, Limits::default()).map_err(|failure| match failure.kind() {
             FailureKind::NotSent => "no connection",
             FailureKind::TimedOut => "no response in time",
             FailureKind::TooLarge => "too long a response",

@@ -7,9 +7,8 @@ use ibkr_oauth::{
     bytes::Bytes,
     http::{Request, StatusCode},
 };
-use ureq::Agent;
 
-use crate::{credentials, failure::Failure, report::Report};
+use crate::{credentials, failure::Failure, http_client::HttpClient, report::Report};
 
 const REQUESTS: &str = "requests";
 
@@ -28,7 +27,7 @@ enum Fate {
 
 /// A signer of a policy that the broker accepts: of the one that is set, if it can be.
 pub(super) fn probe(
-    agent: &Agent,
+    client: &HttpClient,
     consumer: &Consumer,
     access_token: &AccessToken,
     token: &LiveSessionToken,
@@ -40,7 +39,7 @@ pub(super) fn probe(
     let mut refusal = None;
     for policy in QueryPolicy::ALL {
         let signer = signer(consumer, policy, access_token, token)?;
-        match send(agent, &signer)? {
+        match send(client, &signer)? {
             Fate::Accepted => accepted.push(policy),
             Fate::Refused(error) => {
                 refused.push(policy);
@@ -97,10 +96,10 @@ fn signer(
     Ok(Signer::from_stored(&builder.build()?, access_token.token(), token.secret())?)
 }
 
-fn send(agent: &Agent, signer: &Signer) -> Result<Fate, Failure> {
+fn send(client: &HttpClient, signer: &Signer) -> Result<Fate, Failure> {
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = signer.consumer().endpoints().url(RESOURCE)?;
-    let response = match credentials::with_context(|cx| signer.send(agent, cx, request)) {
+    let response = match credentials::with_context(|cx| signer.send(client, cx, request)) {
         Ok(response) => response,
         Err(error) => return Ok(Fate::Unclear(error)),
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time};
 
-use super::connector::Connector;
+use crate::connector::Connector;
 
 /// How long a program may take to take the last frame.
 const ENDING: Duration = Duration::from_secs(5);

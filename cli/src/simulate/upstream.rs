@@ -9,16 +9,16 @@ use ibkr_oauth::{
         HeaderMap, Request, Response,
         header::{self, AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName},
     },
+    transport::{Limits, Transport},
 };
-use ureq::Agent;
 
-use crate::failure::Failure;
+use crate::{connector, failure::Failure, http_client::HttpClient, proxy::Route};
 
 /// How long the mock may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest answer, in bytes.
-const LONGEST: u64 = 16 << 20;
+const LONGEST: usize = 16 << 20;
 
 /// What is about one connection, and not handed on.
 const OF_THE_CONNECTION: [HeaderName; 6] = [
@@ -34,18 +34,13 @@ const OF_THE_CONNECTION: [HeaderName; 6] = [
 pub(super) struct Upstream {
     /// Paths from the end of the simulated base URL on are appended to it.
     base: Endpoints,
-    agent: Agent,
+    client: HttpClient,
 }
 
 impl Upstream {
     pub(super) fn new(url: &str) -> Result<Self, Failure> {
-        let agent = Agent::config_builder()
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(PATIENCE))
-            .build();
-        Ok(Self { base: Endpoints::new(url)?, agent: agent.into() })
+        let client = HttpClient::new(connector::connector(&Route::Direct, None)?)?;
+        Ok(Self { base: Endpoints::new(url)?, client })
     }
 
     /// The mock's answer; in words, why there is none.
@@ -55,19 +50,19 @@ impl Upstream {
     }
 
     fn ask(&self, request: &Request<Bytes>, path_and_query: &str) -> Result<Response<Bytes>, String> {
-        let mut forwarded = Request::new(request.body().to_vec());
+        let mut forwarded = Request::new(request.body().clone());
         *forwarded.method_mut() = request.method().clone();
         *forwarded.uri_mut() = self.base.url(path_and_query).map_err(|error| error.to_string())?;
         *forwarded.headers_mut() = handed_on(request.headers());
         // It was good for the simulator, and is nobody else's.
         forwarded.headers_mut().remove(AUTHORIZATION);
         forwarded.headers_mut().remove(HOST);
-        let response = self.agent.run(forwarded).map_err(|error| error.to_string())?;
-        let (head, mut body) = response.into_parts();
-        let body = body.with_config().limit(LONGEST).read_to_vec().map_err(|error| error.to_string())?;
-        let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = head.status;
-        *response.headers_mut() = handed_on(&head.headers);
+        let mut limits = Limits::default();
+        (limits.timeout, limits.longest_body) = (PATIENCE, LONGEST);
+        let answer = self.client.send(forwarded, limits).map_err(|error| error.to_string())?;
+        let mut response = Response::new(answer.body().clone());
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = handed_on(answer.headers());
         Ok(response)
     }
 }
