@@ -14,7 +14,7 @@ pub(crate) enum Effect {
 }
 
 /// Reads that are sent with `POST`, and what changes only the session; `{}` stands for a segment.
-const HARMLESS: [&str; 18] = [
+const HARMLESS: [&str; 21] = [
     "/tickle",
     "/logout",
     "/sso/validate",
@@ -31,8 +31,11 @@ const HARMLESS: [&str; 18] = [
     "/hmds/scanner",
     "/pa/allperiods",
     "/pa/performance",
+    "/pa/summary",
     "/pa/transactions",
+    "/portfolio/allocation",
     "/portfolio/{}/positions/invalidate",
+    "/trsrv/secdef",
 ];
 
 /// What does something although it is asked for with `GET`.

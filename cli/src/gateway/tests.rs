@@ -257,6 +257,10 @@ fn without_allow_orders_nothing_trades() {
         ("POST", "/iserver/account/U1/orders/whatif"),
         ("POST", "/pa/performance"),
         ("POST", "/iserver/account"),
+        // As the documentation had them until 2024, and programs have them still.
+        ("POST", "/trsrv/secdef"),
+        ("POST", "/pa/summary"),
+        ("POST", "/portfolio/allocation"),
         ("GET", "/iserver/marketdata/unsubscribeall"),
     ] {
         assert_eq!(refused(&decided(&reads, method, &format!("/v1/api{path}"), &[])), None, "{path}");
