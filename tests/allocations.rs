@@ -1,5 +1,5 @@
-//! A signature allocates the header's value, and nothing else; a session holds no more memory after weeks of trouble than
-//! after a day.
+//! A signature allocates the header's value, and nothing else; a session is small, for a server may hold a hundred thousand
+//! of them, and holds no more memory after weeks of trouble than after a day.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -93,11 +93,47 @@ fn sessions_hold_little() {
     assert!(short.max(long) <= HELD, "{short} bytes after a day, {long} after ten");
 }
 
+/// The most bytes that a live session takes, in place and on the heap, without what sessions share: the consumer.
+#[cfg(feature = "simulator")]
+const LIVE: usize = 4 * 1024;
+
+/// A session after an hour, with all that an hour leaves behind, while a request is under way: then it has the most to
+/// remember.
+#[cfg(feature = "simulator")]
+fn live_sessions_are_small() {
+    use ibkr_oauth::session::{Session, SessionConfig, State, TimeoutReason};
+
+    let mut machine = machine::Machine::live(SessionConfig::default());
+    let an_hour_later = machine.now.saturating_add(std::time::Duration::from_secs(3600));
+    loop {
+        machine.wait();
+        if matches!(machine.deadline, Some((_, TimeoutReason::Answer))) {
+            if machine.now > an_hour_later {
+                break;
+            }
+            machine.answer();
+        }
+    }
+    assert_eq!(machine.state(), State::Live);
+    let machine::Machine { session, .. } = machine;
+    let consumer = session.view().signer().unwrap().consumer().clone();
+    let region = Region::new(ALLOCATOR);
+    drop(session);
+    let change = region.change();
+    drop(consumer);
+    let (size, heap) = (size_of::<Session>(), change.bytes_deallocated - change.bytes_allocated);
+    println!("a live session: {size} bytes and {heap} on the heap, {} together", size + heap);
+    assert!(size + heap < LIVE, "{size} + {heap}");
+}
+
 /// Not run by the test runner, whose own thread allocates meanwhile: the count is that of all threads.
 fn main() {
     signatures_allocate_once();
     #[cfg(feature = "simulator")]
-    sessions_hold_little();
+    {
+        live_sessions_are_small();
+        sessions_hold_little();
+    }
 }
 
 fn signatures_allocate_once() {

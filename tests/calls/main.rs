@@ -1,6 +1,6 @@
-//! Requests of an application's own: the machine that judges them, and the clients that are loops over it.
+//! Requests of an application's own: how many the broker allows, the machine that judges each, and the clients that are
+//! loops over it.
 
-#![cfg(all(feature = "simulator", feature = "getrandom"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,9 +11,17 @@
     reason = "a test fails by panicking"
 )]
 
+mod pacing;
+
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod blocking;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod bots;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod judgement;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod never_twice;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod outcomes;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod views;

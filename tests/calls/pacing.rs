@@ -1,7 +1,5 @@
 //! A pacer never lets more through than the broker allows, and its dates are true.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
 use std::time::Duration;
 
 use ibkr_oauth::{
