@@ -33,11 +33,11 @@ use crate::{
 pub mod aws_lc;
 pub(crate) mod encoding;
 mod error;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+mod in_memory;
 mod location;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod private_key;
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-mod public_half;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod reading;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
@@ -46,10 +46,13 @@ mod refusal;
 mod rsa;
 
 pub use self::location::KeyLocation;
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-pub use self::private_key::PrivateKey;
 #[cfg(feature = "rsa")]
 pub use self::rsa::{RsaKey, RsaPublicKey};
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+pub use self::{
+    in_memory::{KeyInMemory, PublicKeyInMemory},
+    private_key::PrivateKey,
+};
 
 #[cfg(all(feature = "aws-lc-rs", not(feature = "rsa")))]
 pub(crate) use self::aws_lc::RsaKey as DefaultKey;
@@ -61,7 +64,7 @@ pub(crate) use self::rsa::RsaKey as DefaultKey;
 ///
 /// It is secret itself: for a live session token the signature base string starts with the access token's opened
 /// secret. It is wiped on drop and never printed; clones share it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SigningInput(Arc<Secret>);
 
 impl SigningInput {
@@ -82,12 +85,6 @@ impl SigningInput {
     #[must_use]
     pub fn expose_message(&self) -> &[u8] {
         self.0.expose()
-    }
-}
-
-impl fmt::Debug for SigningInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SigningInput").field(&self.0).finish()
     }
 }
 

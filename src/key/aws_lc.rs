@@ -21,87 +21,49 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 
-use std::{fmt, sync::Arc};
-
 use aws_lc_rs::{
+    digest::{Digest, SHA256},
+    error::Unspecified,
     rsa::{KeyPair, Pkcs1PrivateDecryptingKey, PrivateDecryptingKey},
-    signature::RSA_PKCS1_SHA256,
+    signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256},
 };
 use zeroize::Zeroizing;
 
 use super::{
-    DecryptionKey, KeyError, SigningInput, SigningKey,
-    public_half::PublicHalf,
-    reading::{self, PrivateNumbers, private_key_info, unfit},
+    KeyError,
+    in_memory::{Backend, KeyInMemory, PublicKeyInMemory},
+    reading::{PrivateNumbers, PublicNumbers, damaged_public, private_key_info, unfit},
     refusal,
 };
 use crate::{context::Entropy, secret::Secret};
 
-mod public;
 #[cfg(test)]
 mod tests;
 
-pub use self::public::RsaPublicKey;
-use self::public::digest;
+/// A private key that AWS-LC computes with, of two primes. It is refused also where a number is wrong that only speeds
+/// decryption up. Its work is blinded with random bytes of AWS-LC's own; the [`Entropy`] of a call is not asked.
+pub type RsaKey = KeyInMemory<AwsLc>;
 
-/// An RSA private key in this process's memory: a signature key or an encryption key, of 2048 to 8192 bits, with two
-/// primes and an odd public exponent of 2 to 33 bits.
-///
-/// It is checked when it is read: a key whose numbers do not fit together is refused, also where a wrong one only speeds
-/// decryption up. Its work is blinded against timing with random bytes of AWS-LC's own; the [`Entropy`] of a call is not
-/// asked. A clone shares the same key. The key is wiped when the last clone is dropped, and never printed.
-#[derive(Clone)]
-pub struct RsaKey(Arc<Inner>);
+/// A public key that AWS-LC computes with.
+pub type RsaPublicKey = PublicKeyInMemory<AwsLc>;
 
-struct Inner {
+/// AWS-LC.
+#[derive(Clone, Debug)]
+#[allow(unnameable_types, reason = "it has a name as `RsaKey`")]
+pub struct AwsLc;
+
+/// A private key, once for each of its uses.
+#[allow(unnameable_types, missing_debug_implementations, reason = "only `AwsLc` looks into it")]
+pub struct Pair {
     signing: KeyPair,
     decryption: Pkcs1PrivateDecryptingKey,
-    public: RsaPublicKey,
 }
 
-impl RsaKey {
-    /// Reads a private key in PEM: PKCS#1 (`RSA PRIVATE KEY`) or PKCS#8 (`PRIVATE KEY`), as mangled as the other backend's
-    /// `RsaKey::from_pem` takes it.
-    ///
-    /// # Errors
-    /// When the text is damaged, holds something else or more than one key, is encrypted, or when the key is not as
-    /// described [above](RsaKey) or its numbers do not fit together. The error says what was found.
-    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        reading::private_pem(text, Self::new)
-    }
+impl Backend for AwsLc {
+    type Private = Pair;
+    type Public = ParsedPublicKey;
 
-    /// Reads a private key in DER: PKCS#1 or PKCS#8.
-    ///
-    /// # Errors
-    /// As [`from_pem`](Self::from_pem).
-    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        reading::private_der(der, Self::new)
-    }
-
-    /// Reads a private key in PEM that is encrypted with a passphrase: PKCS#8 (`ENCRYPTED PRIVATE KEY`) with PBES2. Needs
-    /// the feature `encrypted-keys`.
-    ///
-    /// A key that is not encrypted is read too, and the passphrase then not looked at.
-    ///
-    /// # Errors
-    /// As [`from_pem`](Self::from_pem); also when the passphrase is wrong, when the key is encrypted in an older way
-    /// (PBES1, triple DES, or a hash with SHA-1), or when it asks for an unreasonable effort (more than ten million
-    /// rounds, or 256 MiB).
-    #[cfg(feature = "encrypted-keys")]
-    pub fn from_encrypted_pem(text: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
-        reading::encrypted_pem(text, passphrase, Self::new)
-    }
-
-    /// Reads a private key in DER that is encrypted with a passphrase. Needs the feature `encrypted-keys`.
-    ///
-    /// # Errors
-    /// As [`from_encrypted_pem`](Self::from_encrypted_pem).
-    #[cfg(feature = "encrypted-keys")]
-    pub fn from_encrypted_der(der: &[u8], passphrase: &[u8]) -> Result<Self, KeyError> {
-        reading::encrypted_der(der, passphrase, Self::new)
-    }
-
-    fn new(numbers: &PrivateNumbers<'_>) -> Result<Self, KeyError> {
+    fn private(numbers: &PrivateNumbers<'_>) -> Result<Pair, KeyError> {
         let count = numbers.primes.len();
         if count > 2 {
             let message = format!("the RSA private key has {count} primes; 2 are accepted by the backend `aws-lc-rs`");
@@ -111,54 +73,42 @@ impl RsaKey {
         let signing = KeyPair::from_pkcs8(&info).map_err(|error| unfit().with_source(error))?;
         let decryption = PrivateDecryptingKey::from_pkcs8(&info).map_err(|error| unfit().with_source(error))?;
         let decryption = Pkcs1PrivateDecryptingKey::new(decryption).map_err(|error| unfit().with_source(error))?;
-        // Last, for an error of its would be about a public key.
-        let public = RsaPublicKey::new(PublicHalf::new(&numbers.public))?;
-        Ok(Self(Arc::new(Inner { signing, decryption, public })))
+        Ok(Pair { signing, decryption })
     }
 
-    /// The public half.
-    #[must_use]
-    pub fn public_key(&self) -> RsaPublicKey {
-        self.0.public.clone()
+    fn public(_: &PublicNumbers<'_>, info: &[u8]) -> Result<ParsedPublicKey, KeyError> {
+        let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, info);
+        key.map_err(|error| damaged_public().with_source(error))
     }
 
-    /// The SHA-256 of the public half's DER, in 64 lower-case hexadecimal digits: the same as
-    /// `openssl pkey -in private.pem -pubout -outform der | sha256sum`.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        self.0.public.fingerprint()
-    }
-}
-
-const TWO_PRIMES: &str = "turn on the feature `rsa`, which takes up to five, or make a key of two with `openssl genrsa -out \
-                          private.pem 2048`, whose public half IBKR must be given";
-
-impl fmt::Debug for RsaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RsaKey([redacted], {} bits)", self.0.public.modulus_bits())
-    }
-}
-
-impl SigningKey for RsaKey {
-    fn sign(&self, input: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
-        let mut signature = vec![0; self.0.public.modulus_bytes()];
-        let digest = digest(&input.digest());
-        let signed = digest.and_then(|digest| self.0.signing.sign_digest(&RSA_PKCS1_SHA256, &digest, &mut signature));
+    fn sign(key: &Pair, modulus_bytes: usize, digest: &[u8; 32], _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+        let mut signature = vec![0; modulus_bytes];
+        let signed =
+            imported(digest).and_then(|digest| key.signing.sign_digest(&RSA_PKCS1_SHA256, &digest, &mut signature));
         signed.map_err(|error| KeyError::new(refusal::CANNOT_SIGN).with_source(error))?;
         Ok(signature)
     }
-}
 
-impl DecryptionKey for RsaKey {
-    fn decrypt(&self, ciphertext: &[u8], _: &mut dyn Entropy) -> Result<Secret, KeyError> {
-        let length = self.0.public.modulus_bytes();
-        refusal::check_secret(ciphertext.len(), length)?;
-        let mut opened = Zeroizing::new(vec![0; length]);
-        match self.0.decryption.decrypt(ciphertext, &mut opened) {
+    fn decrypt(key: &Pair, ciphertext: &[u8], _: &mut dyn Entropy) -> Result<Secret, KeyError> {
+        let mut opened = Zeroizing::new(vec![0; ciphertext.len()]);
+        match key.decryption.decrypt(ciphertext, &mut opened) {
             Ok(opened) => Ok(Secret::from(&*opened)),
             Err(error) => {
                 Err(KeyError::new(refusal::CANNOT_OPEN).with_remedy(refusal::WHICH_KEY_OPENS).with_source(error))
             }
         }
     }
+
+    fn verify(key: &ParsedPublicKey, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
+        let verified = imported(digest).and_then(|digest| key.verify_digest_sig(&digest, signature));
+        verified.map_err(refusal::not_verified)
+    }
+}
+
+const TWO_PRIMES: &str = "turn on the feature `rsa`, which takes up to five, or make a key of two with `openssl genrsa -out \
+                          private.pem 2048`, whose public half IBKR must be given";
+
+/// A digest of SHA-256 in the type of AWS-LC's.
+fn imported(digest: &[u8; 32]) -> Result<Digest, Unspecified> {
+    Digest::import_less_safe(digest, &SHA256)
 }

@@ -98,7 +98,7 @@ fn fingerprints_and_public_halves_are_those_of_openssl() {
     assert_eq!(key.public_key().modulus_bits(), 2048);
     let long = RsaKey::from_pem(include_str!("../data/keys/rsa_3072.pem")).unwrap();
     assert_eq!(long.public_key().modulus_bits(), 3072);
-    assert_eq!(long.public_key().modulus_bytes(), 384);
+    assert_eq!(long.public_key().modulus_bits(), 384 * 8);
     // openssl pkey -in rsa_3072.pem -pubout -outform der | sha256sum
     assert_eq!(long.fingerprint(), "b8fddcb71a650f82432c67a1f9aad4acf86957a794ffccb39c437c69c3c38760");
 }
@@ -115,7 +115,7 @@ fn public_keys_are_read_in_both_forms() {
         assert_eq!(key, expected);
         assert_eq!(key.fingerprint(), FINGERPRINT);
         assert_eq!(key.to_pem(), PUBLIC);
-        assert_eq!((key.modulus_bits(), key.modulus_bytes()), (2048, 256));
+        assert_eq!(key.modulus_bits(), 2048);
     }
     let other = RsaKey::from_pem(include_str!("../data/keys/rsa_3072.pem")).unwrap().public_key();
     assert_ne!(other, expected);

@@ -6,7 +6,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::*;
-use crate::context::EntropyError;
+use crate::{
+    context::EntropyError,
+    key::{DecryptionKey, SigningInput, SigningKey},
+};
 
 /// AWS-LC asks for no random bytes, so that a source that has none does no harm.
 struct NoDice;

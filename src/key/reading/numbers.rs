@@ -8,7 +8,8 @@ use der::{
 use crate::key::encoding::{Wanted, elements, outer};
 
 /// The numbers of a public key, big-endian and without leading zeros.
-pub(in crate::key) struct PublicNumbers<'a> {
+#[allow(unnameable_types, missing_debug_implementations, reason = "for the backends, which are here")]
+pub struct PublicNumbers<'a> {
     pub(in crate::key) modulus: &'a [u8],
     pub(in crate::key) exponent: &'a [u8],
 }
@@ -25,7 +26,8 @@ impl<'a> PublicNumbers<'a> {
 }
 
 /// The numbers of a private key, big-endian and without leading zeros. Those from which work is only faster are left out.
-pub(in crate::key) struct PrivateNumbers<'a> {
+#[allow(unnameable_types, missing_debug_implementations, reason = "for the backends, which are here")]
+pub struct PrivateNumbers<'a> {
     /// All of them: PKCS#1 in DER.
     #[cfg(feature = "aws-lc-rs")]
     pub(in crate::key) der: &'a [u8],

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::Digest;
 
 use super::*;
+use crate::key::{DecryptionKey, SigningInput, SigningKey};
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../../tests/data/vectors.json")).unwrap()
