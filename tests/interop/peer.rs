@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 /// A Python program of this directory. It ends when this is dropped.
-pub struct Peer {
+pub(super) struct Peer {
     process: Child,
     questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -18,7 +18,7 @@ pub struct Peer {
 
 impl Peer {
     /// Starts `program` with the Python that `INTEROP_PYTHON` names.
-    pub fn start(program: &str) -> Self {
+    pub(super) fn start(program: &str) -> Self {
         let python = env::var("INTEROP_PYTHON").expect(
             "INTEROP_PYTHON names no Python that has `tests/interop/requirements.txt`: `bash .ci/interop` makes one and \
              runs these tests with it",
@@ -38,7 +38,7 @@ impl Peer {
     }
 
     /// Asks `operation`; `Err` is what was raised over there.
-    pub fn try_ask(&mut self, operation: &str, mut question: Value) -> Result<Value, String> {
+    pub(super) fn try_ask(&mut self, operation: &str, mut question: Value) -> Result<Value, String> {
         question["op"] = json!(operation);
         let mut line = String::new();
         writeln!(self.questions.as_mut().unwrap(), "{question}").expect("the other side has ended: see its message");
@@ -51,7 +51,7 @@ impl Peer {
     }
 
     /// As [`try_ask`](Self::try_ask), where nothing may be raised.
-    pub fn ask(&mut self, operation: &str, question: Value) -> Value {
+    pub(super) fn ask(&mut self, operation: &str, question: Value) -> Value {
         let shown = question.to_string();
         self.try_ask(operation, question).unwrap_or_else(|error| panic!("{operation} {shown}: {error}"))
     }
@@ -66,12 +66,12 @@ impl Drop for Peer {
 }
 
 /// Bytes as a question has them.
-pub fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
 }
 
 /// A text in an answer.
-pub fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }

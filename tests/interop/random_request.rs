@@ -17,15 +17,15 @@ use super::dice::Dice;
 
 /// A request as it is on the wire, and what its parameters mean.
 #[derive(Debug)]
-pub struct RandomRequest {
-    pub method: &'static str,
-    pub url: String,
+pub(super) struct RandomRequest {
+    pub(super) method: &'static str,
+    pub(super) url: String,
     /// The body of a form request.
-    pub form: Option<String>,
+    pub(super) form: Option<String>,
     /// The decoded pairs of the query.
-    pub query_pairs: Vec<(String, String)>,
+    pub(super) query_pairs: Vec<(String, String)>,
     /// The decoded pairs of the form.
-    pub form_pairs: Vec<(String, String)>,
+    pub(super) form_pairs: Vec<(String, String)>,
 }
 
 const UNRESERVED: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
@@ -42,19 +42,19 @@ const TEXTS: [&str; 6] = [
     "😀🏦\u{1f468}\u{200d}\u{1f469}\u{0}\n\r\t\u{7f}\u{a0}\u{feff}\u{fffd}\u{10ffff}",
 ];
 
-pub fn random_text(dice: &mut Dice, least: usize, most: usize) -> String {
+pub(super) fn random_text(dice: &mut Dice, least: usize, most: usize) -> String {
     let alphabet = dice.pick(&TEXTS);
     dice.text(alphabet, least, most)
 }
 
 /// The scheme and authority of a URL.
-pub fn origin(url: &str) -> String {
+pub(super) fn origin(url: &str) -> String {
     // A URL without a path may have a query all the same.
     url.split(['?', '#']).next().unwrap_or_default().split('/').take(3).collect::<Vec<_>>().join("/")
 }
 
 /// Where a request goes: scheme and authority.
-pub fn random_origin(dice: &mut Dice) -> String {
+pub(super) fn random_origin(dice: &mut Dice) -> String {
     let scheme = dice.pick(&["https", "https", "http", "HTTPS", "Http"]);
     let host = dice.pick(&[
         "api.ibkr.com",
@@ -158,24 +158,24 @@ fn random_pairs(dice: &mut Dice) -> (String, Vec<(String, String)>) {
 
 impl RandomRequest {
     /// A request to anywhere.
-    pub fn new(dice: &mut Dice) -> Self {
+    pub(super) fn new(dice: &mut Dice) -> Self {
         let url = random_origin(dice) + &random_path(dice, false);
         Self::to(dice, url)
     }
 
     /// A request to a path under `base_url` as the simulator wants it: each segment filled, no slash at the end.
-    pub fn under(dice: &mut Dice, base_url: &str) -> Self {
+    pub(super) fn under(dice: &mut Dice, base_url: &str) -> Self {
         let url = format!("{base_url}/x{}", random_path(dice, true));
         Self::to(dice, url)
     }
 
     /// Scheme and authority.
-    pub fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         origin(&self.url)
     }
 
     /// A request to `url` with a random method, query and form.
-    pub fn to(dice: &mut Dice, mut url: String) -> Self {
+    pub(super) fn to(dice: &mut Dice, mut url: String) -> Self {
         let method = dice.pick(&["GET", "GET", "POST", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "REPORT"]);
         let mut query_pairs = Vec::new();
         if !dice.once_in(4) {

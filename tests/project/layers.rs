@@ -117,6 +117,7 @@ fn no_file_of_the_program_leads_back_to_itself() {
 
 #[test]
 fn an_arrow_that_leads_up_is_found() {
+    let library = library();
     for line in [
         "use crate::session::Session;",
         "fn f() { crate::session::f(); }",
@@ -127,15 +128,15 @@ fn an_arrow_that_leads_up_is_found() {
         "use crate::session::{Session as S};",
         "mod inner { fn f() { super::super::session::f(); } }",
     ] {
-        let mut sources = library();
+        let mut sources = library.clone();
         sources.add_file(&["secret".to_owned()], line);
         let found = upward(&sources);
         assert!(found.iter().any(|arrow| arrow.starts_with("secret -> session")), "{line}: {found:?}");
     }
-    let mut sources = library();
+    let mut sources = library.clone();
     sources.add_file(&["secret".to_owned()], "use crate::Signer;");
     assert!(upward(&sources).contains(&"secret -> signer".to_owned()), "what the root exports again");
-    let mut sources = library();
+    let mut sources = library;
     sources
         .add_file(&["session".to_owned()], "use crate::secret::Secret; #[cfg(test)] mod tests { use crate::driver; }");
     assert_eq!(upward(&sources), Vec::<String>::new());

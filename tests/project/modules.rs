@@ -19,12 +19,13 @@ pub(crate) type Module = Vec<String>;
 type Segments = Vec<String>;
 
 /// The sources of a crate.
+#[derive(Clone)]
 pub(crate) struct Crate {
     files: BTreeMap<Module, File>,
 }
 
 /// What a file defines, and what it names.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct File {
     items: BTreeSet<String>,
     /// What `use` brings in: the name here, and the path it stands for.

@@ -1,4 +1,4 @@
-//! No secret in any text.
+//! No secret shows: in no text, and in the time that no work takes.
 
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
@@ -19,3 +19,4 @@ mod sessions;
 #[path = "../support/steps.rs"]
 mod steps;
 mod streams;
+mod timing;

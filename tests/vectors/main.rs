@@ -1,4 +1,5 @@
-//! Every intermediate value against published vectors, and the two implementations of RFC 5849 against each other.
+//! Against what others computed: every intermediate value against published vectors, other people's code, and the two
+//! implementations of RFC 5849 against each other.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 #![allow(
@@ -13,6 +14,9 @@
 mod authorization_header;
 #[cfg(feature = "rsa")]
 mod intermediates;
+#[cfg(feature = "simulator")]
+#[path = "../interop/mod.rs"]
+mod interop;
 mod same_signature;
 #[path = "../support/scripted.rs"]
 mod scripted;

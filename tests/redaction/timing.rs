@@ -1,7 +1,7 @@
 //! Whether a secret shows in the time that work with it takes.
 //!
 //! ```sh
-//! taskset -c 1 cargo test --release --test timing -- --ignored --nocapture --test-threads 1
+//! taskset -c 1 cargo test --release --features simulator --test redaction timing -- --ignored --nocapture --test-threads 1
 //! ```
 //!
 //! It says something only on a machine that does nothing else, and of optimized code; so it is ignored by default.
@@ -18,16 +18,7 @@
 //!
 //! That the method finds something is shown by a comparison that stops at the first difference.
 
-#![cfg(feature = "rsa")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "statistics of numbers below 2^53")]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is the time that is tested"
-)]
 
 use std::{hint::black_box, time::Instant};
 
@@ -36,16 +27,13 @@ use ibkr_oauth::{
     dh::{self, DhGroup, Exponent},
 };
 
+use crate::fixture::SeededEntropy;
+
 const LIMIT: f64 = 4.5;
 /// How often a comparison is done for one sample, so that it is long enough for the clock.
 const REPETITIONS: usize = 32;
 const COMPARISONS: usize = 1_200_000;
 const EXPONENTIATIONS: usize = 24_000;
-
-#[path = "support/seeded_entropy.rs"]
-mod seeded_entropy;
-
-use seeded_entropy::SeededEntropy;
 
 fn bytes<const N: usize>(rng: &mut SeededEntropy) -> [u8; N] {
     std::array::from_fn(|_| rng.next().to_be_bytes()[0])
