@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    context::EntropyError,
+    context::{Entropy, EntropyError},
     key::{DecryptionKey, SigningInput, SigningKey},
 };
 
