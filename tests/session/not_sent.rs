@@ -66,7 +66,7 @@ fn those_that_were_sent_count_as_before() {
     let mut machine = Machine::new(SessionConfig::default());
     machine.drain();
     let mut counted = Vec::new();
-    let end = machine.now.saturating_add(hours(48));
+    let end = machine.now.saturating_add(hours(24));
     while machine.now < end {
         counted.push(machine.now);
         machine.fail(FailureKind::MaybeSent);
