@@ -12,10 +12,10 @@ use ibkr_oauth::{
     AccessToken, Callback, Consumer, Context, Endpoints, OsEntropy, Timestamp,
     dh::DhGroup,
     key::RsaKey,
-    simulator::{Broker, Dropped, test_keys},
+    simulator::{Broker, BrokerBuilder, Dropped, test_keys},
 };
 
-use super::{Address, Loopback, Received, wire};
+use super::{Address, Loopback, Received, web_socket, wire};
 
 /// Calls `work` with the present moment and random bytes.
 pub fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
@@ -45,8 +45,12 @@ pub struct Account {
 impl Account {
     /// At the base URL `ORIGIN/v1/api`.
     pub fn at(origin: &str, frozen: Option<Timestamp>) -> Self {
+        Self::with(Broker::builder().strict(), origin, frozen)
+    }
+
+    fn with(builder: BrokerBuilder, origin: &str, frozen: Option<Timestamp>) -> Self {
         let base_url = format!("{origin}/v1/api");
-        let mut broker = Broker::builder().strict().base_url(&base_url).build().unwrap();
+        let mut broker = builder.base_url(&base_url).build().unwrap();
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
             .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
             .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
@@ -91,9 +95,14 @@ impl Account {
         let origin = self.base_url().strip_suffix("/v1/api").unwrap();
         let request = received.to_request(origin);
         let response = self.with_context(|cx| self.broker().handle(cx, &request));
-        let target = received.target().1.to_owned();
-        self.answered.lock().unwrap().push((target, received.body.clone(), response.status()));
+        self.remember(received, response.status());
         answer_of(&response)
+    }
+
+    /// Adds to what was [answered](Self::answered).
+    pub(crate) fn remember(&self, received: &Received, status: StatusCode) {
+        let target = received.target().1.to_owned();
+        self.answered.lock().unwrap().push((target, received.body.clone(), status));
     }
 }
 
@@ -108,6 +117,13 @@ impl BrokerServer {
         Self::at(Address::new(), None)
     }
 
+    /// One whose sessions end, and whose WebSockets beat, that many times as fast.
+    pub fn at_speed(speed: u32) -> Self {
+        let address = Address::new();
+        let account = Account::with(Broker::builder().strict().speed(speed), &address.origin(), None);
+        Self::serve(address, account)
+    }
+
     /// One whose clock stands still: however long its clients take, no request overtakes one with a later timestamp.
     pub fn frozen(address: Address, at: Timestamp) -> Self {
         Self::at(address, Some(at))
@@ -115,8 +131,17 @@ impl BrokerServer {
 
     fn at(address: Address, frozen: Option<Timestamp>) -> Self {
         let account = Account::at(&address.origin(), frozen);
+        Self::serve(address, account)
+    }
+
+    fn serve(address: Address, account: Account) -> Self {
         let shared = account.clone();
-        Self { account, server: address.serve_on(move |received| shared.answer(received)) }
+        let sockets = account.clone();
+        let server = address.serve_with_web_sockets(
+            move |received| shared.answer(received),
+            move |stream, received| web_socket::serve(stream, received, &sockets),
+        );
+        Self { account, server }
     }
 
     pub fn broker(&self) -> MutexGuard<'_, Broker> {

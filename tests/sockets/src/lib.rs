@@ -43,6 +43,7 @@ use http::{Request, Response};
 
 pub mod broker;
 pub mod stream;
+pub mod web_socket;
 
 /// The most connections that a server takes.
 const MOST_CONNECTIONS: usize = 4096;
@@ -100,6 +101,8 @@ pub fn wire(response: &Response<Bytes>) -> Vec<u8> {
     out
 }
 
+/// What is done with a connection whose request wants a WebSocket.
+type Upgrade = dyn Fn(Stream, &Received) + Send + Sync;
 type Converse = dyn Fn(Stream) + Send + Sync;
 
 /// An address to listen at, before it is known what to answer there.
@@ -125,21 +128,38 @@ impl Address {
 
     /// Answers each request with the bytes that `answer` returns, and ends the connection then.
     pub fn serve(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
-        self.serve_requests(answer, false)
+        self.serve_requests(answer, false, None)
     }
 
     /// As [`serve`](Self::serve), but a connection goes on until the client ends it or the answer is empty.
     pub fn serve_on(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static) -> Loopback {
-        self.serve_requests(answer, true)
+        self.serve_requests(answer, true, None)
     }
 
-    fn serve_requests(self, answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static, goes_on: bool) -> Loopback {
+    /// As [`serve_on`](Self::serve_on), but a connection on which a WebSocket is wanted is left to `upgrade`.
+    pub fn serve_with_web_sockets(
+        self,
+        answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static,
+        upgrade: impl Fn(Stream, &Received) + Send + Sync + 'static,
+    ) -> Loopback {
+        self.serve_requests(answer, true, Some(Box::new(upgrade)))
+    }
+
+    fn serve_requests(
+        self,
+        answer: impl FnMut(&Received) -> Vec<u8> + Send + 'static,
+        goes_on: bool,
+        upgrade: Option<Box<Upgrade>>,
+    ) -> Loopback {
         let answer = Mutex::new(answer);
         let received = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&received);
         let converse = move |mut stream: Stream| {
             while let Some(request) = read_request(&mut stream) {
                 log.lock().unwrap().push(request.clone());
+                if let Some(upgrade) = upgrade.as_ref().filter(|_| web_socket::is_wanted(&request)) {
+                    return upgrade(stream, &request);
+                }
                 let bytes = (answer.lock().unwrap())(&request);
                 // A client that has seen enough may be gone.
                 let _ = stream.write_all(&bytes).and_then(|()| stream.flush());

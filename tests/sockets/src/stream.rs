@@ -4,6 +4,7 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
     sync::Arc,
+    time::Duration,
 };
 
 use rustls::{
@@ -30,6 +31,15 @@ impl Stream {
                 Self::Tls(Box::new(StreamOwned::new(connection, Socket(stream))))
             }
         }
+    }
+
+    /// How long a read waits at most.
+    pub(crate) fn set_read_timeout(&self, timeout: Duration) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &stream.sock.0,
+        };
+        socket.set_read_timeout(Some(timeout)).unwrap();
     }
 
     /// Says that no more comes, and lets the client finish.

@@ -26,11 +26,11 @@ use ibkr_oauth_sockets::{
     broker::{answer_of, with_context},
     read_request,
     stream::{Stream, certificate},
+    web_socket::switching,
 };
 use rustls::pki_types::CertificateDer;
 use tungstenite::{
     Message, WebSocket,
-    handshake::derive_accept_key,
     protocol::{
         Role,
         frame::{
@@ -69,14 +69,6 @@ fn server(address: Address, script: Arc<Script>) -> (Loopback, CredentialBundle)
         }
     });
     (server, bundle)
-}
-
-fn switching(request: &Received) -> String {
-    let key = request.header("sec-websocket-key")[0];
-    let accept = derive_accept_key(key.as_bytes());
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
-    )
 }
 
 fn text(text: impl Into<String>) -> Message {
