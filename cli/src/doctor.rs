@@ -24,6 +24,7 @@ mod demonstration;
 mod network;
 mod record;
 mod requests;
+mod websocket;
 
 use record::RecordArguments;
 
@@ -31,12 +32,12 @@ use record::RecordArguments;
 #[derive(Args)]
 #[command(after_help = "\
 Checks the bundle, then goes up layer by layer and stops where it can get no further: proxy, reachability,
-TLS, clock, live session token, its proof, a request under each query policy, brokerage session. Places no order, logs
-nobody out, and throws out no session; a brokerage session that it opens ends by itself after six minutes. The last line
-names the one thing to do. Nothing secret is shown: the output may be pasted in a forum. The status is 1 where there is
+TLS, clock, live session token, its proof, a request under each query policy, brokerage session, and the WebSocket, which
+is opened once and subscribes to nothing. Places no order, logs nobody out, and throws out no session; a brokerage session
+that it opens ends by itself after six minutes. The last line names the one thing to do. Nothing secret is shown: the output may be pasted in a forum. The status is 1 where there is
 an error.
 
-With `--record`, what nobody knows about the broker is asked after the token: at most 60 requests, which read and change
+With `--record`, what nobody knows about the broker is asked after the token: at most 64 requests, which read and change
 nothing, each listed first. The file has the broker's behaviour and nothing of yours; send it to the project.
 
 Examples:
@@ -125,7 +126,8 @@ fn probe(
     // From the token's bytes, since each policy needs a signer of its own.
     let access_token = credentials::access_token(bundle)?;
     let Some(signer) = requests::probe(client, keyless, &access_token, &token, report)? else { return Ok(()) };
-    brokerage::probe(client, &signer, report)
+    let has_brokerage_session = brokerage::probe(client, &signer, report)?;
+    websocket::probe(client, &signer, has_brokerage_session, report)
 }
 
 const LIVE_SESSION_TOKEN: &str = "live_session_token";

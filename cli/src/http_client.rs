@@ -1,6 +1,6 @@
 //! The program's HTTP client, for the commands that block.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use ibkr_oauth::{
@@ -39,14 +39,19 @@ impl HttpClient {
         })?;
         Ok(Self { runtime: Some(runtime), transport: transport(connector) })
     }
+
+    /// Blocks the thread while something is done over this client's connections.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = Result<T, SendFailure>>) -> Result<T, SendFailure> {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(work),
+            None => Err(SendFailure::new(FailureKind::NotSent, "the client has ended")),
+        }
+    }
 }
 
 impl Transport for HttpClient {
     fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, SendFailure> {
-        match &self.runtime {
-            Some(runtime) => runtime.block_on(self.transport.send(request, limits)),
-            None => Err(SendFailure::new(FailureKind::NotSent, "the client has ended")),
-        }
+        self.block_on(self.transport.send(request, limits))
     }
 }
 

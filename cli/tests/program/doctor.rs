@@ -96,7 +96,8 @@ fn a_sound_bundle_is_told_so() {
     let outcome = user.run(&["doctor"]);
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", outcome.text());
     assert!(outcome.text().lines().last().unwrap().starts_with("next: nothing is wrong"));
-    for layer in ["reachability", "clock", "live_session_token", "proof", "requests", "brokerage_session"] {
+    for layer in ["reachability", "clock", "live_session_token", "proof", "requests", "brokerage_session", "websocket"]
+    {
         assert!(outcome.text().contains(&format!("ok       {layer} ")), "{layer}: {}", outcome.text());
     }
     assert_eq!(server.broker().brokerage_sessions_opened(), 1);

@@ -20,6 +20,7 @@ mod command_line;
 #[cfg(unix)]
 mod commands;
 mod doctor;
+mod doctor_websocket;
 #[cfg(all(unix, feature = "simulate"))]
 #[path = "../../src/doctor/record/tests/expected.rs"]
 mod expected;

@@ -245,6 +245,10 @@ fn doctor_names_the_proxy_and_whose_fault_it_is() {
     let seen = finding(&[("ALL_PROXY", &setting)], "proxy");
     assert_eq!(seen["message"], format!("socks5://{}, as ALL_PROXY says", proxy.address));
     assert!(!proxy.asked().is_empty());
+    // The last layer goes through it too.
+    let seen = finding(&[("ALL_PROXY", &setting)], "websocket");
+    assert_eq!(seen["severity"], "ok", "{seen}");
+    assert!(!proxy.asked().is_empty());
     let seen = finding(&[("ALL_PROXY", &setting), ("NO_PROXY", "127.0.0.1")], "proxy");
     assert_eq!(seen["message"], "none: NO_PROXY names 127.0.0.1");
     assert_eq!(finding(&[], "proxy"), Value::Null);
