@@ -26,8 +26,8 @@ are assumptions. One command by somebody with credentials turns one into a fact:
 ibkr-oauth doctor --bundle bundle.json --record recording.json
 ```
 
-It first lists what it would send: at most 60 requests, 1.5 s apart, which order and change nothing. It goes on only if you
-say so, and only with a paper login unless you add `--live`; a brokerage session of another program is left alone. `--logout` asks at
+It first lists what it would send: at most 64 requests, 1.5 s apart, which order and change nothing. One of them opens the
+WebSocket, listens to it for some 20 s without subscribing to anything, and closes it. It goes on only if you say so, and only with a paper login unless you add `--live`; a brokerage session of another program is left alone. `--logout` asks at
 the end what a logout leaves alive. What came back is shown before it is written, and has nothing of yours in it: the names of
 fields and headers, flags, and the words of errors; no value, no name, no number of an account, no key and no token. Words and
 names that are not in a fixed list of words are replaced too. Put the file under `tests/data/recordings`, run

@@ -8,7 +8,7 @@ use ibkr_oauth::{
     bytes::Bytes,
     http::{Request, Response, Uri},
     local,
-    session::FailureKind,
+    session::{Failure as SendFailure, FailureKind},
     transport::{Limits, Transport},
 };
 use serde_json::Value;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::{
     arguments::{self, QueryPolicyArguments},
     consent, credentials,
+    doctor::websocket::{listening::Listening, wire},
     failure::Failure,
     hidden,
     http_client::HttpClient,
@@ -32,6 +33,7 @@ mod recording;
 mod redaction;
 mod shape;
 mod signing;
+mod socket_answers;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
@@ -205,12 +207,11 @@ impl Line for Wire<'_> {
     }
 
     fn send(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>, &'static str> {
-        Transport::send(self.client, request, Limits::default()).map_err(|failure| match failure.kind() {
-            FailureKind::NotSent => "no connection",
-            FailureKind::TimedOut => "no response in time",
-            FailureKind::TooLarge => "too long a response",
-            _ => "the connection broke",
-        })
+        Transport::send(self.client, request, Limits::default()).map_err(|failure| why(&failure))
+    }
+
+    fn listen(&mut self, upgrade: Request<()>, listening: &mut Listening) -> Result<Response<Bytes>, &'static str> {
+        wire::listen(self.client, upgrade, listening).map_err(|failure| why(&failure))
     }
 
     fn pause(&mut self, time: Duration) {
@@ -219,5 +220,16 @@ impl Line for Wire<'_> {
 
     fn with_context<T>(&mut self, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
         credentials::with_context(work)
+    }
+}
+
+/// Why there is no response.
+fn why(failure: &SendFailure) -> &'static str {
+    match failure.kind() {
+        FailureKind::NotSent => "no connection",
+        FailureKind::TimedOut => "no response in time",
+        FailureKind::TooLarge => "too long a response",
+        FailureKind::Refused => "no response of a WebSocket",
+        _ => "the connection broke",
     }
 }

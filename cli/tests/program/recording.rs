@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::terminal::{
     Outcome, run_with_input,
-    user::{User, start},
+    user::{User, start_fast},
 };
 
 const FILE: &str = "recording.json";
@@ -32,7 +32,7 @@ fn answer(recording: &Value, question: &str) -> String {
 
 #[test]
 fn it_asks_shows_and_writes() {
-    let (server, user) = start();
+    let (server, user) = start_fast();
     let outcome = record(&user, &[], "y\ny\n");
     assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     let text = written(&user).unwrap();
@@ -44,6 +44,11 @@ fn it_asks_shows_and_writes() {
     assert_eq!(answer(&recording, "query_policies"), "rfc5849");
     assert_eq!(answer(&recording, "wrong_signature"), "refused: 401 signature_refused");
     assert_eq!(answer(&recording, "token_after_logout"), "not asked");
+    for (question, expected) in
+        [("upgrade", "101"), ("messages", "system, act, sts"), ("tic", "answered 4 times"), ("close", "with code 1000")]
+    {
+        assert_eq!(answer(&recording, &format!("websocket_{question}")), expected);
+    }
     for secret in user.secrets.iter().map(String::as_str).chain(["DU0000001", server.account.access_token.token()]) {
         assert!(!text.contains(secret), "{secret}");
     }
@@ -53,7 +58,7 @@ fn it_asks_shows_and_writes() {
     for request in asked {
         assert!(outcome.text().contains(&format!("\n  {request}\n")), "{request}");
     }
-    assert!(server.server.received().len() <= 60, "{}", server.server.received().len());
+    assert!(server.server.received().len() <= 64, "{}", server.server.received().len());
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -64,7 +69,7 @@ fn it_asks_shows_and_writes() {
 
 #[test]
 fn whoever_says_no_sends_or_writes_nothing() {
-    let (server, user) = start();
+    let (server, user) = start_fast();
     for input in ["n\n", "", "\n", "perhaps\n"] {
         let before = server.server.received().len();
         let outcome = record(&user, &[], input);
@@ -81,7 +86,7 @@ fn whoever_says_no_sends_or_writes_nothing() {
 
 #[test]
 fn unattended_it_says_yes_and_programs_get_the_recording() {
-    let (server, user) = start();
+    let (server, user) = start_fast();
     record(&user, &["--output", "json"], "").assert_failure_json("`--output json`", "--yes");
     assert!(server.server.received().is_empty());
     let outcome = record(&user, &["--yes", "--logout", "--output", "json"], "");
@@ -95,7 +100,7 @@ fn unattended_it_says_yes_and_programs_get_the_recording() {
 
 #[test]
 fn only_a_recording_is_replaced() {
-    let (server, user) = start();
+    let (server, user) = start_fast();
     let path = user.folder.0.join(FILE);
     assert_eq!(record(&user, &["--yes"], "").status, 0);
     let first = written(&user).unwrap();
@@ -114,7 +119,7 @@ fn only_a_recording_is_replaced() {
 
 #[test]
 fn live_accounts_are_recorded_only_where_that_is_asked_for() {
-    let (server, user) = start();
+    let (server, user) = start_fast();
     let accounts = r#"[{"id":"U7654321","accountId":"U7654321"}]"#;
     server.broker().respond(ibkr_oauth::http::Method::GET, "/portfolio/accounts", accounts).unwrap();
     let outcome = record(&user, &["--yes"], "");
@@ -131,7 +136,7 @@ fn live_accounts_are_recorded_only_where_that_is_asked_for() {
 
 #[test]
 fn how_a_sign_in_is_refused_is_recorded_too() {
-    let (server, user) = start();
+    let (server, user) = start_fast();
     server.broker().inject(Fault::invalid_consumer().at("/oauth/live_session_token").times(2));
     let outcome = record(&user, &["--yes"], "");
     assert_eq!(outcome.status, 1);
@@ -148,7 +153,7 @@ fn how_a_sign_in_is_refused_is_recorded_too() {
 
 #[test]
 fn what_has_a_query_is_signed_as_the_command_line_says() {
-    let (_server, user) = start();
+    let (_server, user) = start_fast();
     for (policy, status) in [("rfc5849", "200"), ("omit", "401 signature_refused")] {
         assert_eq!(record(&user, &["--yes", "--query-policy", policy], "").status, 0);
         let recording: Value = serde_json::from_str(&written(&user).unwrap()).unwrap();

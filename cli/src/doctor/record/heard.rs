@@ -10,6 +10,7 @@ use ibkr_oauth::{
 };
 
 use super::probes::Probe;
+use crate::doctor::websocket::listening::Listening;
 
 /// What became of a probe.
 pub(super) struct Heard {
@@ -32,6 +33,8 @@ pub(super) struct Reply {
     /// Why it is a refusal, if it is one.
     pub(super) refusal: Option<Refusal>,
     pub(super) seconds: BTreeMap<String, i64>,
+    /// Where it agreed to a WebSocket: what came by that.
+    pub(super) listened: Option<Box<Listening>>,
 }
 
 /// A refusal, by what is behind it.
@@ -53,8 +56,9 @@ const UNKNOWN: &str = "unknown";
 
 impl Reply {
     pub(super) fn new(response: Response<Bytes>) -> Self {
-        let refusal = Error::from_response(&response).as_ref().map(Refusal::of);
-        Self { response, refusal, seconds: BTreeMap::new() }
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let refusal = Error::from_response(&response).filter(|_| !is_upgrade);
+        Self { response, refusal: refusal.as_ref().map(Refusal::of), seconds: BTreeMap::new(), listened: None }
     }
 
     pub(super) fn cause(&self) -> Option<&'static str> {

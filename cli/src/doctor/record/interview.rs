@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ibkr_oauth::{
-    BrokerageStatus, Consumer, Context, LiveSessionToken, Timestamp, UnlockedToken,
+    BrokerageStatus, Consumer, Context, LiveSessionToken, Tickle, Timestamp, UnlockedToken,
     bytes::Bytes,
     diagnose::{Cause, clock_skew},
     http::{Request, Response, StatusCode},
@@ -14,14 +14,15 @@ use super::{
     heard::{Heard, Outcome, Refusal, Reply},
     probes::{
         ACCOUNTS, Ask, Challenge, Condition, GROUPS, Group, OPENING, PLAIN, Probe, SETTLING, STATUS, Signed, Step,
+        TICKLE,
     },
     recording::Login,
     signing::{self, Keys, Stamp},
 };
-use crate::{credentials, failure::Failure};
+use crate::{credentials, doctor::websocket::listening::Listening, failure::Failure};
 
 /// The most requests. Two more go before them, on the way up to the token.
-pub(super) const MOST: u32 = 58;
+pub(super) const MOST: u32 = 62;
 
 /// How long is waited before a request that decided nothing is sent again.
 const SECOND_TRY: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ pub(super) trait Line {
     fn announce(&mut self, probe: &Probe) -> Result<(), Failure>;
     /// The response, or why there is none.
     fn send(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>, &'static str>;
+    /// The response to the upgrade, or why there is none; where it is agreed on, after all was listened to.
+    fn listen(&mut self, upgrade: Request<()>, listening: &mut Listening) -> Result<Response<Bytes>, &'static str>;
     fn pause(&mut self, time: Duration);
     fn with_context<T>(&mut self, work: impl FnOnce(&mut Context<'_>) -> T) -> T;
 }
@@ -61,6 +64,8 @@ pub(super) struct Interview<'a, L> {
     is_open: Option<bool>,
     /// Whether it was opened here.
     opened: bool,
+    /// The newest with a brokerage session.
+    tickle: Option<Tickle>,
     /// Why nothing more is sent.
     stopped: Option<String>,
     heard: Vec<Heard>,
@@ -85,6 +90,7 @@ pub(super) fn conduct<L: Line>(
         login: Login::Unknown,
         is_open: None,
         opened: false,
+        tickle: None,
         stopped: None,
         heard: Vec::new(),
     };
@@ -161,7 +167,7 @@ impl<L: Line> Interview<'_, L> {
         }
         let condition = match probe.step {
             Step::Ask(ask) => ask.only_if,
-            Step::Settle => Condition::Opened,
+            Step::Settle | Step::Listen => Condition::Opened,
             Step::SignIn(_) => Condition::Always,
         };
         match condition {
@@ -178,6 +184,7 @@ impl<L: Line> Interview<'_, L> {
             Step::SignIn(challenge) => self.sign_in(challenge),
             Step::Ask(ask) => self.send(&ask),
             Step::Settle => self.settle(),
+            Step::Listen => self.listen(),
         }
     }
 
@@ -245,14 +252,39 @@ impl<L: Line> Interview<'_, L> {
         self.transmit(request)
     }
 
+    fn listen(&mut self) -> Outcome {
+        let (Some(token), Some(tickle)) = (&self.token, &self.tickle) else {
+            return Outcome::NotSent("there is no tickle with a session".to_owned());
+        };
+        let signer = token.signer();
+        let upgrade = self.line.with_context(|cx| signer.brokerage().web_socket(cx, tickle));
+        let (Ok(upgrade), Some(session)) = (upgrade, tickle.session().cloned()) else {
+            return Outcome::NotSent("the tickle named no session, or none for a cookie".to_owned());
+        };
+        let mut listening = Listening::for_two_heartbeats(session);
+        match self.exchange(|line| line.listen(upgrade, &mut listening)) {
+            Outcome::Response(mut reply) if reply.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                // That took longer than a response does.
+                reply.seconds.clear();
+                reply.listened = Some(Box::new(listening));
+                Outcome::Response(reply)
+            }
+            outcome => outcome,
+        }
+    }
+
     fn transmit(&mut self, request: Request<Bytes>) -> Outcome {
+        self.exchange(|line| line.send(request))
+    }
+
+    fn exchange(&mut self, transmit: impl FnOnce(&mut L) -> Result<Response<Bytes>, &'static str>) -> Outcome {
         let Some(left) = self.left.checked_sub(1) else {
             return Outcome::NotSent(format!("{MOST} requests were sent"));
         };
         self.left = left;
         self.line.pause(self.wishes.pace);
         let sent = self.line.with_context(|cx| cx.now());
-        match self.line.send(request) {
+        match transmit(self.line) {
             Err(why) => Outcome::Silence(why),
             Ok(response) => {
                 let mut reply = Reply::new(response);
@@ -278,6 +310,7 @@ impl<L: Line> Interview<'_, L> {
         };
         match heard.probe.id {
             ACCOUNTS => self.learn_login(login_of(reply.response.body())),
+            TICKLE => self.tickle = serde_json::from_slice(reply.response.body()).ok(),
             STATUS => self.is_open = status_of(reply).map(|status| status.authenticated == Some(true)),
             OPENING => {
                 let status = status_of(reply);

@@ -21,6 +21,9 @@ pub(super) enum Step {
     Ask(Ask),
     /// The status of the brokerage session, until it is ready, or for about half a minute.
     Settle,
+    /// The WebSocket, with the session of the tickle before: until it was ready and there were two heartbeats, or for about
+    /// half a minute. Nothing is subscribed to.
+    Listen,
 }
 
 /// How the Diffie-Hellman challenge is spelled.
@@ -130,6 +133,8 @@ const SNAPSHOT: Ask = ask("GET", "/iserver/marketdata/snapshot?conids=265598&fie
 pub(super) const ACCOUNTS: &str = "portfolio_accounts";
 pub(super) const STATUS: &str = "status";
 pub(super) const OPENING: &str = "opening";
+/// The WebSocket is opened with its session.
+pub(super) const TICKLE: &str = "tickle_open";
 
 pub(super) static GROUPS: &[Group] = &[
     Group {
@@ -235,6 +240,8 @@ pub(super) static GROUPS: &[Group] = &[
                     Ask { body: "", target: "/iserver/auth/ssodh/init?publish=true&compete=false", ..OPEN },
                 ),
             ),
+            probe(TICKLE, "tickle_open", "there is a brokerage session", only(Condition::Opened, PLAIN)),
+            probe("websocket", "websocket_upgrade", "as a WebSocket, until there were two heartbeats", Step::Listen),
         ],
     },
     Group {
@@ -288,6 +295,7 @@ pub(super) fn request_of(probe: &Probe) -> String {
         Step::SignIn(_) => ("POST", "/oauth/live_session_token"),
         Step::Ask(ask) => (ask.method, ask.target),
         Step::Settle => ("POST", "/iserver/auth/status"),
+        Step::Listen => ("GET", "/ws"),
     };
     match probe.peculiarity {
         "" => format!("{method} {target}"),

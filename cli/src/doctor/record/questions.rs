@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::recording::{Answered, Probed, Seen};
+use super::{
+    recording::{Answered, Listened, Probed, Seen},
+    socket_answers,
+};
 
 /// A question about the live broker.
 pub(super) struct Question {
@@ -34,6 +37,8 @@ enum Rule {
     Opening,
     /// How long it takes.
     Settling,
+    /// What came by the WebSocket.
+    Listened(fn(&Listened) -> String),
 }
 
 const fn question(id: &'static str, rule: Rule, asks: &'static str, assumed: &'static str) -> Question {
@@ -44,6 +49,9 @@ const fn question(id: &'static str, rule: Rule, asks: &'static str, assumed: &'s
 const OF_ALL: [&str; 2] = ["clock", "cookies"];
 /// The one whose answer comes from the sign-in too.
 const EXPIRY: &str = "expiry";
+/// Those whose answers come from the WebSocket too.
+const OF_WEBSOCKET: &str = "websocket_";
+const WEBSOCKET: &str = "websocket_upgrade";
 
 pub(super) static QUESTIONS: &[Question] = &[
     question("sign_in", Rule::Verdict, "Is a live session token negotiated and proved?", "accepted"),
@@ -129,6 +137,44 @@ pub(super) static QUESTIONS: &[Question] = &[
         "May `publish` and `compete` be in the query?",
         "opened, and never sent so",
     ),
+    question(
+        "tickle_open",
+        Rule::Fields,
+        "What does `/tickle` look like while there is a brokerage session?",
+        "as the simulator's",
+    ),
+    question(WEBSOCKET, Rule::Answered, "How is the upgrade to a WebSocket answered?", "101, whatever the session"),
+    question(
+        "websocket_messages",
+        Rule::Listened(socket_answers::greeting),
+        "Which messages come by themselves until `sts` says that the user is authenticated, and in which order?",
+        "system, act, sts",
+    ),
+    question("websocket_opcode", Rule::Listened(socket_answers::opcodes), "Are its messages text or binary?", "either"),
+    question(
+        "websocket_ready",
+        Rule::Listened(socket_answers::readiness),
+        "How long does it take until `sts` says so?",
+        "less than a second; 10 s at most are waited for",
+    ),
+    question(
+        "websocket_heartbeats",
+        Rule::Listened(socket_answers::heartbeats),
+        "How often does a heartbeat come?",
+        "one each, in 10 s; after 25 s without anything it is given up",
+    ),
+    question(
+        "websocket_tic",
+        Rule::Listened(socket_answers::tic),
+        "Is `tic` answered, and how often?",
+        "answered 4 times; one is enough",
+    ),
+    question(
+        "websocket_close",
+        Rule::Listened(socket_answers::closing),
+        "How does it answer a close of code 1000?",
+        "with code 1000, and is not waited for",
+    ),
     question("second_sign_in", Rule::Verdict, "Is a second live session token negotiated?", "accepted"),
     question(
         "earlier_token",
@@ -172,6 +218,7 @@ impl Question {
                 OF_ALL.contains(&self.id)
                     || probed.question == self.id
                     || (self.id == EXPIRY && probed.question == "sign_in")
+                    || (self.id.starts_with(OF_WEBSOCKET) && probed.question == WEBSOCKET)
             })
             .filter(|probed| probed.not_sent.is_none())
             .collect();
@@ -186,6 +233,10 @@ impl Question {
             Rule::Expiry => Some(seen_or(first, expiry)),
             Rule::Opening => Some(seen_or(first, opening)),
             Rule::Settling => Some(seen_or(first, settling)),
+            Rule::Listened(answer) => Some(match &first.listened {
+                Some(listened) => answer(listened),
+                None => seen_or(first, |seen| format!("unclear: {}", in_short(seen))),
+            }),
         }
     }
 }
@@ -274,7 +325,9 @@ fn expiry(seen: &Seen) -> String {
 }
 
 fn clock(own: &[&Probed]) -> Option<String> {
-    let seen: Vec<&Seen> = own.iter().filter_map(|probed| probed.response.as_ref()).collect();
+    // An upgrade has no date.
+    let own = own.iter().filter(|probed| probed.listened.is_none());
+    let seen: Vec<&Seen> = own.filter_map(|probed| probed.response.as_ref()).collect();
     let dated = seen.iter().filter_map(|seen| seen.seconds.get("date_ahead"));
     let (least, most) = (dated.clone().min()?, dated.clone().max()?);
     let each = if dated.count() == seen.len() { "a date in each" } else { "a date in some" };

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::doctor::websocket::listening::Close;
+
 /// The version of the file's form.
 pub(super) const FORMAT: u32 = 1;
 
@@ -55,6 +57,9 @@ pub(super) struct Probed {
     pub(super) before: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) response: Option<Seen>,
+    /// Where it was the upgrade to a WebSocket: what came by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) listened: Option<Listened>,
     /// What came instead of a response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<String>,
@@ -80,6 +85,50 @@ pub(super) struct Seen {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) seconds: BTreeMap<String, i64>,
     pub(super) body: Value,
+}
+
+/// What came by a WebSocket. Each time is in milliseconds from its opening on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listened {
+    /// The first messages, in order.
+    pub(super) messages: Vec<Message>,
+    /// How many came after those.
+    pub(super) more: u64,
+    /// When the broker said that the user is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ready: Option<u64>,
+    /// When the session was sent, for which the broker waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) session_sent: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tic_sent: Option<u64>,
+    /// When it was closed from here; where it was not, the broker did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) close_sent: Option<u64>,
+    /// When it was over.
+    pub(super) ended: u64,
+    /// How the broker closed it, or answered that it was closed.
+    pub(super) close: Close,
+}
+
+/// A message of the broker's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Message {
+    pub(super) at: u64,
+    pub(super) opcode: Opcode,
+    /// The topic that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) topic: Option<String>,
+    pub(super) body: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Opcode {
+    Text,
+    Binary,
 }
 
 /// The answer to a question, as these responses give it.

@@ -1,5 +1,7 @@
 //! From what was heard to what may be shown. Pure: the same in, the same out.
 
+use std::time::Duration;
+
 use ibkr_oauth::http::{
     HeaderMap,
     header::{CONTENT_TYPE, SET_COOKIE},
@@ -9,9 +11,10 @@ use serde_json::Value;
 use super::{
     heard::{Heard, Outcome, Reply},
     probes, questions,
-    recording::{FORMAT, Login, Probed, Recording, Seen, Source},
+    recording::{FORMAT, Listened, Login, Message, Opcode, Probed, Recording, Seen, Source},
     shape, vocabulary,
 };
+use crate::doctor::websocket::listening::{self, Close, Listening};
 
 /// The shortest value that is looked for, in characters: what is shorter stands in many a word.
 const SHORTEST: usize = 4;
@@ -20,6 +23,9 @@ const HIDDEN: &str = "<hidden>";
 /// The media types that are named. Others could be anything.
 const MEDIA_TYPES: [&str; 6] =
     ["application/json", "application/problem+json", "application/octet-stream", "text/html", "text/plain", "text/xml"];
+/// The topics that nobody subscribes to. Others have accounts in them.
+const TOPICS: [&str; 6] = ["act", "blt", "ntf", "sts", "system", "tic"];
+const OTHER_TOPIC: &str = "<other>";
 /// The attributes of cookies (RFC 6265).
 const ATTRIBUTES: [&str; 7] = ["domain", "expires", "httponly", "max-age", "path", "samesite", "secure"];
 
@@ -38,6 +44,8 @@ pub(super) fn record(heard: &[Heard], about: About, values: &[String]) -> Record
         if let Outcome::Response(reply) = &heard.outcome {
             values.extend(shape::values_of(reply.response.body()));
             values.extend(cookie_values(reply.response.headers()));
+            let messages = reply.listened.iter().flat_map(|listening| listening.messages());
+            values.extend(messages.flat_map(|message| values_of(&message.payload)));
         }
     }
     values.retain(|value| value.chars().count() >= SHORTEST);
@@ -46,8 +54,10 @@ pub(super) fn record(heard: &[Heard], about: About, values: &[String]) -> Record
     values.dedup();
     let hide = Hide(values.iter().map(|value| value.to_lowercase()).collect());
     let mut probes: Vec<Probed> = heard.iter().map(probed).collect();
-    for seen in probes.iter_mut().filter_map(|probed| probed.response.as_mut()) {
-        hide.in_value(&mut seen.body);
+    for probed in &mut probes {
+        let bodies = probed.response.iter_mut().map(|seen| &mut seen.body);
+        let messages = probed.listened.iter_mut().flat_map(|listened| &mut listened.messages);
+        bodies.chain(messages.map(|message| &mut message.body)).for_each(|body| hide.in_value(body));
     }
     let answers = questions::answers(&probes);
     let About { made_by, made_in, source, login } = about;
@@ -61,11 +71,15 @@ fn probed(heard: &Heard) -> Probed {
         request: probes::request_of(heard.probe),
         before: heard.before.clone(),
         response: None,
+        listened: None,
         failure: None,
         not_sent: None,
     };
     match &heard.outcome {
-        Outcome::Response(reply) => probed.response = Some(seen(reply)),
+        Outcome::Response(reply) => {
+            probed.response = Some(seen(reply));
+            probed.listened = reply.listened.as_deref().map(listened);
+        }
         Outcome::Silence(why) => probed.failure = Some((*why).to_owned()),
         Outcome::NotSent(why) => probed.not_sent = Some(why.clone()),
     }
@@ -86,6 +100,41 @@ fn seen(reply: &Reply) -> Seen {
         seconds: reply.seconds.clone(),
         body: shape::of(reply.response.body()),
     }
+}
+
+fn listened(listening: &Listening) -> Listened {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (ended, close) = listening.ended().unwrap_or((Duration::ZERO, Close::NoFrame));
+    let message = |heard: &listening::Heard| Message {
+        at: millis(heard.at),
+        opcode: if heard.is_text { Opcode::Text } else { Opcode::Binary },
+        topic: topic(&heard.payload),
+        body: shape::of(&heard.payload),
+    };
+    Listened {
+        messages: listening.messages().iter().map(message).collect(),
+        more: listening.more(),
+        ready: listening.ready().map(millis),
+        session_sent: listening.session_sent().map(millis),
+        tic_sent: listening.tic_sent().map(millis),
+        close_sent: listening.close_sent().map(millis),
+        ended: millis(ended),
+        close,
+    }
+}
+
+/// The topic that a message names, if it names one.
+fn topic(message: &[u8]) -> Option<String> {
+    let fields: Value = serde_json::from_slice(message).ok()?;
+    let topic = fields.get("topic")?.as_str().unwrap_or(OTHER_TOPIC);
+    Some(if TOPICS.contains(&topic) { topic } else { OTHER_TOPIC }.to_owned())
+}
+
+/// The values of a message; the topics are no secrets, and words of the broker's too.
+fn values_of(message: &[u8]) -> Vec<String> {
+    let mut values = shape::values_of(message);
+    values.retain(|value| !TOPICS.contains(&value.as_str()));
+    values
 }
 
 fn name_or(name: &str, otherwise: &str) -> String {

@@ -21,7 +21,10 @@ use super::{
     recording::{Recording, Source},
     redaction::{self, About},
 };
-use crate::failure::Failure;
+use crate::{
+    doctor::websocket::{in_process, listening::Listening},
+    failure::Failure,
+};
 
 /// A broker at the other end, and a clock that stands still unless time is passed.
 struct Simulated {
@@ -74,6 +77,15 @@ impl Line for Simulated {
             return Err("no response in time");
         }
         Ok(response)
+    }
+
+    fn listen(&mut self, upgrade: Request<()>, listening: &mut Listening) -> Result<Response<Bytes>, &'static str> {
+        self.sent.push(("GET".to_owned(), "/ws".to_owned()));
+        let response = in_process::listen(&mut self.broker, &mut self.now, &mut self.entropy, &upgrade, listening);
+        if response.is_none() {
+            self.now = self.now.saturating_add(Duration::from_secs(20));
+        }
+        response.ok_or("no response in time")
     }
 
     fn pause(&mut self, time: Duration) {

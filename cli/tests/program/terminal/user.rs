@@ -68,7 +68,15 @@ impl User {
 }
 
 pub(crate) fn start() -> (BrokerServer, User) {
-    let server = BrokerServer::start();
+    start_with_server(BrokerServer::start())
+}
+
+/// As [`start`], with a broker whose heartbeats come each half a second.
+pub(crate) fn start_fast() -> (BrokerServer, User) {
+    start_with_server(BrokerServer::at_speed(20))
+}
+
+fn start_with_server(server: BrokerServer) -> (BrokerServer, User) {
     let user = User::new(server.account.base_url(), &server.account.access_token);
     (server, user)
 }

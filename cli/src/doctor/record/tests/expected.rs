@@ -5,6 +5,12 @@ const TICKLE: &str = "collission=false hmds.error iserver.authStatus.MAC iserver
                       iserver.authStatus.competing=false iserver.authStatus.connected=false \
                       iserver.authStatus.message session userId";
 
+const TICKLE_OPEN: &str = "collission=false hmds.error iserver.authStatus.MAC iserver.authStatus.authenticated=true \
+                           iserver.authStatus.competing=false iserver.authStatus.connected=true \
+                           iserver.authStatus.established=true iserver.authStatus.message \
+                           iserver.authStatus.serverInfo.serverName iserver.authStatus.serverInfo.serverVersion session \
+                           userId";
+
 /// Each question, and the answer of a lenient simulator.
 pub(crate) const LENIENT: &[(&str, &str)] = &[
     ("sign_in", "accepted"),
@@ -40,6 +46,14 @@ pub(crate) const LENIENT: &[(&str, &str)] = &[
     ("iserver_accounts", "200"),
     ("accounts_after", "200"),
     ("opening_by_query", "opened"),
+    ("tickle_open", TICKLE_OPEN),
+    ("websocket_upgrade", "101"),
+    ("websocket_messages", "system, act, sts"),
+    ("websocket_opcode", "text"),
+    ("websocket_ready", "ready after 0 s"),
+    ("websocket_heartbeats", "one each, in 10 s"),
+    ("websocket_tic", "answered 4 times"),
+    ("websocket_close", "with code 1000"),
     ("second_sign_in", "accepted"),
     ("earlier_token", "accepted"),
     ("challenge_upper_case", "accepted"),
@@ -80,6 +94,18 @@ pub(crate) fn otherwise(fault: &str) -> Vec<(&'static str, &'static str)> {
         "no-bridge" => vec![("settling", "ready after 32 s")],
         "not-authenticated" => [&[("settling", "lost after 0 s")][..], &LOST].concat(),
         "competing" => [&[("settling", "lost after 1 s")][..], &LOST].concat(),
+        "ws-close" => vec![
+            ("websocket_messages", "none"),
+            ("websocket_opcode", "none came"),
+            ("websocket_ready", "not ready, and closed after 0 s"),
+            ("websocket_heartbeats", "none, in 0 s"),
+            ("websocket_tic", "it was not sent"),
+            ("websocket_close", "it had closed itself, with code 1000"),
+        ],
+        "ws-stale-session" => vec![("websocket_messages", "\"waiting for session\", system, act, sts")],
+        "ws-status-in-pieces" => vec![("websocket_messages", "system, act, sts, sts, sts")],
+        "ws-binary" => vec![("websocket_opcode", "binary")],
+        "ws-no-heartbeat" => vec![("websocket_heartbeats", "none, in 32 s")],
         // A newer token, or the same request again, gets the answer.
         _ => Vec::new(),
     }

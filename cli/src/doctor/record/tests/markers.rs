@@ -1,22 +1,23 @@
 //! Nothing of anybody's is in the file, whatever comes back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use ibkr_oauth::{
-    Entropy,
+    Entropy, Secret,
     bytes::Bytes,
-    http::{HeaderName, HeaderValue, Response},
+    http::{HeaderName, HeaderValue, Response, StatusCode},
     simulator::SeededEntropy,
 };
 use serde_json::{Map, Value, json};
 
 use super::super::{
     heard::{Heard, Outcome, Reply},
-    probes::GROUPS,
+    probes::{GROUPS, Step},
     recording::{Login, Recording, Source},
     redaction::{self, About},
     vocabulary,
 };
+use crate::doctor::websocket::listening::{Close, Listening};
 
 /// Keys, tokens, account numbers, names and addresses.
 const MARKERS: [&str; 24] = [
@@ -145,6 +146,59 @@ impl Rng {
     }
 }
 
+/// A WebSocket on which all that comes has markers, under topics that are asked for by nobody and others.
+fn listening(rng: &mut Rng) -> Listening {
+    let mut listening = Listening::for_two_heartbeats(Secret::from(rng.text()));
+    for second in 0..u64::try_from(1 + rng.below(6)).unwrap() {
+        let mut value = rng.value(0);
+        if let Some(fields) = value.as_object_mut().filter(|_| rng.below(4) > 0) {
+            let topic = match rng.below(3) {
+                0 => rng.text(),
+                1 => format!("ssd+{}", rng.text()),
+                _ => rng.of(&["act", "sts", "system", "tic", "ntf", "blt"]).to_owned(),
+            };
+            fields.insert("topic".to_owned(), topic.into());
+            let args = rng.value(1);
+            fields.insert("args".to_owned(), args);
+            if rng.below(3) == 0 {
+                fields.insert(rng.of(&["success", "hb", "username", "id"]).to_owned(), rng.text().into());
+            }
+        }
+        let message = if rng.below(6) == 0 { rng.body() } else { value.to_string() };
+        listening.hear(Duration::from_secs(second), rng.below(2) == 0, message.into());
+    }
+    let code = u16::try_from(rng.below(5000)).unwrap();
+    listening.end(Duration::from_secs(9), [Close::Code(code), Close::NoCode, Close::NoFrame][rng.below(3)]);
+    listening
+}
+
+#[test]
+fn no_marker_is_in_what_comes_by_a_thousand_random_web_sockets() {
+    let parts: Vec<String> = MARKERS.iter().flat_map(|marker| parts(marker)).collect();
+    let probe = GROUPS.iter().flat_map(|group| group.probes).find(|probe| matches!(probe.step, Step::Listen)).unwrap();
+    let mut rng = Rng(SeededEntropy::new(21));
+    let (mut heard, mut kept) = (0, 0);
+    for round in 0..1000 {
+        let mut reply = Reply::new(rng.response());
+        *reply.response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let listening = listening(&mut rng);
+        heard += listening.messages().len();
+        let shown: Vec<String> =
+            listening.messages().iter().map(|message| String::from_utf8_lossy(&message.payload).into_owned()).collect();
+        reply.listened = Some(Box::new(listening));
+        let recording = recording_of_all(
+            &[Heard { probe, before: None, outcome: Outcome::Response(reply) }],
+            &["SIMQWERTZ".to_owned()],
+        );
+        kept += recording.probes[0].listened.as_ref().unwrap().messages.len();
+        let text = recording.to_text().to_lowercase();
+        for part in &parts {
+            assert!(!text.contains(part.as_str()), "round {round}: `{part}` of {shown:?} is in {text}");
+        }
+    }
+    assert!(heard > 2000 && kept == heard, "{kept} of {heard}");
+}
+
 fn recording_of(responses: impl Iterator<Item = Response<Bytes>>, values: &[String]) -> Recording {
     let probes: Vec<_> = GROUPS.iter().flat_map(|group| group.probes).collect();
     let heard: Vec<Heard> = responses
@@ -155,8 +209,12 @@ fn recording_of(responses: impl Iterator<Item = Response<Bytes>>, values: &[Stri
             Heard { probe: probes[index % probes.len()], before: None, outcome: Outcome::Response(reply) }
         })
         .collect();
+    recording_of_all(&heard, values)
+}
+
+fn recording_of_all(heard: &[Heard], values: &[String]) -> Recording {
     let about = About { made_by: String::new(), made_in: String::new(), source: Source::Other, login: Login::Live };
-    redaction::record(&heard, about, values)
+    redaction::record(heard, about, values)
 }
 
 /// What of a marker would say something: it itself, and each part of it that is long enough and no word of every day.

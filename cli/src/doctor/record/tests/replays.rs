@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     super::{
         questions,
-        recording::{Probed, Recording, Seen, Source},
+        recording::{Listened, Probed, Recording, Seen, Source},
         shape,
     },
     ALL, Simulated,
@@ -89,7 +89,8 @@ fn differences(name: &str, recording: &Recording, simulator: &Recording) -> Vec<
         let mut note = |what: String| lines.push(format!("{name}: {}: {what}", probed.probe));
         let Some(seen) = &probed.response else { continue };
         let is_sign_in = probed.request.contains("/oauth/");
-        let cause = Error::from_response(&response_of(seen)).map(|error| error.cause().map_or("unknown", Cause::name));
+        let refusal = Error::from_response(&response_of(seen)).filter(|_| seen.status != 101);
+        let cause = refusal.map(|error| error.cause().map_or("unknown", Cause::name));
         // The causes of a sign-in are those of its own stage.
         if !is_sign_in && cause != seen.cause.as_deref() {
             note(format!("recorded as {}, and now it is {}", or_none(seen.cause.as_deref()), or_none(cause)));
@@ -101,7 +102,10 @@ fn differences(name: &str, recording: &Recording, simulator: &Recording) -> Vec<
         }
         let other = simulator.probes.iter().find(|other| other.probe == probed.probe);
         if let Some(other) = other.and_then(|other| other.response.as_ref()) {
-            compare(seen, other).into_iter().for_each(note);
+            compare(seen, other).into_iter().for_each(&mut note);
+        }
+        if let Some((listened, other)) = probed.listened.as_ref().zip(other.and_then(|other| other.listened.as_ref())) {
+            compare_messages(listened, other).into_iter().for_each(note);
         }
     }
     for answer in &recording.answers {
@@ -124,12 +128,34 @@ fn compare(seen: &Seen, simulated: &Seen) -> Vec<String> {
     if in_short(seen) != in_short(simulated) {
         lines.push(format!("{}; the simulator: {}", in_short(seen), in_short(simulated)));
     }
-    let (own, others) = (kinds(&seen.body), kinds(&simulated.body));
-    for only_here in own.difference(&others) {
+    lines.extend(compare_kinds(&kinds(&seen.body), &kinds(&simulated.body)));
+    lines
+}
+
+fn compare_kinds(own: &BTreeSet<String>, others: &BTreeSet<String>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for only_here in own.difference(others) {
         lines.push(format!("`{only_here}`, which the simulator has not"));
     }
-    for only_there in others.difference(&own) {
+    for only_there in others.difference(own) {
         lines.push(format!("no `{only_there}`, which the simulator has"));
+    }
+    lines
+}
+
+/// Where the messages under a topic that both have differ in their kinds. How many there are is among the answers.
+fn compare_messages(listened: &Listened, simulated: &Listened) -> Vec<String> {
+    let kinds_of = |listened: &Listened, topic: &str| -> BTreeSet<String> {
+        let messages = listened.messages.iter().filter(|message| message.topic.as_deref() == Some(topic));
+        messages.flat_map(|message| kinds(&message.body)).collect()
+    };
+    let topics = |listened: &Listened| -> BTreeSet<String> {
+        listened.messages.iter().filter_map(|message| message.topic.clone()).collect()
+    };
+    let mut lines = Vec::new();
+    for topic in topics(listened).intersection(&topics(simulated)) {
+        let differing = compare_kinds(&kinds_of(listened, topic), &kinds_of(simulated, topic));
+        lines.extend(differing.into_iter().map(|line| format!("`{topic}`: {line}")));
     }
     lines
 }
@@ -213,5 +239,10 @@ fn a_broker_that_behaves_otherwise_is_reported_so() {
     ] {
         assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:#?}");
     }
+    let mut other = Simulated::new(Broker::builder());
+    other.broker.inject("ws-status-at-top".parse().unwrap());
+    let lines = differences("other", &other.record(ALL), &simulator);
+    let expected = "other: websocket: `sts`: `/json/authenticated: boolean`, which the simulator has not";
+    assert!(lines.iter().any(|line| line == expected), "{lines:#?}");
     assert_eq!(differences("same", &simulator, &simulator), Vec::<String>::new());
 }
