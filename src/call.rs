@@ -58,7 +58,8 @@ use http::{Request, Response};
 
 use crate::{
     context::{Context, Timestamp},
-    error::{Error, ErrorKind, Stage},
+    error::{Cause, Error, ErrorKind, Stage},
+    pacing::Admission,
     session::{Advice, Failure, FailureKind, Report, SessionView, State, Ticket, is_iserver, is_repeatable},
     signer::TokenId,
 };
@@ -127,9 +128,20 @@ impl Call {
 
     /// What to do next, as `view` shows the session at this moment.
     pub fn poll(&mut self, cx: &mut Context<'_>, view: &SessionView) -> Step {
+        self.poll_paced(cx, view, |_| Admission::Now)
+    }
+
+    /// As [`poll`](Self::poll), where each attempt is first asked for. One that does not get its turn before the deadline is
+    /// not made.
+    pub(crate) fn poll_paced(
+        &mut self,
+        cx: &mut Context<'_>,
+        view: &SessionView,
+        admit: impl FnOnce(Timestamp) -> Admission,
+    ) -> Step {
         loop {
             match std::mem::replace(&mut self.phase, Phase::Done) {
-                Phase::Waiting(not_before) => return self.wait_or_send(cx, view, not_before),
+                Phase::Waiting(not_before) => return self.wait_or_send(cx, view, not_before, admit),
                 Phase::Answered(report) => {
                     self.phase = Phase::Reported(report.clone(), None);
                     return Step::Report(report);
@@ -172,7 +184,13 @@ impl Call {
         }
     }
 
-    fn wait_or_send(&mut self, cx: &mut Context<'_>, view: &SessionView, not_before: Timestamp) -> Step {
+    fn wait_or_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        view: &SessionView,
+        not_before: Timestamp,
+        admit: impl FnOnce(Timestamp) -> Admission,
+    ) -> Step {
         let now = cx.now();
         let not_before = view.wait_until().map_or(not_before, |until| until.max(not_before));
         if matches!(view.state(), State::Closing | State::Closed) {
@@ -186,6 +204,14 @@ impl Call {
             self.phase = Phase::Waiting(not_before);
             return Step::Wait(if not_before > now { not_before } else { self.deadline });
         };
+        match admit(now) {
+            Admission::Now => {}
+            Admission::NotBefore(turn) if turn < self.deadline => {
+                self.phase = Phase::Waiting(not_before);
+                return Step::Wait(turn);
+            }
+            Admission::NotBefore(turn) | Admission::Refused(turn) => return self.done(|| too_early(turn)),
+        }
         let mut request = self.request.clone();
         complete_head(signer, &mut request);
         match sign(signer, cx, &mut request) {
@@ -255,6 +281,15 @@ impl Call {
     fn done(&mut self, otherwise: impl FnOnce() -> Error) -> Step {
         Step::Done(self.last.take().unwrap_or_else(|| Err(otherwise())))
     }
+}
+
+/// The error of a request that would be one too many for the broker before that moment.
+fn too_early(turn: Timestamp) -> Error {
+    let message = format!("the broker's limits allow this request at {turn}, which is too late for this call");
+    Error::new(ErrorKind::Unavailable, Stage::Transport, message)
+        .with_cause(Cause::RateLimited)
+        .with_remedy(format!("send it again at {turn}, or give it longer; ask for the same less often"))
+        .with_nothing_sent()
 }
 
 /// The error of a request that nothing came back for.

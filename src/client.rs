@@ -31,6 +31,8 @@
 //! [`call`](crate::call), of which a client is a loop. It returns the broker's response whatever its status, at most after
 //! the deadline of its [`CallPolicy`]; [`error_for_status`](Response::error_for_status) makes an [`Error`] of a refusal.
 //!
+//! With [`Client::pace`] it also waits for its turn, so that the broker's limits on requests are kept.
+//!
 //! **Where an order came to an error, ask [`Error::may_have_been_sent`]**: if it is true, look for the order before you send
 //! it again.
 
@@ -46,9 +48,9 @@ use bytes::Bytes;
 use http::{Method, Request};
 use serde::Serialize;
 
-use self::build::Builder;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use self::credentials::session_of;
+use self::{build::Builder, pacing::Pacing};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
@@ -59,6 +61,7 @@ use crate::{
     context::{Context, OsEntropy, Timestamp},
     driver::SessionHandle,
     error::Error,
+    pacing::PacingConfig,
     session::{Session, SessionView, State},
     transport::{AsyncTransport, Limits, rewrite},
 };
@@ -68,6 +71,7 @@ mod build;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod credentials;
 mod driving;
+mod pacing;
 mod response;
 #[cfg(feature = "tungstenite")]
 mod streaming;
@@ -87,6 +91,7 @@ pub struct Client<T> {
     transport: T,
     handle: SessionHandle,
     builder: Builder,
+    pacing: Pacing,
     policy: CallPolicy,
 }
 
@@ -124,15 +129,25 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
 
     /// A client of a session that was made otherwise, for keys that are in no bundle.
     pub fn with_session(transport: T, session: Session) -> (Self, ClientDriver<T>) {
-        let builder = Builder::new(session.consumer());
-        let (driver, handle) = ClientDriver::new(session, transport.clone());
-        (Self { transport, handle, builder, policy: CallPolicy::default() }, driver)
+        let (builder, pacing) = (Builder::new(session.consumer()), Pacing::new(session.consumer()));
+        let (driver, handle) = ClientDriver::new(session, transport.clone(), pacing.clone());
+        (Self { transport, handle, builder, pacing, policy: CallPolicy::default() }, driver)
     }
 
     /// The same client with another policy for its calls.
     #[must_use]
     pub fn with_policy(&self, policy: CallPolicy) -> Self {
         Self { policy, ..self.clone() }
+    }
+
+    /// From now on this client and all its clones together keep the broker's [limits](crate::pacing) on requests. A call waits
+    /// for its turn within its deadline; where that would be too late it fails at once, with nothing sent, by an [`Error`] whose
+    /// cause is [`RateLimited`](crate::diagnose::Cause::RateLimited) and which says when to try again. A 429 teaches it more.
+    ///
+    /// The session's own requests are counted too, and go first: ask before its driver runs. What other programs of the same
+    /// user send is not known. Asked for again, it counts anew.
+    pub fn pace(&self, config: PacingConfig) {
+        self.pacing.start(config);
     }
 
     /// The session: its state, its events' last error, what signs requests now, and a [`Snapshot`] for a successor.
@@ -198,14 +213,18 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
 
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response, Error> {
         rewrite(&mut request, |uri| self.transport.rewritten(uri))?;
+        let mut turns = self.pacing.turns(request.uri());
         let mut call = Call::new(request, self.policy, self.handle.now());
         loop {
             let view = self.handle.view();
-            let step = call.poll(&mut Context::new(self.handle.now(), &mut OsEntropy), &view);
+            let step =
+                call.poll_paced(&mut Context::new(self.handle.now(), &mut OsEntropy), &view, |now| turns.ask(now));
             match step {
                 Step::Wait(until) => self.news(&view, until).await,
                 Step::Send { request, timeout } => {
+                    let under_way = turns.sent();
                     let result = self.transport.send(request, Limits::default().within(timeout)).await;
+                    under_way.ended(self.handle.now(), &result);
                     call.handle_result(&mut Context::new(self.handle.now(), &mut OsEntropy), result);
                 }
                 // The call asks for the advice itself.

@@ -4,7 +4,7 @@
 //! it may go [now, later, or not at all](Admission). What it goes by is data: [`LIMITS`], each with its source, and the
 //! limit on all requests together ([`PacingConfig::per_second`]). A 429 teaches it more.
 //!
-//! Nothing here sends or waits. `Client` and `Session` use none; a proxy for several programs does well to.
+//! Nothing here sends or waits. `Client` keeps to one if [asked to](crate::client::Client::pace), and `Session` has none.
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,7 +33,7 @@ use self::learned::Learned;
 pub use self::limits::{LIMITS, Limit, Rate};
 
 /// Requests that leave a window apart may arrive closer together: the network delays one more than the other.
-const JITTER: Duration = Duration::from_millis(50);
+pub(crate) const JITTER: Duration = Duration::from_millis(50);
 /// When to look again where requests of a path that are under way have to end first: that has no date.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A request of which no end was reported is taken to have ended after this.
@@ -122,7 +122,24 @@ impl Pacer {
         if delay <= self.config.longest_delay { Admission::NotBefore(free_at) } else { Admission::Refused(free_at) }
     }
 
-    /// Counts a request that is sent without asking, as those of the session itself are.
+    /// Counts a request that goes before all others, as those of the session itself do and those that are sent again, and
+    /// returns the moment to send it at: as soon as no more than the allowed number are sent within any span. A limit that
+    /// would make it wait for longer than [`PacingConfig::longest_delay`] is not kept, nor is what 429s have taught.
+    #[must_use = "the request is counted at this moment"]
+    pub fn reserve(&mut self, now: Timestamp, path: &str) -> Timestamp {
+        self.follow_clock(now);
+        let class = class_of(path);
+        let by_class = match class.and_then(|class| self.classes.get(class)) {
+            Some(Count::Window(window)) => window.free_at(),
+            Some(Count::UnderWay { .. }) | None => now,
+        };
+        let is_soon = |at: &Timestamp| at.saturating_duration_since(now) <= self.config.longest_delay;
+        let at = [self.sum.free_at(), by_class].into_iter().filter(is_soon).fold(now, Timestamp::max);
+        self.count(at, class);
+        at
+    }
+
+    /// Counts a request that is sent now without asking.
     pub fn note(&mut self, now: Timestamp, path: &str) {
         self.follow_clock(now);
         self.count(now, class_of(path));
@@ -214,7 +231,8 @@ impl Window {
         if self.sent.len() >= self.most {
             self.sent.pop_front();
         }
-        self.sent.push_back(now);
+        // Behind one that is reserved: the order of the moments is kept, and none is counted too early.
+        self.sent.push_back(self.sent.back().map_or(now, |newest| now.max(*newest)));
     }
 }
 

@@ -29,7 +29,12 @@ use serde::Serialize;
 
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use super::credentials::session_of;
-use super::{READY, SHUTDOWN, build::Builder, response::Response};
+use super::{
+    READY, SHUTDOWN,
+    build::Builder,
+    pacing::{First, Pacing},
+    response::Response,
+};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
@@ -41,6 +46,7 @@ use crate::{
     driver::{Driver, SessionHandle},
     error::Error,
     key::SigningInput,
+    pacing::PacingConfig,
     session::{Failure, Session, SessionEvent, State},
     transport::{Limits, Transport, rewrite},
 };
@@ -52,6 +58,7 @@ pub struct Client<T> {
     transport: T,
     handle: SessionHandle,
     builder: Builder,
+    pacing: Pacing,
     policy: CallPolicy,
 }
 
@@ -88,11 +95,12 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
 
     /// A client of a session that was made otherwise, for keys that are in no bundle.
     pub fn with_session(transport: T, session: Session) -> (Self, ClientDriver<T>) {
-        let builder = Builder::new(session.consumer());
+        let (builder, pacing) = (Builder::new(session.consumer()), Pacing::new(session.consumer()));
         let clock = transport.clone();
         let driver = Driver::with_clock(session, OsEntropy, move || clock.now());
-        let client =
-            Self { transport: transport.clone(), handle: driver.handle(), builder, policy: CallPolicy::default() };
+        let (handle, policy) = (driver.handle(), CallPolicy::default());
+        let client = Self { transport: transport.clone(), handle, builder, pacing: pacing.clone(), policy };
+        let transport = First { transport, pacing, handle: driver.handle() };
         (client, ClientDriver { driver, transport, on_event: Box::new(drop), key_store: None })
     }
 
@@ -100,6 +108,12 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     #[must_use]
     pub fn with_policy(&self, policy: CallPolicy) -> Self {
         Self { policy, ..self.clone() }
+    }
+
+    /// From now on the broker's limits on requests are kept, by this client and all its clones together, as by
+    /// [`Client::pace`](super::Client::pace).
+    pub fn pace(&self, config: PacingConfig) {
+        self.pacing.start(config);
     }
 
     /// The session: its state, its last error, what signs requests now, and a snapshot for a successor.
@@ -159,14 +173,17 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
 
     fn send(&self, mut request: Request<Bytes>) -> Result<Response, Error> {
         rewrite(&mut request, |uri| self.transport.rewritten(uri))?;
+        let mut turns = self.pacing.turns(request.uri());
         let mut call = Call::new(request, self.policy, self.handle.now());
         loop {
             let view = self.handle.view();
             let mut entropy = OsEntropy;
-            match call.poll(&mut Context::new(self.handle.now(), &mut entropy), &view) {
+            match call.poll_paced(&mut Context::new(self.handle.now(), &mut entropy), &view, |now| turns.ask(now)) {
                 Step::Wait(until) => self.handle.news_blocking(&view, until),
                 Step::Send { request, timeout } => {
+                    let under_way = turns.sent();
                     let result = self.transport.send(request, Limits::default().within(timeout));
+                    under_way.ended(self.handle.now(), &result);
                     call.handle_result(&mut Context::new(self.handle.now(), &mut entropy), result);
                 }
                 // The call asks for the advice itself.
@@ -190,7 +207,7 @@ type Sign = dyn FnMut(SigningInput, Duration) -> Result<Vec<u8>, Failure> + Send
 #[must_use = "the session goes nowhere unless this runs"]
 pub struct ClientDriver<T> {
     driver: Driver<OsEntropy>,
-    transport: T,
+    transport: First<T>,
     on_event: Box<dyn FnMut(SessionEvent) + Send>,
     key_store: Option<Box<Sign>>,
 }

@@ -7,6 +7,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
+use super::pacing::{First, Pacing};
 use crate::{
     context::OsEntropy,
     driver::{Driver, SessionHandle},
@@ -27,16 +28,17 @@ pub struct ClientDriver<T> {
 
 struct Start<T> {
     driver: Driver<OsEntropy>,
-    transport: T,
+    transport: First<T>,
     on_event: Box<dyn FnMut(SessionEvent) + Send>,
     key_store: Option<Box<dyn FnMut(SigningInput) -> Signature + Send>>,
 }
 
 impl<T: AsyncTransport + Clone + 'static> ClientDriver<T> {
-    pub(super) fn new(session: Session, transport: T) -> (Self, SessionHandle) {
+    pub(super) fn new(session: Session, transport: T, pacing: Pacing) -> (Self, SessionHandle) {
         let clock = transport.clone();
         let driver = Driver::with_clock(session, OsEntropy, move || clock.now());
         let handle = driver.handle();
+        let transport = First { transport, pacing, handle: driver.handle() };
         let start = Start { driver, transport, on_event: Box::new(drop), key_store: None };
         (Self { start: Some(Box::new(start)), running: None }, handle)
     }

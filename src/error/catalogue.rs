@@ -43,6 +43,7 @@ impl Meaning {
                  `Compete::Take`",
             ),
             Cause::LiveSessionTokenNotProved => (Scope::Consumer, ErrorKind::Unverified.remedy()),
+            Cause::RateLimited => (Scope::Pacing, ErrorKind::Unavailable.remedy()),
             _ => (
                 Scope::BrokerageSession,
                 "ask for its status again in some seconds, then open it again; where it never becomes ready, check \

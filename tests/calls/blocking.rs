@@ -12,7 +12,9 @@ use ibkr_oauth::{
     Context, CredentialBundle, ErrorKind, OsEntropy,
     call::CallPolicy,
     client::blocking::Client,
+    diagnose::Cause,
     local,
+    pacing::PacingConfig,
     session::{Failure, FailureKind, SessionConfig, State},
     simulator::{Broker, Dropped, Fault, test_keys},
     transport::{Limits, Transport},
@@ -106,6 +108,26 @@ fn waits_end_though_nobody_drives_the_session() {
     drop(driver);
     assert!(client.get("/portfolio/accounts").unwrap_err().to_string().contains("ended"));
     assert!(client.shutdown().is_ok(), "it has ended");
+}
+
+#[test]
+fn clones_share_the_limits_once_they_are_asked_for() {
+    let (broker, bundle, transport) = outside();
+    let (client, driver) = Client::start(transport, &bundle, SessionConfig::default()).unwrap();
+    let before = client.clone();
+    client.pace(PacingConfig::default());
+    let driving = thread::spawn(|| driver.run());
+    client.ready().unwrap();
+    assert_eq!(before.get("/iserver/scanner/params").unwrap().status(), 200);
+    let error = client.get("/iserver/scanner/params").unwrap_err();
+    assert_eq!((error.kind(), error.cause()), (ErrorKind::Unavailable, Some(Cause::RateLimited)));
+    assert!(!error.may_have_been_sent());
+    assert_eq!(client.get("/portfolio/DU0000001/meta").unwrap().status(), 200);
+    broker.lock().unwrap().inject(Fault::rate_limited().at("/portfolio/DU0000001/meta"));
+    assert_eq!(client.get("/portfolio/DU0000001/meta").unwrap().status(), 429);
+    assert_eq!(before.get("/portfolio/DU0000001/meta").unwrap_err().cause(), Some(Cause::RateLimited));
+    client.shutdown().unwrap();
+    driving.join().unwrap();
 }
 
 #[cfg(feature = "aws-lc-rs")]

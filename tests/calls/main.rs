@@ -24,4 +24,6 @@ mod never_twice;
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod outcomes;
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
+mod paced;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod views;

@@ -35,6 +35,8 @@ enum Step {
     Ask(usize),
     /// Waits as long as it is told to.
     AskPatiently(usize),
+    /// Goes first, at the moment that it gets.
+    Reserve(usize),
     Note(usize),
     Finish(usize),
     TooMany(usize, Option<u64>),
@@ -47,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u64..1_000_000).prop_map(Step::Pass),
         20 => path.clone().prop_map(Step::Ask),
         6 => path.clone().prop_map(Step::AskPatiently),
+        3 => path.clone().prop_map(Step::Reserve),
         2 => path.clone().prop_map(Step::Finish),
     ]
 }
@@ -79,7 +82,9 @@ fn most_within(sent: &[u64], within: Duration) -> usize {
 proptest! {
     #[test]
     fn no_sequence_of_requests_is_faster_than_documented(steps in vec(step(), 1..400), per_second in 1_u32..60) {
-        let mut pacer = Pacer::new(config(per_second));
+        let mut config = config(per_second);
+        config.longest_delay = Duration::MAX;
+        let mut pacer = Pacer::new(config);
         let mut now = START;
         let mut sent: Vec<(u64, &str)> = Vec::new();
         let mut under_way = 0_usize;
@@ -89,6 +94,11 @@ proptest! {
                 Step::Finish(path) if PATHS[path].ends_with("/history") && under_way > 0 => {
                     pacer.finish(PATHS[path]);
                     under_way -= 1;
+                }
+                Step::Reserve(path) if !PATHS[path].ends_with("/history") => {
+                    let at = pacer.reserve(now, PATHS[path]);
+                    prop_assert!(at >= now);
+                    sent.push((at.as_millis(), PATHS[path]));
                 }
                 Step::Ask(path) | Step::AskPatiently(path) => {
                     let mut admission = pacer.admit(now, PATHS[path]);
@@ -112,6 +122,7 @@ proptest! {
                 _ => {}
             }
         }
+        sent.sort_unstable();
         let all: Vec<u64> = sent.iter().map(|(at, _)| *at).collect();
         prop_assert!(most_within(&all, Duration::from_secs(1)) <= usize::try_from(per_second).unwrap());
         for limit in LIMITS {
@@ -160,6 +171,7 @@ fn play(pacer: &mut Pacer, now: &mut Timestamp, steps: Vec<Step>) {
             Step::Pass(millis) => *now = now.saturating_add(Duration::from_millis(millis)),
             Step::SetBack(millis) => *now = now.saturating_sub(Duration::from_millis(millis)),
             Step::Ask(path) | Step::AskPatiently(path) => drop(pacer.admit(*now, PATHS[path])),
+            Step::Reserve(path) => assert!(pacer.reserve(*now, PATHS[path]) >= *now),
             Step::Note(path) => pacer.note(*now, PATHS[path]),
             Step::Finish(path) => pacer.finish(PATHS[path]),
             Step::TooMany(path, wait) => pacer.too_many(*now, PATHS[path], wait.map(Duration::from_secs)),
@@ -214,6 +226,23 @@ fn what_others_send_counts() {
     assert!(matches!(pacer.admit(START, "/tickle"), Admission::NotBefore(_)));
     assert_eq!(pacer.admit(START, "/iserver/accounts"), Admission::Now);
     assert!(matches!(pacer.admit(START, "/iserver/accounts"), Admission::NotBefore(_)));
+}
+
+#[test]
+fn what_goes_first_is_within_the_limits_and_others_wait_behind_it() {
+    let mut pacer = Pacer::new(config(2));
+    assert_eq!(pacer.reserve(START, "/tickle"), START);
+    assert_eq!(pacer.admit(START, "/iserver/accounts"), Admission::Now);
+    // No third within a second, and no second tickle; whoever asks later is behind it.
+    let second = pacer.reserve(START, "/tickle");
+    assert!(second >= after(1) && second < after(2), "{second}");
+    assert_eq!(pacer.admit(second, "/iserver/accounts"), Admission::Now);
+    assert!(matches!(pacer.admit(second, "/iserver/accounts"), Admission::NotBefore(at) if at > second));
+    // The broker's word about other requests does not hold it up, nor does a class that would take too long.
+    pacer.too_many(after(10), "/iserver/accounts", Some(Duration::from_secs(900)));
+    assert_eq!(pacer.reserve(after(10), "/tickle"), after(10));
+    assert_eq!(pacer.reserve(after(20), "/pa/summary"), after(20));
+    assert_eq!(pacer.reserve(after(30), "/pa/summary"), after(30));
 }
 
 #[test]
