@@ -1,6 +1,6 @@
 //! The typed requests around the brokerage session: open, status, tickle, logout, and the WebSocket upgrade.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
@@ -263,13 +263,10 @@ impl BrokerageStatus {
 }
 
 /// The response to a tickle.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "TickleResponse")]
 pub struct Tickle {
     session: Option<Secret>,
-    sso_expires: Option<Duration>,
-    collision: Option<bool>,
-    user_id: Option<u64>,
     status: Option<BrokerageStatus>,
 }
 
@@ -277,13 +274,6 @@ pub struct Tickle {
 struct TickleResponse {
     #[serde(default)]
     session: Option<String>,
-    #[serde(default, deserialize_with = "unimportant", rename = "ssoExpires")]
-    sso_expires: Option<u64>,
-    /// The broker's spelling.
-    #[serde(default, deserialize_with = "unimportant", rename = "collission")]
-    collision: Option<bool>,
-    #[serde(default, deserialize_with = "unimportant", rename = "userId")]
-    user_id: Option<u64>,
     #[serde(default)]
     iserver: Option<Iserver>,
 }
@@ -298,9 +288,6 @@ impl From<TickleResponse> for Tickle {
     fn from(response: TickleResponse) -> Self {
         Self {
             session: response.session.filter(|session| !session.is_empty()).map(Secret::from),
-            sso_expires: response.sso_expires.map(Duration::from_millis),
-            collision: response.collision,
-            user_id: response.user_id,
             status: response.iserver.and_then(|iserver| iserver.status),
         }
     }
@@ -313,40 +300,10 @@ impl Tickle {
         self.session.as_ref()
     }
 
-    /// How long the single sign-on session still lives; absent in sessions of OAuth.
-    #[must_use]
-    pub fn sso_expires(&self) -> Option<Duration> {
-        self.sso_expires
-    }
-
-    /// Whether the broker saw a collision of sessions.
-    #[must_use]
-    pub fn collision(&self) -> Option<bool> {
-        self.collision
-    }
-
-    /// The user's number.
-    #[must_use]
-    pub fn user_id(&self) -> Option<u64> {
-        self.user_id
-    }
-
     /// How the brokerage session is.
     #[must_use]
     pub fn brokerage(&self) -> Option<&BrokerageStatus> {
         self.status.as_ref()
-    }
-}
-
-impl fmt::Debug for Tickle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { session, sso_expires, collision, user_id: _, status } = self;
-        f.debug_struct("Tickle")
-            .field("session", session)
-            .field("sso_expires", sso_expires)
-            .field("collision", collision)
-            .field("status", status)
-            .finish_non_exhaustive()
     }
 }
 

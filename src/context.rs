@@ -137,29 +137,17 @@ impl<E: Entropy + ?Sized> Entropy for Box<E> {
     }
 }
 
-/// The source of random bytes could not deliver.
-#[derive(Debug)]
+/// The source of random bytes could not deliver. The default has nothing more to say.
+#[derive(Debug, Default)]
 pub struct EntropyError {
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
 impl EntropyError {
-    /// A failure with nothing more to say.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { source: None }
-    }
-
     /// A failure with its cause, which [`Error::source`](error::Error::source) then returns.
     #[must_use]
     pub fn with_source(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()) }
-    }
-}
-
-impl Default for EntropyError {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -54,35 +54,17 @@ impl Secret {
     }
 }
 
-impl From<Vec<u8>> for Secret {
-    /// Takes the bytes over; wipes the vector where its spare capacity forces a copy.
-    fn from(mut bytes: Vec<u8>) -> Self {
+/// From bytes or a text. A vector or a string is taken over, and wiped where its spare capacity forces a copy; what is borrowed,
+/// or an array, is copied, and stays the caller's to wipe.
+impl<B: Into<Vec<u8>>> From<B> for Secret {
+    fn from(bytes: B) -> Self {
+        let mut bytes = bytes.into();
         if bytes.len() == bytes.capacity() {
             return Self(bytes.into_boxed_slice());
         }
         let secret = Self(Box::from(bytes.as_slice()));
         bytes.zeroize();
         secret
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self::from(text.into_bytes())
-    }
-}
-
-impl From<&str> for Secret {
-    /// Copies the text; the original stays the caller's to wipe.
-    fn from(text: &str) -> Self {
-        Self::from(text.as_bytes())
-    }
-}
-
-impl From<&[u8]> for Secret {
-    /// Copies the bytes; the original stays the caller's to wipe.
-    fn from(bytes: &[u8]) -> Self {
-        Self(Box::from(bytes))
     }
 }
 

@@ -84,7 +84,7 @@ use crate::{
     consumer::Consumer,
     context::{Context, Timestamp},
     error::Error,
-    flow::{LiveSessionToken, UnlockedToken},
+    flow::UnlockedToken,
 };
 
 mod advice;
@@ -247,7 +247,7 @@ impl Session {
             config,
             view,
             clock: Clock::default(),
-            phase: Phase::Negotiating { initial: None, log_out: false },
+            phase: Phase::Negotiating { log_out: false },
             held: None,
             handshakes: Pace::default(),
             openings: Pace::default(),
@@ -266,18 +266,6 @@ impl Session {
             next_id: 0,
             shutting_down: false,
         }
-    }
-
-    /// A session that starts with a live session token which was negotiated already.
-    #[must_use]
-    pub fn with_live_session_token(
-        consumer: Consumer,
-        token: UnlockedToken,
-        live: LiveSessionToken,
-        config: SessionConfig,
-    ) -> Self {
-        let phase = Phase::Negotiating { initial: Some(live), log_out: false };
-        Self { phase, ..Self::new(consumer, token, config) }
     }
 
     /// A session that goes on where another process stopped, without its own handshake: timestamps go on rising, and

@@ -142,22 +142,6 @@ impl SessionHandle {
         Place::new(&self.0, Some(timeout)).block(&|content| in_state(content, state), &not_in_time)
     }
 
-    /// Waits until the view shows something else than `seen`: another state, signer, moment or error. It returns at once
-    /// when nobody drives the session any more. Dropping the future is safe.
-    pub async fn changed(&self, seen: &SessionView) -> Arc<SessionView> {
-        let mut place = Place::new(&self.0, None);
-        let present = |content: &Content| Arc::clone(&content.view);
-        poll_fn(|task| place.poll(task, &|content| changed(content, seen), &present)).await
-    }
-
-    /// As [`changed`](Self::changed), blocking the thread. Never call it from the functions that the driver calls: it would
-    /// wait for itself.
-    #[must_use]
-    pub fn changed_blocking(&self, seen: &SessionView) -> Arc<SessionView> {
-        let present = |content: &Content| Arc::clone(&content.view);
-        Place::new(&self.0, None).block(&|content| changed(content, seen), &present)
-    }
-
     /// Waits for any news of the session after `seen`, also of what no other method shows: what a [`Call`](crate::call::Call)
     /// that waits wants to know. It returns at once when nobody drives the session any more. Dropping the future is safe.
     pub async fn news(&self, seen: &SessionView) {
@@ -226,10 +210,6 @@ fn in_state(content: &Content, state: State) -> Option<Result<Arc<SessionView>, 
         return Some(Ok(Arc::clone(&content.view)));
     }
     ended(content)
-}
-
-fn changed(content: &Content, seen: &SessionView) -> Option<Arc<SessionView>> {
-    (content.is_closed || !content.view.looks_like(seen)).then(|| Arc::clone(&content.view))
 }
 
 fn news(content: &Content, seen: &SessionView) -> Option<()> {

@@ -99,7 +99,7 @@ impl Entropy for CheckedRng<'_> {
         };
         drawn.map_err(|failure| {
             self.failure = Some(failure);
-            EntropyError::new()
+            EntropyError::default()
         })
     }
 }

@@ -66,10 +66,8 @@ impl Session {
         let is_tickle_due = self.clock.is_due(self.tickle());
         let is_renewal_due = self.clock.is_due(self.renewal());
         match &mut self.phase {
-            Phase::Negotiating { initial, log_out } => {
-                if let Some(live) = initial.take() {
-                    self.adopt(cx, live);
-                } else if std::mem::take(log_out) && self.held.is_some() {
+            Phase::Negotiating { log_out } => {
+                if std::mem::take(log_out) && self.held.is_some() {
                     self.start(cx, Task::StartOver);
                 } else {
                     self.start(cx, Task::Negotiate);

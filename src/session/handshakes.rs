@@ -149,7 +149,7 @@ impl Session {
         }
         let now = self.clock.now();
         let next = self.handshakes.next(now);
-        let negotiating = Phase::Negotiating { initial: None, log_out: false };
+        let negotiating = Phase::Negotiating { log_out: false };
         let pause = Pause { until: next, retry: Retry::Negotiation { log_out: false } };
         let comes_anyway = match self.phase {
             Phase::Negotiating { .. } | Phase::Closing | Phase::Closed => true,

@@ -70,7 +70,7 @@ impl Session {
         }
         match pause.retry {
             Retry::Negotiation { log_out } => {
-                self.go(Trigger::RetryNegotiation, Phase::Negotiating { initial: None, log_out });
+                self.go(Trigger::RetryNegotiation, Phase::Negotiating { log_out });
             }
             Retry::Opening | Retry::Tickle => self.open(Trigger::RetryOpening, false),
         }
@@ -348,7 +348,7 @@ impl Session {
             return self.open_or_wait(Trigger::BrokerageLost, Trigger::Failed);
         }
         if next <= now {
-            self.go(Trigger::TokenLost, Phase::Negotiating { initial: None, log_out: true });
+            self.go(Trigger::TokenLost, Phase::Negotiating { log_out: true });
         } else {
             self.wait(Trigger::Failed, Pause { until: next, retry: Retry::Negotiation { log_out: true } });
         }

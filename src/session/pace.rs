@@ -192,7 +192,7 @@ mod tests {
     impl Entropy for Fixed {
         fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
             destination.fill(self.0);
-            if self.0 == 9 { Err(EntropyError::new()) } else { Ok(()) }
+            if self.0 == 9 { Err(EntropyError::default()) } else { Ok(()) }
         }
     }
 

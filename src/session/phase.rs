@@ -1,13 +1,11 @@
 //! The phase of a session, with the data that belongs to that phase alone.
 
 use super::{State, moment::Moment};
-use crate::{brokerage::Compete, flow::LiveSessionToken};
+use crate::brokerage::Compete;
 
 /// A [`State`] and its own data.
 pub(super) enum Phase {
     Negotiating {
-        /// One that was negotiated already, to begin with.
-        initial: Option<LiveSessionToken>,
         /// The present one is logged out first.
         log_out: bool,
     },

@@ -177,17 +177,13 @@ impl SessionView {
         error.with_nothing_sent()
     }
 
-    /// Whether the other view shows the same.
-    pub(crate) fn looks_like(&self, other: &Self) -> bool {
-        let key = |view: &Self| (view.state, view.is_live, view.token_id(), view.wait_until, view.next_attempt);
-        key(self) == key(other) && self.has_error_of(other)
-    }
-
     /// Whether the other view says nothing that this one does not, to advice that waits included.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let key = |view: &Self| (view.progress, view.next_tickle, view.reopening, view.settled_at);
-        self.looks_like(other)
-            && key(self) == key(other)
+        let shown = |view: &Self| (view.state, view.is_live, view.token_id(), view.wait_until, view.next_attempt);
+        let kept = |view: &Self| (view.progress, view.next_tickle, view.reopening, view.settled_at);
+        shown(self) == shown(other)
+            && kept(self) == kept(other)
+            && self.has_error_of(other)
             && Arc::ptr_eq(&self.rejected, &other.rejected)
             && Arc::ptr_eq(&self.suspects, &other.suspects)
             && self.has_tickle_of(other)

@@ -30,7 +30,7 @@ struct NoEntropy;
 
 impl Entropy for NoEntropy {
     fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
-        Err(EntropyError::new())
+        Err(EntropyError::default())
     }
 }
 

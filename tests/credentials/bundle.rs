@@ -285,7 +285,7 @@ mod keys {
 
     impl Entropy for NoDice {
         fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
-            Err(EntropyError::new())
+            Err(EntropyError::default())
         }
     }
 

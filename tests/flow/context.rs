@@ -69,7 +69,7 @@ impl Entropy for Counter {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         for byte in destination {
             *byte = self.0;
-            self.0 = self.0.checked_add(1).ok_or_else(EntropyError::new)?;
+            self.0 = self.0.checked_add(1).ok_or_else(EntropyError::default)?;
         }
         Ok(())
     }

@@ -213,7 +213,7 @@ fn ready_means_that_the_brokerage_session_is_open() {
     let mut signer = Running::new(Box::pin(handle.signer(long)));
     let mut live = Running::new(Box::pin(handle.wait_for(State::Live, long)));
     let view = handle.view();
-    let mut changed = Running::new(Box::pin(handle.changed(&view)));
+    let mut changed = Running::new(Box::pin(handle.news(&view)));
     assert!(ready.go_on().is_pending() && signer.go_on().is_pending() && changed.go_on().is_pending());
     assert!(live.go_on().is_pending());
     assert!(running.go_on().is_pending());

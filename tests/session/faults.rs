@@ -280,7 +280,7 @@ fn no_entropy_now_and_then_is_borne_and_none_at_all_ends_it() {
             self.0 += 1;
             let bytes = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
             destination.iter_mut().zip(bytes.iter().cycle()).for_each(|(to, from)| *to = *from);
-            if (self.1)(self.0) { Err(EntropyError::new()) } else { Ok(()) }
+            if (self.1)(self.0) { Err(EntropyError::default()) } else { Ok(()) }
         }
     }
     let cases: [(Fails, bool); 2] = [(|n| n % 50 == 0, false), (|_| true, true)];

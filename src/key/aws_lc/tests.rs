@@ -16,7 +16,7 @@ struct NoDice;
 
 impl Entropy for NoDice {
     fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
-        Err(EntropyError::new())
+        Err(EntropyError::default())
     }
 }
 

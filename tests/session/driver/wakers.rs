@@ -147,7 +147,7 @@ fn waiters_are_woken_by_news_and_by_the_end() {
         assert!(meddlers.woken() >= 1);
         assert!(matches!(meddlers.poll(waiter.as_mut()), Poll::Ready(Ok(_))));
         let (handle, seen) = (meddlers.handle.clone(), meddlers.handle.view());
-        let mut waiter = pin!(handle.changed(&seen));
+        let mut waiter = pin!(handle.news(&seen));
         assert!(meddlers.poll(waiter.as_mut()).is_pending());
         let before = meddlers.woken();
         drop(driving);

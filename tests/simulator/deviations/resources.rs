@@ -83,7 +83,7 @@ struct Broken;
 
 impl Entropy for Broken {
     fn fill(&mut self, _: &mut [u8]) -> Result<(), EntropyError> {
-        Err(EntropyError::new())
+        Err(EntropyError::default())
     }
 }
 

@@ -49,7 +49,8 @@ fn who_waits_while_the_session_ends_hears_of_it() {
             spawn(move || {
                 let mut seen = three.view();
                 while seen.state() != State::Closed {
-                    seen = three.changed_blocking(&seen);
+                    three.news_blocking(&seen, three.now().saturating_add(seconds(1000)));
+                    seen = three.view();
                 }
             }),
         ];

@@ -70,7 +70,8 @@ fn a_wish_for_another_attempt_is_heard() {
         // The driver shows the failure before it goes to wait for the next attempt.
         let mut seen = before;
         while seen.last_error().is_none() {
-            seen = block_on(handle.changed(&seen));
+            block_on(handle.news(&seen));
+            seen = handle.view();
         }
         handle.retry_now();
         expect(machine, handle.wait_for_blocking(State::Live, seconds(600)));
