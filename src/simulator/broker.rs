@@ -53,17 +53,12 @@ pub struct Broker {
     pub(super) sockets: u64,
     /// What open WebSockets are to hear of.
     pub(super) journal: Journal,
-    pub(super) clock_ahead: Duration,
-    pub(super) clock_behind: Duration,
+    /// How many seconds the broker's clock is ahead.
+    pub(super) clock_skew: i64,
 }
 
 impl Broker {
-    pub(super) fn new(
-        profile: Profile,
-        registry: Registry,
-        starts_open: bool,
-        (clock_ahead, clock_behind): (Duration, Duration),
-    ) -> Self {
+    pub(super) fn new(profile: Profile, registry: Registry, starts_open: bool, clock_skew: i64) -> Self {
         Self {
             profile,
             registry,
@@ -85,8 +80,7 @@ impl Broker {
             brokerage_sessions: 0,
             sockets: 0,
             journal: Journal::default(),
-            clock_ahead,
-            clock_behind,
+            clock_skew,
         }
     }
 
@@ -168,12 +162,12 @@ impl Broker {
 
     /// The time by the broker's clock when it is `now`.
     pub(super) fn clock_at(&self, now: Timestamp) -> Timestamp {
-        now.saturating_add(self.clock_ahead).saturating_sub(self.clock_behind)
+        shifted(now, self.clock_skew)
     }
 
     /// When it is that time by the broker's clock.
     pub(super) fn time_of(&self, clock: Timestamp) -> Timestamp {
-        clock.saturating_add(self.clock_behind).saturating_sub(self.clock_ahead)
+        shifted(clock, self.clock_skew.saturating_neg())
     }
 
     /// The number in the text of an error, which changes at every request.
@@ -219,6 +213,11 @@ impl fmt::Debug for Broker {
             .field("refusals", &self.refusals)
             .finish_non_exhaustive()
     }
+}
+
+fn shifted(time: Timestamp, seconds: i64) -> Timestamp {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { time.saturating_sub(by) } else { time.saturating_add(by) }
 }
 
 /// A [`Broker`] rejects a setting or an instruction.

@@ -49,8 +49,7 @@ pub struct BrokerBuilder {
     live_session_token: Option<(Secret, Timestamp)>,
     brokerage_session: bool,
     availability: Availability,
-    clock_ahead: Duration,
-    clock_behind: Duration,
+    clock_skew: i64,
 }
 
 impl Broker {
@@ -84,8 +83,7 @@ impl BrokerBuilder {
             live_session_token: None,
             brokerage_session: false,
             availability: Availability::default(),
-            clock_ahead: Duration::ZERO,
-            clock_behind: Duration::ZERO,
+            clock_skew: 0,
         }
     }
 
@@ -270,15 +268,9 @@ impl BrokerBuilder {
         self
     }
 
-    /// The broker's clock is that much ahead of the time handed to it: not at all unless set.
-    pub const fn clock_ahead(mut self, duration: Duration) -> Self {
-        self.clock_ahead = duration;
-        self
-    }
-
-    /// The broker's clock is that much behind the time handed to it: not at all unless set.
-    pub const fn clock_behind(mut self, duration: Duration) -> Self {
-        self.clock_behind = duration;
+    /// The broker's clock is so many seconds ahead of the time handed to it, or behind where they are negative: 0 unless set.
+    pub const fn clock_skew(mut self, seconds: i64) -> Self {
+        self.clock_skew = seconds;
         self
     }
 
@@ -339,7 +331,7 @@ impl BrokerBuilder {
             consent_page: self.consent_page,
             availability,
         };
-        Ok(Broker::new(profile, registry, self.brokerage_session, (self.clock_ahead, self.clock_behind)))
+        Ok(Broker::new(profile, registry, self.brokerage_session, self.clock_skew))
     }
 }
 

@@ -95,7 +95,7 @@ impl Broker {
     }
 
     /// Forgets every injected fault that still waits for its request.
-    pub fn clear_faults(&mut self) {
+    fn clear_faults(&mut self) {
         self.script.clear();
     }
 

@@ -8,8 +8,6 @@ use super::{
     websocket::socket_fault::SocketFault,
 };
 
-const CLOCK: Duration = Duration::from_secs(600);
-
 /// A name, what it does, and how it is made.
 type Named = (&'static str, &'static str, fn() -> Fault);
 
@@ -45,14 +43,14 @@ const NAMED: [Named; 34] = [
     ("competing", "another session takes the brokerage session, once it is open", || {
         Fault::competing().only_while(Needs::BrokerageSession)
     }),
-    ("rate-limited", "429", Fault::rate_limited),
+    ("rate-limited", "429", || Fault::status(429)),
     ("penalty-box", "429, and so for a minute", || Fault::penalty_box(Duration::from_secs(60))),
-    ("gone", "410", Fault::gone),
+    ("gone", "410", || Fault::status(410)),
     ("unavailable", "503 without a body", || Fault::status(503).with_empty_body()),
     ("drop-request", "the request never arrives", Fault::drop_request),
     ("drop-response", "the request is obeyed, and the response lost", Fault::drop_response),
-    ("clock-ahead", "the broker's clock is ten minutes ahead from then on", || Fault::clock_ahead(CLOCK)),
-    ("clock-behind", "the broker's clock is ten minutes behind from then on", || Fault::clock_behind(CLOCK)),
+    ("clock-ahead", "the broker's clock is ten minutes ahead from then on", || Fault::clock_step(600)),
+    ("clock-behind", "the broker's clock is ten minutes behind from then on", || Fault::clock_step(-600)),
     ("ws-close", "the WebSocket is closed with 1000 as soon as it is open", || {
         Fault::socket(SocketFault::CloseAtOnce(1000))
     }),

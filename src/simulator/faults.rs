@@ -57,8 +57,8 @@ pub(super) enum Effect {
     /// A 429, and the same to each request for this time.
     PenaltyBox(Duration),
     ExpireLiveSessionTokens,
-    ClockAhead(Duration),
-    ClockBehind(Duration),
+    /// By how many seconds the broker's clock goes forward.
+    ClockStep(i64),
     DelayBridge(Duration),
     /// Ends the brokerage session and sets these flags in the answer.
     EndBrokerageSession {
@@ -179,23 +179,11 @@ impl Fault {
         Self::new(Effect::Instead(Answer::error(status, status.canonical_reason().unwrap_or("error"))))
     }
 
-    /// 429: too many requests.
-    #[must_use]
-    pub fn rate_limited() -> Self {
-        Self::status(429)
-    }
-
     /// 429, and the penalty box is open for `duration`: each request until its end is answered with 429 and is among the
     /// [`refusals`](super::Broker::refusals) as `penalty_box`.
     #[must_use]
     pub const fn penalty_box(duration: Duration) -> Self {
         Self::new(Effect::PenaltyBox(duration))
-    }
-
-    /// 410: the session is stale, or the server the wrong one.
-    #[must_use]
-    pub fn gone() -> Self {
-        Self::status(410)
     }
 
     /// An error as `application/problem+json`, in place of the broker's answer.
@@ -260,16 +248,10 @@ impl Fault {
         Self::new(Effect::ExpireLiveSessionTokens)
     }
 
-    /// From this request on, the broker's clock is that much further ahead.
+    /// From this request on, the broker's clock is so many seconds further ahead, or behind where they are negative.
     #[must_use]
-    pub const fn clock_ahead(duration: Duration) -> Self {
-        Self::new(Effect::ClockAhead(duration))
-    }
-
-    /// From this request on, the broker's clock is that much further behind.
-    #[must_use]
-    pub const fn clock_behind(duration: Duration) -> Self {
-        Self::new(Effect::ClockBehind(duration))
+    pub const fn clock_step(seconds: i64) -> Self {
+        Self::new(Effect::ClockStep(seconds))
     }
 
     /// The brokerage session opens, but `/iserver` goes on answering `no bridge` for this time.

@@ -120,8 +120,7 @@ impl Broker {
             Effect::ExpireLiveSessionTokens => self.expire_live_session_token(),
             Effect::Agree(agreement) => self.wanted.agreement = Some(*agreement),
             Effect::Life(life) => self.wanted.life = Some(*life),
-            Effect::ClockAhead(duration) => self.clock_ahead = self.clock_ahead.saturating_add(*duration),
-            Effect::ClockBehind(duration) => self.clock_behind = self.clock_behind.saturating_add(*duration),
+            Effect::ClockStep(seconds) => self.clock_skew = self.clock_skew.saturating_add(*seconds),
             _ => {}
         }
     }

@@ -284,8 +284,8 @@ fn the_errors_of_every_fault_show_none() {
         Fault::wrong_proof(),
         Fault::drop_field("live_session_token_signature"),
         Fault::set_field("diffie_hellman_response", "1"),
-        Fault::rate_limited(),
-        Fault::gone(),
+        Fault::status(429),
+        Fault::status(410),
     ] {
         let mut broker = fixture::broker_builder().build().unwrap();
         broker.inject(fault);

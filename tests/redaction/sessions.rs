@@ -146,9 +146,9 @@ fn faults() -> Vec<Fault> {
         Fault::wrong_proof(),
         Fault::set_field("session", r#""MARKER cookie""#).at("/tickle").after(3),
         Fault::problem(401, "Access token expired").at("/tickle").after(9),
-        Fault::rate_limited().at("/tickle").after(20),
+        Fault::status(429).at("/tickle").after(20),
         Fault::status(500).with_html_body().at("/tickle").after(30).times(3),
-        Fault::gone().at("/tickle").after(60),
+        Fault::status(410).at("/tickle").after(60),
         Fault::competing().at("/tickle").after(90),
     ]
 }

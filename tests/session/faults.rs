@@ -22,8 +22,8 @@ fn passing() -> Vec<(&'static str, Fault, [u64; 3])> {
         ("401, empty", Fault::status(401).with_empty_body(), [1, 2, 2]),
         ("403", Fault::status(403).with_html_body(), [1, 1, 1]),
         ("408", Fault::status(408), [1, 1, 1]),
-        ("410", Fault::gone(), [1, 2, 2]),
-        ("429", Fault::rate_limited(), [1, 1, 1]),
+        ("410", Fault::status(410), [1, 2, 2]),
+        ("429", Fault::status(429), [1, 1, 1]),
         ("429, and a box", Fault::penalty_box(seconds(600)), [1, 1, 1]),
         ("500", Fault::status(500), [1, 1, 1]),
         ("500, HTML", Fault::status(500).with_html_body(), [1, 1, 1]),
@@ -209,7 +209,7 @@ fn gone_is_answered_by_one_handshake_and_then_by_an_event() {
     assert!(machine.session.view().signer().is_some(), "the old one signs until there is another");
 
     let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
-    simulation.broker().inject(Fault::gone().at(OPEN).times(1000));
+    simulation.broker().inject(Fault::status(410).at(OPEN).times(1000));
     simulation.run_for(hours(24));
     assert_eq!(count_events(&simulation, host_gone), 1);
     assert!(simulation.is_finished());

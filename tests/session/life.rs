@@ -305,7 +305,7 @@ fn a_week_with_a_fault_each_hour_ends_live() {
                 2 => Fault::expire_live_session_token(),
                 3 => Fault::status(503).with_empty_body().times(3),
                 4 => Fault::status(500).with_html_body(),
-                5 => Fault::gone(),
+                5 => Fault::status(410),
                 6 => Fault::penalty_box(seconds(600)),
                 7 => Fault::not_authenticated().at(TICKLE),
                 8 => Fault::problem(401, "Access token expired"),

@@ -156,7 +156,7 @@ impl Storm {
             0 => self.broker.inject(Fault::expire_live_session_token()),
             1 => self.broker.inject(Fault::status(503).with_html_body().times(3)),
             2 => self.broker.inject(Fault::penalty_box(Duration::from_secs(600))),
-            3 => self.broker.inject(Fault::gone()),
+            3 => self.broker.inject(Fault::status(410)),
             4 => self.broker.start_competing_session(),
             5 => self.broker.inject(Fault::wait(Duration::from_secs(20))),
             6..=9 => {

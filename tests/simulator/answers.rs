@@ -306,11 +306,11 @@ fn a_fault_waits_for_its_path_counts_and_is_spent() {
     for expected in [503, 503, 200] {
         assert_eq!(desk.call("POST", TICKLE).0, expected);
     }
-    desk.broker.inject(Fault::rate_limited().after(1));
+    desk.broker.inject(Fault::status(429).after(1));
     for expected in [200, 429, 200] {
         assert_eq!(desk.call("POST", TICKLE).0, expected);
     }
-    desk.broker.inject(Fault::gone().with_status_code_as_string());
+    desk.broker.inject(Fault::status(410).with_status_code_as_string());
     assert_eq!(desk.call("POST", TICKLE), (410, json!({ "error": "Gone", "statusCode": "410" })));
     assert_eq!(desk.broker.refusals(), []);
 }
@@ -419,12 +419,12 @@ fn faults_of_time() {
     assert_eq!(desk.last_reason(), "live_session_token_expired");
 
     let mut desk = Desk::new();
-    desk.broker.inject(Fault::clock_ahead(Duration::from_secs(300)));
+    desk.broker.inject(Fault::clock_step(300));
     assert_eq!(desk.call("POST", TICKLE).0, 200);
-    desk.broker.inject(Fault::clock_ahead(Duration::from_secs(1)));
+    desk.broker.inject(Fault::clock_step(1));
     assert_eq!(desk.call("POST", TICKLE).0, 401);
     assert_eq!(desk.last_reason(), "timestamp_outside_window");
-    desk.broker.inject(Fault::clock_behind(Duration::from_secs(601)));
+    desk.broker.inject(Fault::clock_step(-601));
     assert_eq!(desk.call("POST", TICKLE).0, 200);
 }
 

@@ -289,7 +289,7 @@ impl Conformance {
             Some(Kind::Expired) => orders.push(Order::ExpireToken),
             Some(Kind::Displaced) => orders.push(Order::StartCompeting),
             Some(Kind::TooMany) => orders.push(Order::Inject(Fault::penalty_box(PENALTY_BOX))),
-            Some(Kind::Skewed) => orders.push(Order::Inject(Fault::clock_ahead(Duration::from_secs(600)))),
+            Some(Kind::Skewed) => orders.push(Order::Inject(Fault::clock_step(600))),
             // Only what a client relies on can be taken from it.
             Some(Kind::NoBridge | Kind::LostReply) | None => {}
         }

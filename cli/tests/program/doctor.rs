@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     net::{SocketAddr, TcpListener},
-    time::Duration,
 };
 
 use crate::terminal::{
@@ -318,12 +317,11 @@ fn at_sign_in(fault: Fault) -> Fault {
 
 #[test]
 fn broken_brokers() {
-    let ten_minutes = Duration::from_secs(600);
     let not_entitled =
         Fault::status(500).with_body("application/json", r#"{"error":"failed to generate sso dh token"}"#).at(OPEN);
     each(vec![
-        fault("a clock that is slow", Fault::clock_ahead(ten_minutes), "clock", "set the clock"),
-        fault("a clock that is fast", Fault::clock_behind(ten_minutes), "clock", "set the clock"),
+        fault("a clock that is slow", Fault::clock_step(600), "clock", "set the clock"),
+        fault("a clock that is fast", Fault::clock_step(-600), "clock", "set the clock"),
         fault(
             "a secret that the broker lost",
             Fault::no_access_secret(),
@@ -331,7 +329,7 @@ fn broken_brokers() {
             "generate a new access token",
         ),
         fault("a proof that does not fit", Fault::wrong_proof(), "proof", "Diffie-Hellman parameters"),
-        fault("too many requests", at_sign_in(Fault::rate_limited()), "live_session_token", "10 to 15 minutes"),
+        fault("too many requests", at_sign_in(Fault::status(429)), "live_session_token", "10 to 15 minutes"),
         fault("maintenance", at_sign_in(Fault::status(503).with_empty_body()), "live_session_token", "wait"),
         fault("a lost reply", at_sign_in(Fault::drop_response()), "live_session_token", "network"),
         fault("another session", Fault::competing().at(OPEN), "brokerage_session", "log out there"),

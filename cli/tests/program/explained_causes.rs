@@ -53,7 +53,7 @@ fn errors_name_the_command_that_explains_them() {
     for (fault, cause) in [
         (at_sign_in(Fault::invalid_consumer()), Cause::ConsumerNotActiveOrUnknown),
         (Fault::wrong_proof(), Cause::LiveSessionTokenNotProved),
-        (at_sign_in(Fault::gone()), Cause::Gone),
+        (at_sign_in(Fault::status(410)), Cause::Gone),
     ] {
         let (server, user) = start();
         server.broker().inject(fault.clone().times(2));

@@ -34,7 +34,7 @@ fn the_greeting_is_complete_within_a_quarter_of_a_second_and_then_there_are_hear
 
 #[test]
 fn the_time_that_is_told_is_the_broker_s() {
-    let mut desk = Desk::streaming_from(|builder| builder.clock_ahead(std::time::Duration::from_secs(120)));
+    let mut desk = Desk::streaming_from(|builder| builder.clock_skew(120));
     let told = desk.hear(10)[0]["hb"].as_u64().unwrap();
     assert!(told.abs_diff(desk.now.as_millis() + 120_000) <= 1000, "{told}");
 }

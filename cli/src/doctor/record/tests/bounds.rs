@@ -63,7 +63,7 @@ fn whatever_is_answered_it_ends_within_the_documented_requests() {
 fn after_a_429_nothing_is_sent() {
     for after in [0, 3, 9, 17, 26, 33] {
         let mut simulated = Simulated::new(Broker::builder());
-        simulated.broker.inject(Fault::rate_limited().after(after));
+        simulated.broker.inject(Fault::status(429).after(after));
         simulated.record(ALL);
         assert_eq!(simulated.sent.len(), usize::try_from(after).unwrap() + 1);
     }
