@@ -123,7 +123,7 @@ fn clones_share_the_limits_once_they_are_asked_for() {
     assert_eq!((error.kind(), error.cause()), (ErrorKind::Unavailable, Some(Cause::RateLimited)));
     assert!(!error.may_have_been_sent());
     assert_eq!(client.get("/portfolio/DU0000001/meta").unwrap().status(), 200);
-    broker.lock().unwrap().inject(Fault::rate_limited().at("/portfolio/DU0000001/meta"));
+    broker.lock().unwrap().inject(Fault::status(429).at("/portfolio/DU0000001/meta"));
     assert_eq!(client.get("/portfolio/DU0000001/meta").unwrap().status(), 429);
     assert_eq!(before.get("/portfolio/DU0000001/meta").unwrap_err().cause(), Some(Cause::RateLimited));
     client.shutdown().unwrap();

@@ -202,7 +202,7 @@ fn a_turn_that_comes_too_late_is_an_error_at_once_that_says_when() {
 fn a_429_teaches_all_clones_about_its_path() {
     run(async {
         let (network, client) = live(true, Duration::ZERO).await;
-        network.broker(|broker, _| broker.inject(Fault::rate_limited().at("/trsrv/stocks")));
+        network.broker(|broker, _| broker.inject(Fault::status(429).at("/trsrv/stocks")));
         // What the broker said is what the caller gets, not that there is no turn for another attempt.
         assert_eq!(client.get(STOCKS).await.unwrap().status(), 429);
         let (other, asked_at) = (client.clone(), network.now());
