@@ -357,12 +357,6 @@ impl Realm {
     }
 }
 
-impl fmt::Display for Realm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Where the OAuth parameters of the three requests of the sign-in go.
 ///
 /// Protected requests always carry them in the `Authorization` header.

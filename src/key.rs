@@ -168,18 +168,6 @@ impl<K: DecryptionKey + ?Sized> DecryptionKey for Arc<K> {
     }
 }
 
-impl<K: SigningKey + ?Sized> SigningKey for Box<K> {
-    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
-        (**self).sign(input, entropy)
-    }
-}
-
-impl<K: DecryptionKey + ?Sized> DecryptionKey for Box<K> {
-    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
-        (**self).decrypt(ciphertext, entropy)
-    }
-}
-
 /// A key could not be read, or refused its work.
 ///
 /// `Display` says what was given and what was wanted, never the key.

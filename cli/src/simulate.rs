@@ -163,7 +163,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let upstream = arguments.upstream.as_deref().map(Upstream::new).transpose()?;
     let bundle = Bundle {
         consumer_key: account.consumer_key.clone(),
-        realm: realm.to_string(),
+        realm: realm.as_str().to_owned(),
         base_url: account.base_url.clone(),
         authorize_url: account.authorize_url.clone(),
         query_policy: arguments.query_policy.unwrap_or_default().name().to_owned(),

@@ -98,19 +98,17 @@ fn sign_in(consumer: &Consumer, broker: &mut Broker) -> Result<(), Error> {
 fn a_key_store_signs_in_owned_shared_and_behind_a_trait_object() {
     let hsm = Arc::new(Hsm::new(false));
     let (signing, decryption): (Arc<dyn SigningKey>, Arc<dyn DecryptionKey>) = (hsm.clone(), hsm.clone());
-    let boxed: (Box<dyn SigningKey>, Box<dyn DecryptionKey>) = (Box::new(hsm.clone()), Box::new(hsm.clone()));
     let builder = || Consumer::builder(test_keys::CONSUMER_KEY).dh_params(group());
     for consumer in [
         builder().signature_key(Hsm::new(false)).encryption_key(Hsm::new(false)),
         builder().signature_key(hsm.clone()).encryption_key(hsm.clone()),
         builder().signature_key(signing).encryption_key(decryption),
-        builder().signature_key(boxed.0).encryption_key(boxed.1),
     ] {
         let mut broker = Broker::builder().strict().build().unwrap();
         sign_in(&consumer.build().unwrap(), &mut broker).unwrap();
         assert!(broker.refusals().is_empty());
     }
-    assert_eq!(hsm.calls.load(Ordering::Relaxed), 3 * 4, "three signatures and one decryption each");
+    assert_eq!(hsm.calls.load(Ordering::Relaxed), 2 * 4, "three signatures and one decryption each");
 }
 
 #[test]
