@@ -254,6 +254,29 @@ fn what_is_a_word_of_every_day_is_hidden_by_its_value() {
 }
 
 #[test]
+fn what_comes_by_a_web_socket_is_hidden_by_its_value_too() {
+    let mut listening = Listening::for_two_heartbeats(Secret::from("5e551017"));
+    for message in [
+        json!({ "topic": "system", "success": "market" }),
+        json!({ "topic": "sts", "args": { "authenticated": false, "fail": "the session of Market is over" } }),
+        json!({ "error": "not authenticated: portfolio, market" }),
+    ] {
+        listening.hear(Duration::ZERO, true, message.to_string().into());
+    }
+    let mut upgrade = Reply::new(Response::new(Bytes::new()));
+    upgrade.listened = Some(Box::new(listening));
+    let refused = Response::new(Bytes::from_static(br#"{"error":"no session of market"}"#));
+    let probe = &GROUPS[0].probes[0];
+    let heard =
+        [upgrade, Reply::new(refused)].map(|reply| Heard { probe, before: None, outcome: Outcome::Response(reply) });
+    let text = recording_of_all(&heard, &["PORTFOLIO".to_owned()]).to_text();
+    for words in ["the session of <hidden> is over", "not authenticated: <hidden>, <hidden>", "no session of <hidden>"]
+    {
+        assert!(text.contains(&format!("\"{words}\"")), "{words}: {text}");
+    }
+}
+
+#[test]
 fn the_words_of_errors_and_the_shape_stay() {
     let bodies = [
         r#"{"error":"id: 10003, error: LST failed, error: No access secret key found for abc","statusCode":401}"#,
