@@ -1,6 +1,6 @@
 //! `doctor --record` against `simulate`: lenient, strict, and with each fault.
 
-use std::fs;
+use std::{fs, thread};
 
 use ibkr_oauth::simulator::Fault;
 use serde_json::Value;
@@ -67,29 +67,39 @@ fn strike(name: &str) -> String {
     }
 }
 
+/// How many simulators run at a time: most of a recording is waiting, for a response or a heartbeat.
+const AT_A_TIME: usize = 4;
+
 #[test]
 fn with_each_fault() {
     // That one is waited for half a minute, which passes at once in `src/doctor/record/tests`.
-    for (name, _) in Fault::names().filter(|(name, _)| *name != "ws-no-heartbeat") {
-        // Half a minute without a bridge is half a second then.
-        let speed = if name == "no-bridge" { "60" } else { SPEED };
-        let arguments = ["--fault", &strike(name), "--speed", speed];
-        let Some(sign_in) = only_sign_in(name) else {
-            let expected = with(&otherwise(name));
-            if name == "no-bridge" {
-                // So is the day of a token.
-                assert!(answers(&arguments).iter().any(|(_, answer)| answer.starts_with("ready after")));
-            } else {
-                assert_answers(&arguments, &expected);
-            }
-            continue;
-        };
-        for (question, answer) in answers(&arguments) {
-            match question.as_str() {
-                "sign_in" => assert_eq!(answer, sign_in, "{name}"),
-                "clock" | "cookies" | "expiry" => {}
-                _ => assert_eq!(answer, "not asked", "{name}: {question}"),
-            }
+    let names: Vec<&str> = Fault::names().map(|(name, _)| name).filter(|name| *name != "ws-no-heartbeat").collect();
+    thread::scope(|scope| {
+        for names in names.chunks(names.len().div_ceil(AT_A_TIME)) {
+            scope.spawn(|| names.iter().for_each(|name| assert_answers_with(name)));
+        }
+    });
+}
+
+/// The recording's answers where this fault strikes.
+fn assert_answers_with(name: &str) {
+    // Half a minute without a bridge is half a second then.
+    let speed = if name == "no-bridge" { "60" } else { SPEED };
+    let arguments = ["--fault", &strike(name), "--speed", speed];
+    let Some(sign_in) = only_sign_in(name) else {
+        if name == "no-bridge" {
+            // So is the day of a token.
+            assert!(answers(&arguments).iter().any(|(_, answer)| answer.starts_with("ready after")));
+        } else {
+            assert_answers(&arguments, &with(&otherwise(name)));
+        }
+        return;
+    };
+    for (question, answer) in answers(&arguments) {
+        match question.as_str() {
+            "sign_in" => assert_eq!(answer, sign_in, "{name}"),
+            "clock" | "cookies" | "expiry" => {}
+            _ => assert_eq!(answer, "not asked", "{name}: {question}"),
         }
     }
 }
