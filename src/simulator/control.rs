@@ -23,11 +23,14 @@ const PENALTY_BOX: Duration = Duration::from_secs(600);
 /// The code of a WebSocket whose server goes away.
 const GOING_AWAY: u16 = 1001;
 
+/// The contract of an order that is placed and filled by name.
+const CONID: u64 = 265_598;
+
 /// Takes the time and what goes with the order.
 type Action = fn(&mut Broker, Timestamp, &Orders);
 
 /// What there is to be done, by name.
-const ACTIONS: [(&str, Action); 14] = [
+const ACTIONS: [(&str, Action); 15] = [
     ("expire-token", |broker, _, _| broker.expire_live_session_token()),
     ("start-competing-session", |broker, _, _| broker.start_competing_session()),
     ("end-competing-session", |broker, _, _| broker.end_competing_session()),
@@ -43,6 +46,9 @@ const ACTIONS: [(&str, Action); 14] = [
     ("silence", |broker, _, orders| broker.silence(orders.topic.as_deref().unwrap_or("smd"))),
     ("silence-sockets", |broker, _, _| broker.silence_sockets()),
     ("flicker-status", |broker, _, _| broker.flicker_status()),
+    ("fill-order", |broker, now, _| {
+        broker.fill_order(now, CONID, 1);
+    }),
     ("renew-session-value", |broker, _, _| broker.renew_session_value()),
 ];
 
@@ -95,7 +101,7 @@ impl Broker {
     }
 
     /// Forgets every injected fault that still waits for its request.
-    fn clear_faults(&mut self) {
+    pub fn clear_faults(&mut self) {
         self.script.clear();
     }
 

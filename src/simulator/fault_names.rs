@@ -11,7 +11,7 @@ use super::{
 /// A name, what it does, and how it is made.
 type Named = (&'static str, &'static str, fn() -> Fault);
 
-const NAMED: [Named; 34] = [
+const NAMED: [Named; 36] = [
     ("invalid-consumer", "401 `invalid consumer`", Fault::invalid_consumer),
     ("no-access-secret", "401 `No access secret key found`, at the live session token", Fault::no_access_secret),
     ("lst-failed", "401 `LST failed`, at the live session token", Fault::live_session_token_failed),
@@ -57,6 +57,10 @@ const NAMED: [Named; 34] = [
     ("ws-stale-session", "the WebSocket waits for its session", || Fault::socket(SocketFault::StaleSession)),
     ("ws-status-in-pieces", "its status comes a key at a time", || Fault::socket(SocketFault::StatusInPieces)),
     ("ws-status-at-top", "its status comes without `args`", || Fault::socket(SocketFault::StatusAtTop)),
+    ("ws-no-status", "it says nothing of the session's status", || Fault::socket(SocketFault::NoStatus)),
+    ("ws-lost-subscriptions", "it loses the first two subscriptions", || {
+        Fault::socket(SocketFault::LoseSubscriptions(2))
+    }),
     ("ws-binary", "its messages are binary", || Fault::socket(SocketFault::Binary)),
     ("ws-not-utf8", "its texts about orders and trades are not UTF-8", || Fault::socket(SocketFault::NotUtf8)),
     ("ws-fragments", "its messages come in three frames each", || Fault::socket(SocketFault::Fragments)),

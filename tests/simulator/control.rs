@@ -80,7 +80,7 @@ fn a_text_that_is_no_fault_is_an_error_that_says_what_there_is() {
         text.parse::<Fault>().unwrap_err();
     }
     let names: Vec<&str> = Fault::names().map(|(name, _)| name).collect();
-    assert_eq!(names.len(), 34);
+    assert_eq!(names.len(), 36);
     for (name, what) in Fault::names() {
         assert!(name.parse::<Fault>().is_ok() && !what.is_empty(), "{name}");
     }
@@ -121,7 +121,7 @@ fn faults_and_actions_come_by_http() {
     let (status, told) = order(&mut desk, Method::GET, "");
     assert_eq!((status, &told["waiting"]), (200, &json!(0)));
     assert_eq!(told["faults"].as_object().unwrap().len(), Fault::names().count());
-    assert_eq!(told["actions"].as_array().unwrap().len(), 14);
+    assert_eq!(told["actions"].as_array().unwrap().len(), 15);
     assert_eq!(post(&mut desk, r#"{"fault":"gone*9"}"#).0, 200);
     assert_eq!(post(&mut desk, r#"{"action":"clear-faults"}"#), (200, json!({ "waiting": 0 })));
     assert_eq!(desk.broker.requests(), requests, "they are no requests to the broker");

@@ -15,7 +15,8 @@ impl Broker {
     }
 
     /// On every open WebSocket, what was subscribed under this topic falls silent until it is subscribed again. `smd`
-    /// means all market data lines, `smd+265598` for one.
+    /// means all market data lines, `smd+265598` one of them. With `sts`, open WebSockets say nothing of the session's status
+    /// any more, as when it is lost without a word.
     pub fn silence(&mut self, topic: impl Into<String>) {
         self.journal.push(Happening::Silence(topic.into()));
     }
@@ -28,6 +29,17 @@ impl Broker {
     /// Open WebSockets say that the session is not authenticated, and within a second that it is, with nothing lost.
     pub fn flicker_status(&mut self) {
         self.journal.push(Happening::Flicker);
+    }
+
+    /// Another program of the user's, such as TWS, places an order for this many of a contract, which is filled at once. It is
+    /// heard of and answered for as those placed by `POST /iserver/account/{id}/orders` are. Returns its number, the
+    /// `orderId` of `sor` and the `order_id` of `str`.
+    pub fn fill_order(&mut self, now: Timestamp, conid: u64, quantity: u32) -> u64 {
+        self.orders = self.orders.saturating_add(1);
+        let account = self.profile.accounts.first().cloned().unwrap_or_default();
+        let (id, side, quantity) = (self.orders, "BUY".to_owned(), f64::from(quantity));
+        self.announce_order(Order { id, account, conid, side, quantity, fills: true }, self.clock_at(now));
+        id
     }
 
     /// The next tickle has another `session`. Open WebSockets stay; one that is opened with the value before is not known.

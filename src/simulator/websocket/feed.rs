@@ -67,6 +67,11 @@ impl Subscription {
         self.next_at.filter(|at| self.ends_at.is_none_or(|end| *at < end))
     }
 
+    /// Whether it has fallen silent by `now`.
+    pub(super) fn is_silent(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| end <= now)
+    }
+
     pub(super) const fn needs_brokerage_session(&self) -> bool {
         !matches!(self.feed, Feed::ProfitAndLoss | Feed::Summary { .. } | Feed::Ledger { .. })
     }

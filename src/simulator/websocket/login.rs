@@ -58,15 +58,13 @@ impl Status {
     }
 }
 
-/// What a socket hears as soon as its session is known, in order.
-pub(super) fn greeting(broker: &Broker, now: Timestamp, fault: Option<SocketFault>) -> Vec<Value> {
+/// What a socket hears as soon as its session is known, in order, before the status.
+pub(super) fn greeting(broker: &Broker) -> [Value; 2] {
     let is_paper = broker.profile.paper;
     let accounts = match shipped(&Method::GET, "/iserver/accounts", "", &broker.profile.accounts) {
         Found::Answer(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
     let system = json!({ "topic": "system", "success": "simulated", "isFT": false, "isPaper": is_paper });
-    let mut messages = vec![system, json!({ "topic": "act", "args": accounts })];
-    messages.extend(Status::of(broker, now).messages(fault));
-    messages
+    [system, json!({ "topic": "act", "args": accounts })]
 }

@@ -71,6 +71,8 @@ pub struct Socket {
     /// The number of the next happening to hear of.
     cursor: u64,
     is_silent: bool,
+    /// It says nothing of the brokerage session any more.
+    is_status_silent: bool,
     polled_at: Timestamp,
 }
 
@@ -127,6 +129,7 @@ impl Socket {
             number: broker.sockets,
             cursor: broker.journal.end(),
             is_silent: false,
+            is_status_silent: fault == Some(SocketFault::NoStatus),
             polled_at: now,
         };
         if let Some(SocketFault::CloseAtOnce(code)) = fault {
@@ -147,13 +150,13 @@ impl Socket {
 
     /// Its session is known: it is greeted, and lives.
     pub(super) fn greet(&mut self, broker: &Broker, now: Timestamp) {
+        self.status = Status::of(broker, now);
         let mut at = now;
-        for message in greeting(broker, now, self.fault) {
+        for message in greeting(broker).into_iter().chain(self.status_messages(self.status)) {
             at = at.saturating_add(GREETING);
             self.agenda.say(at, &message);
         }
         self.phase = Phase::Open(at);
-        self.status = Status::of(broker, now);
         self.heartbeat_at = (self.fault != Some(SocketFault::NoHeartbeat)).then(|| now.saturating_add(self.heartbeat));
         if self.fault == Some(SocketFault::OddMessages) {
             let odd = ["{}", "no JSON", "[1]", "", "{\"topic\":\"xyz+1\",\"new\":{\"key\":[]}}", "{\"topic\":7}"];
@@ -267,7 +270,7 @@ impl Socket {
                 if !status.authenticated {
                     self.subscriptions.retain(|_, subscription| !subscription.needs_brokerage_session());
                 }
-                for message in status.messages(self.fault) {
+                for message in self.status_messages(status) {
                     self.agenda.say(at, &message);
                 }
                 None
@@ -283,6 +286,7 @@ impl Socket {
             match happening {
                 Happening::Close(code) => self.agenda.put(now, Due::Close(code)),
                 Happening::SilenceSockets => self.is_silent = true,
+                Happening::Silence(topic) if topic == "sts" => self.is_status_silent = true,
                 Happening::Silence(topic) => {
                     let within = |other: &str| {
                         other.strip_prefix(topic.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
@@ -294,13 +298,13 @@ impl Socket {
                 Happening::Flicker if self.status.authenticated => {
                     let lost = Status { authenticated: false, established: false, ..self.status };
                     for (status, at) in [(lost, now), (self.status, now.saturating_add(FLICKER))] {
-                        for message in status.messages(self.fault) {
+                        for message in self.status_messages(status) {
                             self.agenda.say(at, &message);
                         }
                     }
                 }
                 Happening::Publish { topic, message } => {
-                    if self.subscriptions.contains_key(&topic)
+                    if self.subscriptions.get(&topic).is_some_and(|subscription| !subscription.is_silent(now))
                         || self.is_greeted() && UNSOLICITED.contains(&topic.as_str())
                     {
                         self.agenda.put(now, Due::Message(message));
@@ -312,13 +316,20 @@ impl Socket {
         }
     }
 
+    /// What it says of the brokerage session.
+    fn status_messages(&self, status: Status) -> Vec<Value> {
+        if self.is_status_silent { Vec::new() } else { status.messages(self.fault) }
+    }
+
     fn is_greeted(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
     }
 
     fn hear_of_order(&mut self, broker: &Broker, order: &Order, now: Timestamp) {
         for told in order_messages::of(order, broker.clock_at(now)) {
-            let Some(subscription) = self.subscriptions.get(told.topic) else { continue };
+            let Some(subscription) = self.subscriptions.get(told.topic).filter(|held| !held.is_silent(now)) else {
+                continue;
+            };
             let is_wanted = match &subscription.feed {
                 Feed::Orders { filters } => {
                     let is_among = told.status.is_some_and(|status| filters.iter().any(|filter| filter == status));

@@ -12,6 +12,10 @@ pub enum SocketFault {
     StatusInPieces,
     /// The status is at the top of its message, without `args`.
     StatusAtTop,
+    /// No status comes, whatever happens to the session.
+    NoStatus,
+    /// That many subscriptions are lost without a word, the first ones.
+    LoseSubscriptions(u32),
     /// Each message is binary.
     Binary,
     /// Each text about orders and trades has a byte in it that is not UTF-8.

@@ -68,6 +68,9 @@ impl Socket {
             (Phase::Open(ready), Command::Topic { .. }) if now < ready => {
                 Err(self.too_early("it has not said yet that the session is authenticated"))
             }
+            (Phase::Open(_), Command::Topic { verb, .. }) if verb.starts_with('s') && self.loses_subscription() => {
+                Ok(())
+            }
             (Phase::Open(_), Command::Topic { verb, places, object }) => {
                 self.obey(broker, now, verb, &places, &object).map_err(|refused| self.tell(now, refused))
             }
@@ -79,6 +82,14 @@ impl Socket {
             let at = broker.clock_at(now);
             broker.remember(Refusal { at, subject: shown(&text), objection });
         }
+    }
+
+    /// Whether a fault has the next subscription lost.
+    fn loses_subscription(&mut self) -> bool {
+        let Some(SocketFault::LoseSubscriptions(left)) = &mut self.fault else { return false };
+        let is_lost = *left > 0;
+        *left = left.saturating_sub(1);
+        is_lost
     }
 
     fn too_early(&self, why: &str) -> Objection {

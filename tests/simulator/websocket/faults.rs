@@ -56,6 +56,38 @@ fn the_status_comes_in_pieces_or_at_the_top() {
 }
 
 #[test]
+fn the_status_is_kept_back_from_the_opening_on_or_from_some_moment() {
+    let mut desk = desk_with(SocketFault::NoStatus);
+    assert_eq!(topics(&desk.hear(1)), ["system", "act"]);
+    desk.broker.end_brokerage_session();
+    assert_eq!(desk.hear_topic(60, "sts"), NOTHING);
+
+    let mut desk = Desk::streaming();
+    desk.say("smd+1+{}");
+    assert_eq!(desk.hear_topic(1, "smd+1").len(), 3);
+    order(&mut desk, &json!({ "action": "silence", "topic": "sts" }));
+    order(&mut desk, &json!({ "action": "flicker-status" }));
+    assert_eq!(desk.hear_topic(1, "smd+1").len(), 2, "all else goes on");
+    desk.broker.end_brokerage_session();
+    assert_eq!(topics(&desk.hear(20)), ["system", "system"], "the line is lost, and nobody says so");
+    let refused = desk.ask("sor+{}");
+    assert_eq!((&refused[0]["topic"], &refused[0]["error"]), (&json!("sor"), &json!("Missing iserver bridge")));
+}
+
+#[test]
+fn the_first_subscriptions_are_lost() {
+    let mut desk = desk_with(SocketFault::LoseSubscriptions(2));
+    desk.hear(1);
+    assert_eq!(desk.ask("tic").len(), 4, "no subscription");
+    for _ in 0..2 {
+        assert_eq!(desk.ask("spl+{}"), NOTHING);
+        assert_eq!(desk.ask("uor+{}"), NOTHING);
+    }
+    assert_eq!(topics(&desk.ask("spl+{}")), ["spl"]);
+    assert_eq!(desk.reasons(), [""; 0]);
+}
+
+#[test]
 fn messages_are_binary_in_fragments_or_not_utf_8() {
     let mut desk = desk_with(SocketFault::Binary);
     assert!(desk.messages(30).iter().all(|message| !message.is_text()));
@@ -123,7 +155,7 @@ fn odd_messages_come_between_others() {
 fn the_faults_have_names() {
     let mut desk = Desk::new(|builder| builder);
     let names: Vec<&str> = Fault::names().map(|(name, _)| name).filter(|name| name.starts_with("ws-")).collect();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 13);
     for name in names {
         let fault: Fault = name.parse().unwrap();
         desk.broker.inject(fault);
@@ -168,6 +200,41 @@ fn open_sockets_are_closed_cut_and_silenced() {
     assert_eq!(desk.outputs(3600), [], "not even heartbeats");
     desk.broker.close_sockets(None);
     assert_eq!(desk.outputs(0), [SocketOutput::Close(None)]);
+}
+
+#[test]
+fn what_fell_silent_brings_nothing_whatever_happens_until_it_is_subscribed_again() {
+    let mut desk = Desk::streaming();
+    for said in ["smd+1+{}", "smd+2+{}", "sor+{}", "str+{\"realtimeUpdatesOnly\":true}"] {
+        desk.say(said);
+    }
+    desk.hear(0);
+    for topic in ["smd+1", "sor", "str"] {
+        order(&mut desk, &json!({ "action": "silence", "topic": topic }));
+    }
+    let happen = |desk: &mut Desk| {
+        desk.place(&json!({ "conid": 1, "orderType": "MKT" }));
+        for topic in ["smd+1", "smd+2", "sor"] {
+            desk.broker.publish(topic, json!({ "topic": topic, "own": true }).to_string());
+        }
+        let told = desk.hear(2);
+        let own = told.iter().filter(|message| message["own"] == true).cloned().collect::<Vec<_>>();
+        let orders = told.iter().filter(|message| message["topic"] == "sor" && message["own"].is_null()).count();
+        let trades = told.iter().filter(|message| message["topic"] == "str").count();
+        (topics(&own).join(" "), orders, trades)
+    };
+    assert_eq!(happen(&mut desk), ("smd+2".to_owned(), 0, 0));
+    // Ten minutes end the other line.
+    for _ in 0..2 {
+        desk.wait(300);
+        desk.tickle();
+    }
+    assert_eq!(happen(&mut desk), (String::new(), 0, 0));
+    for said in ["smd+1+{}", "smd+2+{}", "sor+{}", "str+{\"realtimeUpdatesOnly\":true}"] {
+        desk.say(said);
+    }
+    desk.hear(0);
+    assert_eq!(happen(&mut desk), ("smd+1 smd+2 sor".to_owned(), 4, 2));
 }
 
 #[test]

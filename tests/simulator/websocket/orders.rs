@@ -82,6 +82,27 @@ fn a_filtered_list_of_orders_mutes_them_until_a_list_is_forced() {
 }
 
 #[test]
+fn an_order_of_another_program_is_heard_of_and_replayed() {
+    let mut desk = Desk::streaming();
+    desk.say("sor+{}");
+    desk.say("str+{\"realtimeUpdatesOnly\":true}");
+    desk.hear(0);
+    let (now, first) = (desk.now, desk.broker.fill_order(desk.now, 8314, 2));
+    let told = desk.hear(2);
+    let of = |topic: &'static str| {
+        told.iter().filter(move |message| message["topic"] == topic).map(|message| &message["args"][0])
+    };
+    assert_eq!(of("sor").map(|order| order["orderId"].as_u64()).collect::<Vec<_>>(), [Some(first); 4]);
+    assert!(of("str").all(|trade| trade["order_id"] == first && trade["conid"] == 8314 && trade["size"] == 2.0));
+    assert_eq!(of("str").count(), 2);
+    assert_eq!(desk.broker.fill_order(now, 8314, 2), first + 1);
+    desk.hear(2);
+    let replayed = desk.ask("str+{\"days\":1}");
+    let ids: Vec<u64> = replayed.iter().filter_map(|message| message["args"][0]["order_id"].as_u64()).collect();
+    assert_eq!(ids, [first, first + 1]);
+}
+
+#[test]
 fn subscriptions_die_with_their_socket() {
     let mut desk = Desk::streaming();
     desk.say("sor+{}");
