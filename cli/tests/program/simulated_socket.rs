@@ -54,10 +54,18 @@ fn hear(wire: &mut Wire, topic: &str) -> Value {
     }
 }
 
+/// A connection in a brokerage session.
 fn greeted(simulator: &Simulator) -> Wire {
     let mut wire = connect(simulator);
     let greeting: Vec<Value> = (0..3).map(|_| json_of(&wire.read().unwrap())["topic"].clone()).collect();
     assert_eq!(greeting, ["system", "act", "sts"]);
+    wire
+}
+
+/// One without a brokerage session.
+fn named(simulator: &Simulator) -> Wire {
+    let mut wire = connect(simulator);
+    assert_eq!(json_of(&wire.read().unwrap())["topic"], "system");
     wire
 }
 
@@ -118,7 +126,7 @@ fn a_client_is_greeted_subscribes_and_hears_of_its_order() {
 #[test]
 fn a_burst_and_a_large_message_arrive_whole() {
     let simulator = Simulator::start(&[]);
-    let mut wire = greeted(&simulator);
+    let mut wire = named(&simulator);
     let burst: Vec<Value> = (0..300).map(|number| json!({ "topic": "ntf", "args": { "id": number } })).collect();
     simulator.assert_done(&json!({ "publish": burst }));
     for expected in &burst {
@@ -165,14 +173,14 @@ fn faults_reach_the_wire() {
     assert_eq!(end(&mut connect(&simulator)), Some(1000));
 
     simulator.assert_done(&json!({ "fault": "ws-fragments" }));
-    greeted(&simulator);
+    named(&simulator);
     simulator.assert_done(&json!({ "fault": "ws-binary" }));
     assert!(connect(&simulator).read().unwrap().is_binary());
 
-    let mut wire = greeted(&simulator);
+    let mut wire = named(&simulator);
     simulator.assert_done(&json!({ "action": "close-sockets", "code": 4001 }));
     assert_eq!(end(&mut wire), Some(4001));
-    let mut wire = greeted(&simulator);
+    let mut wire = named(&simulator);
     simulator.assert_done(&json!({ "action": "cut-sockets" }));
     assert_eq!(end(&mut wire), None);
     let ends: BTreeSet<String> = simulator
@@ -205,7 +213,7 @@ fn text_that_is_not_utf_8_is_sent_as_it_is() {
 #[test]
 fn open_sockets_are_told_when_the_simulator_ends() {
     let simulator = Simulator::start(&[]);
-    let mut wires = [greeted(&simulator), greeted(&simulator)];
+    let mut wires = [named(&simulator), named(&simulator)];
     simulator.running.signal("TERM");
     for wire in &mut wires {
         assert_eq!(end(wire), Some(1001));

@@ -40,7 +40,7 @@ pub(super) struct Subscription {
     /// `None` where the next message waits for something to happen.
     next_at: Option<Timestamp>,
     /// When it falls silent.
-    pub(super) ends_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
     period: Duration,
     /// How many messages it has brought.
     pub(super) messages: u64,
@@ -65,6 +65,11 @@ impl Subscription {
     /// When its next message is due, if it has one.
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.next_at.filter(|at| self.ends_at.is_none_or(|end| *at < end))
+    }
+
+    /// It falls silent at `at`, if it has not before.
+    pub(super) fn fall_silent(&mut self, at: Timestamp) {
+        self.ends_at = Some(self.ends_at.map_or(at, |end| end.min(at)));
     }
 
     /// Whether it has fallen silent by `now`.

@@ -32,6 +32,11 @@ impl Status {
         }
     }
 
+    /// Whether there is anything to say of a brokerage session.
+    pub(super) const fn is_known(self) -> bool {
+        self.authenticated || self.competing
+    }
+
     /// Its messages, as a socket with such a fault gets them.
     pub(super) fn messages(self, fault: Option<SocketFault>) -> Vec<Value> {
         let fields = json!({
@@ -59,12 +64,18 @@ impl Status {
 }
 
 /// What a socket hears as soon as its session is known, in order, before the status.
-pub(super) fn greeting(broker: &Broker) -> [Value; 2] {
+pub(super) fn greeting(broker: &Broker, status: Status) -> Vec<Value> {
     let is_paper = broker.profile.paper;
+    let system = json!({ "topic": "system", "success": "simulated", "isFT": false, "isPaper": is_paper });
+    // The account, as the status, is the brokerage session's to say.
+    [Some(system), status.is_known().then(|| account(broker))].into_iter().flatten().collect()
+}
+
+/// What there is of the accounts.
+pub(super) fn account(broker: &Broker) -> Value {
     let accounts = match shipped(&Method::GET, "/iserver/accounts", "", &broker.profile.accounts) {
         Found::Answer(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
-    let system = json!({ "topic": "system", "success": "simulated", "isFT": false, "isPaper": is_paper });
-    [system, json!({ "topic": "act", "args": accounts })]
+    json!({ "topic": "act", "args": accounts })
 }

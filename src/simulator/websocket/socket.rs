@@ -10,7 +10,7 @@ use super::{
     agenda::{Agenda, Due},
     feed::{Feed, Subscription, later},
     journal::{Happening, Order},
-    login::{Status, greeting},
+    login::{Status, account, greeting},
     message::{SocketMessage, SocketOutput},
     order_messages,
     socket_fault::SocketFault,
@@ -42,8 +42,8 @@ const UNSOLICITED: [&str; 5] = ["act", "blt", "ntf", "sts", "system"];
 /// that was done to the broker. When the client closes, drop it. What it sends is computed when it is polled, with the times at
 /// which it was due: a clock that jumps an hour ahead loses nothing of the hour.
 ///
-/// Once its session is known it says `system`, `act` and `sts`, within a quarter of a second; **what is subscribed before
-/// that is lost**, and is among the broker's [`refusals`](Broker::refusals) as `subscribed_too_early`. Each 10 s it says `hb`. `smd`
+/// Once its session is known it says `system` and, where there is a brokerage session or a competing one, `act` and `sts`,
+/// within a quarter of a second; **what is subscribed before that is lost**, and is among the broker's [`refusals`](Broker::refusals) as `subscribed_too_early`. Each 10 s it says `hb`. `smd`
 /// brings all fields at once, and then those that changed; **each line falls silent ten minutes after it was asked for**, without a
 /// word, until it is asked for again. There are 100 lines and 5 histories (`smh`). `sbd`, `spl`, `ssd`, `sld` bring what
 /// such an account may see; `sor` and `str` tell of the orders that were placed by `POST /iserver/account/{id}/orders`, of which
@@ -152,7 +152,8 @@ impl Socket {
     pub(super) fn greet(&mut self, broker: &Broker, now: Timestamp) {
         self.status = Status::of(broker, now);
         let mut at = now;
-        for message in greeting(broker).into_iter().chain(self.status_messages(self.status)) {
+        let status = if self.status.is_known() { self.status_messages(self.status) } else { Vec::new() };
+        for message in greeting(broker, self.status).into_iter().chain(status) {
             at = at.saturating_add(GREETING);
             self.agenda.say(at, &message);
         }
@@ -261,12 +262,15 @@ impl Socket {
                 let told = subscription.message(&topic, &broker.profile.accounts, broker.clock_at(at));
                 if self.fault == Some(SocketFault::SilentLine) && matches!(subscription.feed, Feed::MarketData { .. }) {
                     self.fault = None;
-                    subscription.ends_at = Some(at);
+                    subscription.fall_silent(at);
                 }
                 Some(message(&told))
             }
             Next::Status(status) => {
-                self.status = status;
+                let before = std::mem::replace(&mut self.status, status);
+                if status.is_known() && !before.is_known() {
+                    self.agenda.say(at, &account(broker));
+                }
                 if !status.authenticated {
                     self.subscriptions.retain(|_, subscription| !subscription.needs_brokerage_session());
                 }
@@ -292,7 +296,7 @@ impl Socket {
                         other.strip_prefix(topic.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
                     };
                     for (_, subscription) in self.subscriptions.iter_mut().filter(|(other, _)| within(other)) {
-                        subscription.ends_at = Some(now);
+                        subscription.fall_silent(now);
                     }
                 }
                 Happening::Flicker if self.status.authenticated => {

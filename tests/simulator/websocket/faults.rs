@@ -189,6 +189,10 @@ fn open_sockets_are_closed_cut_and_silenced() {
     let told = desk.hear(10);
     let count = |told: &[Value], topic: &str| told.iter().filter(|message| message["topic"] == topic).count();
     assert_eq!((count(&told, "smd+1"), count(&told, "smd+11"), count(&told, "spl")), (0, 20, 10));
+    for _ in 0..10 {
+        order(&mut desk, &json!({ "action": "silence", "topic": "smd+1" }));
+        assert_eq!(desk.hear_topic(1, "smd+1"), NOTHING, "nor when it is silenced once more");
+    }
     order(&mut desk, &json!({ "action": "silence" }));
     let told = desk.hear(10);
     assert_eq!((count(&told, "smd+11"), count(&told, "spl")), (0, 10));

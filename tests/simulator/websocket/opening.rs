@@ -83,7 +83,7 @@ fn habits_of_clients_are_named_where_the_broker_is_lenient() {
     let socket = desk.try_open(&request).unwrap();
     assert_eq!(socket.deviations(), ["authorization_at_websocket", "cookie_as_json"]);
     desk.socket = Some(socket);
-    assert_eq!(topics(&desk.hear(1)), ["system", "act", "sts"]);
+    assert_eq!(topics(&desk.hear(1)), ["system"]);
     assert_eq!(desk.broker.deviations().count(), 2);
 }
 
@@ -159,7 +159,7 @@ fn the_value_of_a_session_is_the_last_tickle_s() {
     desk.socket = Some(desk.try_open(&upgrade(TOKEN, &before)).unwrap());
     assert_eq!(desk.hear(0), [json!({ "message": "waiting for session" })]);
     desk.socket = Some(desk.try_open(&upgrade(TOKEN, &after)).unwrap());
-    assert_eq!(topics(&desk.hear(1)), ["system", "act", "sts"]);
+    assert_eq!(topics(&desk.hear(1)), ["system"]);
 }
 
 #[test]

@@ -211,7 +211,7 @@ pub(crate) fn what_is_not_understood_is_an_error_without_a_topic() {
 fn what_needs_the_brokerage_session_misses_its_bridge_without_it() {
     let mut desk = Desk::new(|builder| builder.settling(Duration::from_secs(3)));
     desk.connect();
-    assert_eq!(desk.hear(1)[2]["args"]["authenticated"], false);
+    assert_eq!(super::topics(&desk.hear(1)), ["system"], "account and status are the brokerage session's");
     for (said, topic) in [(ASK_LINE, LINE), ("smh+1+{}", "smh+1"), ("sor+{}", "sor"), ("str+{}", "str")] {
         let error = &desk.ask(said)[0];
         assert_eq!((&error["topic"], &error["error"]), (&json!(topic), &json!("Missing iserver bridge")));
@@ -223,8 +223,9 @@ fn what_needs_the_brokerage_session_misses_its_bridge_without_it() {
     let mut cx = ibkr_oauth::Context::new(desk.now, &mut desk.entropy);
     let exchange = desk.signer.brokerage().open(&mut cx, ibkr_oauth::Compete::Take).unwrap();
     desk.broker.handle(&mut cx, exchange.request());
-    let states: Vec<Value> =
-        desk.hear_topic(5, "sts").iter().map(|message| message["args"]["established"].clone()).collect();
+    let told: Vec<Value> = desk.hear(5).into_iter().filter(|message| message["topic"] != "spl").collect();
+    assert_eq!(super::topics(&told), ["act", "sts", "sts"]);
+    let states: Vec<&Value> = told[1..].iter().map(|message| &message["args"]["established"]).collect();
     assert_eq!(states, [false, true]);
     assert_eq!(desk.ask(ASK_LINE).len(), 1);
 }

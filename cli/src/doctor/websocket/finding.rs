@@ -138,6 +138,10 @@ pub(super) fn of_connection(listening: &Listening, circumstances: Circumstances<
     if listening.messages().is_empty() {
         return error(format!("opens, and then nothing comes in {seconds} s"), circumstances.hold_nothing_back(), None);
     }
+    // The status is the brokerage session's, and may not come without it.
+    if !circumstances.has_brokerage_session {
+        return Finding::Ok(WITHOUT_BROKERAGE.to_owned());
+    }
     error(
         format!("opens, and does not say in {seconds} s that the user is authenticated"),
         "run this again in a minute; if it stays so, record what comes by `--record`, and send the file to the project",

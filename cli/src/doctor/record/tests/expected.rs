@@ -104,6 +104,13 @@ pub(crate) fn otherwise(fault: &str) -> Vec<(&'static str, &'static str)> {
         ],
         "ws-stale-session" => vec![("websocket_messages", "\"waiting for session\", system, act, sts")],
         "ws-status-in-pieces" => vec![("websocket_messages", "system, act, sts, sts, sts")],
+        "ws-no-status" => vec![
+            ("websocket_messages", "system, act"),
+            ("websocket_ready", "not ready after 10 s"),
+            ("websocket_heartbeats", "one after 10 s"),
+            ("websocket_tic", "it was not sent"),
+            ("websocket_close", "with code 1000"),
+        ],
         "ws-binary" => vec![("websocket_opcode", "binary")],
         "ws-no-heartbeat" => vec![("websocket_heartbeats", "none, in 32 s")],
         // A newer token, or the same request again, gets the answer.
