@@ -60,6 +60,10 @@ enum State {
     Awaiting {
         until: Moment,
     },
+    /// Refused, or nothing came of it; asked for again then.
+    Pausing {
+        until: Moment,
+    },
     Confirmed,
 }
 
@@ -141,7 +145,7 @@ impl Subscription {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self.state {
             State::Unsent => Some(Moment::default()),
-            State::Awaiting { until } => Some(until),
+            State::Awaiting { until } | State::Pausing { until } => Some(until),
             State::Confirmed if self.is_line() && self.is_quiet => Some(self.renewal),
             State::Confirmed if self.is_line() => Some(self.renewal.min(self.spoken.after(QUIET))),
             State::Confirmed => None,
@@ -152,9 +156,8 @@ impl Subscription {
     pub(super) fn is_to_send(&self) -> bool {
         match self.state {
             State::Unsent => self.topic.kind() != Kind::Unasked,
-            State::Awaiting { .. } if !self.has_first_message() => self.is_announced,
-            State::Awaiting { .. } => self.is_announced || self.attempts != 2,
-            State::Confirmed => true,
+            State::Awaiting { .. } => self.has_first_message() && (self.is_announced || self.attempts != 2),
+            State::Pausing { .. } | State::Confirmed => true,
         }
     }
 
@@ -166,25 +169,23 @@ impl Subscription {
                 Due { event: Some(self.confirm(clock)), sends: false }
             }
             // Nobody refused it.
-            State::Awaiting { .. } if !self.has_first_message() && !self.is_announced => {
+            State::Awaiting { .. } if !self.has_first_message() => {
                 Due { event: Some(self.confirm(clock)), sends: false }
             }
             State::Awaiting { .. } if self.attempts == 2 && !self.is_announced => {
                 self.is_announced = true;
                 let until = now.after(self.pause());
-                self.state = State::Awaiting { until };
+                self.state = State::Pausing { until };
                 let (topic, retry_at) = (self.name(), clock.wall(until));
                 Due { event: Some(StreamEvent::Unconfirmed { topic, retry_at }), sends: false }
             }
-            State::Unsent | State::Awaiting { .. } => {
+            State::Unsent | State::Awaiting { .. } | State::Pausing { .. } => {
                 self.attempts = self.attempts.saturating_add(1);
                 let wait = match (self.has_first_message(), self.is_announced) {
                     (true, true) => self.pause(),
                     (true, false) => ANSWER,
                     (false, _) => NO_REFUSAL,
                 };
-                // One that was refused is confirmed when it is not any more.
-                self.is_announced &= self.has_first_message();
                 self.state = State::Awaiting { until: now.after(wait) };
                 self.sent(now, entropy);
                 Due { event: None, sends: true }
@@ -221,7 +222,7 @@ impl Subscription {
             self.is_quiet = false;
         }
         // What was refused is not confirmed by what still comes of an earlier request.
-        (was_asked && matches!(self.state, State::Awaiting { .. })).then(|| self.confirm(clock))
+        (was_asked && matches!(self.state, State::Awaiting { .. } | State::Pausing { .. })).then(|| self.confirm(clock))
     }
 
     /// The broker refused it.
@@ -234,7 +235,7 @@ impl Subscription {
         }
         self.attempts = self.attempts.max(1);
         let until = clock.after(self.pause());
-        self.state = State::Awaiting { until };
+        self.state = State::Pausing { until };
         self.is_asked = false;
         let was_announced = std::mem::replace(&mut self.is_announced, true);
         let (topic, retry_at) = (self.name(), clock.wall(until));

@@ -231,7 +231,8 @@ impl Subscriptions {
     /// Takes the number of a history, by which it is given back; at once where it is not wanted any more.
     fn number(&mut self, name: &str, server_id: &str) {
         // What goes back to the broker is what a number may look like.
-        if server_id.len() > 64 || !server_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        if server_id.is_empty() || server_id.len() > 64 || !server_id.bytes().all(is_plain) {
             return;
         }
         let is_it =
@@ -254,5 +255,62 @@ impl Subscriptions {
 
     pub(super) fn knows(&mut self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::{EntropyError, Timestamp};
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+            destination.fill(0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_reported_once_whether_a_first_message_is_to_be_expected_or_not() {
+        let error = || Error::config(Stage::WebSocket, "refused");
+        for topic in ["sor", "sbd+DU1+1", "ssd+DU1", "smd+1"] {
+            let (mut clock, mut now) = (Clock::default(), Timestamp::from_secs(1_700_000_000));
+            let mut subscriptions = Subscriptions::new(StreamConfig::default());
+            subscriptions.add(&topic.parse().unwrap()).unwrap();
+            let (mut asked, mut reported) = (0, 0);
+            for _ in 0..3600 {
+                clock.advance(now);
+                match subscriptions.next(&clock, &mut Zeros, || true) {
+                    Next::Ask { .. } => {
+                        asked += 1;
+                        reported += usize::from(subscriptions.refuse(&clock, topic, error()).is_some());
+                    }
+                    Next::Nothing => now = now.saturating_add(Duration::from_secs(1)),
+                    next => panic!("{topic}: {next:?}"),
+                }
+            }
+            assert!(reported == 1 && (10..20).contains(&asked), "{topic}: {reported} of {asked}");
+        }
+    }
+
+    #[test]
+    fn a_history_is_given_back_by_the_number_that_the_broker_gave_it() {
+        for (server_id, is_number) in
+            [("20477", true), ("h1.1", true), ("q3:0_a-b", true), ("1+{}", false), ("", false), (" 1", false)]
+        {
+            let (clock, topic) = (Clock::default(), "smh+1".parse().unwrap());
+            let mut subscriptions = Subscriptions::new(StreamConfig::default());
+            subscriptions.add(&topic).unwrap();
+            assert!(matches!(subscriptions.next(&clock, &mut Zeros, || true), Next::Ask { .. }));
+            subscriptions.hear(&clock, "smh+1", Some(server_id));
+            subscriptions.remove(&topic);
+            let Next::End(end) = subscriptions.next(&clock, &mut Zeros, || true) else {
+                assert!(!is_number, "{server_id}");
+                continue;
+            };
+            assert!(is_number && end == format!("umh+{server_id}"), "{end}");
+        }
     }
 }
