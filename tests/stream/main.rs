@@ -1,4 +1,5 @@
-//! What a stream does: against a broker that was written for these tests, on a virtual clock.
+//! What a stream does, on a virtual clock: its stories and its day with the simulator, so that it meets the broker that its
+//! session talks to; the property with a broker that was written for it.
 
 #![cfg(feature = "simulator")]
 #![allow(
@@ -12,6 +13,8 @@
 
 mod day;
 mod properties;
+mod rows;
 mod server;
+mod simulated;
 mod simulation;
 mod stories;

@@ -8,7 +8,10 @@ use ibkr_oauth::{
 };
 use proptest::prelude::*;
 
-use crate::simulation::Simulation;
+use crate::{
+    server::Server,
+    simulation::{Happening, Simulation},
+};
 
 /// What is always wanted, and accounted for.
 const KEPT: [&str; 6] = ["smd+1", "smd+2", "smd+3", "sor", "str", "spl"];
@@ -68,10 +71,10 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 }
 
 /// What ends a trouble.
-type End = Box<dyn FnOnce(&mut Simulation)>;
+type End = Box<dyn FnOnce(&mut Simulation<Server>)>;
 
 /// Lets the trouble begin; and what ends it, and when.
-fn begin(simulation: &mut Simulation, trouble: &Trouble) -> Option<(u64, End)> {
+fn begin(simulation: &mut Simulation<Server>, trouble: &Trouble) -> Option<(u64, End)> {
     let behaviour = &mut simulation.server.behaviour;
     let (seconds, end): (u64, End) = match *trouble {
         Trouble::Close(code) => {
@@ -192,14 +195,21 @@ fn begin(simulation: &mut Simulation, trouble: &Trouble) -> Option<(u64, End)> {
     Some((seconds, end))
 }
 
-fn behaviour_of(simulation: &mut Simulation) -> &mut crate::server::Behaviour {
+fn behaviour_of(simulation: &mut Simulation<Server>) -> &mut crate::server::Behaviour {
     &mut simulation.server.behaviour
+}
+
+fn happen(simulation: &mut Simulation<Server>, topic: &str) {
+    let number = simulation.server.happen(topic);
+    let is_silent = simulation.server.behaviour.silent.contains(topic);
+    simulation.happened.push(Happening { topic: topic.to_owned(), number, at: simulation.now, is_silent });
+    simulation.carry();
 }
 
 fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
     let mut config = StreamConfig::default();
     config.market_data_lines = 5;
-    let mut simulation = Simulation::with(seed, SessionConfig::default(), config, |broker| broker);
+    let mut simulation: Simulation<Server> = Simulation::with(seed, SessionConfig::default(), config, |broker| broker);
     simulation.shuffle = Duration::from_millis(shuffle);
     for topic in KEPT {
         simulation.subscribe(topic);
@@ -233,7 +243,7 @@ fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
         }
         for topic in KEPT {
             if simulation.random(20) == 0 {
-                simulation.happen(topic);
+                happen(&mut simulation, topic);
             }
         }
         simulation.run(1);

@@ -1,11 +1,16 @@
-//! The broker's half of a WebSocket, as `docs` and captures describe it, and a market behind it that numbers what it says.
+//! A broker that does what none was seen to do, and so the simulator does not either: it sends flags that mean nothing, forgets
+//! what was subscribed while it says that all is well, refuses a topic for a while and then not, does not speak of one
+//! topic or of any, whatever it is asked. Its market numbers what it says. Only the property is played against it: what the
+//! broker is known to do is the simulator's to show.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
-use ibkr_oauth::Timestamp;
+use ibkr_oauth::{Context, Timestamp, http::Request, simulator::Broker};
+
+use crate::simulation::{Act, Connecting, Upstream};
 
 /// How the broker behaves.
 #[derive(Clone, Debug)]
@@ -19,14 +24,10 @@ pub(crate) struct Behaviour {
     pub(crate) heartbeats: bool,
     /// The session in the cookie is stale.
     pub(crate) wants_session: bool,
-    /// Answers the session frame with an error, having let the client in already.
-    pub(crate) unknown_session_topic: bool,
     /// The upgrade is answered with this status.
     pub(crate) refuses: Option<u16>,
     /// The connection is closed with this code as soon as it is open.
     pub(crate) closes: Option<u16>,
-    /// `sor` says nothing until the orders were asked for with `force`.
-    pub(crate) mute: bool,
     /// Each subscription of one of these is answered with an error.
     pub(crate) refused: BTreeSet<String>,
     /// These say nothing, and do not answer.
@@ -35,8 +36,6 @@ pub(crate) struct Behaviour {
     pub(crate) frozen: bool,
     /// How long a line lives.
     pub(crate) line_life: Duration,
-    /// The topic of a line is echoed without its exchange.
-    pub(crate) drops_exchange: bool,
 }
 
 impl Default for Behaviour {
@@ -47,24 +46,14 @@ impl Default for Behaviour {
             settling: 0,
             heartbeats: true,
             wants_session: false,
-            unknown_session_topic: false,
             refuses: None,
             closes: None,
-            mute: false,
             refused: BTreeSet::new(),
             silent: BTreeSet::new(),
             frozen: false,
             line_life: Duration::from_secs(600),
-            drops_exchange: false,
         }
     }
-}
-
-/// What the server does to the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    Frame(Vec<u8>),
-    Close(Option<u16>),
 }
 
 #[derive(Debug)]
@@ -75,13 +64,10 @@ struct Connection {
     /// When each line was asked for last.
     lines: BTreeMap<String, Timestamp>,
     others: BTreeSet<String>,
-    /// Histories that were not given back, by number.
-    histories: BTreeSet<String>,
-    last_tic: Timestamp,
 }
 
 /// The broker, of which one user has one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Server {
     pub(crate) behaviour: Behaviour,
     connection: Option<Connection>,
@@ -89,46 +75,17 @@ pub(crate) struct Server {
     /// The last number of each topic.
     numbers: BTreeMap<String, u64>,
     trades: Vec<String>,
-    histories: u64,
-    /// What clients sent, with when.
-    pub(crate) received: Vec<(Timestamp, String)>,
     /// Subscriptions that came too early.
     pub(crate) early: u64,
-    /// Lines that ended because nobody asked for them again.
-    pub(crate) lapsed: Vec<String>,
     pub(crate) most_lines: usize,
-    pub(crate) most_histories: usize,
-    /// The longest time without `tic` on a connection that is served.
-    pub(crate) longest_beat: Duration,
 }
 
-impl Server {
-    pub(crate) fn new() -> Self {
-        Self {
-            behaviour: Behaviour::default(),
-            connection: None,
-            acts: VecDeque::new(),
-            numbers: BTreeMap::new(),
-            trades: Vec::new(),
-            histories: 0,
-            received: Vec::new(),
-            early: 0,
-            lapsed: Vec::new(),
-            most_lines: 0,
-            most_histories: 0,
-            longest_beat: Duration::ZERO,
-        }
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        self.connection.is_some()
-    }
-
-    /// A client connects; the status by which it is refused otherwise.
-    pub(crate) fn connect(&mut self, now: Timestamp) -> Result<(), u16> {
+impl Upstream for Server {
+    fn connect(&mut self, _: &mut Broker, cx: &mut Context<'_>, _: &Request<()>) -> Connecting {
         if let Some(status) = self.behaviour.refuses {
-            return Err(status);
+            return Connecting::Refused(status);
         }
+        let now = cx.now();
         self.acts.clear();
         let settling = Duration::from_secs(self.behaviour.settling);
         self.connection = Some(Connection {
@@ -137,8 +94,6 @@ impl Server {
             heartbeat: now,
             lines: BTreeMap::new(),
             others: BTreeSet::new(),
-            histories: BTreeSet::new(),
-            last_tic: now,
         });
         if self.behaviour.wants_session {
             self.say(r#"{"message":"waiting for session"}"#);
@@ -147,15 +102,30 @@ impl Server {
         if let Some(code) = self.behaviour.closes {
             self.cut(Some(code));
         }
-        Ok(())
+        Connecting::Open
     }
 
-    /// The client is gone.
-    pub(crate) fn disconnect(&mut self) {
+    fn disconnect(&mut self) {
         self.connection = None;
         self.acts.clear();
     }
 
+    fn receive(&mut self, _: &mut Broker, now: Timestamp, text: &str) {
+        self.hear(now, text);
+    }
+
+    fn act(&mut self, _: &Broker, now: Timestamp) -> Option<Act> {
+        self.advance(now);
+        self.acts.pop_front()
+    }
+
+    fn deadline(&self, _: &Broker) -> Option<Timestamp> {
+        let connection = self.connection.as_ref()?;
+        Some(connection.served_at.map_or(connection.heartbeat, |at| at.min(connection.heartbeat)))
+    }
+}
+
+impl Server {
     /// The server ends the connection.
     pub(crate) fn cut(&mut self, code: Option<u16>) {
         if self.connection.take().is_some() {
@@ -188,25 +158,12 @@ impl Server {
         }
     }
 
-    pub(crate) fn next_act(&mut self) -> Option<Act> {
-        self.acts.pop_front()
-    }
-
-    /// When something is to be done.
-    pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        let connection = self.connection.as_ref()?;
-        Some(connection.served_at.map_or(connection.heartbeat, |at| at.min(connection.heartbeat)))
-    }
-
-    pub(crate) fn advance(&mut self, now: Timestamp) {
+    fn advance(&mut self, now: Timestamp) {
         let life = self.behaviour.line_life;
         let Some(connection) = &mut self.connection else { return };
-        let lapsed = |asked: &Timestamp| asked.saturating_add(life) <= now;
-        let gone = connection.lines.iter().filter(|(_, asked)| lapsed(asked)).map(|(line, _)| line.clone());
-        self.lapsed.extend(gone);
-        connection.lines.retain(|_, asked| !lapsed(asked));
+        connection.lines.retain(|_, asked| asked.saturating_add(life) > now);
         if connection.served_at.is_some_and(|at| at <= now) {
-            (connection.is_served, connection.served_at, connection.last_tic) = (true, None, now);
+            (connection.is_served, connection.served_at) = (true, None);
             self.log_in();
         }
         let heartbeats = self.behaviour.heartbeats;
@@ -238,23 +195,15 @@ impl Server {
         );
     }
 
-    /// The client says something.
-    pub(crate) fn receive(&mut self, now: Timestamp, text: &str) {
-        self.received.push((now, text.to_owned()));
-        let behaviour = self.behaviour.clone();
+    fn hear(&mut self, now: Timestamp, text: &str) {
         let Some(connection) = &mut self.connection else { return };
         if text.starts_with(r#"{"session":"#) {
-            if behaviour.unknown_session_topic {
-                connection.served_at = Some(now);
-                self.say(r#"{"error":"Topic unknown {session}","code":1}"#);
-            } else if !connection.is_served {
+            if !connection.is_served {
                 connection.served_at = Some(now);
             }
-            return self.advance(now);
+            return;
         }
         if text == "tic" {
-            self.longest_beat = self.longest_beat.max(now.saturating_duration_since(connection.last_tic));
-            connection.last_tic = now;
             for _ in 0..4 {
                 let now = now.as_millis();
                 self.say(format!(r#"{{"topic":"tic","alive":true,"id":"5e55","lastAccessed":{now}}}"#));
@@ -267,63 +216,33 @@ impl Server {
             self.early += 1;
             return;
         }
-        if behaviour.refused.contains(&name) {
+        if self.behaviour.refused.contains(&name) {
             return self.say(format!(r#"{{"topic":"{name}","error":"Missing iserver bridge","code":5}}"#));
         }
         match kind {
             "smd" => {
                 connection.lines.insert(name.clone(), now);
                 self.most_lines = self.most_lines.max(connection.lines.len());
-                if !behaviour.silent.contains(&name) {
-                    let number = self.numbers.get(&name).copied().unwrap_or_default();
-                    let frame = self.quote(&name, number);
-                    self.say(frame);
-                }
             }
             "umd" => drop(connection.lines.remove(&format!("smd{rest}"))),
-            "smh" => {
-                self.histories += 1;
-                connection.histories.insert(self.histories.to_string());
-                self.most_histories = self.most_histories.max(connection.histories.len());
-                if !behaviour.silent.contains(&name) {
-                    let number = self.histories;
-                    self.say(format!(r#"{{"serverId":"{number}","data":[{{"o":1}}],"topic":"{name}"}}"#));
-                }
-            }
-            "umh" => {
-                connection.histories.remove(rest.trim_start_matches('+'));
-                self.say(format!(r#"{{"message":"Unsubscribed {}"}}"#, rest.trim_start_matches('+')));
-            }
-            "usd" | "uld" => {
-                let what = if kind == "usd" { "summary" } else { "ledger" };
-                connection.others.remove(&format!("s{}", &name[1..]));
-                self.say(format!(r#"{{"result":"unsubscribed from {what}"}}"#));
-            }
-            "ubd" => connection.others.retain(|other| !other.starts_with(&format!("sbd{rest}+"))),
             _ if kind.starts_with('u') => drop(connection.others.remove(&format!("s{}", &name[1..]))),
-            _ => {
-                connection.others.insert(name.clone());
-                if behaviour.silent.contains(&name) {
-                    return;
-                }
-                match kind {
-                    "str" => {
-                        let trades = self.trades.join(",");
-                        self.say(format!(r#"{{"topic":"str","args":[{trades}]}}"#));
-                    }
-                    "spl" => self.say(r#"{"topic":"spl","args":{"DU1.Core":{"dpl":1}}}"#),
-                    "ssd" => self.say(r#"{"result":[{"key":"AccountCode","severity":0,"timestamp":1}]}"#),
-                    "sld" => self.say(format!(r#"{{"result":[{{"key":"LedgerListUSD"}}],"topic":"{name}"}}"#)),
-                    _ => {}
-                }
-            }
+            _ => drop(connection.others.insert(name.clone())),
         }
-    }
-
-    fn quote(&self, name: &str, number: u64) -> String {
-        let conid = name.trim_start_matches("smd+").split('@').next().unwrap();
-        let name = if self.behaviour.drops_exchange { format!("smd+{conid}") } else { name.to_owned() };
-        format!(r#"{{"server_id":"q0","conid":{conid},"n":{number},"31":"1.5","topic":"{name}"}}"#)
+        if self.behaviour.silent.contains(&name) {
+            return;
+        }
+        match kind {
+            "smd" => {
+                let number = self.numbers.get(&name).copied().unwrap_or_default();
+                self.say(quote(&name, number));
+            }
+            "str" => {
+                let trades = self.trades.join(",");
+                self.say(format!(r#"{{"topic":"str","args":[{trades}]}}"#));
+            }
+            "spl" => self.say(r#"{"topic":"spl","args":{"DU1.Core":{"dpl":1}}}"#),
+            _ => {}
+        }
     }
 
     /// Something happens in the market, whoever hears of it. Returns its number.
@@ -338,12 +257,11 @@ impl Server {
             .connection
             .as_ref()
             .is_some_and(|connection| connection.lines.contains_key(name) || connection.others.contains(name));
-        if !is_heard || self.behaviour.silent.contains(name) || name == "sor" && self.behaviour.mute {
+        if !is_heard || self.behaviour.silent.contains(name) {
             return number;
         }
         if name.starts_with("smd") {
-            let frame = self.quote(name, number);
-            self.say(frame);
+            self.say(quote(name, number));
         } else {
             self.say(format!(r#"{{"topic":"{name}","args":[{{"n":{number}}}]}}"#));
         }
@@ -356,8 +274,8 @@ impl Server {
             connection.is_served && (connection.lines.contains_key(name) || connection.others.contains(name))
         })
     }
+}
 
-    pub(crate) fn texts(&self) -> Vec<&str> {
-        self.received.iter().map(|(_, text)| text.as_str()).collect()
-    }
+fn quote(name: &str, number: u64) -> String {
+    format!(r#"{{"server_id":"q0","n":{number},"31":"1.5","topic":"{name}"}}"#)
 }

@@ -1,4 +1,4 @@
-//! A session, its stream and the broker's both halves on one virtual clock.
+//! A session, its stream and both halves of the broker on one virtual clock.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,26 +10,58 @@ use ibkr_oauth::{
     bytes::Bytes,
     http::Request,
     session::{self, Failure, FailureKind, Session, SessionConfig, State},
-    simulator::{Broker, SeededEntropy, test_keys},
+    simulator::{Broker, BrokerBuilder, SeededEntropy, test_keys},
     stream::{Input, Message, Output, Stream, StreamConfig, StreamEvent, Topic},
 };
 
-use crate::server::{Act, Server};
+/// How long each message is on its way.
+pub(crate) const LATENCY: Duration = Duration::from_millis(5);
 
-/// How long each frame is on its way.
-const LATENCY: Duration = Duration::from_millis(5);
+/// The broker's end of the stream's connection.
+pub(crate) trait Upstream: Default {
+    /// A client connects.
+    fn connect(&mut self, broker: &mut Broker, cx: &mut Context<'_>, request: &Request<()>) -> Connecting;
 
-/// What comes to the client by and by.
+    /// The client is gone.
+    fn disconnect(&mut self);
+
+    /// The client sends a text.
+    fn receive(&mut self, broker: &mut Broker, now: Timestamp, text: &str);
+
+    /// What it does to the connection at this moment, until there is nothing more.
+    fn act(&mut self, broker: &Broker, now: Timestamp) -> Option<Act>;
+
+    /// When something is to be done.
+    fn deadline(&self, broker: &Broker) -> Option<Timestamp>;
+}
+
+/// What becomes of an opening.
+pub(crate) enum Connecting {
+    Open,
+    /// With this status.
+    Refused(u16),
+    /// No answer arrives.
+    Lost,
+}
+
+/// What is done to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Frame(Vec<u8>),
+    Close(Option<u16>),
+}
+
+/// What comes by and by.
 enum Arrival {
-    Opened,
+    Open(Request<()>),
     Refused(u16),
     Frame(Vec<u8>),
     Closed(Option<u16>),
-    /// A text of the client's comes to the server.
+    /// A text of the client's comes to the broker.
     Text(String),
 }
 
-/// Something that happened in the market.
+/// Something that happened at the broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Happening {
     pub(crate) topic: String,
@@ -39,13 +71,13 @@ pub(crate) struct Happening {
     pub(crate) is_silent: bool,
 }
 
-pub(crate) struct Simulation {
+pub(crate) struct Simulation<U> {
     pub(crate) now: Timestamp,
     pub(crate) start: Timestamp,
     pub(crate) broker: Broker,
     pub(crate) session: Session,
     pub(crate) stream: Stream,
-    pub(crate) server: Server,
+    pub(crate) server: U,
     entropy: SeededEntropy,
     arrivals: BTreeMap<(Timestamp, u64), Arrival>,
     counted: u64,
@@ -61,6 +93,9 @@ pub(crate) struct Simulation {
     pub(crate) tickles_asked: usize,
     pub(crate) sent: Vec<(Timestamp, String)>,
     pub(crate) happened: Vec<Happening>,
+    /// Frames that were handed in, and those that were lost on their way, with when they were sent.
+    pub(crate) delivered: Vec<Vec<u8>>,
+    pub(crate) lost: Vec<(Timestamp, Vec<u8>)>,
     pub(crate) polls: usize,
     pub(crate) is_finished: bool,
     /// By how much each frame may be late beyond its place.
@@ -69,16 +104,12 @@ pub(crate) struct Simulation {
     pub(crate) is_offline: bool,
 }
 
-impl Simulation {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self::with(seed, SessionConfig::default(), StreamConfig::default(), |broker| broker)
-    }
-
+impl<U: Upstream> Simulation<U> {
     pub(crate) fn with(
         seed: u64,
         config: SessionConfig,
         stream: StreamConfig,
-        make: impl FnOnce(ibkr_oauth::simulator::BrokerBuilder) -> ibkr_oauth::simulator::BrokerBuilder,
+        make: impl FnOnce(BrokerBuilder) -> BrokerBuilder,
     ) -> Self {
         let now = Timestamp::from_secs(1_700_000_000);
         let mut entropy = SeededEntropy::new(seed);
@@ -90,7 +121,7 @@ impl Simulation {
             session: Session::new(test_keys::consumer().unwrap(), token, config),
             stream: Stream::new(stream),
             broker,
-            server: Server::new(),
+            server: U::default(),
             entropy,
             arrivals: BTreeMap::new(),
             counted: 0,
@@ -105,22 +136,13 @@ impl Simulation {
             tickles_asked: 0,
             sent: Vec::new(),
             happened: Vec::new(),
+            delivered: Vec::new(),
+            lost: Vec::new(),
             polls: 0,
             is_finished: false,
             shuffle: Duration::ZERO,
             is_offline: false,
         }
-    }
-
-    /// A simulation whose stream is ready, with these topics wanted and confirmed.
-    pub(crate) fn ready(topics: &[&str]) -> Self {
-        let mut simulation = Self::new(1);
-        for topic in topics {
-            simulation.subscribe(topic);
-        }
-        simulation.run(30);
-        assert!(simulation.stream.is_ready(), "{:?}", simulation.events);
-        simulation
     }
 
     pub(crate) fn subscribe(&mut self, topic: &str) {
@@ -138,11 +160,8 @@ impl Simulation {
         self.drain();
     }
 
-    pub(crate) fn happen(&mut self, topic: &str) {
-        let number = self.server.happen(topic);
-        let is_silent = self.server.behaviour.silent.contains(topic);
-        self.happened.push(Happening { topic: topic.to_owned(), number, at: self.now, is_silent });
-        self.carry();
+    pub(crate) fn end_session(&mut self) {
+        self.session.handle_input(&mut Context::new(self.now, &mut self.entropy), session::Input::Shutdown);
     }
 
     /// Lets seconds pass.
@@ -155,13 +174,13 @@ impl Simulation {
     }
 
     pub(crate) fn run_to(&mut self, end: Timestamp) {
+        self.carry();
         self.drain();
         loop {
             let arrival = self.arrivals.first_key_value().map(|((at, _), _)| *at);
-            let next = [arrival, self.session_at, self.stream_at, self.server.deadline()];
+            let next = [arrival, self.session_at, self.stream_at, self.server.deadline(&self.broker)];
             let Some(next) = next.into_iter().flatten().min().filter(|next| *next <= end) else { break };
             self.now = next.max(self.now);
-            self.server.advance(self.now);
             self.carry();
             while let Some(entry) = self.arrivals.first_entry().filter(|entry| entry.key().0 <= self.now) {
                 let arrival = entry.remove();
@@ -180,29 +199,36 @@ impl Simulation {
 
     fn arrive(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Opened => match self.server.connect(self.now) {
-                Ok(()) => {
-                    self.is_open = true;
-                    self.server.advance(self.now);
-                    self.input(Input::Opened);
-                    self.carry();
+            Arrival::Open(request) => {
+                let cx = &mut Context::new(self.now, &mut self.entropy);
+                match self.server.connect(&mut self.broker, cx, &request) {
+                    Connecting::Open => {
+                        self.is_open = true;
+                        self.input(Input::Opened);
+                        self.carry();
+                    }
+                    Connecting::Refused(status) => self.put(LATENCY, Arrival::Refused(status)),
+                    Connecting::Lost => {}
                 }
-                Err(status) => self.put(LATENCY, Arrival::Refused(status)),
-            },
+            }
             Arrival::Refused(status) => {
                 let failure = Failure::new(FailureKind::NotSent, format!("the upgrade was answered with {status}"));
                 self.input(Input::Failed(failure));
             }
-            Arrival::Frame(bytes) if self.is_open => self.input(Input::Frame(Bytes::from(bytes))),
+            Arrival::Frame(bytes) if self.is_open => {
+                self.delivered.push(bytes.clone());
+                self.input(Input::Frame(Bytes::from(bytes)));
+            }
             Arrival::Closed(code) if self.is_open => {
                 self.is_open = false;
                 self.input(Input::Closed(code));
             }
             Arrival::Text(text) => {
-                self.server.receive(self.now, &text);
+                self.server.receive(&mut self.broker, self.now, &text);
                 self.carry();
             }
-            Arrival::Frame(_) | Arrival::Closed(_) => {}
+            Arrival::Frame(bytes) => self.lost.push((self.now.saturating_sub(LATENCY), bytes)),
+            Arrival::Closed(_) => {}
         }
     }
 
@@ -224,9 +250,9 @@ impl Simulation {
         u64::from_le_bytes(bytes) % below.max(1)
     }
 
-    /// What the server did goes on its way.
+    /// What the broker did goes on its way.
     pub(crate) fn carry(&mut self) {
-        while let Some(act) = self.server.next_act() {
+        while let Some(act) = self.server.act(&self.broker, self.now) {
             match act {
                 Act::Frame(bytes) => self.put(LATENCY, Arrival::Frame(bytes)),
                 Act::Close(code) => self.put(LATENCY, Arrival::Closed(code)),
@@ -234,12 +260,20 @@ impl Simulation {
         }
     }
 
-    /// The network between breaks: what is on its way is lost, and nobody says so to the server.
+    /// The network between breaks: what is on its way is lost, and nobody says so to the broker.
     pub(crate) fn cut(&mut self) {
-        self.arrivals.retain(|_, arrival| matches!(arrival, Arrival::Opened));
+        self.lose_arrivals();
         self.server.disconnect();
         if std::mem::take(&mut self.is_open) {
             self.input(Input::Closed(None));
+        }
+    }
+
+    fn lose_arrivals(&mut self) {
+        for ((at, _), arrival) in std::mem::take(&mut self.arrivals) {
+            if let Arrival::Frame(bytes) = arrival {
+                self.lost.push((at.saturating_sub(LATENCY), bytes));
+            }
         }
     }
 
@@ -256,8 +290,8 @@ impl Simulation {
                     assert!(self.session.view().is_live(), "it opens though the session is not live");
                     assert!(!self.is_open, "there is a connection");
                     self.latest = self.now;
-                    self.opens.push((self.now, request));
-                    self.put(Duration::from_millis(50), Arrival::Opened);
+                    self.opens.push((self.now, request.clone()));
+                    self.put(Duration::from_millis(50), Arrival::Open(request));
                 }
                 Output::Send(text) => {
                     let text = String::from_utf8(text.expose().to_vec()).unwrap();
@@ -267,7 +301,7 @@ impl Simulation {
                 }
                 Output::Close => {
                     self.is_open = false;
-                    self.arrivals.clear();
+                    self.lose_arrivals();
                     self.server.disconnect();
                 }
                 Output::Tickle => {
@@ -277,11 +311,10 @@ impl Simulation {
                     self.drain_session();
                 }
                 Output::Request(request) => {
-                    let path = request.uri().path_and_query().unwrap().to_string();
-                    if path.ends_with("/iserver/account/orders?force=true") {
-                        self.server.behaviour.mute = false;
+                    self.requests.push((self.now, request.uri().path_and_query().unwrap().to_string()));
+                    if !self.is_offline {
+                        self.call(request);
                     }
-                    self.requests.push((self.now, path));
                 }
                 Output::Message(message) => self.messages.push((self.now, message)),
                 Output::Event(event) => self.events.push((self.now, event)),
@@ -298,6 +331,16 @@ impl Simulation {
                 output => panic!("unheard of: {output:?}"),
             }
         }
+    }
+
+    /// Sends a request of the application's own. Returns the status of its response.
+    pub(crate) fn call(&mut self, mut request: Request<Bytes>) -> u16 {
+        let Some(signer) = self.session.view().signer() else { return 0 };
+        let headers = request.headers_mut();
+        headers.insert("user-agent", "stream/1".parse().unwrap());
+        let cx = &mut Context::new(self.now, &mut self.entropy);
+        signer.sign(cx, &mut request).unwrap();
+        self.broker.handle(cx, &request).status().as_u16()
     }
 
     fn drain_session(&mut self) {
@@ -330,6 +373,10 @@ impl Simulation {
         self.session.view().state()
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.events.iter().map(|(_, event)| event.name()).collect()
     }
@@ -348,6 +395,9 @@ impl Simulation {
         self.messages.clear();
         self.sent.clear();
         self.opens.clear();
+        self.requests.clear();
+        self.delivered.clear();
+        self.lost.clear();
     }
 
     /// The messages of a topic, as text.
@@ -356,13 +406,15 @@ impl Simulation {
         of.map(|(_, message)| String::from_utf8(message.bytes.to_vec()).unwrap()).collect()
     }
 
-    /// The numbers of a topic that were handed on.
+    /// The numbers of a topic that were handed on: those of the market, or of orders.
     pub(crate) fn numbers(&self, topic: &str) -> BTreeSet<u64> {
         let mut numbers = BTreeSet::new();
         for (_, message) in self.messages.iter().filter(|(_, message)| &*message.topic == topic) {
             let value: serde_json::Value = serde_json::from_slice(&message.bytes).unwrap();
             let items = value["args"].as_array().cloned().unwrap_or_else(|| vec![value]);
-            numbers.extend(items.iter().filter_map(|item| item["n"].as_u64()));
+            let number =
+                |item: &serde_json::Value| ["n", "orderId", "order_id"].iter().find_map(|name| item[name].as_u64());
+            numbers.extend(items.iter().filter_map(number));
         }
         numbers
     }
@@ -379,6 +431,13 @@ impl Simulation {
             }
         }
         missing
+    }
+
+    /// Frames of this topic that were lost on their way, and are in no gap that was announced within `within`.
+    pub(crate) fn unaccounted_frames(&self, topic: &str, within: Duration) -> usize {
+        let lost = self.lost.iter().filter(|(_, bytes)| topic_of(bytes) == topic);
+        let lost = lost.map(|(at, _)| Happening { topic: topic.to_owned(), number: 0, at: *at, is_silent: false });
+        lost.filter(|happening| !self.is_announced(happening, within)).count()
     }
 
     fn is_announced(&self, lost: &Happening, within: Duration) -> bool {
@@ -412,4 +471,10 @@ impl Simulation {
         }
         open.is_some_and(|since| since <= at)
     }
+}
+
+/// The topic that a frame names.
+pub(crate) fn topic_of(frame: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(frame).unwrap_or_default();
+    value["topic"].as_str().unwrap_or_default().to_owned()
 }
