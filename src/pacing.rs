@@ -139,12 +139,6 @@ impl Pacer {
         at
     }
 
-    /// Counts a request that is sent now without asking.
-    pub fn note(&mut self, now: Timestamp, path: &str) {
-        self.follow_clock(now);
-        self.count(now, class_of(path));
-    }
-
     /// A request that was counted has its answer, or will get none. It matters where the broker limits how many of a path
     /// may be under way at a time; without it one counts as ended after two minutes.
     pub fn finish(&mut self, path: &str) {

@@ -37,7 +37,6 @@ enum Step {
     AskPatiently(usize),
     /// Goes first, at the moment that it gets.
     Reserve(usize),
-    Note(usize),
     Finish(usize),
     TooMany(usize, Option<u64>),
 }
@@ -59,7 +58,6 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => step(),
         1 => (0_u64..1_000_000).prop_map(Step::SetBack),
-        1 => path.clone().prop_map(Step::Note),
         1 => (path, proptest::option::of(0_u64..10_000)).prop_map(|(path, wait)| Step::TooMany(path, wait)),
     ]
 }
@@ -172,7 +170,6 @@ fn play(pacer: &mut Pacer, now: &mut Timestamp, steps: Vec<Step>) {
             Step::SetBack(millis) => *now = now.saturating_sub(Duration::from_millis(millis)),
             Step::Ask(path) | Step::AskPatiently(path) => drop(pacer.admit(*now, PATHS[path])),
             Step::Reserve(path) => assert!(pacer.reserve(*now, PATHS[path]) >= *now),
-            Step::Note(path) => pacer.note(*now, PATHS[path]),
             Step::Finish(path) => pacer.finish(PATHS[path]),
             Step::TooMany(path, wait) => pacer.too_many(*now, PATHS[path], wait.map(Duration::from_secs)),
         }
@@ -217,15 +214,6 @@ fn a_429_without_a_time_closes_its_class_for_longer_each_time() {
     pacer.too_many(now, "/iserver/orders", None);
     let until = now.saturating_add(Duration::from_secs(60));
     assert_eq!(pacer.admit(now, "/iserver/orders"), Admission::Refused(until));
-}
-
-#[test]
-fn what_others_send_counts() {
-    let mut pacer = Pacer::new(config(2));
-    pacer.note(START, "/tickle");
-    assert!(matches!(pacer.admit(START, "/tickle"), Admission::NotBefore(_)));
-    assert_eq!(pacer.admit(START, "/iserver/accounts"), Admission::Now);
-    assert!(matches!(pacer.admit(START, "/iserver/accounts"), Admission::NotBefore(_)));
 }
 
 #[test]

@@ -86,9 +86,9 @@ impl Exchanges {
             let view = self.handle.view();
             let step = call.poll(&mut Context::new(self.handle.now(), &mut OsEntropy), &view);
             match step {
-                Step::Send { request, timeout } => {
+                Step::Send { request, mut timeout } => {
                     if std::mem::replace(&mut repeats, true) {
-                        self.pace.lock().note(self.handle.now(), path);
+                        timeout = timeout.saturating_sub(self.pace.go_first(self.handle.now(), path, timeout).await);
                     }
                     passing = None;
                     let result = self.transmit(request, timeout, path, &mut passing).await;

@@ -63,6 +63,17 @@ impl Pace {
     pub(super) fn lock(&self) -> MutexGuard<'_, Pacer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Counts a request that goes before all others, and returns when it is within the broker's limits; at once where that
+    /// would take as long as this.
+    pub(super) async fn go_first(&self, now: Timestamp, path: &str, most: Duration) -> Duration {
+        let turn = self.lock().reserve(now, path);
+        let wait = Some(turn.saturating_duration_since(now)).filter(|wait| *wait < most).unwrap_or_default();
+        if !wait.is_zero() {
+            time::sleep(wait).await;
+        }
+        wait
+    }
 }
 
 impl Upstream {
@@ -91,7 +102,8 @@ impl SessionTransport {
 impl AsyncTransport for SessionTransport {
     async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
         let path = request.uri().path();
-        self.pace.lock().note(local::now(), path.strip_prefix(&*self.base).unwrap_or(path));
+        let path = path.strip_prefix(&*self.base).unwrap_or(path);
+        self.pace.go_first(local::now(), path, limits.timeout).await;
         self.transport.send(request, limits).await
     }
 
@@ -137,4 +149,26 @@ fn was_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use ibkr_oauth::pacing::{Admission, PacingConfig};
+
+    use super::{Duration, Pace, Pacer, Timestamp, time};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_first_waits_for_its_turn_and_takes_it() {
+        let mut config = PacingConfig::default();
+        config.per_second = 1;
+        let (pace, now, start) =
+            (Pace::new(Pacer::new(config)), Timestamp::from_secs(1_700_000_000), time::Instant::now());
+        assert_eq!(pace.lock().admit(now, "/portfolio/accounts"), Admission::Now);
+        let waited = pace.go_first(now, "/tickle", Duration::from_secs(10)).await;
+        assert!(waited >= Duration::from_secs(1) && start.elapsed() >= waited, "{waited:?}");
+        let then = now.saturating_add(waited);
+        assert!(matches!(pace.lock().admit(then, "/iserver/accounts"), Admission::NotBefore(at) if at > then));
+        // Whoever cannot wait so long goes at once.
+        assert_eq!(pace.go_first(then, "/tickle", Duration::from_millis(500)).await, Duration::ZERO);
+    }
 }
