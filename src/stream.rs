@@ -79,6 +79,50 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 //!
+//! # In a test
+//!
+//! With the features `simulator` and `tungstenite`, `simulator::InProcess` stands in for the HTTP client of a program that uses
+//! `Client::stream`: the broker's both halves in process, with no socket, on a virtual clock. What goes wrong in a month
+//! happens when the test says so.
+//!
+//! ```
+//! # #[cfg(all(feature = "simulator", feature = "tungstenite"))] {
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use ibkr_oauth::{Timestamp, client::Client, session::SessionConfig, stream::{StreamEvent, Topic}};
+//! use ibkr_oauth::simulator::{Broker, InProcess, test_keys};
+//!
+//! let network = InProcess::new(Broker::default(), Timestamp::from_secs(1_700_000_000));
+//! let bundle = network.broker(test_keys::bundle)?;
+//! let (ibkr, driver) = Client::start(network.clone(), &bundle, SessionConfig::default())?;
+//! let (stream, stream_driver) = ibkr.stream();
+//! tokio::spawn(driver);
+//! tokio::spawn(stream_driver);
+//!
+//! let mut events = stream.events();
+//! let mut orders = stream.subscribe(&Topic::orders())?;
+//! while !matches!(events.next().await, Some(StreamEvent::Subscribed { .. })) {}
+//!
+//! // The connection breaks, and another program of the user's places an order meanwhile.
+//! network.broker(|broker, cx| {
+//!     broker.close_sockets(None);
+//!     broker.fill_order(cx.now(), 265598, 1);
+//! });
+//! let event = loop {
+//!     match events.next().await {
+//!         Some(StreamEvent::Subscribed { gap: Some(since), .. }) => break since,
+//!         Some(_) => {}
+//!         None => panic!("the stream has ended"),
+//!     }
+//! };
+//! // Ask for the orders by `GET /iserver/account/orders` now; what comes from here on is heard of.
+//! network.broker(|broker, cx| broker.fill_order(cx.now(), 265598, 1));
+//! assert_eq!(&*orders.next().await.expect("a message").topic, "sor");
+//! # let _ = event;
+//! # Ok::<(), ibkr_oauth::Error>(()) })?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What it does, and when
 //!
 //! | | |

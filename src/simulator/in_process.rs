@@ -34,7 +34,8 @@ const QUIET_TURNS: u32 = 200;
 /// clones share broker and clock.
 ///
 /// What the broker [drops](super::Dropped) fails when the time for it is over. With the feature `tungstenite` it carries the
-/// broker's WebSocket too, for [`Client::stream`](crate::client::Client::stream).
+/// broker's WebSocket too, for [`Client::stream`](crate::client::Client::stream), frame by frame as over a connection and
+/// with no socket: [`stream`](crate::stream#in-a-test) has an example.
 ///
 /// ```
 /// # #[cfg(feature = "getrandom")] {

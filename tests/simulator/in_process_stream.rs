@@ -1,12 +1,15 @@
 //! A client's stream over the broker in process, without a socket.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use ibkr_oauth::{
     client::Client,
     session::SessionConfig,
     simulator::{Broker, Fault, InProcess, SocketFault, test_keys},
-    stream::Topic,
+    stream::{StreamEvent, Topic},
     transport::AsyncTransport,
 };
 use serde_json::{Value, json};
@@ -56,6 +59,43 @@ fn a_line_lives_beyond_its_ten_minutes_and_an_order_is_heard_of() {
         client.post_json("/iserver/account/DU0000001/orders", &order).await.unwrap();
         let message: Value = serde_json::from_slice(&orders.next().await.unwrap().bytes).unwrap();
         assert_eq!(message["args"][0]["orderId"], 1);
+    });
+}
+
+#[test]
+fn it_lives_over_the_expiry_of_the_live_session_token() {
+    with_client(&async |network, client| {
+        network.sleep(21 * HOUR).await;
+        let (stream, driver) = client.stream();
+        tokio::spawn(driver);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (mut events, list) = (stream.events(), Arc::clone(&seen));
+        tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                list.lock().unwrap().push(event);
+            }
+        });
+        let mut messages = stream.subscribe(&Topic::market_data(265_598, &["31", "84"])).unwrap();
+        let end = network.now().saturating_add(3 * HOUR);
+        let (mut newest, mut gaps) = (0, Vec::new());
+        while network.now() < end {
+            let message = messages.next().await.expect("the stream lives");
+            let updated = serde_json::from_slice::<Value>(&message.bytes).unwrap()["_updated"].as_u64().unwrap();
+            if newest > 0 && updated > newest + 10_000 {
+                gaps.push((newest, updated));
+            }
+            newest = updated;
+        }
+        assert_eq!(network.broker(|broker, _| broker.live_session_tokens_issued()), 2);
+        let sockets = network.broker(|broker, _| broker.sockets_opened());
+        assert_eq!(sockets, 2, "a connection for each token");
+        let seen = seen.lock().unwrap();
+        let names: Vec<&str> = seen.iter().map(StreamEvent::name).filter(|name| *name != "quiet").collect();
+        assert_eq!(names, ["ready", "subscribed", "renewing", "ready", "subscribed"]);
+        let StreamEvent::Subscribed { gap: Some(since), .. } = seen.last().unwrap() else { panic!("{seen:?}") };
+        for (from, to) in gaps {
+            assert!(from <= since.as_millis() && since.as_millis() <= to && to < from + 30_000, "{from} to {to}");
+        }
     });
 }
 
