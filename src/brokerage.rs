@@ -20,7 +20,7 @@ use crate::{
     exchange::Exchange,
     oauth1::percent_encode,
     response,
-    secret::{Secret, sensitive},
+    secret::{Secret, sensitive, wipe},
     signer::Signer,
 };
 
@@ -132,7 +132,12 @@ impl Brokerage<'_> {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         self.signer.sign(cx, &mut request)?;
-        Ok(Exchange::new(stage, request, move |response| response::read(stage, &response)))
+        Ok(Exchange::new(stage, request, move |response| {
+            let result = response::read(stage, &response);
+            // That to a tickle has the session.
+            wipe(response.into_body());
+            result
+        }))
     }
 
     /// The request that opens the WebSocket: RFC 6455's headers, the cookie with the session from `tickle`, and a

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::{HeaderValue, header::InvalidHeaderValue};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -85,6 +86,13 @@ impl Drop for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret([redacted], {} bytes)", self.0.len())
+    }
+}
+
+/// Wipes bytes that came from outside, as far as nobody else holds them.
+pub(crate) fn wipe(bytes: Bytes) {
+    if let Ok(mut bytes) = bytes.try_into_mut() {
+        bytes.as_mut().zeroize();
     }
 }
 

@@ -56,7 +56,8 @@ impl<'a> Frame<'a> {
         match head {
             Head::Other => Self::Data { topic: Topicality::Unnamed, server_id: None },
             Head::Object { is_empty: true, .. } => Self::Alive,
-            Head::Object { topic: Some(topic), .. } if matches!(&*topic, "system" | "sts" | "tic") => {
+            Head::Object { topic: Some(topic), .. } if topic == "tic" => Beat::read(text),
+            Head::Object { topic: Some(topic), .. } if matches!(&*topic, "system" | "sts") => {
                 control(&topic, &fields(text))
             }
             Head::Object { topic, has_error: true, .. } => {
@@ -74,12 +75,26 @@ fn fields(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+/// The answer to a beat: no more of it is taken out than this, for the session is in it.
+#[derive(Default, Deserialize)]
+struct Beat {
+    #[serde(default)]
+    alive: Option<Value>,
+}
+
+impl Beat {
+    fn read(text: &str) -> Frame<'static> {
+        let Self { alive } = serde_json::from_str(text).unwrap_or_default();
+        if flag(alive.as_ref()) == Some(false) {
+            return Frame::Status(Flags { authenticated: Some(false), ..Flags::default() });
+        }
+        Frame::Alive
+    }
+}
+
 fn control(topic: &str, fields: &Map<String, Value>) -> Frame<'static> {
     match topic {
         "system" if fields.get("success").is_some_and(|user| !user.is_null()) => Frame::LoggedIn,
-        "tic" if flag(fields.get("alive")) == Some(false) => {
-            Frame::Status(Flags { authenticated: Some(false), ..Flags::default() })
-        }
         "sts" => {
             let arguments = fields.get("args").and_then(Value::as_object);
             let find = |name: &str| arguments.and_then(|arguments| arguments.get(name)).or_else(|| fields.get(name));

@@ -9,7 +9,10 @@ use super::{
     connection::{Change, WaitingForSession},
     frame::{Frame, Topicality},
 };
-use crate::error::{Cause, Error, Stage};
+use crate::{
+    error::{Cause, Error, Stage},
+    secret::wipe,
+};
 
 /// How seldom unreadable frames are spoken of.
 const APART: Duration = Duration::from_secs(60);
@@ -28,7 +31,13 @@ impl Stream {
             }
         };
         let text = str::from_utf8(&bytes).unwrap_or_default();
-        match Frame::read(text) {
+        let frame = Frame::read(text);
+        if frame == Frame::Alive {
+            drop(frame);
+            // The answer to a beat has the session.
+            return wipe(bytes);
+        }
+        match frame {
             Frame::Alive => {}
             Frame::Unreadable => {
                 self.counts.unreadable = self.counts.unreadable.saturating_add(1);
