@@ -18,7 +18,7 @@ const KEPT: [&str; 6] = ["smd+1", "smd+2", "smd+3", "sor", "str", "spl"];
 
 /// What goes wrong, some of it for a number of seconds.
 #[derive(Clone, Debug)]
-enum Trouble {
+pub(crate) enum Trouble {
     Close(Option<u16>),
     Cut,
     Frozen(u64),
@@ -206,7 +206,16 @@ fn happen(simulation: &mut Simulation<Server>, topic: &str) {
     simulation.carry();
 }
 
-fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
+/// A seed, by how many milliseconds frames overtake each other, and what goes wrong after how many seconds each.
+pub(crate) type Play = (u64, u64, Vec<(u64, Trouble)>);
+
+pub(crate) fn plays() -> impl Strategy<Value = Play> {
+    (any::<u64>(), prop_oneof![Just(0), 1u64..2000], prop::collection::vec((0u64..300, trouble()), 1..12))
+}
+
+/// Plays it, and as many quiet seconds afterwards.
+pub(crate) fn troubled((seed, shuffle, script): &Play, quiet: u64) -> Simulation<Server> {
+    let (seed, shuffle) = (*seed, *shuffle);
     let mut config = StreamConfig::default();
     config.market_data_lines = 5;
     let mut simulation: Simulation<Server> = Simulation::with(seed, SessionConfig::default(), config, |broker| broker);
@@ -222,8 +231,7 @@ fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
     let mut next = script.next();
     let mut until_next = next.map_or(0, |(wait, _)| *wait);
     let mut calm = 0;
-    // After all of it, a quiet hour and a half: the longest that the session may wait is half an hour.
-    while calm < 5400 {
+    while calm < quiet {
         match next {
             Some((_, trouble)) if until_next == 0 => {
                 ends.extend(begin(&mut simulation, trouble).map(|(wait, end)| (simulation.elapsed() + wait, end)));
@@ -248,6 +256,12 @@ fn play(seed: u64, shuffle: u64, script: &[(u64, Trouble)]) {
         }
         simulation.run(1);
     }
+    simulation
+}
+
+fn check(play: &Play) {
+    // After all of it, a quiet hour and a half: the longest that the session may wait is half an hour.
+    let mut simulation = troubled(play, 5400);
     // What is on its way comes.
     simulation.run(5);
     let missing = simulation.unaccounted(Duration::from_secs(60));
@@ -281,10 +295,8 @@ proptest! {
 
     #[test]
     fn each_known_loss_is_announced_and_each_subscription_comes_back(
-        seed: u64,
-        shuffle in prop_oneof![Just(0), 1u64..2000],
-        script in prop::collection::vec((0u64..300, trouble()), 1..12),
+        play in plays(),
     ) {
-        play(seed, shuffle, &script);
+        check(&play);
     }
 }
