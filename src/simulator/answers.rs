@@ -6,7 +6,11 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{endpoint::Endpoint, reason::Reason, refusal::Objection};
+use super::{
+    endpoint::Endpoint,
+    reason::{LIVE_SESSION_TOKEN_FAILED, Reason, Words},
+    refusal::Objection,
+};
 use crate::context::Timestamp;
 
 /// An answer before it becomes bytes, so that a fault can still change it.
@@ -56,69 +60,16 @@ impl Answer {
     }
 
     pub(super) fn refusing(objection: &Objection, endpoint: Endpoint, token: &str, trace: u64) -> Self {
-        match objection.reason {
-            Reason::UserAgentMissing => Self::html(StatusCode::FORBIDDEN, "Access Denied"),
-            Reason::ContentLengthMissing => Self::html(StatusCode::LENGTH_REQUIRED, "Length Required"),
-            Reason::ContentLengthDiffers | Reason::UriNotAbsolute | Reason::UserinfoPresent => {
-                Self::html(StatusCode::BAD_REQUEST, "Bad Request")
+        let is_about_token = endpoint == Endpoint::LiveSessionToken;
+        match (objection.reason, objection.reason.words()) {
+            (Reason::TokenUnknown, _) if is_about_token => Self::no_access_secret(trace, token),
+            (Reason::SignatureMalformed | Reason::SignatureDiffers, _) if is_about_token => {
+                Self::traced_error(trace, LIVE_SESSION_TOKEN_FAILED)
             }
-            Reason::SchemeDiffers | Reason::HostDiffers | Reason::PortDiffers => {
-                Self::html(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request")
-            }
-            Reason::PathOutsideBase | Reason::PathNotNormal | Reason::ResourceUnknown | Reason::AccountUnknown => {
-                Self::error(StatusCode::NOT_FOUND, "Resource not found")
-            }
-            Reason::AccountsNotQueried => {
-                Self::error(StatusCode::INTERNAL_SERVER_ERROR, "Please query /accounts first")
-            }
-            Reason::MethodNotAllowed => Self::html(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
-            Reason::ConsumerUnknown | Reason::ConsumerInactive => Self::traced_error(trace, "invalid consumer"),
-            Reason::ParameterMissing
-            | Reason::ParameterUnknown
-            | Reason::ParameterRepeated
-            | Reason::ParameterMisplaced => Self::traced_error(trace, &objection.detail),
-            Reason::TokenUnknown if endpoint == Endpoint::LiveSessionToken => Self::no_access_secret(trace, token),
-            Reason::SignatureMalformed | Reason::SignatureDiffers if endpoint == Endpoint::LiveSessionToken => {
-                Self::live_session_token_failed(trace)
-            }
-            Reason::ChallengeMalformed | Reason::ChallengeOutOfRange => Self::live_session_token_failed(trace),
-            Reason::SignatureMalformed | Reason::SignatureDiffers => {
-                Self::error(StatusCode::UNAUTHORIZED, "Invalid signature")
-            }
-            Reason::TokenUnknown
-            | Reason::LiveSessionTokenMissing
-            | Reason::LiveSessionTokenExpired
-            | Reason::SessionValueDiffers => Self::error(StatusCode::UNAUTHORIZED, "not authenticated"),
-            Reason::BrokerageSessionClosed => Self::error(StatusCode::BAD_REQUEST, "Bad Request: no bridge"),
-            Reason::BodyMalformed
-            | Reason::BodyUnexpected
-            | Reason::ParametersMalformed
-            | Reason::SubscribedTooEarly
-            | Reason::TopicUnknown
-            | Reason::MarketDataLinesExceeded
-            | Reason::HistoriesExceeded => Self::error(StatusCode::BAD_REQUEST, "Bad Request"),
-            Reason::PublishNotTrue => Self::error(StatusCode::INTERNAL_SERVER_ERROR, "publish must be true"),
-            Reason::RateExceeded | Reason::PenaltyBox => Self::too_many_requests(),
-            Reason::EntropyFailed => Self::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
-            Reason::FirstPartyOnly => Self::traced_error(trace, "request not available to this consumer"),
-            Reason::RealmDiffers => Self::traced_error(trace, "invalid realm"),
-            Reason::TimestampMalformed | Reason::TimestampOutsideWindow | Reason::TimestampOutOfOrder => {
-                Self::traced_error(trace, "invalid oauth_timestamp")
-            }
-            Reason::NonceRepeated => Self::traced_error(trace, "invalid oauth_nonce"),
-            Reason::CallbackMalformed => Self::traced_error(trace, "invalid oauth_callback"),
-            Reason::VerifierDiffers => Self::traced_error(trace, "invalid oauth_verifier"),
-            Reason::SignatureMethodDiffers => Self::traced_error(trace, "invalid oauth_signature_method"),
-            Reason::VersionUnsupported => Self::traced_error(trace, "invalid oauth_version"),
-            Reason::RequestTokenUnknown | Reason::RequestTokenUsed | Reason::ConsentMissing => {
-                Self::traced_error(trace, "invalid oauth_token")
-            }
-            Reason::AuthorizationMissing => Self::traced_error(trace, "missing Authorization"),
-            Reason::AuthorizationRepeated
-            | Reason::AuthorizationSchemeUnknown
-            | Reason::AuthorizationMalformed
-            | Reason::ConsentPageUnknown
-            | Reason::RedirectMalformed => Self::traced_error(trace, "invalid Authorization"),
+            (_, Words::Page(status, heading)) => Self::html(status, heading),
+            (_, Words::Error(status, text)) => Self::error(status, text),
+            (_, Words::Traced(text)) => Self::traced_error(trace, text),
+            (_, Words::TracedDetail) => Self::traced_error(trace, &objection.detail),
         }
     }
 
@@ -127,11 +78,7 @@ impl Answer {
     }
 
     pub(super) fn no_access_secret(trace: u64, token: &str) -> Self {
-        Self::traced_error(trace, &format!("LST failed, error: No access secret key found for {token}"))
-    }
-
-    fn live_session_token_failed(trace: u64) -> Self {
-        Self::traced_error(trace, "LST failed, error: ")
+        Self::traced_error(trace, &format!("{LIVE_SESSION_TOKEN_FAILED}No access secret key found for {token}"))
     }
 
     pub(super) fn into_response(self, now: Timestamp) -> Response<Bytes> {

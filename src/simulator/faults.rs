@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     answers::{Answer, Body},
+    reason::LIVE_SESSION_TOKEN_FAILED,
     websocket::socket_fault::SocketFault,
 };
 
@@ -227,7 +228,7 @@ impl Fault {
     /// 401 `LST failed, error: ` with nothing behind it, at the live session token.
     #[must_use]
     pub fn live_session_token_failed() -> Self {
-        Self::new(Effect::Instead401("LST failed, error: ")).at(LIVE_SESSION_TOKEN)
+        Self::new(Effect::Instead401(LIVE_SESSION_TOKEN_FAILED)).at(LIVE_SESSION_TOKEN)
     }
 
     /// The request gets lost: the broker does not see it, and the response is marked [`Dropped::Request`].

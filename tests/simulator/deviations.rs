@@ -92,7 +92,7 @@ fn no_reason_is_left_out() {
     let declared: Vec<&str> = source
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
-        .filter_map(|line| line.trim_end().strip_suffix("\",")?.rsplit_once('"'))
+        .filter_map(|line| line.split_once("\" =>")?.0.rsplit_once('"'))
         .map(|(_, name)| name)
         .collect();
     let provoked: Vec<&str> = PROVOKED.iter().map(|(reason, _)| *reason).collect();
