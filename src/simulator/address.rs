@@ -2,7 +2,12 @@
 
 use http::{Request, Uri, header, uri::Authority};
 
-use super::{deviation::Deviation, judge::Judge, reason::Reason, refusal::Objection};
+use super::{
+    deviation::Deviation,
+    judge::Judge,
+    reason::Reason,
+    refusal::{Objection, refuse},
+};
 
 /// The base URL, taken apart.
 #[derive(Debug)]
@@ -63,26 +68,20 @@ impl Base {
     pub(super) fn locate<B>(&self, request: &Request<B>, judge: &mut Judge) -> Result<Address, Objection> {
         let uri = request.uri();
         let Some((scheme, host, port)) = place(uri) else {
-            return Err(Objection::new(
-                Reason::UriNotAbsolute,
-                format!("`{}` has no scheme, host and usable port", uri.path()),
-            ));
+            return refuse(Reason::UriNotAbsolute, format!("`{}` has no scheme, host and usable port", uri.path()));
         };
         if uri.authority().is_some_and(has_userinfo) {
-            return Err(Objection::new(Reason::UserinfoPresent, "the URI holds a user name"));
+            return refuse(Reason::UserinfoPresent, "the URI holds a user name");
         }
         differs(Reason::SchemeDiffers, "scheme", &scheme, &self.scheme)?;
         differs(Reason::HostDiffers, "host", &host, &self.host)?;
         differs(Reason::PortDiffers, "port", &port.to_string(), &self.port.to_string())?;
         self.check_host_header(request, judge)?;
         if let Some(fault) = abnormality(uri.path()) {
-            return Err(Objection::new(Reason::PathNotNormal, format!("the path `{}` {fault}", uri.path())));
+            return refuse(Reason::PathNotNormal, format!("the path `{}` {fault}", uri.path()));
         }
         let Some(path) = self.relative(uri) else {
-            return Err(Objection::new(
-                Reason::PathOutsideBase,
-                format!("the path `{}` is not under `{}`", uri.path(), self.path),
-            ));
+            return refuse(Reason::PathOutsideBase, format!("the path `{}` is not under `{}`", uri.path(), self.path));
         };
         let shown_port = if port == default_port(&scheme) { String::new() } else { format!(":{port}") };
         let base_uri = format!("{scheme}://{host}{shown_port}{}", uri.path());
@@ -95,7 +94,7 @@ impl Base {
             let given = given.filter(|authority| !has_userinfo(authority));
             let detail = || format!("the Host header is {value:?}, the broker is {}:{}", self.host, self.port);
             match given {
-                None => return Err(Objection::new(Reason::HostDiffers, detail())),
+                None => return refuse(Reason::HostDiffers, detail()),
                 Some(authority)
                     if authority.host().eq_ignore_ascii_case(&self.host)
                         && port_of(&authority, &self.scheme) == Some(self.port) => {}
@@ -110,7 +109,7 @@ fn differs(reason: Reason, what: &str, given: &str, wanted: &str) -> Result<(), 
     if given == wanted {
         return Ok(());
     }
-    Err(Objection::new(reason, format!("the URI's {what} is `{given}`, the broker's is `{wanted}`")))
+    refuse(reason, format!("the URI's {what} is `{given}`, the broker's is `{wanted}`"))
 }
 
 /// Scheme and host in lower case, and the port.

@@ -11,7 +11,7 @@ use super::{
     judge::Judge,
     percent::encode,
     reason::Reason,
-    refusal::{Objection, Refusal},
+    refusal::{Objection, Refusal, refuse},
     registry::Consent,
 };
 use crate::context::Context;
@@ -59,7 +59,7 @@ impl Broker {
     ) -> Result<String, Refusal> {
         let mut judge = Judge::new(self.profile.strictness);
         let answered = self.visit(url, &mut judge).and_then(|visit| match visit.answer {
-            Some(_) => Err(Objection::new(Reason::ParameterUnknown, "the answer is given twice")),
+            Some(_) => refuse(Reason::ParameterUnknown, "the answer is given twice"),
             None => answer(self, cx, visit),
         });
         self.count_deviations(&judge);
@@ -101,7 +101,7 @@ impl Broker {
     pub(super) fn visit(&self, url: &Uri, judge: &mut Judge) -> Result<Visit, Objection> {
         if !self.is_consent_page(url) {
             let page = without_query(url);
-            return Err(Objection::new(Reason::ConsentPageUnknown, format!("`{page}` is not the consent page")));
+            return refuse(Reason::ConsentPageUnknown, format!("`{page}` is not the consent page"));
         }
         let mut token = None;
         let mut redirect = None;
@@ -114,29 +114,21 @@ impl Broker {
                 b"oauth_token" => &mut token,
                 b"redirect_uri" => &mut redirect,
                 b"answer" => &mut answer,
-                _ => {
-                    return Err(Objection::new(
-                        Reason::ParameterUnknown,
-                        format!("unknown {}", String::from_utf8_lossy(&name)),
-                    ));
-                }
+                _ => return refuse(Reason::ParameterUnknown, format!("unknown {}", String::from_utf8_lossy(&name))),
             };
             if slot.replace(String::from_utf8_lossy(&value).into_owned()).is_some() {
-                return Err(Objection::new(
+                return refuse(
                     Reason::ParameterRepeated,
                     format!("{} appears more than once", String::from_utf8_lossy(&name)),
-                ));
+                );
             }
         }
         let token = token.ok_or_else(|| Objection::new(Reason::ParameterMissing, "missing oauth_token"))?;
         let Some(request_token) = self.registry.request_tokens.get(&token) else {
-            return Err(Objection::new(Reason::RequestTokenUnknown, "oauth_token is not a request token"));
+            return refuse(Reason::RequestTokenUnknown, "oauth_token is not a request token");
         };
         if !matches!(request_token.consent, Consent::Pending) {
-            return Err(Objection::new(
-                Reason::RequestTokenUsed,
-                "the user has answered for this request token before",
-            ));
+            return refuse(Reason::RequestTokenUsed, "the user has answered for this request token before");
         }
         let callback = match &redirect {
             None => request_token.callback.clone(),
@@ -165,10 +157,10 @@ fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {
     let is_path = redirect.starts_with('/') && redirect.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     match origin {
         Some(origin) if is_path => Ok(format!("{origin}{redirect}")),
-        _ => Err(Objection::new(
+        _ => refuse(
             Reason::RedirectMalformed,
             format!("redirect_uri is `{redirect}`, neither a path nor an absolute URL"),
-        )),
+        ),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     consent::Visit,
     judge::Judge,
     reason::Reason,
-    refusal::Objection,
+    refusal::{Objection, refuse},
 };
 use crate::context::Context;
 
@@ -43,7 +43,7 @@ impl Broker {
     ) -> Result<Answer, Objection> {
         if request.method() != Method::GET {
             let detail = format!("the consent page does not take {}", request.method());
-            return Err(Objection::new(Reason::MethodNotAllowed, detail));
+            return refuse(Reason::MethodNotAllowed, detail);
         }
         let visit = self.visit(request.uri(), judge)?;
         let location = match visit.answer.as_deref() {
@@ -52,7 +52,7 @@ impl Broker {
             Some("decline") => self.refuse_consent(visit),
             Some(other) => {
                 let detail = format!("answer is `{other}`, neither `agree` nor `decline`");
-                return Err(Objection::new(Reason::BodyMalformed, detail));
+                return refuse(Reason::BodyMalformed, detail);
             }
         };
         let link = format!("<p><a href=\"{0}\">{0}</a></p>", escaped(&location));

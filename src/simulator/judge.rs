@@ -1,6 +1,10 @@
 //! What is accepted in one request, and what was accepted in it although it deviates.
 
-use super::{deviation::Deviation, reason::Reason, refusal::Objection};
+use super::{
+    deviation::Deviation,
+    reason::Reason,
+    refusal::{Objection, refuse},
+};
 
 /// How a broker takes deviations from the written contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ impl Judge {
         detail: impl Into<String>,
     ) -> Result<(), Objection> {
         if self.is_strict() {
-            return Err(Objection::new(reason, detail));
+            return refuse(reason, detail);
         }
         self.note(deviation);
         Ok(())

@@ -10,7 +10,7 @@ use super::{
     deviation::Deviation,
     judge::Judge,
     reason::Reason,
-    refusal::Objection,
+    refusal::{Objection, refuse},
 };
 
 /// A request to open the brokerage session, which has `publish` as it must be.
@@ -26,12 +26,12 @@ impl Opening {
         let json = if has_json || judge.is_strict() { read_json(request)? } else { Value::Null };
         let publish = (Reason::PublishNotTrue, "`publish` is not `true` in the JSON body");
         if read_flag(request, &json, "publish", publish, judge)? != Some(true) {
-            return Err(Objection::new(Reason::PublishNotTrue, "`publish` is not `true`"));
+            return refuse(Reason::PublishNotTrue, "`publish` is not `true`");
         }
         let compete = (Reason::BodyMalformed, "`compete` is not a boolean in the JSON body");
         match read_flag(request, &json, "compete", compete, judge)? {
             Some(competes) => Ok(Self { competes }),
-            None => Err(Objection::new(compete.0, "`compete` is neither `true` nor `false`")),
+            None => refuse(compete.0, "`compete` is neither `true` nor `false`"),
         }
     }
 }
@@ -46,7 +46,7 @@ fn read_flag(
     let (text, deviation) = match json.get(name) {
         Some(Value::Bool(flag)) => return Ok(Some(*flag)),
         Some(Value::String(text)) => (text.clone(), Deviation::OpenedByText),
-        Some(_) => return Err(Objection::new(reason, detail)),
+        Some(_) => return refuse(reason, detail),
         None => {
             let query = request.uri().query().unwrap_or_default().as_bytes();
             let in_form = value_of(form_of(request).unwrap_or_default(), name);

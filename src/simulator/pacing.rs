@@ -2,7 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{availability::RateLimit, reason::Reason, refusal::Objection};
+use super::{
+    availability::RateLimit,
+    reason::Reason,
+    refusal::{Objection, refuse},
+};
 use crate::context::Timestamp;
 
 /// Who sent too many requests, and until when that is not forgiven.
@@ -20,7 +24,7 @@ impl Pacing {
     /// Counts a request that arrives.
     pub(super) fn admit(&mut self, limit: Option<RateLimit>, now: Timestamp) -> Result<(), Objection> {
         if now < self.boxed_until {
-            return Err(Objection::new(Reason::PenaltyBox, format!("no request may come before {}", self.boxed_until)));
+            return refuse(Reason::PenaltyBox, format!("no request may come before {}", self.boxed_until));
         }
         let Some(limit) = limit else { return Ok(()) };
         let second = Duration::from_secs(1);
@@ -31,10 +35,10 @@ impl Pacing {
             return Ok(());
         }
         self.confine(now, limit.penalty_box);
-        Err(Objection::new(
+        refuse(
             Reason::RateExceeded,
             format!("there were more than {} requests within a second", limit.requests_per_second),
-        ))
+        )
     }
 
     /// Opens the penalty box. While it is open nothing gets so far as to open it again.

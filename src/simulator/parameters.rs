@@ -6,7 +6,14 @@ use bytes::Bytes;
 use http::{Request, header};
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{content::is_media_type, deviation::Deviation, judge::Judge, percent, reason::Reason, refusal::Objection};
+use super::{
+    content::is_media_type,
+    deviation::Deviation,
+    judge::Judge,
+    percent,
+    reason::Reason,
+    refusal::{Objection, refuse},
+};
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
@@ -36,15 +43,10 @@ impl Parameters {
                 Self::from_header(text, judge)?
             }
             (Some(_), Some(_)) => {
-                return Err(Objection::new(
-                    Reason::AuthorizationRepeated,
-                    "the Authorization header appears more than once",
-                ));
+                return refuse(Reason::AuthorizationRepeated, "the Authorization header appears more than once");
             }
             (None, _) if json_allowed && is_media_type(request, "application/json") => Self::from_json(request.body())?,
-            (None, _) => {
-                return Err(Objection::new(Reason::AuthorizationMissing, "there is no Authorization header"));
-            }
+            (None, _) => return refuse(Reason::AuthorizationMissing, "there is no Authorization header"),
         };
         parameters.refuse_repeated()?;
         Ok(parameters)
@@ -55,10 +57,10 @@ impl Parameters {
             return Err(malformed("the Authorization header is one word"));
         };
         if scheme != "OAuth" {
-            return Err(Objection::new(
+            return refuse(
                 Reason::AuthorizationSchemeUnknown,
                 format!("the Authorization header's scheme is `{scheme}`, not `OAuth`"),
-            ));
+            );
         }
         let mut parameters = Self { pairs: Vec::new(), realm: None, placement: Placement::Header };
         loop {
@@ -131,8 +133,8 @@ impl Parameters {
     /// The value of a parameter that has to be there and must not be empty.
     pub(super) fn require(&self, name: &str) -> Result<&str, Objection> {
         match self.get(name) {
-            None => Err(Objection::new(Reason::ParameterMissing, format!("missing {name}"))),
-            Some("") => Err(Objection::new(Reason::ParameterMissing, format!("empty {name}"))),
+            None => refuse(Reason::ParameterMissing, format!("missing {name}")),
+            Some("") => refuse(Reason::ParameterMissing, format!("empty {name}")),
             Some(value) => Ok(value),
         }
     }

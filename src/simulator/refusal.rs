@@ -88,6 +88,11 @@ impl Objection {
     }
 }
 
+/// Refuses, with the check that failed and a line on what exactly.
+pub(super) fn refuse<T>(reason: Reason, detail: impl Into<String>) -> Result<T, Objection> {
+    Err(Objection::new(reason, detail))
+}
+
 impl From<EntropyError> for Objection {
     fn from(error: EntropyError) -> Self {
         Self::new(Reason::EntropyFailed, error.to_string())

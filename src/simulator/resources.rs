@@ -18,7 +18,7 @@ use super::{
     judge::Judge,
     opening::Opening,
     reason::Reason,
-    refusal::Objection,
+    refusal::{Objection, refuse},
     websocket::journal::Order,
 };
 use crate::context::{Context, Timestamp};
@@ -89,10 +89,10 @@ impl Broker {
             return Ok(());
         }
         let Some(session) = self.brokerage_session.as_mut().filter(|session| session.is_ready(now)) else {
-            return Err(Objection::new(
+            return refuse(
                 Reason::BrokerageSessionClosed,
                 "the brokerage session is not open: POST /iserver/auth/ssodh/init comes first",
-            ));
+            );
         };
         if path == "/iserver/accounts" && method == Method::GET {
             session.accounts_queried = true;
@@ -100,10 +100,10 @@ impl Broker {
         let needs_accounts = path == "/iserver/marketdata/snapshot"
             || (path.starts_with("/iserver/account/") && (path.ends_with("/orders") || path.ends_with("/whatif")));
         if needs_accounts && path != "/iserver/account/orders" && !session.accounts_queried {
-            return Err(Objection::new(
+            return refuse(
                 Reason::AccountsNotQueried,
                 "no GET /iserver/accounts came before it in this brokerage session",
-            ));
+            );
         }
         Ok(())
     }
@@ -156,10 +156,10 @@ impl Broker {
         match shipped(method, path, request.uri().query().unwrap_or_default(), &self.profile.accounts) {
             Found::Answer(body) => Ok(Answer::ok(body)),
             Found::Nothing if !SESSION_PATHS.contains(&path) => {
-                Err(Objection::new(Reason::ResourceUnknown, format!("there is no resource `{path}`")))
+                refuse(Reason::ResourceUnknown, format!("there is no resource `{path}`"))
             }
             Found::OtherMethods | Found::Nothing => {
-                Err(Objection::new(Reason::MethodNotAllowed, format!("`{path}` does not take {method}")))
+                refuse(Reason::MethodNotAllowed, format!("`{path}` does not take {method}"))
             }
         }
     }
@@ -274,7 +274,7 @@ impl Broker {
         if self.profile.accounts.iter().any(|known| known == account) {
             return Ok(());
         }
-        Err(Objection::new(Reason::AccountUnknown, format!("there is no account `{account}`")))
+        refuse(Reason::AccountUnknown, format!("there is no account `{account}`"))
     }
 }
 

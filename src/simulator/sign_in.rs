@@ -13,7 +13,7 @@ use super::{
     broker::Broker,
     parameters::Parameters,
     reason::Reason,
-    refusal::Objection,
+    refusal::{Objection, refuse},
     registry::{AccessGrant, Consent, RequestToken},
     verify::read_challenge,
 };
@@ -46,20 +46,15 @@ impl Broker {
     pub(super) fn access_token(&mut self, cx: &mut Context<'_>, parameters: &Parameters) -> Result<Answer, Objection> {
         let given = parameters.require("oauth_verifier")?;
         let Some(request_token) = self.registry.request_tokens.get_mut(parameters.require("oauth_token")?) else {
-            return Err(Objection::new(Reason::RequestTokenUnknown, "oauth_token is not a request token"));
+            return refuse(Reason::RequestTokenUnknown, "oauth_token is not a request token");
         };
         match &request_token.consent {
             Consent::Pending | Consent::Declined => {
-                return Err(Objection::new(Reason::ConsentMissing, "the user has not consented"));
+                return refuse(Reason::ConsentMissing, "the user has not consented");
             }
-            Consent::Used => {
-                return Err(Objection::new(Reason::RequestTokenUsed, "the request token was used before"));
-            }
+            Consent::Used => return refuse(Reason::RequestTokenUsed, "the request token was used before"),
             Consent::Given { verifier } if verifier != given => {
-                return Err(Objection::new(
-                    Reason::VerifierDiffers,
-                    "oauth_verifier is not the one that the callback got",
-                ));
+                return refuse(Reason::VerifierDiffers, "oauth_verifier is not the one that the callback got");
             }
             Consent::Given { .. } => {}
         }
@@ -99,10 +94,10 @@ impl Broker {
             response = group.response(&exponent);
         }
         if !group.contains(&response) {
-            return Err(Objection::new(Reason::EntropyFailed, "the exponents drawn give no usable response"));
+            return refuse(Reason::EntropyFailed, "the exponents drawn give no usable response");
         }
         let Some(grant) = &mut self.registry.grant else {
-            return Err(Objection::new(Reason::TokenUnknown, "oauth_token is not the access token"));
+            return refuse(Reason::TokenUnknown, "oauth_token is not the access token");
         };
         let wanted = std::mem::take(&mut self.wanted);
         let mut secret = group.shared_secret(&challenge, &exponent);

@@ -13,7 +13,7 @@ use super::{
     percent::Spelling,
     profile::Profile,
     reason::Reason,
-    refusal::Objection,
+    refusal::{Objection, refuse},
     registry::{AccessGrant, LiveSessionToken, Registry},
 };
 use crate::{consumer::QueryPolicy, context::Timestamp, diagnose::mistakes};
@@ -60,7 +60,7 @@ pub(super) fn check_signature(
         (Endpoint::Protected, Some(grant)) => return check_hmac(profile, grant, parameters, subject, now, judge),
         (Endpoint::RequestToken | Endpoint::AccessToken, _) => None,
         (Endpoint::LiveSessionToken, Some(grant)) => Some(hex(grant.secret.expose())),
-        (_, None) => return Err(Objection::new(Reason::TokenUnknown, "oauth_token is not the access token")),
+        (_, None) => return refuse(Reason::TokenUnknown, "oauth_token is not the access token"),
     };
     check_rsa(profile, parameters, subject, prepend.as_deref(), judge)?;
     Ok(Vec::new())
@@ -74,10 +74,10 @@ fn read_signature(parameters: &Parameters, length: usize) -> Result<Vec<u8>, Obj
     if signature.len() != length {
         let exchanged = mistakes::exchanged_methods(signature.len(), length != HMAC_LENGTH);
         let hint = exchanged.map(|issue| diagnosis::cause(&issue.what)).unwrap_or_default();
-        return Err(Objection::new(
+        return refuse(
             Reason::SignatureMalformed,
             format!("oauth_signature has {} bytes, not {length}{hint}", signature.len()),
-        ));
+        );
     }
     Ok(signature)
 }
@@ -102,7 +102,7 @@ fn candidates(signed: &Signed<'_>, policies: &[QueryPolicy], judge: &Judge) -> R
     }
     if candidates.is_empty() {
         let detail = "the query or form has a `%` without two hexadecimal digits";
-        return Err(Objection::new(Reason::BodyMalformed, detail));
+        return refuse(Reason::BodyMalformed, detail);
     }
     Ok(candidates)
 }
@@ -158,10 +158,10 @@ fn check_hmac(
     };
     if let Some((token, found)) = candidates.iter().find_map(|found| Some((signed_by(found)?, found))) {
         if !token.is_valid_at(now) {
-            return Err(Objection::new(
+            return refuse(
                 Reason::LiveSessionTokenExpired,
                 format!("the live session token that signed {}", token.fate()),
-            ));
+            );
         }
         if token.logged_out {
             judge.note(Deviation::TokenUsedAfterLogout);
@@ -170,7 +170,7 @@ fn check_hmac(
         return Ok(found.policies.clone());
     }
     if tokens.is_empty() {
-        return Err(Objection::new(Reason::LiveSessionTokenMissing, "no live session token has been negotiated"));
+        return refuse(Reason::LiveSessionTokenMissing, "no live session token has been negotiated");
     }
     let explained =
         candidates.iter().filter(|candidate| candidate.spelling == Spelling::Rfc3986).find_map(|candidate| {

@@ -14,7 +14,7 @@ use super::{
     parameters::{Parameters, Placement},
     profile::{ConsumerStatus, Profile},
     reason::Reason,
-    refusal::Objection,
+    refusal::{Objection, refuse},
     registry::Registry,
     signature::{Subject, check_signature},
 };
@@ -57,10 +57,7 @@ pub(super) fn verify(
 ) -> Result<Verified, Objection> {
     let endpoint = Endpoint::of(&address.path);
     if endpoint != Endpoint::Protected && request.method() != Method::POST {
-        return Err(Objection::new(
-            Reason::MethodNotAllowed,
-            format!("{} takes POST, not {}", address.path, request.method()),
-        ));
+        return refuse(Reason::MethodNotAllowed, format!("{} takes POST, not {}", address.path, request.method()));
     }
     let parameters = Parameters::read(request, endpoint != Endpoint::Protected, judge)?;
     let form = form_of(request);
@@ -103,7 +100,7 @@ pub(super) fn check_user_agent(headers: &HeaderMap) -> Result<(), Objection> {
     if headers.get(header::USER_AGENT).is_some_and(|value| !value.is_empty()) {
         return Ok(());
     }
-    Err(Objection::new(Reason::UserAgentMissing, "there is no User-Agent header, or it is empty"))
+    refuse(Reason::UserAgentMissing, "there is no User-Agent header, or it is empty")
 }
 
 fn check_content_length(request: &Request<Bytes>, judge: &mut Judge) -> Result<(), Objection> {
@@ -112,16 +109,16 @@ fn check_content_length(request: &Request<Bytes>, judge: &mut Judge) -> Result<(
     if given.peek().is_none() && length == 0 && request.method() == Method::POST {
         let detail = "a POST with an empty body needs `Content-Length: 0`";
         if !request.headers().contains_key(header::TRANSFER_ENCODING) {
-            return Err(Objection::new(Reason::ContentLengthMissing, detail));
+            return refuse(Reason::ContentLengthMissing, detail);
         }
         judge.tolerate(Deviation::EmptyChunkedBody, Reason::ContentLengthMissing, detail)?;
     }
     for value in given {
         if value.to_str().ok() != Some(length.to_string().as_str()) {
-            return Err(Objection::new(
+            return refuse(
                 Reason::ContentLengthDiffers,
                 format!("Content-Length is {value:?}, the body has {length} bytes"),
-            ));
+            );
         }
     }
     Ok(())
@@ -138,7 +135,7 @@ fn check_body(
     }
     let detail = "the request takes no body beside the Authorization header";
     if form_of(request).is_none() && !is_media_type(request, "application/json") {
-        return Err(Objection::new(Reason::BodyUnexpected, detail));
+        return refuse(Reason::BodyUnexpected, detail);
     }
     judge.tolerate(Deviation::BodyBesideHeader, Reason::BodyUnexpected, detail)
 }
@@ -150,10 +147,9 @@ fn check_placement(pairs: &[u8]) -> Result<(), Objection> {
         .find(|(name, _)| name.starts_with(b"oauth_") || name == b"diffie_hellman_challenge");
     match misplaced {
         None => Ok(()),
-        Some((name, _)) => Err(Objection::new(
-            Reason::ParameterMisplaced,
-            format!("{} is in the query or form", String::from_utf8_lossy(&name)),
-        )),
+        Some((name, _)) => {
+            refuse(Reason::ParameterMisplaced, format!("{} is in the query or form", String::from_utf8_lossy(&name)))
+        }
     }
 }
 
@@ -163,18 +159,18 @@ fn check_names(parameters: &Parameters, endpoint: Endpoint) -> Result<(), Object
     }
     for name in parameters.names() {
         if !COMMON.contains(&name) && !endpoint.required().contains(&name) && !endpoint.tolerated().contains(&name) {
-            return Err(Objection::new(Reason::ParameterUnknown, format!("unknown {name}")));
+            return refuse(Reason::ParameterUnknown, format!("unknown {name}"));
         }
     }
     if let Some(version) = parameters.get("oauth_version").filter(|version| *version != "1.0") {
-        return Err(Objection::new(Reason::VersionUnsupported, format!("oauth_version is `{version}`, not `1.0`")));
+        return refuse(Reason::VersionUnsupported, format!("oauth_version is `{version}`, not `1.0`"));
     }
     let (given, wanted) = (parameters.require("oauth_signature_method")?, endpoint.signature_method());
     if given != wanted {
-        return Err(Objection::new(
+        return refuse(
             Reason::SignatureMethodDiffers,
             format!("oauth_signature_method is `{given}`, this request takes `{wanted}`"),
-        ));
+        );
     }
     Ok(())
 }
@@ -187,28 +183,24 @@ fn check_consumer(
 ) -> Result<(), Objection> {
     let given = parameters.require("oauth_consumer_key")?;
     if given != profile.consumer_key {
-        return Err(Objection::new(
+        return refuse(
             Reason::ConsumerUnknown,
             format!("oauth_consumer_key is `{given}`, the consumer is `{}`", profile.consumer_key),
-        ));
+        );
     }
     if profile.status == ConsumerStatus::Inactive {
-        return Err(Objection::new(Reason::ConsumerInactive, "the consumer is not active"));
+        return refuse(Reason::ConsumerInactive, "the consumer is not active");
     }
     if profile.first_party_only && matches!(endpoint, Endpoint::RequestToken | Endpoint::AccessToken) {
-        return Err(Objection::new(
-            Reason::FirstPartyOnly,
-            "a first-party consumer gets its access token from the portal",
-        ));
+        return refuse(Reason::FirstPartyOnly, "a first-party consumer gets its access token from the portal");
     }
     match (parameters.placement(), parameters.realm()) {
         (Placement::JsonBody, _) => Ok(()),
         (Placement::Header, None) => judge.tolerate(Deviation::RealmMissing, Reason::ParameterMissing, "missing realm"),
         (Placement::Header, Some(realm)) if realm == profile.realm => Ok(()),
-        (Placement::Header, Some(realm)) => Err(Objection::new(
-            Reason::RealmDiffers,
-            format!("realm is `{realm}`, the consumer's is `{}`", profile.realm),
-        )),
+        (Placement::Header, Some(realm)) => {
+            refuse(Reason::RealmDiffers, format!("realm is `{realm}`, the consumer's is `{}`", profile.realm))
+        }
     }
 }
 
@@ -221,23 +213,23 @@ fn check_timestamp(
     let text = parameters.require("oauth_timestamp")?;
     let decimal = text.len() <= 10 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some(timestamp) = text.parse::<u64>().ok().filter(|_| decimal) else {
-        return Err(Objection::new(
+        return refuse(
             Reason::TimestampMalformed,
             format!("oauth_timestamp is `{text}`, not positive decimal seconds of at most ten digits"),
-        ));
+        );
     };
     let clock = now.as_secs();
     if timestamp.abs_diff(clock) > TIMESTAMP_WINDOW {
-        return Err(Objection::new(
+        return refuse(
             Reason::TimestampOutsideWindow,
             format!("oauth_timestamp is {timestamp}, the broker's clock says {clock}: more than 300 seconds apart"),
-        ));
+        );
     }
     let newest = registry.newest_timestamp(parameters.get("oauth_token").unwrap_or_default()).unwrap_or_default();
     if timestamp < newest {
         let detail = format!("oauth_timestamp is {timestamp}, after {newest} was accepted with the same token");
         if newest - timestamp > TIMESTAMP_DISORDER {
-            return Err(Objection::new(Reason::TimestampOutOfOrder, detail));
+            return refuse(Reason::TimestampOutOfOrder, detail);
         }
         judge.tolerate(Deviation::TimestampBehind, Reason::TimestampOutOfOrder, detail)?;
     }
@@ -247,10 +239,7 @@ fn check_timestamp(
 fn check_nonce(registry: &Registry, parameters: &Parameters) -> Result<(), Objection> {
     let nonce = parameters.require("oauth_nonce")?;
     if registry.has_seen(parameters.get("oauth_token").unwrap_or_default(), nonce) {
-        return Err(Objection::new(
-            Reason::NonceRepeated,
-            format!("oauth_nonce `{nonce}` was accepted before with the same token"),
-        ));
+        return refuse(Reason::NonceRepeated, format!("oauth_nonce `{nonce}` was accepted before with the same token"));
     }
     Ok(())
 }
@@ -262,7 +251,7 @@ fn check_callback(parameters: &Parameters, judge: &mut Judge) -> Result<(), Obje
     }
     let detail = format!("oauth_callback is `{callback}`, neither `oob` nor an absolute URL");
     if callback.contains("://") {
-        return Err(Objection::new(Reason::CallbackMalformed, detail));
+        return refuse(Reason::CallbackMalformed, detail);
     }
     judge.tolerate(Deviation::CallbackWithoutScheme, Reason::CallbackMalformed, detail)
 }
@@ -270,7 +259,7 @@ fn check_callback(parameters: &Parameters, judge: &mut Judge) -> Result<(), Obje
 fn check_challenge(profile: &Profile, text: &str, judge: &mut Judge) -> Result<(), Objection> {
     let detail = "diffie_hellman_challenge is not lower-case hexadecimal without leading zeros";
     let Some(challenge) = read_challenge(text) else {
-        return Err(Objection::new(Reason::ChallengeMalformed, detail));
+        return refuse(Reason::ChallengeMalformed, detail);
     };
     if text.starts_with('0') {
         judge.tolerate(Deviation::ChallengeWithLeadingZeros, Reason::ChallengeMalformed, detail)?;
@@ -279,7 +268,7 @@ fn check_challenge(profile: &Profile, text: &str, judge: &mut Judge) -> Result<(
         judge.tolerate(Deviation::ChallengeInUpperCase, Reason::ChallengeMalformed, detail)?;
     }
     if !profile.group.contains(&challenge) {
-        return Err(Objection::new(Reason::ChallengeOutOfRange, "diffie_hellman_challenge is not within 2..=p-2"));
+        return refuse(Reason::ChallengeOutOfRange, "diffie_hellman_challenge is not within 2..=p-2");
     }
     Ok(())
 }
