@@ -61,13 +61,14 @@ impl Broker {
 
 impl BrokerBuilder {
     fn new() -> Self {
+        let group = DhGroup::modp_2048();
         Self {
             consumer_key: test_keys::CONSUMER_KEY.to_owned(),
             realm: None,
             signature_key: test_keys::SIGNATURE_PUBLIC_KEY.to_owned(),
             encryption_key: test_keys::ENCRYPTION_PUBLIC_KEY.to_owned(),
-            prime: test_keys::prime(),
-            generator: vec![2],
+            prime: group.prime().to_bytes_be(),
+            generator: group.generator().to_bytes_be(),
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
             query_policies: None,
             strictness: Strictness::Lenient,

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::{Request, header};
 use serde_json::Value;
 
-use super::{reason::Reason, refusal::Objection};
+use super::{
+    reason::Reason,
+    refusal::{Objection, refuse},
+};
 
 /// Whether the request's `Content-Type`, its parameters left aside, is `media_type`.
 pub(super) fn is_media_type(request: &Request<Bytes>, media_type: &str) -> bool {
@@ -24,11 +27,8 @@ pub(super) fn form_of(request: &Request<Bytes>) -> Option<&[u8]> {
 /// The body as JSON.
 pub(super) fn read_json(request: &Request<Bytes>) -> Result<Value, Objection> {
     if !is_media_type(request, "application/json") {
-        return Err(refused("Content-Type is not application/json"));
+        return refuse(Reason::BodyMalformed, "Content-Type is not application/json");
     }
-    serde_json::from_slice(request.body()).map_err(|error| refused(format!("the body is not JSON: {error}")))
-}
-
-fn refused(detail: impl Into<String>) -> Objection {
-    Objection::new(Reason::BodyMalformed, detail)
+    serde_json::from_slice(request.body())
+        .or_else(|error| refuse(Reason::BodyMalformed, format!("the body is not JSON: {error}")))
 }

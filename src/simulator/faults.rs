@@ -82,11 +82,14 @@ pub(super) enum Effect {
     Socket(SocketFault),
 }
 
-/// What is wanted of the next live session token.
+/// What the faults that struck want of what comes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
+    /// Of the next live session token.
     pub(super) agreement: Option<Agreement>,
     pub(super) life: Option<Duration>,
+    /// How long the brokerage session that this request opens answers `no bridge`, at least.
+    pub(super) bridge_delay: Duration,
 }
 
 /// Marks, as an extension of a response, that the client must never see it. The status beside it is 504.

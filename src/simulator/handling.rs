@@ -41,6 +41,7 @@ impl Broker {
         let running = self.running(self.clock(cx));
         let path = self.profile.base.relative(request.uri()).unwrap_or_default();
         let fault = self.script.take(path, &running);
+        self.wanted.bridge_delay = Duration::ZERO;
         if let Some(fault) = &fault {
             self.strike(fault.effect());
         }
@@ -55,12 +56,8 @@ impl Broker {
             Some(Dropped::Request) => Some(no_answer()),
             _ => self.turn_away(request, cx.now(), now),
         };
-        let delay = match fault.as_ref().map(Fault::effect) {
-            Some(Effect::DelayBridge(delay)) => *delay,
-            _ => Duration::ZERO,
-        };
         let instead = turned_away.or_else(|| self.instead(cx.now(), fault.as_ref()?.effect()));
-        let mut answer = instead.unwrap_or_else(|| self.answer(cx, request, now, delay));
+        let mut answer = instead.unwrap_or_else(|| self.answer(cx, request, now));
         if lost.is_some() {
             answer = no_answer();
         }
@@ -119,6 +116,7 @@ impl Broker {
         match effect {
             Effect::ExpireLiveSessionTokens => self.expire_live_session_token(),
             Effect::Agree(agreement) => self.wanted.agreement = Some(*agreement),
+            Effect::DelayBridge(delay) => self.wanted.bridge_delay = *delay,
             Effect::Life(life) => self.wanted.life = Some(*life),
             Effect::ClockStep(seconds) => self.clock_skew = self.clock_skew.saturating_add(*seconds),
             _ => {}
@@ -142,13 +140,7 @@ impl Broker {
         })
     }
 
-    fn answer(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: &Request<Bytes>,
-        now: Timestamp,
-        bridge_delay: Duration,
-    ) -> Answer {
+    fn answer(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>, now: Timestamp) -> Answer {
         if let Some(page) = self.consent_page(cx, request) {
             return page;
         }
@@ -161,7 +153,7 @@ impl Broker {
                 let parameter = |name| verified.parameters.get(name).unwrap_or_default();
                 self.registry.accept(parameter("oauth_token"), parameter("oauth_nonce"), verified.timestamp);
                 let accepted = AcceptedRequest::new(request.method(), &verified, now);
-                (Some(accepted), self.serve(cx, request, &verified, now, bridge_delay, &mut judge))
+                (Some(accepted), self.serve(cx, request, &verified, now, &mut judge))
             }
             Err(objection) => (None, Err(objection)),
         };
@@ -185,7 +177,6 @@ impl Broker {
         request: &Request<Bytes>,
         verified: &Verified,
         now: Timestamp,
-        bridge_delay: Duration,
         judge: &mut Judge,
     ) -> Result<Answer, Objection> {
         let parameters = &verified.parameters;
@@ -193,7 +184,7 @@ impl Broker {
             Endpoint::RequestToken => self.request_token(cx, parameters),
             Endpoint::AccessToken => self.access_token(cx, parameters),
             Endpoint::LiveSessionToken => self.live_session_token(cx, parameters, now),
-            Endpoint::Protected => self.resource(cx, request, &verified.path, now, bridge_delay, judge),
+            Endpoint::Protected => self.resource(cx, request, &verified.path, now, judge),
         }
     }
 }

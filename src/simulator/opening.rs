@@ -13,26 +13,19 @@ use super::{
     refusal::{Objection, refuse},
 };
 
-/// A request to open the brokerage session, which has `publish` as it must be.
-pub(super) struct Opening {
-    /// Whether it takes the session from another program of the user's.
-    pub(super) competes: bool,
-}
-
-impl Opening {
-    /// Reads each value from the JSON body, else from the form, else from the query.
-    pub(super) fn read(request: &Request<Bytes>, judge: &mut Judge) -> Result<Self, Objection> {
-        let has_json = is_media_type(request, "application/json") && !request.body().is_empty();
-        let json = if has_json || judge.is_strict() { read_json(request)? } else { Value::Null };
-        let publish = (Reason::PublishNotTrue, "`publish` is not `true` in the JSON body");
-        if read_flag(request, &json, "publish", publish, judge)? != Some(true) {
-            return refuse(Reason::PublishNotTrue, "`publish` is not `true`");
-        }
-        let compete = (Reason::BodyMalformed, "`compete` is not a boolean in the JSON body");
-        match read_flag(request, &json, "compete", compete, judge)? {
-            Some(competes) => Ok(Self { competes }),
-            None => refuse(compete.0, "`compete` is neither `true` nor `false`"),
-        }
+/// Checks that a request to open the brokerage session has `publish` as it must be, and tells whether it takes the session
+/// from another program of the user's. Each value is read from the JSON body, else from the form, else from the query.
+pub(super) fn read_compete(request: &Request<Bytes>, judge: &mut Judge) -> Result<bool, Objection> {
+    let has_json = is_media_type(request, "application/json") && !request.body().is_empty();
+    let json = if has_json || judge.is_strict() { read_json(request)? } else { Value::Null };
+    let publish = (Reason::PublishNotTrue, "`publish` is not `true` in the JSON body");
+    if read_flag(request, &json, "publish", publish, judge)? != Some(true) {
+        return refuse(Reason::PublishNotTrue, "`publish` is not `true`");
+    }
+    let compete = (Reason::BodyMalformed, "`compete` is not a boolean in the JSON body");
+    match read_flag(request, &json, "compete", compete, judge)? {
+        Some(competes) => Ok(competes),
+        None => refuse(compete.0, "`compete` is neither `true` nor `false`"),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     content::{form_of, read_json},
     deviation::Deviation,
     judge::Judge,
-    opening::Opening,
+    opening::read_compete,
     reason::Reason,
     refusal::{Objection, refuse},
     websocket::journal::Order,
@@ -56,7 +56,6 @@ impl Broker {
         request: &Request<Bytes>,
         path: &str,
         now: Timestamp,
-        bridge_delay: Duration,
         judge: &mut Judge,
     ) -> Result<Answer, Objection> {
         if self.brokerage_session.is_some_and(|session| session.is_over(now)) {
@@ -69,7 +68,7 @@ impl Broker {
         };
         let echoes =
             [echo(ECHOED_QUERY, request.uri().query().map(str::as_bytes)), echo(ECHOED_FORM, form_of(request))];
-        let answer = self.answer_of(cx, request, path, now, bridge_delay, judge)?;
+        let answer = self.answer_of(cx, request, path, now, judge)?;
         let answer =
             echoes.into_iter().flatten().fold(answer, |answer, (name, pairs)| answer.with_header(name, &pairs));
         let session_id = self.registry.grant.as_ref().and_then(|grant| grant.session_id.as_deref());
@@ -114,7 +113,6 @@ impl Broker {
         request: &Request<Bytes>,
         path: &str,
         now: Timestamp,
-        bridge_delay: Duration,
         judge: &mut Judge,
     ) -> Result<Answer, Objection> {
         let method = request.method();
@@ -142,14 +140,14 @@ impl Broker {
             (&Method::GET | &Method::POST, "/tickle") => return self.tickle(cx, now),
             (&Method::GET | &Method::POST, "/iserver/auth/status") => return Ok(Answer::ok(self.status(now))),
             (&Method::GET | &Method::POST, OPEN_BROKERAGE) => {
-                return self.open_brokerage(request, now, bridge_delay, judge);
+                return self.open_brokerage(request, now, judge);
             }
             (&Method::GET | &Method::POST, "/logout") => return Ok(self.logout()),
             (&Method::POST, _) if path.ends_with("/orders") && account_of(method, path).is_some() => {
                 return self.place_orders(request, account_of(method, path).unwrap_or_default(), now);
             }
             _ if path.ends_with("/order_impact") && method == Method::POST && form_of(request).is_none() => {
-                return Err(malformed("the body is not form-encoded"));
+                return refuse(Reason::BodyMalformed, "the body is not form-encoded");
             }
             _ => {}
         }
@@ -220,13 +218,12 @@ impl Broker {
         &mut self,
         request: &Request<Bytes>,
         now: Timestamp,
-        bridge_delay: Duration,
         judge: &mut Judge,
     ) -> Result<Answer, Objection> {
-        let opening = Opening::read(request, judge)?;
-        if opening.competes || !self.competing {
+        let competes = read_compete(request, judge)?;
+        if competes || !self.competing {
             self.competing = false;
-            self.open_brokerage_session(now, bridge_delay.max(self.profile.availability.settling));
+            self.open_brokerage_session(now, self.wanted.bridge_delay.max(self.profile.availability.settling));
         }
         Ok(Answer::ok(self.status(now)))
     }
@@ -246,7 +243,7 @@ impl Broker {
     fn place_orders(&mut self, request: &Request<Bytes>, account: &str, now: Timestamp) -> Result<Answer, Objection> {
         let body = read_json(request)?;
         let Some(orders) = body.get("orders").and_then(Value::as_array) else {
-            return Err(malformed("there is no list `orders` in the JSON body"));
+            return refuse(Reason::BodyMalformed, "there is no list `orders` in the JSON body");
         };
         let mut answers = Vec::new();
         for order in orders {
@@ -293,8 +290,4 @@ fn shown(pairs: &[(Vec<u8>, Vec<u8>)]) -> String {
         }
     }
     text
-}
-
-fn malformed(detail: impl Into<String>) -> Objection {
-    Objection::new(Reason::BodyMalformed, detail)
 }

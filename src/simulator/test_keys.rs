@@ -1,8 +1,6 @@
 //! The fixed keys of the default [`Broker`]'s one consumer, both halves. **For tests only:** everybody
 //! has them.
 
-use num_bigint::BigUint;
-
 use super::broker::Broker;
 use crate::{
     AccessToken, Callback, Consumer, Context, CredentialBundle, Endpoints, Error, LiveSessionToken, Stage,
@@ -26,19 +24,6 @@ pub const ENCRYPTION_PUBLIC_KEY: &str = include_str!("test_keys/encryption_publi
 
 /// RFC 3526 group 14 with generator 2: `DH PARAMETERS` PEM.
 pub const DH_PARAMETERS: &str = include_str!("test_keys/dh_parameters.pem");
-
-/// The prime of [`DH_PARAMETERS`].
-const PRIME_HEX: &str = "\
-    ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd\
-    ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed\
-    ee386bfb5a899fa5ae9f24117c4b1fe649286651ece45b3dc2007cb8a163bf0598da48361c55d39a69163fa8fd24cf5f\
-    83655d23dca3ad961c62f356208552bb9ed529077096966d670c354e4abc9804f1746c08ca18217c32905e462e36ce3b\
-    e39e772c180e86039b2783a2ec07a28fb5c55df06f4c52c9de2bcbf6955817183995497cea956ae515d2261898fa0510\
-    15728e5a8aacaa68ffffffffffffffff";
-
-pub(super) fn prime() -> Vec<u8> {
-    BigUint::parse_bytes(PRIME_HEX.as_bytes(), 16).map(|prime| prime.to_bytes_be()).unwrap_or_default()
-}
 
 /// The client's half of these keys: the consumer that [`Broker::default`] knows.
 ///
