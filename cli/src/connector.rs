@@ -1,13 +1,6 @@
 //! How connections to the broker are made: directly or through a proxy, with TLS where the URL has it.
 
-use std::{
-    future::Future,
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::identity, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -21,7 +14,7 @@ use hyper_util::{
 use ibkr_oauth::http::{HeaderValue, Uri, uri};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
-use tower_service::Service;
+use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     failure::Failure,
@@ -37,16 +30,8 @@ type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// Makes connections.
 pub(crate) type Connector = HttpsConnector<Way>;
 
-/// The way to the broker.
-#[derive(Clone)]
-pub(crate) enum Way {
-    Direct(HttpConnector),
-    Tunnel(Tunnel<HttpConnector>),
-    /// Through a proxy that is itself reached with TLS.
-    TunnelWithTls(Box<Tunnel<HttpsConnector<HttpConnector>>>),
-    Socks4(SocksV4<HttpConnector>),
-    Socks5(SocksV5<HttpConnector>),
-}
+/// The way to the broker: directly or through a proxy.
+type Way = BoxCloneSyncService<Uri, Wire, BoxError>;
 
 /// What makes connections by this route; with these certificates instead of those of the public authorities, where there
 /// are some.
@@ -75,11 +60,11 @@ pub(crate) fn connector(
     direct.enforce_http(false);
     direct.set_nodelay(true);
     direct.set_connect_timeout(Some(CONNECTING));
-    let way = match route {
+    let way_there = match route {
         Route::Through { proxy, .. } => through(proxy, direct, &tls)?,
-        Route::Direct | Route::Excepted(_) => Way::Direct(direct),
+        Route::Direct | Route::Excepted(_) => way(direct, Wire::Http),
     };
-    Ok(HttpsConnector::from((way, tls)))
+    Ok(HttpsConnector::from((way_there, tls)))
 }
 
 fn through(proxy: &Proxy, direct: HttpConnector, tls: &Arc<ClientConfig>) -> Result<Way, Failure> {
@@ -95,79 +80,53 @@ fn through(proxy: &Proxy, direct: HttpConnector, tls: &Arc<ClientConfig>) -> Res
     Ok(match proxy.protocol {
         Protocol::Socks4 | Protocol::Socks4a => {
             let names_here = proxy.protocol == Protocol::Socks4;
-            Way::Socks4(SocksV4::new(place("socks4")?, direct).local_dns(names_here))
+            way(SocksV4::new(place("socks4")?, direct).local_dns(names_here), Wire::Http)
         }
         Protocol::Socks5 | Protocol::Socks5h => {
             let names_here = proxy.protocol == Protocol::Socks5;
             let socks = SocksV5::new(place("socks5")?, direct).local_dns(names_here);
-            Way::Socks5(match proxy.login.clone() {
+            let socks = match proxy.login.clone() {
                 Some((user, password)) => socks.with_auth(user, password),
                 None => socks,
-            })
+            };
+            way(socks, Wire::Http)
         }
         Protocol::Https => {
             let tunnel = Tunnel::new(place("https")?, HttpsConnector::from((direct, Arc::clone(tls))));
-            Way::TunnelWithTls(Box::new(match login {
+            let tunnel = match login {
                 Some(login) => tunnel.with_auth(login),
                 None => tunnel,
-            }))
+            };
+            way(tunnel, identity)
         }
         Protocol::Http => {
             let tunnel = Tunnel::new(place("http")?, direct);
-            Way::Tunnel(match login {
+            let tunnel = match login {
                 Some(login) => tunnel.with_auth(login),
                 None => tunnel,
-            })
+            };
+            way(tunnel, Wire::Http)
         }
     })
 }
 
-impl Service<Uri> for Way {
-    type Response = Wire;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Wire, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, task: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        match self {
-            Self::Direct(way) => way.poll_ready(task).map_err(Into::into),
-            Self::Tunnel(way) => way.poll_ready(task).map_err(Into::into),
-            Self::TunnelWithTls(way) => way.poll_ready(task).map_err(Into::into),
-            Self::Socks4(way) => way.poll_ready(task).map_err(Into::into),
-            Self::Socks5(way) => way.poll_ready(task).map_err(Into::into),
-        }
-    }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let Some(target) = with_port(target) else {
-            return Box::pin(async { Err(io::Error::other("the URL has no host").into()) });
-        };
-        match self {
-            Self::Direct(way) => plain(way.call(target)),
-            Self::Tunnel(way) => plain(way.call(target)),
-            Self::Socks4(way) => plain(way.call(target)),
-            Self::Socks5(way) => plain(way.call(target)),
-            Self::TunnelWithTls(way) => {
-                let connecting = way.call(target);
-                Box::pin(async { connecting.await.map_err(Into::into) })
-            }
-        }
-    }
+/// The way that a connector goes, whose connections are told the URL with its port.
+fn way<S>(connector: S, wire: fn(S::Response) -> Wire) -> Way
+where
+    S: Service<Uri> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    S::Response: 'static,
+{
+    BoxCloneSyncService::new(connector.map_request(with_port).map_response(wire).map_err(Into::into))
 }
 
 /// The URL with its port, which proxies are told.
-fn with_port(target: Uri) -> Option<Uri> {
-    if target.port().is_some() {
-        return Some(target);
-    }
+fn with_port(target: Uri) -> Uri {
+    let Some(authority) = target.authority().filter(|authority| authority.port().is_none()) else { return target };
     let port = if target.scheme_str() == Some("http") { 80 } else { 443 };
-    let mut parts = target.into_parts();
-    let authority = format!("{}:{port}", parts.authority.as_ref()?.host());
-    parts.authority = uri::Authority::try_from(authority).ok();
-    Uri::from_parts(parts).ok()
-}
-
-fn plain<E: Into<BoxError>>(
-    connecting: impl Future<Output = Result<TokioIo<TcpStream>, E>> + Send + 'static,
-) -> <Way as Service<Uri>>::Future {
-    Box::pin(async { connecting.await.map(Wire::Http).map_err(Into::into) })
+    let with_port = uri::Authority::try_from(format!("{}:{port}", authority.host())).ok();
+    let mut parts = target.clone().into_parts();
+    parts.authority = with_port;
+    Uri::from_parts(parts).unwrap_or(target)
 }

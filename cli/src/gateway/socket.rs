@@ -30,7 +30,7 @@ use tokio::{
     sync::watch,
     time::{self, Instant},
 };
-use tower_service::Service;
+use tower::Service;
 
 use super::{
     exchange::Trouble,
