@@ -2,11 +2,11 @@
 //! and what is in their place if they are not may be somebody's only key.
 
 use ibkr_oauth::{dh::DhGroup, simulator::test_keys};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The bundle of a simulated account.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Bundle {
     pub(crate) consumer_key: String,
     pub(crate) realm: String,
@@ -20,7 +20,7 @@ pub(crate) struct Bundle {
 }
 
 /// The keys of a bundle, each in it or the name of a file.
-#[derive(Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize, Serialize)]
 pub(crate) struct KeyFields {
     pub(crate) signature_key: Value,
     pub(crate) encryption_key: Value,
@@ -44,19 +44,7 @@ impl KeyFields {
 impl Bundle {
     /// The bundle as it is written.
     pub(crate) fn write(&self) -> String {
-        let bundle = json!({
-            "consumer_key": self.consumer_key,
-            "realm": self.realm,
-            "base_url": self.base_url,
-            "authorize_url": self.authorize_url,
-            "query_policy": self.query_policy,
-            "access_token": self.access_token,
-            "access_token_secret": self.access_token_secret,
-            "signature_key": self.keys.signature_key,
-            "encryption_key": self.keys.encryption_key,
-            "dh_params": self.keys.dh_params,
-            "dh_prime": self.keys.dh_prime,
-        });
+        let bundle = json!(self);
         format!("{bundle:#}\n")
     }
 
