@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::{Args, value_parser};
 use ibkr_oauth::{
     QueryPolicy,
-    simulator::{Broker, BrokerBuilder, BrokerError, Fault, test_keys},
+    simulator::{Broker, BrokerBuilder, Fault, test_keys},
 };
 use serde_json::json;
 
@@ -40,7 +40,7 @@ pub(crate) use account::{Account, Opened};
 pub(crate) use keys::Keys;
 
 use log::Log;
-use simulation::{Play, Simulation, Sockets};
+use simulation::{Simulation, Sockets, Stage};
 use upstream::Upstream;
 
 /// The arguments of `simulate`.
@@ -81,7 +81,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     strict: bool,
     /// Something that goes wrong; repeat it for more. The names are below.
-    #[arg(long, value_name = "NAME[@PATH][+AFTER][*TIMES]", value_parser = parse_fault)]
+    #[arg(long, value_name = "NAME[@PATH][+AFTER][*TIMES]")]
     fault: Vec<Fault>,
     /// Divide how long things take: the life of a live session token, of a brokerage session without a tickle, of a penalty
     /// box. Timestamps are judged by the real clock.
@@ -134,10 +134,6 @@ fn help() -> String {
     format!("{BEFORE_FAULTS}\n{}\n{AFTER_FAULTS}", faults.join("\n"))
 }
 
-fn parse_fault(text: &str) -> Result<Fault, String> {
-    text.parse().map_err(|error: BrokerError| error.to_string())
-}
-
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     // Before anything is announced, so that nobody can ask too early.
     let asked = stop::channel()?;
@@ -173,10 +169,9 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     };
     let bundle = folder::write(arguments.out.as_deref(), &bundle, &account.keys.files())?;
     let log = Log(format);
-    let conformance = arguments.conformance.then(|| Play::begin(&mut broker));
+    let stage = if arguments.conformance { Stage::with_cases(broker) } else { Stage::new(broker) };
     let simulation = Arc::new(Simulation {
-        conformance,
-        broker: Mutex::new(broker),
+        stage: Mutex::new(stage),
         base_url: arguments::absolute_url(&account.base_url)?,
         address: address.to_string(),
         authorize_url: arguments::absolute_url(&account.authorize_url)?,

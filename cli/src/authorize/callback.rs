@@ -11,10 +11,7 @@ use axum::{
     extract::{Request, State},
     response::{Html, IntoResponse, Response},
 };
-use ibkr_oauth::{
-    Consent,
-    http::{HeaderValue, header::CONNECTION},
-};
+use ibkr_oauth::{Consent, http::header::CONNECTION};
 
 use super::{
     heard::Heard,
@@ -67,7 +64,5 @@ async fn receive(State(callback): State<Arc<Callback>>, request: Request) -> Res
         "" => String::new(),
         text => format!("<!doctype html><title>ibkr-oauth</title><p>{text}"),
     };
-    let mut response = (visit.status, Html(page)).into_response();
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+    (visit.status, [(CONNECTION, "close")], Html(page)).into_response()
 }

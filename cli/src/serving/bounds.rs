@@ -2,6 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::{
+    Extension,
+    response::{IntoResponse, Response},
+};
+
 /// What bounds a server.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
@@ -25,6 +30,12 @@ pub(crate) struct Limits {
 /// Marks, as an extension of a response, that the client is to see none: the connection ends.
 #[derive(Clone, Copy)]
 pub(crate) struct NoAnswer;
+
+impl IntoResponse for NoAnswer {
+    fn into_response(self) -> Response {
+        Extension(self).into_response()
+    }
+}
 
 /// Told in words what was turned away before there was a request.
 pub(crate) type Report = Arc<dyn Fn(&str) + Send + Sync>;

@@ -58,7 +58,7 @@ impl<'a> Line<'a> {
         line
     }
 
-    fn json(&self) -> Value {
+    fn json(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
         match self.refusal {
@@ -76,16 +76,20 @@ impl<'a> Line<'a> {
                 put(name, names.clone().into());
             }
         }
-        Value::Object(fields)
+        fields
     }
 }
 
 impl Log {
-    pub(super) fn write(self, line: &Line<'_>) {
+    fn say(self, text: &str, fields: impl Into<Value>) {
         match self.0 {
-            Format::Text => output::print_note(&line.text()),
-            Format::Json => output::note_json(&line.json()),
+            Format::Text => output::print_note(text),
+            Format::Json => output::note_json(&fields.into()),
         }
+    }
+
+    pub(super) fn write(self, line: &Line<'_>) {
+        self.say(&line.text(), line.json());
     }
 
     /// Of a WebSocket's opening; `refusal` is why it waits for its session.
@@ -99,60 +103,40 @@ impl Log {
             query_policies: Vec::new(),
             refusal: None,
         };
-        match (self.0, refusal) {
-            (_, None) => self.write(&line),
-            (Format::Text, Some(refusal)) => {
-                output::print_note(&format!("{}; waiting for session: {refusal}", line.text()));
-            }
-            (Format::Json, Some(refusal)) => {
-                let mut fields = line.json();
-                if let Some(fields) = fields.as_object_mut() {
-                    fields.insert("reason".to_owned(), refusal.reason().into());
-                    fields.insert("detail".to_owned(), refusal.to_string().into());
-                }
-                output::note_json(&fields);
-            }
+        let (mut text, mut fields) = (line.text(), line.json());
+        if let Some(refusal) = refusal {
+            text = format!("{text}; waiting for session: {refusal}");
+            fields.insert("reason".to_owned(), refusal.reason().into());
+            fields.insert("detail".to_owned(), refusal.to_string().into());
         }
+        self.say(&text, fields);
     }
 
     /// Of a client's message on a WebSocket.
     pub(super) fn message_refused(self, refusal: &Refusal) {
-        match self.0 {
-            Format::Text => output::print_note(&format!("refused: {refusal}")),
-            Format::Json => output::note_json(&json!({
-                "refused": refusal.subject(),
-                "reason": refusal.reason(),
-                "detail": refusal.to_string(),
-                "status": null,
-            })),
-        }
+        let fields = json!({
+            "refused": refusal.subject(),
+            "reason": refusal.reason(),
+            "detail": refusal.to_string(),
+            "status": null,
+        });
+        self.say(&format!("refused: {refusal}"), fields);
     }
 
     /// Of a WebSocket's end: by whom and how, and how many messages there were.
     pub(super) fn socket_closed(self, subject: &str, how: &str, sent: u64, received: u64) {
-        match self.0 {
-            Format::Text => {
-                output::print_note(&format!("closed: {subject}: {how}; messages sent: {sent}, received: {received}"));
-            }
-            Format::Json => output::note_json(&json!({
-                "closed": subject,
-                "how": how,
-                "sent": sent,
-                "received": received,
-            })),
-        }
+        let text = format!("closed: {subject}: {how}; messages sent: {sent}, received: {received}");
+        self.say(&text, json!({ "closed": subject, "how": how, "sent": sent, "received": received }));
     }
 
     /// Of what was turned away before the broker could look at it.
     pub(super) fn turned_away(self, subject: &str, status: Option<StatusCode>, why: &str) {
-        match self.0 {
-            Format::Text => output::print_note(&format!("refused: {subject}: {why}")),
-            Format::Json => output::note_json(&json!({
-                "refused": subject,
-                "reason": "not_readable",
-                "detail": why,
-                "status": status.map(|status| status.as_u16()),
-            })),
-        }
+        let fields = json!({
+            "refused": subject,
+            "reason": "not_readable",
+            "detail": why,
+            "status": status.map(|status| status.as_u16()),
+        });
+        self.say(&format!("refused: {subject}: {why}"), fields);
     }
 }

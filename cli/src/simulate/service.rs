@@ -6,9 +6,9 @@ use axum::{
     Router,
     body::Body,
     extract::{Request as Incoming, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use ibkr_oauth::http::{HeaderValue, StatusCode, header::CONNECTION};
+use ibkr_oauth::http::{StatusCode, header::CONNECTION};
 use tokio::task;
 
 use super::{
@@ -40,21 +40,18 @@ async fn answer(State(simulation): State<Arc<Simulation>>, request: Incoming) ->
             return closing(status);
         }
     };
+    let Some(request) = simulation.at_broker(request) else {
+        simulation.turn_away(&subject, StatusCode::BAD_REQUEST, "its target is no path");
+        return closing(StatusCode::BAD_REQUEST);
+    };
     if simulation.is_socket(request.uri()) && socket::is_wanted(request.method(), request.headers()) {
         return socket::open(&simulation, request);
     }
     // Verifying takes milliseconds, in which others are to be read.
-    let answered = task::spawn_blocking(move || simulation.answer(request)).await;
+    let answered = task::spawn_blocking(move || simulation.answer(&request)).await;
     match answered {
-        Ok(Some(response)) if response.status() == StatusCode::BAD_REQUEST && response.body().is_empty() => {
-            closing(StatusCode::BAD_REQUEST)
-        }
         Ok(Some(response)) => response.map(Body::from),
-        Ok(None) => {
-            let mut silence = Response::new(Body::empty());
-            silence.extensions_mut().insert(NoAnswer);
-            silence
-        }
+        Ok(None) => NoAnswer.into_response(),
         // It panicked, which its own line on standard error tells.
         Err(_) => closing(StatusCode::INTERNAL_SERVER_ERROR),
     }
@@ -62,8 +59,5 @@ async fn answer(State(simulation): State<Arc<Simulation>>, request: Incoming) ->
 
 /// An answer after which the connection ends, for what comes next on it cannot be known.
 fn closing(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+    (status, [(CONNECTION, "close")]).into_response()
 }

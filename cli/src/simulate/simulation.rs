@@ -7,6 +7,7 @@ use std::{
 };
 
 use ibkr_oauth::{
+    Context,
     bytes::Bytes,
     http::{
         HeaderValue, Request, Response, StatusCode, Uri,
@@ -33,7 +34,7 @@ const NO_ANSWER_OF_ITS_OWN: [&str; 3] = ["resource_unknown", "method_not_allowed
 
 /// The broker that answers, and where it says what it did.
 pub(super) struct Simulation {
-    pub(super) broker: Mutex<Broker>,
+    pub(super) stage: Mutex<Stage>,
     /// The base URL of what is signed, wherever the request was delivered.
     pub(super) base_url: Uri,
     /// Where this listens, as a `Host` header has it.
@@ -42,8 +43,6 @@ pub(super) struct Simulation {
     pub(super) authorize_url: Uri,
     /// What answers in the broker's place once a request has passed.
     pub(super) upstream: Option<Upstream>,
-    /// The cases that are played.
-    pub(super) conformance: Option<Play>,
     pub(super) log: Log,
     pub(super) sockets: Sockets,
 }
@@ -70,65 +69,79 @@ impl Sockets {
     }
 }
 
+/// The broker, and the cases that are played with it.
+pub(super) struct Stage {
+    broker: Broker,
+    play: Option<Play>,
+}
+
 /// Cases that are played, and since when.
-pub(super) struct Play {
-    conformance: Mutex<Conformance>,
+struct Play {
+    conformance: Conformance,
     start: Instant,
 }
 
-impl Play {
-    /// Sets the first case up.
-    pub(super) fn begin(broker: &mut Broker) -> Self {
-        let (conformance, orders) = Conformance::new();
-        for order in orders {
-            order.obey(broker);
-        }
-        Self { conformance: Mutex::new(conformance), start: Instant::now() }
+impl Stage {
+    pub(super) fn new(broker: Broker) -> Self {
+        Self { broker, play: None }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Conformance> {
-        self.conformance.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One whose first case is set up.
+    pub(super) fn with_cases(mut broker: Broker) -> Self {
+        let (conformance, orders) = Conformance::new();
+        for order in orders {
+            order.obey(&mut broker);
+        }
+        Self { broker, play: Some(Play { conformance, start: Instant::now() }) }
     }
 
     /// Has what follows from a request, or from time that passed without one, done to the broker.
-    fn go_on(&self, broker: &mut Broker, step: impl FnOnce(&mut Conformance, Duration) -> Vec<Order>) {
-        let orders = step(&mut self.lock(), self.start.elapsed());
-        for order in orders {
-            order.obey(broker);
+    fn go_on(&mut self, step: impl FnOnce(&mut Conformance, Duration) -> Vec<Order>) {
+        if let Some(Play { conformance, start }) = &mut self.play {
+            let orders = step(conformance, start.elapsed());
+            for order in orders {
+                order.obey(&mut self.broker);
+            }
         }
+    }
+
+    /// Has the broker do something, and returns what it refused of that.
+    fn ask<T>(&mut self, work: impl FnOnce(&mut Broker, &mut Context<'_>) -> T) -> (T, Option<Refusal>) {
+        let refused = self.broker.refused();
+        let outcome = with_context(|cx| work(&mut self.broker, cx));
+        let refusal = self.broker.refusals().last().filter(|_| self.broker.refused() > refused);
+        (outcome, refusal.cloned())
     }
 }
 
 impl Simulation {
     /// A panic elsewhere is no reason to stop answering.
-    fn lock(&self) -> MutexGuard<'_, Broker> {
-        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None` where the client is to see no answer.
-    pub(super) fn answer(&self, mut request: Request<Bytes>) -> Option<Response<Bytes>> {
-        let Some(uri) = self.signed_uri(request.uri()) else {
-            self.turn_away(&subject(&request), StatusCode::BAD_REQUEST, "its target is no path");
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            return Some(response);
-        };
-        *request.uri_mut() = uri;
+    /// The request as it would have come to the broker; `None` where its target is no path.
+    pub(super) fn at_broker(&self, mut request: Request<Bytes>) -> Option<Request<Bytes>> {
+        *request.uri_mut() = self.signed_uri(request.uri())?;
         // What led the request here may have put that there, and a client that was told of this address has to.
         if request.headers().get(HOST).is_some_and(|host| host.as_bytes() == self.address.as_bytes()) {
             request.headers_mut().remove(HOST);
         }
+        Some(request)
+    }
+
+    /// `None` where the client is to see no answer.
+    pub(super) fn answer(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
         let (mut response, mut refusal, passed) = {
-            let mut broker = self.lock();
-            let refused = broker.refused();
-            let newest = |broker: &Broker| broker.accepted().next_back().map(|accepted| accepted.nonce().to_owned());
-            let before = newest(&broker);
-            let response = with_context(|cx| broker.handle(cx, &request));
-            let refusal = broker.refusals().last().filter(|_| broker.refused() > refused).cloned();
-            let passed = newest(&broker) != before;
-            if let Some((play, path)) = self.conformance.as_ref().zip(self.relative(&request)) {
+            let mut stage = self.lock();
+            let newest =
+                |stage: &Stage| stage.broker.accepted().next_back().map(|accepted| accepted.nonce().to_owned());
+            let before = newest(&stage);
+            let (response, refusal) = stage.ask(|broker, cx| broker.handle(cx, request));
+            let passed = newest(&stage) != before;
+            if let Some(path) = self.relative(request) {
                 let purpose = Purpose::of(request.method().as_str(), path.split('?').next().unwrap_or_default());
-                play.go_on(&mut broker, |conformance, at| {
+                stage.go_on(|conformance, at| {
                     conformance.see(&Seen {
                         at,
                         purpose,
@@ -142,20 +155,20 @@ impl Simulation {
         };
         self.tell_sockets();
         let has_answer = refusal.as_ref().is_none_or(|refusal| NO_ANSWER_OF_ITS_OWN.contains(&refusal.reason()));
-        if let Some((upstream, path)) = self.upstream.as_ref().zip(self.handed_on(&request)) {
+        if let Some((upstream, path)) = self.upstream.as_ref().zip(self.handed_on(request)) {
             if passed && has_answer {
                 refusal = None;
-                let answer = match upstream.answer(&request, path) {
+                let answer = match upstream.answer(request, path) {
                     Ok(answer) => answer,
                     Err(why) => {
-                        self.turn_away(&subject(&request), StatusCode::BAD_GATEWAY, &why);
+                        self.turn_away(&subject(request), StatusCode::BAD_GATEWAY, &why);
                         return Some(bad_gateway(&why));
                     }
                 };
                 response = with_own_headers(answer, &response);
             }
         }
-        self.log.write(&Line::new(&subject(&request), &response, refusal.as_ref()));
+        self.log.write(&Line::new(&subject(request), &response, refusal.as_ref()));
         response.extensions().get::<Dropped>().is_none().then_some(response)
     }
 
@@ -170,17 +183,9 @@ impl Simulation {
     }
 
     /// Opens a WebSocket, and says so or why not. A response with [`Dropped`] is one that the client is not to see.
-    pub(super) fn open_socket(&self, mut request: Request<()>) -> Result<Socket, Box<Response<Bytes>>> {
-        if let Some(uri) = self.signed_uri(request.uri()) {
-            *request.uri_mut() = uri;
-        }
-        let (opened, refusal) = {
-            let mut broker = self.lock();
-            let refused = broker.refused();
-            let opened = with_context(|cx| broker.open_socket(cx, &request));
-            (opened, broker.refusals().last().filter(|_| broker.refused() > refused).cloned())
-        };
-        let subject = subject(&request);
+    pub(super) fn open_socket(&self, request: &Request<()>) -> Result<Socket, Box<Response<Bytes>>> {
+        let (opened, refusal) = self.lock().ask(|broker, cx| broker.open_socket(cx, request));
+        let subject = subject(request);
         match &opened {
             Ok(socket) => self.log.socket_opened(&subject, socket.deviations(), refusal.as_ref()),
             Err(response) => self.log.write(&Line::new(&subject, response, refusal.as_ref())),
@@ -190,24 +195,19 @@ impl Simulation {
 
     /// Hands the broker what a client said on a WebSocket; what it refuses of that is said.
     pub(super) fn receive(&self, socket: &mut Socket, message: &[u8]) {
-        let refusal = {
-            let mut broker = self.lock();
-            let refused = broker.refused();
-            socket.receive(&mut broker, with_context(|cx| cx.now()), message);
-            broker.refusals().last().filter(|_| broker.refused() > refused).cloned()
-        };
+        let ((), refusal) = self.lock().ask(|broker, cx| socket.receive(broker, cx.now(), message));
         if let Some(refusal) = refusal {
             self.log.message_refused(&refusal);
         }
     }
 
     pub(super) fn poll(&self, socket: &mut Socket) -> Option<SocketOutput> {
-        socket.poll(&self.lock(), with_context(|cx| cx.now()))
+        socket.poll(&self.lock().broker, with_context(|cx| cx.now()))
     }
 
     /// How long it is until a WebSocket has something to send, unless something happens before.
     pub(super) fn until_next_output(&self, socket: &Socket) -> Duration {
-        let next = socket.next_output_at(&self.lock());
+        let next = socket.next_output_at(&self.lock().broker);
         let now = with_context(|cx| cx.now());
         next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
@@ -224,7 +224,7 @@ impl Simulation {
     /// Closes every WebSocket, as a server does that goes away, and waits for their last words, which is not long.
     pub(super) fn close_sockets(&self) {
         const GOING_AWAY: u16 = 1001;
-        self.lock().close_sockets(Some(GOING_AWAY));
+        self.lock().broker.close_sockets(Some(GOING_AWAY));
         self.tell_sockets();
         let start = Instant::now();
         while self.sockets.places.available_permits() < SOCKETS && start.elapsed() < LAST_WORDS {
@@ -237,7 +237,7 @@ impl Simulation {
         self.log.turned_away(subject, Some(status), why);
     }
 
-    /// The URL at the broker that the target stands for: a path, or a URL as proxies are told it.
+    /// The URL at the broker that a target stands for: a path, or a URL as proxies are told it.
     fn signed_uri(&self, target: &Uri) -> Option<Uri> {
         let path = target.path_and_query().filter(|path| path.path().starts_with('/'))?.clone();
         let origin = if path.path() == self.authorize_url.path() { &self.authorize_url } else { &self.base_url };
@@ -250,9 +250,9 @@ impl Simulation {
 
     /// What there is to report of the cases, and whether they are over.
     pub(super) fn report(&self) -> Option<(Vec<Finding>, bool)> {
-        let play = self.conformance.as_ref()?;
-        play.go_on(&mut self.lock(), Conformance::wait);
-        let conformance = play.lock();
+        let mut stage = self.lock();
+        stage.go_on(Conformance::wait);
+        let conformance = &stage.play.as_ref()?.conformance;
         Some((conformance.findings().to_vec(), conformance.is_over()))
     }
 

@@ -2,7 +2,10 @@
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -54,32 +57,22 @@ pub(super) fn open(simulation: &Arc<Simulation>, mut request: Request<Bytes>) ->
         Ok(response) => response,
         Err(error) => {
             simulation.turn_away(&subject, StatusCode::BAD_REQUEST, &format!("no handshake of a WebSocket: {error}"));
-            return answer(StatusCode::BAD_REQUEST);
+            return StatusCode::BAD_REQUEST.into_response();
         }
     };
     let Some(place) = simulation.socket_place() else {
         simulation.turn_away(&subject, StatusCode::SERVICE_UNAVAILABLE, "too many WebSockets are open");
-        return answer(StatusCode::SERVICE_UNAVAILABLE);
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    match simulation.open_socket(request) {
+    match simulation.open_socket(&request) {
         Ok(socket) => {
             let connection = Connection { simulation: Arc::clone(simulation), socket, subject, sent: 0, received: 0 };
             tokio::spawn(connection.serve(upgrade, place));
             response.map(|()| Body::empty())
         }
-        Err(refusal) if refusal.extensions().get::<Dropped>().is_some() => {
-            let mut silence = Response::new(Body::empty());
-            silence.extensions_mut().insert(NoAnswer);
-            silence
-        }
+        Err(refusal) if refusal.extensions().get::<Dropped>().is_some() => NoAnswer.into_response(),
         Err(refusal) => refusal.map(Body::from),
     }
-}
-
-fn answer(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
 }
 
 type Wire = WebSocketStream<TokioIo<Upgraded>>;
