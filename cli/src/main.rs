@@ -34,6 +34,7 @@ mod keygen;
 mod machine_rng;
 mod no_proxy;
 mod output;
+mod own_files;
 mod proxy;
 mod report;
 mod request;
