@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Consumer, Context, CredentialBundle, LiveSessionToken, Secret,
+    AccessToken, Consumer, Context, CredentialBundle, Error, LiveSessionToken, QueryPolicy, Secret, Signer,
     local::{
         SystemContext,
         reading::{self, ReadError},
@@ -80,6 +80,17 @@ pub(crate) fn sign_in(
     let live_session_token = exchange.send(client)?;
     hide(&live_session_token);
     Ok(live_session_token)
+}
+
+/// What signs with a live session token under another query policy.
+pub(crate) fn signer_under(policy: QueryPolicy, token: &LiveSessionToken) -> Result<Signer, Error> {
+    let usual = token.signer();
+    let consumer = Consumer::builder(usual.consumer().consumer_key())
+        .realm(usual.consumer().realm().clone())
+        .endpoints(usual.consumer().endpoints().clone())
+        .query_policy(policy)
+        .build()?;
+    Signer::from_stored(&consumer, usual.access_token(), token.secret())
 }
 
 /// Keeps the live session token out of everything that is written but for what is asked to show it.

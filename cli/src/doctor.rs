@@ -124,8 +124,7 @@ fn probe(
     }
     let Some(token) = token else { return Ok(()) };
     // From the token's bytes, since each policy needs a signer of its own.
-    let access_token = credentials::access_token(bundle)?;
-    let Some(signer) = requests::probe(client, keyless, &access_token, &token, report)? else { return Ok(()) };
+    let Some(signer) = requests::probe(client, keyless.query_policy(), &token, report)? else { return Ok(()) };
     let has_brokerage_session = brokerage::probe(client, &signer, report)?;
     websocket::probe(client, &signer, has_brokerage_session, report)
 }

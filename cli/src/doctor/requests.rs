@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ibkr_oauth::{
-    AccessToken, Consumer, Error, LiveSessionToken, QueryPolicy, Signer,
+    Error, LiveSessionToken, QueryPolicy, Signer,
     bytes::Bytes,
     http::{Request, StatusCode},
 };
@@ -25,20 +25,18 @@ enum Fate {
     Unclear(Error),
 }
 
-/// A signer of a policy that the broker accepts: of the one that is set, if it can be.
+/// A signer of a policy that the broker accepts: of the user's `own`, if it can be.
 pub(super) fn probe(
     client: &HttpClient,
-    consumer: &Consumer,
-    access_token: &AccessToken,
+    own: QueryPolicy,
     token: &LiveSessionToken,
     report: &mut Report,
 ) -> Result<Option<Signer>, Failure> {
-    let own = consumer.query_policy();
     let mut accepted = Vec::new();
     let mut refused = Vec::new();
     let mut refusal = None;
     for policy in QueryPolicy::ALL {
-        let signer = signer(consumer, policy, access_token, token)?;
+        let signer = credentials::signer_under(policy, token)?;
         match send(client, &signer)? {
             Fate::Accepted => accepted.push(policy),
             Fate::Refused(error) => {
@@ -58,7 +56,7 @@ pub(super) fn probe(
             refused => format!("; not under {}", names(refused)),
         };
         report.ok(REQUESTS, &format!("accepted under the query policy `{own}`{others}"))?;
-        return Ok(Some(signer(consumer, own, access_token, token)?));
+        return Ok(Some(credentials::signer_under(own, token)?));
     }
     match (accepted.as_slice(), refusal) {
         ([first, ..], _) => {
@@ -67,7 +65,7 @@ pub(super) fn probe(
                 &format!("refused under the query policy `{own}`, accepted under {}", names(&accepted)),
                 &format!("write `\"query_policy\": \"{first}\"` into the bundle"),
             )?;
-            return Ok(Some(signer(consumer, *first, access_token, token)?));
+            return Ok(Some(credentials::signer_under(*first, token)?));
         }
         ([], Some(error)) => {
             let message = format!("refused under every query policy: {error}");
@@ -81,19 +79,6 @@ pub(super) fn probe(
 fn names(policies: &[QueryPolicy]) -> String {
     let names: Vec<String> = policies.iter().map(|policy| format!("`{policy}`")).collect();
     names.join(", ")
-}
-
-fn signer(
-    consumer: &Consumer,
-    policy: QueryPolicy,
-    access_token: &AccessToken,
-    token: &LiveSessionToken,
-) -> Result<Signer, Failure> {
-    let builder = Consumer::builder(consumer.consumer_key())
-        .realm(consumer.realm().clone())
-        .endpoints(consumer.endpoints().clone())
-        .query_policy(policy);
-    Ok(Signer::from_stored(&builder.build()?, access_token.token(), token.secret())?)
 }
 
 fn send(client: &HttpClient, signer: &Signer) -> Result<Fate, Failure> {

@@ -14,6 +14,7 @@ use ibkr_oauth::{
 };
 
 use super::probes::{Ask, Challenge, Respelling, Signed};
+use crate::credentials;
 
 /// A nonce and a timestamp, in seconds.
 #[derive(Clone)]
@@ -78,19 +79,13 @@ pub(super) fn request(ask: &Ask, keys: &Keys<'_>, cx: &mut Context<'_>) -> Optio
 }
 
 fn signer(signed: Signed, keys: &Keys<'_>, cx: &mut Context<'_>) -> Option<Signer> {
-    let from = |consumer: &Consumer, token: &Secret| {
-        Signer::from_stored(consumer, keys.token.signer().access_token(), token).ok()
-    };
     match signed {
-        Signed::Under(policy) => {
-            let consumer = Consumer::builder(keys.consumer.consumer_key())
-                .realm(keys.consumer.realm().clone())
-                .endpoints(keys.consumer.endpoints().clone())
-                .query_policy(policy);
-            from(&consumer.build().ok()?, keys.token.secret())
-        }
+        Signed::Under(policy) => credentials::signer_under(policy, keys.token).ok(),
         Signed::ByEarlierToken => Some(keys.earlier?.signer()),
-        Signed::ByNobody => from(keys.consumer, &Secret::from(random::<20>(cx)?.to_vec())),
+        Signed::ByNobody => {
+            let nobodys = Secret::from(random::<20>(cx)?.to_vec());
+            Signer::from_stored(keys.consumer, keys.token.signer().access_token(), &nobodys).ok()
+        }
         _ => Some(keys.token.signer()),
     }
 }
