@@ -43,13 +43,17 @@ impl QueryPolicyArguments {
 
 /// Any token may be a method. The known ones are written in upper case, for the broker knows no others.
 pub(crate) fn parse_method(text: &str) -> Result<Method, String> {
+    match known_method(text) {
+        Some(known) => Ok(known),
+        None => Method::from_bytes(text.as_bytes()).map_err(|_| "a method is a word such as `GET`".to_owned()),
+    }
+}
+
+/// The method of this name, in letters of either case.
+pub(crate) fn known_method(name: &str) -> Option<Method> {
     const KNOWN: [Method; 7] =
         [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD, Method::OPTIONS];
-    let upper_case = text.to_ascii_uppercase();
-    if let Some(known) = KNOWN.into_iter().find(|method| method.as_str() == upper_case) {
-        return Ok(known);
-    }
-    Method::from_bytes(text.as_bytes()).map_err(|_| "a method is a word such as `GET`".to_owned())
+    KNOWN.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(name))
 }
 
 /// A pair of a form, split at the first `=`.

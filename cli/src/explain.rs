@@ -97,18 +97,13 @@ fn without_url() -> Failure {
     Failure::usage("these options are about a request, and there is no URL", URL_TOO)
 }
 
-fn is_method(name: &str) -> bool {
-    const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-    METHODS.iter().any(|method| method.eq_ignore_ascii_case(name))
-}
-
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let Some(request) = arguments.request()? else {
         return match arguments.subject.as_deref() {
             None => causes::list(format),
             Some(name) => match Cause::from_name(name) {
                 Some(cause) => causes::explain(cause, format),
-                None if is_method(name) => {
+                None if arguments::known_method(name).is_some() => {
                     Err(Failure::usage(format!("`{name}` is a method, and there is no URL"), URL_TOO))
                 }
                 None => causes::unknown(name, format),

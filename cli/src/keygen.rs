@@ -20,11 +20,11 @@ use crate::{
 /// Where keys are uploaded.
 pub(crate) const PORTAL: &str = "https://ndcdyn.interactivebrokers.com/sso/Login?action=OAUTH&RL=1&ip2loc=US";
 
-const PRIVATE_SIGNATURE: &str = "private_signature.pem";
-const PRIVATE_ENCRYPTION: &str = "private_encryption.pem";
+pub(crate) const PRIVATE_SIGNATURE: &str = "private_signature.pem";
+pub(crate) const PRIVATE_ENCRYPTION: &str = "private_encryption.pem";
 const PUBLIC_SIGNATURE: &str = "public_signature.pem";
 const PUBLIC_ENCRYPTION: &str = "public_encryption.pem";
-const DH_PARAMETERS: &str = "dhparam.pem";
+pub(crate) const DH_PARAMETERS: &str = "dhparam.pem";
 
 /// What is said of a private key.
 const SECRET: &str = "keep secret:";

@@ -77,10 +77,8 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
     let (media_type, body) = arguments.body()?;
-    let bundle = arguments.sign_in.bundle.read_whole()?;
-    let consumer = arguments.sign_in.query_policy.apply(bundle.consumer_builder()?).build()?;
+    let (consumer, access_token) = arguments.sign_in.credentials()?;
     let url = arguments::url_at(consumer.endpoints(), &arguments.url)?;
-    let access_token = credentials::access_token(&bundle)?;
     let request = build(&arguments.method, &url, media_type, body);
     check_signable(&consumer, &request)?;
 

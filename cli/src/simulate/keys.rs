@@ -12,12 +12,13 @@ use ibkr_oauth::{
 use serde_json::{Value, json};
 
 use super::folder::KeyFile;
-use crate::{exposure, failure::Failure, hidden, simulated_account::KeyFields};
-
-/// What `keygen` calls them, and IBKR's own documents too.
-const SIGNATURE: &str = "private_signature.pem";
-const ENCRYPTION: &str = "private_encryption.pem";
-const DH_PARAMETERS: &str = "dhparam.pem";
+use crate::{
+    exposure,
+    failure::Failure,
+    hidden,
+    keygen::{DH_PARAMETERS, PRIVATE_ENCRYPTION, PRIVATE_SIGNATURE},
+    simulated_account::KeyFields,
+};
 
 /// The keys of the simulated account's owner, and how its bundle has them.
 pub(crate) struct Keys {
@@ -43,8 +44,8 @@ impl Keys {
 
     /// Those in a folder as `keygen` makes one. The bundle names the files; nothing secret is copied.
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, Failure> {
-        let (signature_path, signature) = read_key(&folder.join(SIGNATURE))?;
-        let (encryption_path, encryption) = read_key(&folder.join(ENCRYPTION))?;
+        let (signature_path, signature) = read_key(&folder.join(PRIVATE_SIGNATURE))?;
+        let (encryption_path, encryption) = read_key(&folder.join(PRIVATE_ENCRYPTION))?;
         let group = folder.join(DH_PARAMETERS);
         let tests = Self::for_tests()?;
         let keys = Self {
@@ -68,8 +69,8 @@ impl Keys {
         }
         let (signature, encryption) = (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY);
         vec![
-            (SIGNATURE, signature.to_owned()),
-            (ENCRYPTION, encryption.to_owned()),
+            (PRIVATE_SIGNATURE, signature.to_owned()),
+            (PRIVATE_ENCRYPTION, encryption.to_owned()),
             (DH_PARAMETERS, self.group.to_pem()),
         ]
     }
