@@ -29,7 +29,7 @@ mod visit;
 
 use bundle_file::BundleFile;
 use heard::Heard;
-use visit::OwnAddress;
+use visit::{Meaning, OwnAddress};
 
 /// The arguments of `authorize`.
 #[derive(Args)]
@@ -164,8 +164,8 @@ fn wait(consent: &Consent, heard: &Receiver<Heard>, listens: bool, end: Instant)
     let mut notes = 0_usize;
     loop {
         let pasted = match heard.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(Heard::Consented(verifier)) => return Ok(Some(verifier)),
-            Ok(Heard::Note(note)) => {
+            Ok(Heard::Visit(Meaning::Consented(verifier))) => return Ok(Some(verifier)),
+            Ok(Heard::Visit(Meaning::Note(note))) => {
                 notes = notes.saturating_add(1);
                 match notes {
                     0..MOST_NOTES => output::print_note(&note),
@@ -176,6 +176,7 @@ fn wait(consent: &Consent, heard: &Receiver<Heard>, listens: bool, end: Instant)
             }
             Ok(Heard::Pasted(line)) => whole(consent, line.trim()),
             Ok(Heard::InputEnded) if listens => continue,
+            Ok(Heard::Visit(Meaning::Nothing)) => continue,
             Err(RecvTimeoutError::Timeout) => return Ok(None),
             Ok(Heard::InputEnded) | Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::usage("the input ended without an address", "paste it, or give `--listen`"));

@@ -13,10 +13,7 @@ use axum::{
 };
 use ibkr_oauth::{Consent, http::header::CONNECTION};
 
-use super::{
-    heard::Heard,
-    visit::{Meaning, OwnAddress},
-};
+use super::{heard::Heard, visit::OwnAddress};
 use crate::{
     failure::Failure,
     serving::{Door, Limits, Server},
@@ -55,11 +52,7 @@ pub(super) fn serve(
 async fn receive(State(callback): State<Arc<Callback>>, request: Request) -> Response {
     let visit = callback.own.judge(&request.into_parts().0, &callback.consent);
     // An answer counts, whether the browser waits for the page or not. Where nobody waits any more, it came before.
-    let _ = match visit.meaning {
-        Meaning::Consented(verifier) => callback.heard.send(Heard::Consented(verifier)),
-        Meaning::Note(note) => callback.heard.send(Heard::Note(note)),
-        Meaning::Nothing => Ok(()),
-    };
+    let _ = callback.heard.send(Heard::Visit(visit.meaning));
     let page = match visit.page {
         "" => String::new(),
         text => format!("<!doctype html><title>ibkr-oauth</title><p>{text}"),

@@ -1,13 +1,11 @@
 //! What is heard while the answer is waited for.
 
-use ibkr_oauth::Verifier;
+use super::visit::Meaning;
 
 /// What is heard while the answer is waited for.
 pub(super) enum Heard {
-    /// The browser came with the answer.
-    Consented(Verifier),
-    /// Somebody came with something else.
-    Note(String),
+    /// A browser came, or something else.
+    Visit(Meaning),
     Pasted(String),
     /// Nothing more will be pasted.
     InputEnded,
