@@ -66,7 +66,7 @@ impl Endpoints {
             return Err(Error::config(Stage::Sign, "the path of the resource does not start with a slash")
                 .with_remedy("write what follows the base URL, as in `/portfolio/accounts`"));
         }
-        oauth1::parse_uri(&format!("{}{path_and_query}", self.base_url)).map_err(|error| uri_error(Stage::Sign, error))
+        oauth1::parse_uri(&[&self.base_url, path_and_query].concat()).map_err(|error| uri_error(Stage::Sign, error))
     }
 }
 

@@ -27,19 +27,20 @@ pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
         return Err(UriError::NonAscii);
     }
     let uri = text.parse().map_err(|_| UriError::Syntax)?;
-    BaseUri::new(&uri)?;
+    checked(&uri)?;
     Ok(uri)
 }
 
-/// Refuses what follows the authority where clients might send something else.
-fn check_path_and_query(uri: &Uri) -> Result<(), UriError> {
+/// The origin of a URI. Refuses a URI where clients might send something else.
+fn checked(uri: &Uri) -> Result<Origin<'_>, UriError> {
+    let origin = Origin::new(uri)?;
     if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() {
         return Err(UriError::NonAscii);
     }
     if uri.path().as_bytes().split(|byte| *byte == b'/').any(is_dot_segment) {
         return Err(UriError::DotSegment);
     }
-    Ok(())
+    Ok(origin)
 }
 
 impl BaseUri {
@@ -48,8 +49,7 @@ impl BaseUri {
     /// # Errors
     /// [`UriError`] where a client might send something else than what is signed.
     pub fn new(uri: &Uri) -> Result<Self, UriError> {
-        let origin = Origin::new(uri)?;
-        check_path_and_query(uri)?;
+        let origin = checked(uri)?;
         Ok(Self(format!("{origin}{}", uri.path())))
     }
 
