@@ -39,6 +39,7 @@ mod listen;
 mod log;
 mod page;
 mod permission;
+mod random;
 mod refusal;
 mod relay;
 mod resource;
@@ -191,7 +192,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         }
     });
     let (runtime, ending) = (driving::runtime()?, driving::runtime()?);
-    let server = Server::start(door, service::router(Arc::new(service)), service::LIMITS, report)?;
+    let server = Server::start(door, service::answers(Arc::new(service)), service::LIMITS, report)?;
     let driving = thread::spawn(move || {
         runtime.block_on(driver);
         let _ = wake.send(());

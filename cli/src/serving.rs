@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use tokio::{
     runtime::{Builder, Runtime},
     select,
@@ -25,7 +24,7 @@ mod places;
 mod stopping;
 mod whole;
 
-pub(crate) use bounds::{Limits, NoAnswer, Report};
+pub(crate) use bounds::{Answers, Limits, NoAnswer, Report};
 pub(crate) use door::{Door, Tls};
 pub(crate) use whole::{Unreadable, whole};
 
@@ -42,7 +41,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves what comes in by `door` until [`stop`](Self::stop), or the program's end.
-    pub(crate) fn start(door: Door, router: Router, limits: Limits, report: Report) -> Result<Self, Failure> {
+    pub(crate) fn start(door: Door, answers: impl Answers, limits: Limits, report: Report) -> Result<Self, Failure> {
         let cannot =
             |error| Failure::refused(format!("no server can be started: {error}"), "look after the system's limits");
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(cannot)?;
@@ -51,7 +50,7 @@ impl Server {
             door.open().map_err(cannot)?
         };
         let (stop, stopping) = watch::channel(false);
-        let thread = thread::spawn(move || run(runtime, accept(listener, router, limits, report, stopping)));
+        let thread = thread::spawn(move || run(runtime, accept(listener, answers, limits, report, stopping)));
         Ok(Self { stop, thread })
     }
 
@@ -70,7 +69,7 @@ fn run(runtime: Runtime, accepting: impl Future<Output = ()>) {
 
 async fn accept(
     listener: Listener,
-    router: Router,
+    answers: impl Answers,
     limits: Limits,
     report: Report,
     mut stopping: watch::Receiver<bool>,
@@ -87,7 +86,7 @@ async fn accept(
             continue;
         };
         let place = places.enter();
-        let connection = Connection { router: router.clone(), limits, report: Arc::clone(&report), place };
+        let connection = Connection { answers: answers.clone(), limits, report: Arc::clone(&report), place };
         let stopping = stopping.clone();
         tokio::spawn(async move {
             if let Some(stream) = connection.greet(guest).await {

@@ -181,7 +181,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     });
     let report = Arc::new(move |why: &str| log.turned_away("a connection", None, why));
     let server =
-        Server::start(Door::Tcp(listener, None), service::router(Arc::clone(&simulation)), service::LIMITS, report)?;
+        Server::start(Door::Tcp(listener, None), service::answers(Arc::clone(&simulation)), service::LIMITS, report)?;
 
     output::print_json(&json!({
         "address": address.to_string(),

@@ -7,8 +7,8 @@ use std::{
 };
 
 use axum::{
-    Router,
     extract::{Request, State},
+    handler::Handler,
     response::{Html, IntoResponse, Response},
 };
 use ibkr_oauth::{Consent, http::header::CONNECTION};
@@ -44,9 +44,8 @@ pub(super) fn serve(
     heard: Sender<Heard>,
 ) -> Result<Server, Failure> {
     let callback = Arc::new(Callback { own, consent, heard });
-    let router = Router::new().fallback(receive).with_state(callback);
     // What is no request is no answer either.
-    Server::start(Door::Tcp(listener, None), router, LIMITS, Arc::new(|_| {}))
+    Server::start(Door::Tcp(listener, None), receive.with_state(callback), LIMITS, Arc::new(|_| {}))
 }
 
 async fn receive(State(callback): State<Arc<Callback>>, request: Request) -> Response {

@@ -1,5 +1,7 @@
 //! What becomes of a request: pure, so that every request there can be is decided the same in a test, in the fuzzer and here.
 
+use std::borrow::Cow;
+
 use ibkr_oauth::http::{
     HeaderMap, Method, Request,
     header::{CONNECTION, UPGRADE},
@@ -64,10 +66,10 @@ pub(crate) struct Forward {
 
 impl Forward {
     /// What follows the base URL.
-    pub(crate) fn path_and_query(&self) -> String {
+    pub(crate) fn path_and_query(&self) -> Cow<'_, str> {
         match &self.query {
-            Some(query) => format!("{}?{query}", self.path),
-            None => self.path.clone(),
+            Some(query) => [&self.path, "?", query].concat().into(),
+            None => self.path.as_str().into(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -10,7 +9,7 @@ use std::{
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use ibkr_oauth::{
-    Context, Error, OsEntropy, Timestamp,
+    Context, Error, Timestamp,
     bytes::{Bytes, BytesMut},
     call::{Call, CallPolicy, Step},
     driver::SessionHandle,
@@ -20,7 +19,10 @@ use ibkr_oauth::{
 };
 use tokio::time;
 
-use super::upstream::{Pace, Upstream, broke, late};
+use super::{
+    random,
+    upstream::{Pace, Upstream, broke, late},
+};
 
 /// The longest body of a refusal: the words of a longer one are not looked at, so that it can pass while it still comes.
 const LONGEST_REFUSAL: usize = 64 << 10;
@@ -75,24 +77,25 @@ impl Exchanges {
     ) -> Result<Answer, Trouble> {
         let start = self.handle.now();
         let deadline = start.saturating_add(patience.whole);
-        self.served(path, start.saturating_add(patience.session)).await?;
-        let _admitted = self.admitted(path, deadline).await?;
+        let now = self.served(path, start.saturating_add(patience.session)).await?;
+        let (_admitted, mut now) = self.admitted(path, now, deadline).await?;
         let mut policy = CallPolicy::default();
-        policy.deadline = deadline.saturating_duration_since(self.handle.now());
-        let mut call = Call::new(request, policy, self.handle.now());
+        policy.deadline = deadline.saturating_duration_since(now);
+        let mut call = Call::new(request, policy, now);
         let mut repeats = false;
         let mut passing = None;
         loop {
             let view = self.handle.view();
-            let step = call.poll(&mut Context::new(self.handle.now(), &mut OsEntropy), &view);
+            let step = random::with(|random| call.poll(&mut Context::new(now, random), &view));
             match step {
                 Step::Send { request, mut timeout } => {
                     if std::mem::replace(&mut repeats, true) {
-                        timeout = timeout.saturating_sub(self.pace.go_first(self.handle.now(), path, timeout).await);
+                        timeout = timeout.saturating_sub(self.pace.go_first(now, path, timeout).await);
                     }
                     passing = None;
                     let result = self.transmit(request, timeout, path, &mut passing).await;
-                    call.handle_result(&mut Context::new(self.handle.now(), &mut OsEntropy), result);
+                    now = self.handle.now();
+                    random::with(|random| call.handle_result(&mut Context::new(now, random), result));
                 }
                 // The call asks for the advice itself.
                 Step::Report(report) => drop(self.handle.report(&report)),
@@ -101,21 +104,24 @@ impl Exchanges {
                     let whole = AnswerBody { first: Some(whole), rest: None };
                     return Ok(Answer { head, body: passing.take().unwrap_or(whole) });
                 }
-                Step::Wait(until) => self.news(&view, until).await,
+                Step::Wait(until) => {
+                    self.news(&view, until).await;
+                    now = self.handle.now();
+                }
                 _ => {}
             }
         }
     }
 
-    /// Waits until the session can serve a path.
-    pub(super) async fn served(&self, path: &str, until: Timestamp) -> Result<(), Trouble> {
-        let needs_brokerage = path.split('/').any(|segment| segment == "iserver");
+    /// Waits until the session can serve a path, and returns when that is.
+    pub(super) async fn served(&self, path: &str, until: Timestamp) -> Result<Timestamp, Trouble> {
+        let needs_brokerage = path.as_bytes().split(|byte| *byte == b'/').any(|segment| segment == b"iserver");
         loop {
             let (view, now) = (self.handle.view(), self.handle.now());
             let is_served = if needs_brokerage { view.is_live() } else { view.signer().is_some() };
             let closed = view.wait_until().filter(|until| *until > now);
             if is_served && closed.is_none() {
-                return Ok(());
+                return Ok(now);
             }
             let date = closed.or(view.next_attempt());
             let is_over = matches!(view.state(), State::Closing | State::Closed);
@@ -126,15 +132,20 @@ impl Exchanges {
         }
     }
 
-    /// Waits until the request is within the broker's limits.
-    async fn admitted(&self, path: &str, deadline: Timestamp) -> Result<Admitted, Trouble> {
+    /// Waits until the request is within the broker's limits, and returns when that is.
+    async fn admitted<'a>(
+        &'a self,
+        path: &'a str,
+        mut now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<(Admitted<'a>, Timestamp), Trouble> {
         loop {
-            let now = self.handle.now();
             let admission = self.pace.lock().admit(now, path);
             match admission {
-                Admission::Now => return Ok(Admitted { pace: self.pace.clone(), path: Arc::from(path) }),
+                Admission::Now => return Ok((Admitted { pace: &self.pace, path }, now)),
                 Admission::NotBefore(at) if at < deadline => {
                     time::sleep(at.saturating_duration_since(now)).await;
+                    now = self.handle.now();
                 }
                 Admission::NotBefore(at) | Admission::Refused(at) => return Err(Trouble::Pace(at)),
                 _ => return Err(Trouble::Pace(deadline)),
@@ -151,36 +162,33 @@ impl Exchanges {
         path: &str,
         passing: &mut Option<AnswerBody>,
     ) -> Result<Response<Bytes>, Failure> {
-        let start = time::Instant::now();
-        let (head, mut rest) = self.upstream.send(request, timeout).await?.into_parts();
+        let receiving = self.receive(request, path, passing);
+        time::timeout(timeout, receiving).await.unwrap_or_else(|_| Err(late(timeout)))
+    }
+
+    async fn receive(
+        &self,
+        request: Request<Bytes>,
+        path: &str,
+        passing: &mut Option<AnswerBody>,
+    ) -> Result<Response<Bytes>, Failure> {
+        let (head, mut rest) = self.upstream.send(request).await?.into_parts();
         if head.status == StatusCode::TOO_MANY_REQUESTS {
             let seconds = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
             self.pace.lock().too_many(self.handle.now(), path, seconds.map(Duration::from_secs));
         }
         let longest = if head.status.is_success() { LONGEST_REFUSAL } else { LONGEST_READ };
         let mut first = BytesMut::new();
-        let reading = async {
-            while let Some(frame) = rest.frame().await {
-                if let Ok(data) = frame.map_err(broke)?.into_data() {
-                    first.extend_from_slice(&data);
-                }
-                if first.len() > longest {
-                    return Ok(false);
-                }
+        while let Some(frame) = rest.frame().await {
+            if let Ok(data) = frame.map_err(broke)?.into_data() {
+                first.extend_from_slice(&data);
             }
-            Ok(true)
-        };
-        let read = time::timeout(timeout.saturating_sub(start.elapsed()), reading).await;
-        let first = first.freeze();
-        match read {
-            Ok(Ok(true)) => Ok(Response::from_parts(head, first)),
-            Ok(Ok(false)) => {
-                *passing = Some(AnswerBody { first: Some(first), rest: Some(rest) });
-                Ok(Response::from_parts(head, Bytes::new()))
+            if first.len() > longest {
+                *passing = Some(AnswerBody { first: Some(first.freeze()), rest: Some(rest) });
+                return Ok(Response::from_parts(head, Bytes::new()));
             }
-            Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(late(timeout)),
         }
+        Ok(Response::from_parts(head, first.freeze()))
     }
 
     /// Waits for news of the session, at most until a moment.
@@ -191,14 +199,14 @@ impl Exchanges {
 }
 
 /// A request that was counted. Its end is reported whatever becomes of it.
-struct Admitted {
-    pace: Pace,
-    path: Arc<str>,
+struct Admitted<'a> {
+    pace: &'a Pace,
+    path: &'a str,
 }
 
-impl Drop for Admitted {
+impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        self.pace.lock().finish(&self.path);
+        self.pace.lock().finish(self.path);
     }
 }
 

@@ -61,10 +61,8 @@ pub(crate) fn protect(headers: &mut HeaderMap) {
 
 fn chosen(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
     let mut chosen = HeaderMap::new();
-    for name in names {
-        for value in headers.get_all(name) {
-            chosen.append(name, value.clone());
-        }
+    for (name, value) in headers.iter().filter(|(name, _)| names.contains(name)) {
+        chosen.append(name, value.clone());
     }
     chosen
 }

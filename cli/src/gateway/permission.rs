@@ -85,13 +85,17 @@ impl PathPattern {
 
 /// Whether a path is that of the pattern, in whatever case and with or without a slash at its end.
 fn matches(pattern: &str, path: &str) -> bool {
-    let (mut expected, mut found) = (pattern.split('/'), path.strip_suffix('/').unwrap_or(path).split('/'));
+    let (mut expected, mut found) = (segments(pattern), segments(path.strip_suffix('/').unwrap_or(path)));
     loop {
         match (expected.next(), found.next()) {
             (None, None) => return true,
-            (Some("{}"), Some(segment)) if !segment.is_empty() => {}
+            (Some(b"{}"), Some(segment)) if !segment.is_empty() => {}
             (Some(expected), Some(found)) if expected.eq_ignore_ascii_case(found) => {}
             _ => return false,
         }
     }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &[u8]> {
+    path.as_bytes().split(|byte| *byte == b'/')
 }

@@ -25,11 +25,11 @@ pub(crate) fn place(target: &Uri) -> Result<Place, Refusal> {
     if !path.starts_with('/') {
         return Err(Refusal::bad("the target of a request is a path here"));
     }
-    let path = one_spelling(path)?;
+    let mut path = one_spelling(path)?;
     for base in BASES {
         if is_below(&path, base) {
-            let rest = path.get(base.len()..).filter(|rest| !rest.is_empty()).unwrap_or("/");
-            return Ok(Place::Api(rest.to_owned()));
+            path.replace_range(..base.len(), if path.len() == base.len() { "/" } else { "" });
+            return Ok(Place::Api(path));
         }
     }
     Ok(Place::Gateway(path))
@@ -70,7 +70,7 @@ fn one_spelling(path: &str) -> Result<String, Refusal> {
             _ => return Err(unclear("a character that must be escaped")),
         }
     }
-    if spelled.split('/').any(|segment| matches!(segment, "." | "..")) {
+    if spelled.as_bytes().split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
         return Err(unclear("a `.` or `..` for a segment"));
     }
     Ok(spelled)

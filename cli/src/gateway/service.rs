@@ -9,9 +9,9 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     extract::{Request as Incoming, State},
+    handler::Handler,
     response::Response,
 };
 use ibkr_oauth::{
@@ -36,7 +36,7 @@ use super::{
     shared::Gateway,
     socket,
 };
-use crate::serving::{self, Limits, Unreadable};
+use crate::serving::{self, Answers, Limits, Unreadable};
 
 pub(super) const LIMITS: Limits = Limits {
     connections: 512,
@@ -49,9 +49,9 @@ pub(super) const LIMITS: Limits = Limits {
 };
 
 /// For what only reads: most programs give up after half a minute.
-const READING: Patience = Patience { session: Duration::from_secs(20), whole: Duration::from_secs(30) };
+pub(super) const READING: Patience = Patience { session: Duration::from_secs(20), whole: Duration::from_secs(30) };
 /// For what may trade: nothing is sent for somebody who may have given up, and the answer is waited for.
-const ACTING: Patience = Patience { session: Duration::from_secs(10), whole: Duration::from_secs(60) };
+pub(super) const ACTING: Patience = Patience { session: Duration::from_secs(10), whole: Duration::from_secs(60) };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
@@ -68,14 +68,20 @@ pub(super) struct Service {
     pub(super) count: AtomicU64,
 }
 
-pub(super) fn router(service: Arc<Service>) -> Router {
-    Router::new().fallback(answer).with_state(service)
+impl Service {
+    fn next_id(&self) -> String {
+        [&self.run, "-", &self.count.fetch_add(1, Ordering::Relaxed).to_string()].concat()
+    }
+}
+
+pub(super) fn answers(service: Arc<Service>) -> impl Answers {
+    answer.with_state(service)
 }
 
 async fn answer(State(service): State<Arc<Service>>, request: Incoming) -> Response {
     let start = Instant::now();
-    let id = format!("{}-{}", service.run, service.count.fetch_add(1, Ordering::Relaxed));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let id = service.next_id();
+    let (method, target) = (request.method().clone(), request.uri().clone());
     let mut response = match decide(&service.gateway.rules, &request) {
         Decision::Refuse(refusal) => closing(refused(&refusal)),
         decision => match serving::whole(request).await {
@@ -83,11 +89,11 @@ async fn answer(State(service): State<Arc<Service>>, request: Incoming) -> Respo
             Err(Unreadable { status, why }) => closing(refused(&Refusal::new(status, why))),
         },
     };
-    if let Ok(id) = HeaderValue::try_from(&id) {
+    let status = response.status();
+    service.log.write(&Entry { id: &id, method: &method, path: target.path(), status, took: start.elapsed() });
+    if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    let status = response.status();
-    service.log.write(&Entry { id: &id, method: &method, path: &path, status, took: start.elapsed() });
     response
 }
 

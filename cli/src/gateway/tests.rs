@@ -45,7 +45,7 @@ fn refused(decision: &Decision) -> Option<u16> {
 
 fn forwarded(decision: Decision) -> String {
     match decision {
-        Decision::Forward(forward) => forward.path_and_query(),
+        Decision::Forward(forward) => forward.path_and_query().into_owned(),
         other => panic!("{other:?}"),
     }
 }

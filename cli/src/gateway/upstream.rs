@@ -82,12 +82,8 @@ impl Upstream {
     }
 
     /// Sends a request once, and returns the head of the response when it is there.
-    pub(super) async fn send(&self, request: Request<Bytes>, timeout: Duration) -> Result<Response<Incoming>, Failure> {
-        match time::timeout(timeout, self.client.request(request.map(Full::new))).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(no_response(error)),
-            Err(_) => Err(late(timeout)),
-        }
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Incoming>, Failure> {
+        self.client.request(request.map(Full::new)).await.map_err(no_response)
     }
 }
 

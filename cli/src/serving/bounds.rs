@@ -1,11 +1,14 @@
 //! What bounds a server, and what passes between it and who answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
     response::{IntoResponse, Response},
 };
+use hyper::body::Incoming;
+use ibkr_oauth::http::Request;
+use tower::Service;
 
 /// What bounds a server.
 #[derive(Clone, Copy)]
@@ -39,3 +42,18 @@ impl IntoResponse for NoAnswer {
 
 /// Told in words what was turned away before there was a request.
 pub(crate) type Report = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What answers requests: an axum handler with its state.
+pub(crate) trait Answers:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}

@@ -2,7 +2,6 @@
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -17,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    bounds::{Limits, NoAnswer, Report},
+    bounds::{Answers, Limits, NoAnswer, Report},
     door::{Guest, Stream},
     lent::Lent,
     places::Place,
@@ -29,8 +28,8 @@ use super::{
 const PARTING: Duration = Duration::from_secs(2);
 
 /// One connection.
-pub(super) struct Connection {
-    pub(super) router: Router,
+pub(super) struct Connection<A> {
+    pub(super) answers: A,
     pub(super) limits: Limits,
     pub(super) report: Report,
     pub(super) place: Arc<Place>,
@@ -48,7 +47,7 @@ impl fmt::Display for Silence {
 
 impl std::error::Error for Silence {}
 
-impl Connection {
+impl<A: Answers> Connection<A> {
     /// The stream of who has come in, unless that takes too long, or others need the place.
     pub(super) async fn greet(&self, guest: Guest) -> Option<Box<dyn Stream>> {
         select! {
@@ -88,12 +87,12 @@ impl Connection {
         stream: Lent<S>,
         stopping: &mut watch::Receiver<bool>,
     ) -> hyper::Result<()> {
-        let router = TowerToHyperService::new(self.router.clone());
+        let answers = TowerToHyperService::new(self.answers.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(Asked { limits: self.limits, place: Arc::clone(&self.place) });
-            let answering = router.call(request);
+            let answering = answers.call(request);
             async {
-                let Ok(response): Result<Response<Body>, _> = answering.await;
+                let Ok(response) = answering.await;
                 self.place.waits();
                 if response.extensions().get::<NoAnswer>().is_some() { Err(Silence) } else { Ok(response) }
             }

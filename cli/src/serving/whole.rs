@@ -2,7 +2,7 @@
 
 use std::{error::Error, iter};
 
-use axum::{body, extract::Request as Incoming};
+use axum::{body, body::HttpBody as _, extract::Request as Incoming};
 use http_body_util::LengthLimitError;
 use ibkr_oauth::{
     bytes::Bytes,
@@ -37,7 +37,8 @@ pub(crate) async fn whole(request: Incoming) -> Result<Request<Bytes>, Unreadabl
     if stated.is_some_and(|length| length > longest) {
         return Err(too_long());
     }
-    let body = match time::timeout(limits.body, body::to_bytes(body, longest)).await {
+    let arriving = async { if body.is_end_stream() { Ok(Bytes::new()) } else { body::to_bytes(body, longest).await } };
+    let body = match time::timeout(limits.body, arriving).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) if is_about_length(&error) => return Err(too_long()),
         Ok(Err(error)) => {

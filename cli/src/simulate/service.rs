@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     extract::{Request as Incoming, State},
+    handler::Handler,
     response::{IntoResponse, Response},
 };
 use ibkr_oauth::http::{StatusCode, header::CONNECTION};
@@ -15,7 +15,7 @@ use super::{
     simulation::{Simulation, subject},
     socket,
 };
-use crate::serving::{self, Limits, NoAnswer, Unreadable};
+use crate::serving::{self, Answers, Limits, NoAnswer, Unreadable};
 
 pub(super) const LIMITS: Limits = Limits {
     connections: 512,
@@ -27,8 +27,8 @@ pub(super) const LIMITS: Limits = Limits {
     last_answers: Duration::from_secs(5),
 };
 
-pub(super) fn router(simulation: Arc<Simulation>) -> Router {
-    Router::new().fallback(answer).with_state(simulation)
+pub(super) fn answers(simulation: Arc<Simulation>) -> impl Answers {
+    answer.with_state(simulation)
 }
 
 async fn answer(State(simulation): State<Arc<Simulation>>, request: Incoming) -> Response {
