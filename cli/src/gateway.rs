@@ -37,6 +37,7 @@ mod frames;
 mod headers;
 mod listen;
 mod log;
+mod outgoing;
 mod page;
 mod permission;
 mod random;
@@ -51,6 +52,11 @@ mod standing;
 mod state_file;
 mod upstream;
 
+#[cfg(test)]
+#[cfg(feature = "simulate")]
+mod exchange_tests;
+#[cfg(test)]
+mod slow_reader_tests;
 #[cfg(test)]
 mod socket_tests;
 #[cfg(test)]

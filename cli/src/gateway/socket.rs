@@ -1,6 +1,7 @@
 //! The WebSockets: each of a program's has one of the broker's behind it, opened with the session's own cookie and token.
 
 use std::{
+    future::pending,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -25,7 +26,7 @@ use ibkr_oauth::{
 };
 use sha1::{Digest, Sha1};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     select,
     sync::watch,
     time::{self, Instant},
@@ -34,7 +35,8 @@ use tower::Service;
 
 use super::{
     exchange::Trouble,
-    frames::{CLOSE, framed},
+    frames::{CLOSE, NoFrame, framed},
+    outgoing::{Outgoing, TAKING},
     refusal::Refusal,
     relay::{Passed, Relay, Supply},
     shared::Gateway,
@@ -47,12 +49,14 @@ const MOST: u64 = 64;
 const OPENING: Duration = Duration::from_secs(20);
 /// How long what a program subscribes to is held for a broker that does not say that it is ready.
 const READYING: Duration = Duration::from_secs(10);
-/// How long a side may take to take what is sent to it.
-const TAKING: Duration = Duration::from_secs(30);
 /// RFC 6455 section 1.3.
 const ACCEPTED_WITH: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// Going away, RFC 6455 section 7.4.1.
-const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
+/// Why a WebSocket of a program's is closed from here: the code (RFC 6455 section 7.4.1), and words of at most 123 bytes.
+type End = (u16, &'static str);
+const GOING_AWAY: End = (1001, "the gateway ends");
+const NO_FRAME: End = (1002, "what came is no frame, or more than is held before the broker is ready");
+const NOT_READ: End = (1008, "this socket was not read for 30 s: more messages came than wait for it");
+const NOT_TAKEN: End = (1013, "the broker took nothing for 30 s");
 
 /// Counts one socket while it lives.
 struct Counted(Arc<Gateway>);
@@ -185,11 +189,13 @@ fn split(request: Request<()>) -> Option<(Uri, Request<Empty<Bytes>>)> {
     Some((target, Request::from_parts(head, Empty::new())))
 }
 
-/// Relays until one side ends, or the gateway does.
-async fn converse<P, B>(
+/// Relays until one side ends, or takes nothing for too long, or the gateway ends.
+///
+/// A side that is slow makes the other wait: what it has not taken is bounded, and nothing of it is left out.
+pub(super) async fn converse<P, B>(
     mut relay: Relay,
-    mut program: P,
-    mut broker: B,
+    program: P,
+    broker: B,
     session: &str,
     local_session: &str,
     mut closing: watch::Receiver<bool>,
@@ -200,43 +206,61 @@ async fn converse<P, B>(
     let patience = time::sleep_until(Instant::now() + READYING);
     tokio::pin!(patience);
     let mut waits = true;
+    let (mut program, to_program) = tokio::io::split(program);
+    let (mut broker, to_broker) = tokio::io::split(broker);
+    let (mut to_program, mut to_broker) = (Outgoing::new(to_program), Outgoing::new(to_broker));
     let (mut said, mut answered) = (vec![0; 16 << 10], vec![0; 64 << 10]);
-    loop {
+    let end = loop {
+        let (program_stuck, broker_stuck) = (to_program.stuck(), to_broker.stuck());
         let passed = select! {
-            count = program.read(&mut said) => match count {
+            count = program.read(&mut said), if !to_broker.is_full() => match count {
                 Ok(count @ 1..) => relay.program_said(said.get(..count).unwrap_or_default()),
-                _ => break,
+                _ => break None,
             },
-            count = broker.read(&mut answered) => match count {
+            count = broker.read(&mut answered), if !to_program.is_full() => match count {
                 Ok(count @ 1..) => {
                     let supply = Supply { session, local_session, mask: mask() };
                     relay.broker_said(answered.get(..count).unwrap_or_default(), &supply)
                 }
-                _ => break,
+                _ => break None,
             },
+            sent = to_program.send(), if to_program.has_more() => if sent.is_ok() { continue } else { break None },
+            sent = to_broker.send(), if to_broker.has_more() => if sent.is_ok() { continue } else { break None },
+            () = program_stuck, if to_program.is_full() => break Some(NOT_READ),
+            () = broker_stuck, if to_broker.is_full() => break Some(NOT_TAKEN),
             () = &mut patience, if waits => {
                 waits = false;
                 Ok(Passed { to_broker: relay.release().into(), ..Passed::default() })
             }
-            () = told(&mut closing) => {
-                let _ = time::timeout(TAKING, program.write_all(&framed(CLOSE, &GOING_AWAY, None))).await;
-                let _ = time::timeout(TAKING, broker.write_all(&framed(CLOSE, &GOING_AWAY, Some(mask())))).await;
-                break;
+            () = told(&mut closing) => break Some(GOING_AWAY),
+        };
+        match passed {
+            Ok(passed) => {
+                to_program.push(&passed.to_program);
+                to_broker.push(&passed.to_broker);
             }
-        };
-        let Ok(Passed { to_program, to_broker }) = passed else { break };
-        let sending = async {
-            broker.write_all(&to_broker).await?;
-            broker.flush().await?;
-            program.write_all(&to_program).await?;
-            program.flush().await
-        };
-        if !time::timeout(TAKING, sending).await.is_ok_and(|sent| sent.is_ok()) {
-            break;
+            Err(NoFrame) => break Some(NO_FRAME),
         }
+    };
+    if let Some((code, reason)) = end {
+        let content = [&code.to_be_bytes(), reason.as_bytes()].concat();
+        to_program.push(&framed(CLOSE, &content, None));
+        to_broker.push(&framed(CLOSE, &GOING_AWAY.0.to_be_bytes(), Some(mask())));
     }
-    let _ = broker.shutdown().await;
-    let _ = program.shutdown().await;
+    // What is still said is read, for a socket that is closed with unread bytes is reset, and takes the last frames with it.
+    let ending = async { tokio::join!(to_program.end(), to_broker.end()) };
+    select! {
+        _ = time::timeout(TAKING, ending) => {}
+        () = ignored(&mut program) => {}
+        () = ignored(&mut broker) => {}
+    }
+}
+
+/// Reads, and never returns.
+async fn ignored(mut from: impl AsyncRead + Unpin) {
+    let mut bytes = [0; 4096];
+    while from.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+    pending::<()>().await;
 }
 
 async fn told(closing: &mut watch::Receiver<bool>) {
