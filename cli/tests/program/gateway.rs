@@ -65,6 +65,15 @@ impl Gateway {
         Self { broker: simulator, broker_ready, running, ready, folder }
     }
 
+    /// A broker, and a gateway with these variables in its environment.
+    fn start_with(variables: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let mut broker = Running::start(&folder.0, &["simulate", "--out", "sim"]);
+        let broker_ready: Value = serde_json::from_str(&broker.line()).unwrap();
+        let (running, ready) = started_with(&folder, &[], variables);
+        Self { broker, broker_ready, running, ready, folder }
+    }
+
     /// The same broker with another gateway.
     fn start_again(self, gateway: &[&str]) -> (Self, String) {
         self.running.signal("TERM");
@@ -154,9 +163,13 @@ impl Said {
 }
 
 fn started(folder: &Folder, arguments: &[&str]) -> (Running, Value) {
+    started_with(folder, arguments, &[])
+}
+
+fn started_with(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> (Running, Value) {
     let common = ["gateway", "--bundle", "sim/bundle.json", "--listen", "0"];
     let all = if arguments.contains(&"--listen") { &common[..3] } else { &common[..] };
-    let mut running = Running::start(&folder.0, &[all, arguments].concat());
+    let mut running = Running::start_with(&folder.0, &[all, arguments].concat(), variables);
     let line = running.line();
     let Ok(ready) = serde_json::from_str(&line) else { panic!("{line:?}: {}", running.end().stderr) };
     (running, ready)

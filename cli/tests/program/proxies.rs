@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 
 /// A proxy on the loopback interface that speaks SOCKS 4, 4a and 5 and HTTP's CONNECT, each connection as it begins, and
 /// writes down what it was asked for.
-struct TinyProxy {
-    address: String,
+pub(crate) struct TinyProxy {
+    pub(crate) address: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl TinyProxy {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -40,7 +40,7 @@ impl TinyProxy {
         Self { address, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 }

@@ -10,6 +10,7 @@ use super::{
     Gateway,
     frames::{CLOSE, Frame, Frames, TEXT, framed},
 };
+use crate::proxies::TinyProxy;
 
 /// A program's WebSocket.
 struct Socket {
@@ -108,4 +109,29 @@ fn a_socket_needs_a_session_and_a_page_of_this_origin() {
     let (head, _) = Socket::open(&gateway, "");
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     gateway.stop();
+}
+
+#[test]
+fn requests_and_sockets_go_through_the_proxy_that_is_set() {
+    let proxy = TinyProxy::start();
+    let setting = format!("http://us3r:s3cret@{}", proxy.address);
+    let gateway = Gateway::start_with(&[("HTTP_PROXY", &setting)]).live();
+    let broker = gateway.broker_ready["address"].as_str().unwrap().to_owned();
+    // The session's own requests, a program's, and its WebSocket, each on a connection of its own.
+    let asked = |what: &str| {
+        let asked = proxy.asked();
+        let expected = format!("connect dXMzcjpzM2NyZXQ= to {broker}");
+        assert!(!asked.is_empty() && asked.iter().all(|asked| *asked == expected), "{what}: {asked:?}");
+    };
+    asked("the session");
+    assert_eq!(gateway.get("/v1/api/portfolio/accounts").json()[0]["id"], "DU0000001");
+    asked("a request");
+    let (head, socket) = Socket::open(&gateway, "");
+    let mut socket = socket.unwrap_or_else(|| panic!("{head}"));
+    socket.hear("\"sts\"");
+    asked("a socket");
+    socket.say(r#"smd+265598+{"fields":["31"]}"#);
+    socket.hear("smd+265598");
+    let said = gateway.stop();
+    assert!(!said.gateway.contains("s3cret") && !said.gateway.contains("us3r"), "{}", said.gateway);
 }
