@@ -33,6 +33,38 @@ fn a_token_that_ends_is_renewed_and_no_program_notices() {
 }
 
 #[test]
+fn what_comes_at_the_nightly_reset_goes_on_after_the_accounts_were_asked_for() {
+    let gateway = Gateway::start(&[], &["--allow-orders"]).live();
+    gateway.action("expire-token");
+    gateway.action("end-brokerage-session");
+    let order = r#"{"orders":[{"conid":265598,"side":"BUY","quantity":1,"orderType":"MKT"}]}"#;
+    thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| {
+                let got = gateway.get("/v1/api/iserver/secdef/search?symbol=A");
+                assert_eq!(got.status, 200, "{}", got.text());
+            });
+        }
+        scope.spawn(|| {
+            let got = gateway.post("/v1/api/iserver/account/DU0000001/orders", order);
+            assert_eq!(got.status, 200, "{}", got.text());
+        });
+    });
+    let said = gateway.stop();
+    // Orders and snapshots are refused until then, and no program knows that the broker has forgotten it.
+    let of = |words: &'static str| said.broker.lines().enumerate().filter(move |(_, line)| line.contains(words));
+    let lines = |words| of(words).map(|(index, _)| index).collect::<Vec<_>>();
+    let handshakes = lines("200: POST /v1/api/oauth/live_session_token");
+    let accounts = lines("200: GET /v1/api/iserver/accounts");
+    assert_eq!((handshakes.len(), accounts.len()), (2, 2), "{}", said.broker);
+    assert!(handshakes[1] < accounts[1], "{}", said.broker);
+    let searches = lines("200: GET /v1/api/iserver/secdef/search");
+    assert!(searches.len() == 5 && searches.iter().all(|search| *search > accounts[1]), "{}", said.broker);
+    let orders = lines("200: POST /v1/api/iserver/account/DU0000001/orders");
+    assert!(orders.len() == 1 && orders[0] > accounts[1], "{}", said.broker);
+}
+
+#[test]
 fn who_is_displaced_is_told_so_and_by_when() {
     let gateway = Gateway::start(&[], &[]).live();
     gateway.action("start-competing-session");

@@ -21,10 +21,14 @@ struct Socket {
 impl Socket {
     /// The head of the answer to a request for an upgrade, and the socket if it is one.
     fn open(gateway: &Gateway, headers: &str) -> (String, Option<Self>) {
+        Self::open_at(gateway, "/v1/api/ws", headers)
+    }
+
+    fn open_at(gateway: &Gateway, target: &str, headers: &str) -> (String, Option<Self>) {
         let mut stream = TcpStream::connect(gateway.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let request = format!(
-            "GET /v1/api/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         stream.write_all(request.as_bytes()).unwrap();
@@ -96,6 +100,29 @@ fn two_programs_stream_each_on_a_socket_of_its_own() {
     while second.next().opcode != CLOSE {}
     let outcome = gateway.running.end();
     assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+}
+
+#[test]
+fn whatever_a_program_shows_of_a_login_its_socket_has_the_gateways_own() {
+    let gateway = Gateway::start(&["--strict"], &[]).live();
+    for (target, headers) in [
+        ("/v1/api/ws", ""),
+        ("/v1/portal/ws", ""),
+        ("/v1/api/ws", "Cookie: api=0123456789abcdef\r\n"),
+        ("/v1/api/ws", "Cookie: api={\"session\": \"0123456789abcdef\"}\r\n"),
+        ("/v1/api/ws", "Cookie: api=%7B%22session%22%3A%220123456789abcdef%22%7D\r\n"),
+        ("/v1/api/ws", "Cookie: x-sess-uuid=0123456789abcdef\r\n"),
+        ("/v1/api/ws?oauth_token=0123456789abcdef", "Cookie: api=0123456789abcdef\r\nAuthorization: Bearer x\r\n"),
+    ] {
+        let (head, socket) = Socket::open_at(&gateway, target, headers);
+        let Some(mut socket) = socket else { panic!("{target} {headers}: {head}") };
+        // A login that is not the broker's would have it wait for another.
+        assert!(socket.hear("\"sts\"").contains("\"authenticated\":true"), "{target} {headers}");
+        socket.stream.write_all(&framed(CLOSE, &[3, 232], Some([0; 4]))).unwrap();
+    }
+    let said = gateway.stop();
+    assert!(!said.broker.contains("0123456789abcdef"), "{}", said.broker);
+    assert_eq!((said.count("refused"), said.count("deviates")), (0, 0), "{}", said.broker);
 }
 
 #[test]
