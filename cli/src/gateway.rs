@@ -53,14 +53,16 @@ mod state_file;
 mod upstream;
 
 #[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
+mod decision_tests;
+#[cfg(test)]
 #[cfg(feature = "simulate")]
 mod exchange_tests;
 #[cfg(test)]
 mod slow_reader_tests;
 #[cfg(test)]
 mod socket_tests;
-#[cfg(test)]
-mod tests;
 
 use caller::Callers;
 use decision::Rules;
