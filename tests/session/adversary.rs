@@ -6,6 +6,7 @@
 
 mod bounds;
 mod broker;
+mod callers;
 mod mood;
 mod search;
 mod stage;

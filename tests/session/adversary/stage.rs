@@ -1,21 +1,21 @@
 //! A session on a virtual clock, among whatever its broker, its key store and its application are up to.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use ibkr_oauth::{
     Consumer, Context, Timestamp, TokenId, UnlockedToken,
-    http::{Method, Uri},
     session::{
-        Advice, ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent, State,
+        Advice, ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, State,
         TRANSITIONS, Ticket, TimeoutReason,
     },
     simulator::test_keys,
 };
 
 use super::{
-    bounds::{Figures, HOUR, Rate},
+    bounds::{Figures, Rate},
     broker::{AGREEMENT, Answer, Broker, Endpoint},
-    mood::{Application, KeyStore, below, pick},
+    callers::Caller,
+    mood::{Application, KeyStore, below},
 };
 use crate::fixture::SeededEntropy;
 
@@ -24,22 +24,13 @@ const START: u64 = 1_700_000_000_000;
 const IDLE: u64 = 60_000;
 /// The longest time that a caller waits until it is advised something else than to wait for the session.
 const TICKET: u64 = 600_000;
-/// The furthest date that a caller is given, and the longest wait during which a session may be called live.
-const DATE: u64 = HOUR;
+/// The longest wait during which a session may be called live.
 const LIVE_WAIT: u64 = 300_000;
 /// The most deadlines in an hour, requests that were not sent included, and without the ends of the penalty boxes that
 /// reports began: a box of a second for each report is what the broker asked for.
 const WAKES: usize = 500;
 /// The most that comes out of a session after one input.
 const OUTPUTS: usize = 30;
-
-/// A request of the application's that will be refused.
-#[derive(Clone)]
-struct Caller {
-    path: Arc<str>,
-    answer: Answer,
-    attempt: u32,
-}
 
 pub(crate) struct Stage {
     pub(crate) session: Session,
@@ -59,11 +50,11 @@ pub(crate) struct Stage {
     set_back: u64,
     deadline: Option<(u64, TimeoutReason)>,
     arrivals: BTreeMap<(u64, u64), Input>,
-    callers: BTreeMap<(u64, u64), Caller>,
-    waiting: Vec<(u64, Ticket, Caller)>,
+    pub(super) callers: BTreeMap<(u64, u64), Caller>,
+    pub(super) waiting: Vec<(u64, Ticket, Caller)>,
     next_report: u64,
-    count: u64,
-    tokens: Vec<TokenId>,
+    pub(super) count: u64,
+    pub(super) tokens: Vec<TokenId>,
     outputs: usize,
     idle_since: u64,
     outstanding: Option<ExchangeId>,
@@ -71,7 +62,7 @@ pub(crate) struct Stage {
     is_shutting_down: bool,
     rates: [Rate; 4],
     /// How often the application reported something since the last deadline.
-    reports: usize,
+    pub(super) reports: usize,
     /// How many requests beyond the usual a person's wishes may have caused in the last hour.
     wishes: Rate,
     pub(crate) figures: Figures,
@@ -138,7 +129,7 @@ impl Stage {
         self.figures
     }
 
-    fn wall(&self) -> Timestamp {
+    pub(super) fn wall(&self) -> Timestamp {
         Timestamp::from_millis((START + self.now).saturating_add_signed(self.ahead))
     }
 
@@ -151,7 +142,7 @@ impl Stage {
         wall
     }
 
-    fn wrong(&mut self, what: &str) {
+    pub(super) fn wrong(&mut self, what: &str) {
         if self.figures.wrong.len() < 5 {
             self.figures.wrong.push(format!("at {} s: {what}", self.now / 1000));
         }
@@ -163,7 +154,7 @@ impl Stage {
         format!("{}, wait {:?}, next {:?}, {error}", view.state(), view.wait_until(), view.next_attempt())
     }
 
-    fn say(&self, what: impl FnOnce() -> String) {
+    pub(super) fn say(&self, what: impl FnOnce() -> String) {
         if self.log {
             println!("{:>10.3} {}", std::time::Duration::from_millis(self.now).as_secs_f64(), what());
         }
@@ -477,61 +468,6 @@ impl Stage {
         let waits: Vec<_> = self.waiting.extract_if(.., |(since, ..)| now - *since > TICKET).collect();
         for (_, ticket, _) in waits {
             self.wrong(&format!("a caller waits for ever: {ticket:?} in {}", self.state()));
-        }
-    }
-
-    fn new_caller(&mut self) -> Caller {
-        let Application { paths, is_iserver, .. } = self.application;
-        let number = if paths == 0 { self.count } else { below(&mut self.rng, paths) };
-        let root = if is_iserver { "iserver" } else { "portfolio" };
-        let answer = if self.application.answers.is_empty() {
-            Answer::new(401, "")
-        } else {
-            let answers = std::mem::take(&mut self.application.answers);
-            let answer = pick(&mut self.rng, &answers);
-            self.application.answers = answers;
-            answer
-        };
-        Caller { path: format!("https://api.ibkr.com/v1/api/{root}/{number}").into(), answer, attempt: 1 }
-    }
-
-    fn report(&mut self, caller: Caller) {
-        self.count += 1;
-        let Some(current) = self.session.view().token_id() else { return };
-        let Some(response) = caller.answer.response() else { return };
-        let is_stale = below(&mut self.rng, 1000) < self.application.stale;
-        let token = if is_stale { pick(&mut self.rng, &self.tokens) } else { current };
-        let signed = self.wall().as_millis().saturating_sub(self.application.age);
-        let uri: Uri = caller.path.parse().unwrap();
-        let report = Report::new(token, Timestamp::from_millis(signed), &Method::GET, &uri, &response);
-        let report = report.attempt(caller.attempt);
-        self.input(Input::Reported(report.clone()));
-        self.reports += 1;
-        let advice = self.session.view().advise(&report);
-        self.say(|| format!("   {advice:?}"));
-        self.advised(advice, caller);
-    }
-
-    fn advised(&mut self, advice: Advice, caller: Caller) {
-        let wall = self.wall();
-        let mut again = None;
-        match advice {
-            Advice::AwaitSession(ticket) if self.waiting.len() < 16 => {
-                self.waiting.push((self.now, ticket, caller.clone()));
-            }
-            Advice::Resend => again = Some(self.now + 300),
-            Advice::WaitUntil(at) => {
-                let wait = u64::try_from(at.saturating_duration_since(wall).as_millis()).unwrap();
-                if wait > DATE {
-                    self.wrong(&format!("a caller is to wait for {wait} ms: {}", self.state()));
-                }
-                again = Some(self.now + wait + 300);
-            }
-            _ => {}
-        }
-        if let Some(at) = again.filter(|_| self.application.obeys && caller.attempt < 3 && self.callers.len() < 16) {
-            self.count += 1;
-            self.callers.insert((at, self.count), Caller { attempt: caller.attempt + 1, ..caller });
         }
     }
 }
