@@ -1,12 +1,16 @@
-//! The program's HTTP client, for the commands that block.
+//! The program's HTTP client, also for the commands that block.
 
 use std::{future::Future, time::Duration};
 
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
 use ibkr_oauth::{
     adapter::hyper::HyperTransport,
     bytes::Bytes,
-    http::{Request, Response},
+    http::{Request, Response, Uri, uri::Scheme},
     session::{Failure as SendFailure, FailureKind},
     transport::{AsyncTransport, Limits, Transport},
 };
@@ -17,12 +21,30 @@ use tokio::{
 
 use crate::{connector::Connector, failure::Failure};
 
+/// How long a connection that nobody uses is kept.
+const KEPT: Duration = Duration::from_secs(60);
+
 /// The client with its timer.
 pub(crate) type HttpTransport = HyperTransport<Connector, fn(Duration) -> Sleep>;
 
 /// What carries requests over these connections. To be used within a runtime.
 pub(crate) fn transport(connector: Connector) -> HttpTransport {
-    HyperTransport::new(Client::builder(TokioExecutor::new()).build(connector), time::sleep)
+    HyperTransport::new(client(connector), time::sleep)
+}
+
+/// The client alone.
+pub(crate) fn client(connector: Connector) -> Client<Connector, Full<Bytes>> {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEPT);
+    builder.build(connector)
+}
+
+/// The URL under which an HTTP client opens a WebSocket.
+pub(crate) fn as_http(uri: &Uri) -> Result<Uri, SendFailure> {
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(if uri.scheme_str() == Some("ws") { Scheme::HTTP } else { Scheme::HTTPS });
+    // The error would show nothing of the URL.
+    Uri::from_parts(parts).map_err(|error| SendFailure::new(FailureKind::NotSent, error))
 }
 
 /// Blocks the thread while a request is under way. Not for use within a runtime.

@@ -7,31 +7,24 @@ use std::{
 };
 
 use axum::{body::Body, response::Response};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http_body_util::Empty;
-use hyper::{
-    client::conn::http1::handshake,
-    upgrade::{OnUpgrade, Upgraded},
-};
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use ibkr_oauth::{
     Context, Entropy, OsEntropy, Signer,
     bytes::Bytes,
     http::{
-        HeaderMap, HeaderValue, Request, StatusCode, Uri,
-        header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
-        uri::Parts,
+        HeaderMap, HeaderValue, Request, StatusCode,
+        header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
     },
     session::SessionView,
 };
-use sha1::{Digest, Sha1};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     select,
     sync::watch,
     time::{self, Instant},
 };
-use tower::Service;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
     exchange::Trouble,
@@ -41,7 +34,7 @@ use super::{
     relay::{Passed, Relay, Supply},
     shared::Gateway,
 };
-use crate::output;
+use crate::{http_client::as_http, output};
 
 /// How many there may be: each is a connection to the broker too.
 const MOST: u64 = 64;
@@ -49,8 +42,6 @@ const MOST: u64 = 64;
 const OPENING: Duration = Duration::from_secs(20);
 /// How long what a program subscribes to is held for a broker that does not say that it is ready.
 const READYING: Duration = Duration::from_secs(10);
-/// RFC 6455 section 1.3.
-const ACCEPTED_WITH: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Why a WebSocket of a program's is closed from here: the code (RFC 6455 section 7.4.1), and words of at most 123 bytes.
 type End = (u16, &'static str);
 const GOING_AWAY: End = (1001, "the gateway ends");
@@ -111,8 +102,7 @@ pub(super) async fn open(gateway: &Arc<Gateway>, mut request: Request<Bytes>) ->
 
 /// What the peer of this key expects.
 fn accepted(key: &HeaderValue) -> Option<HeaderValue> {
-    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(ACCEPTED_WITH).finalize();
-    HeaderValue::try_from(STANDARD.encode(digest)).ok()
+    HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok()
 }
 
 fn acceptance(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
@@ -153,17 +143,15 @@ async fn broker(gateway: &Gateway, signer: &Signer) -> Result<TokioIo<Upgraded>,
     };
     let view = gateway.exchanges.handle.view();
     let tickle = view.last_tickle().ok_or_else(|| gateway.refusal(Trouble::Session))?;
-    let request = {
+    let mut request = {
         let mut entropy = OsEntropy;
         let mut cx = Context::new(gateway.exchanges.handle.now(), &mut entropy);
         signer.brokerage().web_socket(&mut cx, tickle).map_err(|error| failed(error.to_string()))?
     };
     let expected = request.headers().get(SEC_WEBSOCKET_KEY).and_then(accepted);
-    let (target, request) = split(request).ok_or_else(|| failed("its URL cannot be used".to_owned()))?;
-    let stream = gateway.sockets.connector().call(target).await.map_err(|error| failed(error.to_string()))?;
-    let (mut sender, connection) = handshake(stream).await.map_err(|error| failed(error.to_string()))?;
-    tokio::spawn(connection.with_upgrades());
-    let response = sender.send_request(request).await.map_err(|error| failed(error.to_string()))?;
+    *request.uri_mut() = as_http(request.uri()).map_err(|failure| failed(failure.to_string()))?;
+    let sent = gateway.sockets.client().send(request.map(|()| Bytes::new())).await;
+    let response = sent.map_err(|failure| failed(failure.to_string()))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(failed(format!("it answers {}", response.status())));
     }
@@ -172,21 +160,6 @@ async fn broker(gateway: &Gateway, signer: &Signer) -> Result<TokioIo<Upgraded>,
     }
     let upgraded = hyper::upgrade::on(response).await.map_err(|error| failed(error.to_string()))?;
     Ok(TokioIo::new(upgraded))
-}
-
-/// Where to connect, and what to ask there.
-fn split(request: Request<()>) -> Option<(Uri, Request<Empty<Bytes>>)> {
-    let (mut head, ()) = request.into_parts();
-    let scheme = if head.uri.scheme_str() == Some("ws") { "http" } else { "https" };
-    let authority = head.uri.authority()?.clone();
-    if !head.headers.contains_key(HOST) {
-        head.headers.insert(HOST, HeaderValue::from_str(authority.as_str()).ok()?);
-    }
-    let target = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()?;
-    let mut parts = Parts::default();
-    parts.path_and_query = head.uri.path_and_query().cloned();
-    head.uri = Uri::from_parts(parts).ok()?;
-    Some((target, Request::from_parts(head, Empty::new())))
 }
 
 /// Relays until one side ends, or takes nothing for too long, or the gateway ends.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time};
 
+use super::upstream::Upstream;
 use crate::connector::Connector;
 
 /// How long a program may take to take the last frame.
@@ -20,8 +21,9 @@ impl Sockets {
         Self { connector, closing: watch::channel(false).0 }
     }
 
-    pub(super) fn connector(&self) -> Connector {
-        self.connector.clone()
+    /// A client of one socket's, so that it gets a connection that no request was on.
+    pub(super) fn client(&self) -> Upstream {
+        Upstream::new(self.connector.clone())
     }
 
     /// Becomes true when all have to end.

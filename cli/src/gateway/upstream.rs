@@ -8,13 +8,9 @@ use std::{
 
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{Client, Error},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::{Client, Error};
 use ibkr_oauth::{
     Timestamp,
-    adapter::hyper::HyperTransport,
     bytes::Bytes,
     http::{Request, Response},
     local,
@@ -22,19 +18,16 @@ use ibkr_oauth::{
     session::{Failure, FailureKind},
     transport::{AsyncTransport, Limits},
 };
-use tokio::time::{self, Sleep};
+use tokio::time;
 
-use crate::connector::Connector;
-
-/// How long a connection that nobody uses is kept.
-const KEPT: Duration = Duration::from_secs(60);
+use crate::{
+    connector::Connector,
+    http_client::{self, HttpTransport},
+};
 
 const LOOK_FIRST: &str =
     "check network, base URL and certificates; the request may have arrived: look before you send an order again";
 const CHECK_CONNECTION: &str = "check network, base URL, proxy and certificates; nothing was sent";
-
-type Sleeper = fn(Duration) -> Sleep;
-const SLEEP: Sleeper = time::sleep;
 
 /// The pacer that all who send for this user share.
 #[derive(Clone)]
@@ -49,7 +42,7 @@ pub(super) struct Upstream {
 /// What carries the session's own requests.
 #[derive(Clone)]
 pub(super) struct SessionTransport {
-    transport: HyperTransport<Connector, Sleeper>,
+    transport: HttpTransport,
     pace: Pace,
     base: Arc<str>,
 }
@@ -78,7 +71,7 @@ impl Pace {
 
 impl Upstream {
     pub(super) fn new(connector: Connector) -> Self {
-        Self { client: client(connector) }
+        Self { client: http_client::client(connector) }
     }
 
     /// Sends a request once, and returns the head of the response when it is there.
@@ -90,8 +83,7 @@ impl Upstream {
 impl SessionTransport {
     /// `base` is the path of the base URL.
     pub(super) fn new(connector: Connector, pace: Pace, base: &str) -> Self {
-        let transport = HyperTransport::new(client(connector), SLEEP);
-        Self { transport, pace, base: Arc::from(base) }
+        Self { transport: http_client::transport(connector), pace, base: Arc::from(base) }
     }
 }
 
@@ -110,12 +102,6 @@ impl AsyncTransport for SessionTransport {
     fn now(&self) -> Timestamp {
         local::now()
     }
-}
-
-fn client(connector: Connector) -> Client<Connector, Full<Bytes>> {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEPT);
-    builder.build(connector)
 }
 
 fn no_response(error: Error) -> Failure {
@@ -164,7 +150,7 @@ mod tests {
         assert!(waited >= Duration::from_secs(1) && start.elapsed() >= waited, "{waited:?}");
         let then = now.saturating_add(waited);
         assert!(matches!(pace.lock().admit(then, "/iserver/accounts"), Admission::NotBefore(at) if at > then));
-        // Whoever cannot wait so long goes at once.
+        // One who cannot wait until then goes at once.
         assert_eq!(pace.go_first(then, "/tickle", Duration::from_millis(500)).await, Duration::ZERO);
     }
 }

@@ -8,9 +8,8 @@ use hyper_util::rt::TokioIo;
 use ibkr_oauth::{
     bytes::Bytes,
     http::{
-        Request, Response, StatusCode, Uri,
+        Request, Response, StatusCode,
         header::{HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY},
-        uri::Scheme,
     },
     session::{Failure as SendFailure, FailureKind},
     transport::{Limits, Transport as _},
@@ -26,7 +25,7 @@ use tokio_tungstenite::{
 };
 
 use super::listening::{Close, Listening, Next};
-use crate::http_client::HttpClient;
+use crate::http_client::{HttpClient, as_http};
 
 /// How long the upgrade may take.
 const OPENING: Duration = Duration::from_secs(20);
@@ -63,14 +62,6 @@ pub(in super::super) fn listen(
         converse(socket, listening).await;
         Ok(response)
     })
-}
-
-/// The URL under which an HTTP client opens a WebSocket.
-fn as_http(uri: &Uri) -> Result<Uri, SendFailure> {
-    let mut parts = uri.clone().into_parts();
-    parts.scheme = Some(if uri.scheme_str() == Some("ws") { Scheme::HTTP } else { Scheme::HTTPS });
-    // The error would show nothing of the URL.
-    Uri::from_parts(parts).map_err(|error| SendFailure::new(FailureKind::NotSent, error))
 }
 
 async fn converse(mut socket: Socket, listening: &mut Listening) {
