@@ -156,7 +156,7 @@ fn each_call(rng: &mut dyn Entropy) -> Vec<(Stage, Result<(), Error>)> {
 }
 
 #[test]
-fn dice_that_fail_are_an_error_of_the_dice() {
+fn a_generator_that_fails_is_an_error_of_the_generator() {
     for (stage, result) in each_call(&mut Failing(0, SeededEntropy(1))) {
         let error = result.unwrap_err();
         assert_eq!((error.kind(), error.stage(), error.status()), (ErrorKind::Entropy, stage, None));
@@ -178,7 +178,7 @@ fn dice_that_fail_are_an_error_of_the_dice() {
 
 /// The rng may also fail after the nonce, when the key's work is to be blinded.
 #[test]
-fn dice_that_fail_inside_the_key_are_an_error_of_the_dice() {
+fn a_generator_that_fails_inside_the_key_is_an_error_of_the_generator() {
     let consumer = consumer();
     let mut failures = 0;
     for throws in 0..20 {
@@ -244,7 +244,7 @@ fn an_exponent_that_hides_nothing_is_refused() {
 }
 
 #[test]
-fn a_repeated_nonce_is_the_fault_of_the_dice_and_is_noticed() {
+fn a_repeated_nonce_is_the_fault_of_the_generator_and_is_noticed() {
     let (signer, mut broker) = (fixture::signer(&consumer()), fixture::broker_builder().build().unwrap());
     for expected in [200, 401] {
         let mut request = request();

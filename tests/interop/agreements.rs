@@ -18,9 +18,9 @@ use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 use super::{
-    dice::Dice,
     peer::{Peer, hex, text},
     random_request::random_text,
+    rng::Rng,
 };
 
 /// The random groups of `tests/data/groups`, then the two named ones of the library.
@@ -42,24 +42,24 @@ fn groups(peer: &mut Peer) -> Vec<(DhGroup, Vec<u8>, u64)> {
 }
 
 /// One key agreement, computed here and by ibind.
-fn compare(peer: &mut Peer, dice: &mut Dice, group: &DhGroup, prime: &[u8], generator: &BigUint) -> usize {
+fn compare(peer: &mut Peer, rng: &mut Rng, group: &DhGroup, prime: &[u8], generator: &BigUint) -> usize {
     let modulus = BigUint::from_bytes_be(prime);
-    let random: [u8; 32] = match dice.below(8) {
+    let random: [u8; 32] = match rng.below(8) {
         // Small ones, whose powers are smaller than the modulus.
-        0 => std::array::from_fn(|index| if index == 31 { 2 + u8::try_from(dice.below(250)).unwrap() } else { 0 }),
-        _ => dice.bytes(),
+        0 => std::array::from_fn(|index| if index == 31 { 2 + u8::try_from(rng.below(250)).unwrap() } else { 0 }),
+        _ => rng.bytes(),
     };
     // From 2 to p - 2, now and then small.
-    let width = if dice.once_in(4) { 1 + dice.below(prime.len()) } else { prime.len() };
-    let response = BigUint::from_bytes_be(&dice.vec(width)) % (&modulus - 3_u8) + 2_u8;
-    let response = match dice.below(3) {
+    let width = if rng.once_in(4) { 1 + rng.below(prime.len()) } else { prime.len() };
+    let response = BigUint::from_bytes_be(&rng.vec(width)) % (&modulus - 3_u8) + 2_u8;
+    let response = match rng.below(3) {
         0 => response.to_str_radix(16),
         1 => response.to_str_radix(16).to_uppercase(),
         _ => format!("{:0>width$}", response.to_str_radix(16), width = 2 * prime.len()),
     };
-    let secret_length = if dice.once_in(4) { 1 + dice.below(60) } else { 32 };
-    let secret = dice.vec(secret_length);
-    let consumer_key = dice.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 1, 25);
+    let secret_length = if rng.once_in(4) { 1 + rng.below(60) } else { 32 };
+    let secret = rng.vec(secret_length);
+    let consumer_key = rng.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 1, 25);
 
     let exponent = Exponent::generate(&mut Fixed(&random)).unwrap();
     let shared = exponent.shared_secret(&response, group).unwrap();
@@ -99,13 +99,13 @@ impl ibkr_oauth::Entropy for Fixed<'_> {
 #[ignore = "needs Python: bash .ci/interop"]
 fn ibind_agrees_on_the_keys_of_real_groups() {
     const EACH: usize = 40;
-    let mut dice = Dice::new(0x1b1d_0001, "key agreements in random 2048-bit groups, against ibind");
+    let mut rng = Rng::new(0x1b1d_0001, "key agreements in random 2048-bit groups, against ibind");
     let mut peer = Peer::start("ibind_peer.py");
     let groups = groups(&mut peer);
     let (mut wide, mut short) = (0, 0);
     for (group, prime, generator) in &groups {
         for _ in 0..EACH {
-            match compare(&mut peer, &mut dice, group, prime, &BigUint::from(*generator)) {
+            match compare(&mut peer, &mut rng, group, prime, &BigUint::from(*generator)) {
                 256 => {}
                 257.. => wide += 1,
                 _ => short += 1,
@@ -121,22 +121,22 @@ fn ibind_agrees_on_the_keys_of_real_groups() {
 #[ignore = "needs Python: bash .ci/interop"]
 fn ibind_agrees_on_the_keys_of_odd_groups() {
     const AGREEMENTS: usize = 3000;
-    let mut dice = Dice::new(0x1b1d_0002, "key agreements with random odd moduli and generators, against ibind");
+    let mut rng = Rng::new(0x1b1d_0002, "key agreements with random odd moduli and generators, against ibind");
     let mut peer = Peer::start("ibind_peer.py");
     let mut refused = 0;
     for _ in 0..AGREEMENTS {
-        let bits = if dice.once_in(10) { 128 + dice.below(4000) } else { 128 + dice.below(640) };
-        let mut prime = dice.vec(bits.div_ceil(8));
+        let bits = if rng.once_in(10) { 128 + rng.below(4000) } else { 128 + rng.below(640) };
+        let mut prime = rng.vec(bits.div_ceil(8));
         prime[0] &= 0xff >> ((8 - bits % 8) % 8);
         prime[0] |= 1 << ((bits + 7) % 8);
         *prime.last_mut().unwrap() |= 1;
         // Up to one and a half times as long as the modulus.
-        let length = if dice.once_in(2) { 1 } else { 1 + dice.below(prime.len() * 3 / 2) };
-        let generator = BigUint::from_bytes_be(&dice.vec(length));
+        let length = if rng.once_in(2) { 1 } else { 1 + rng.below(prime.len() * 3 / 2) };
+        let generator = BigUint::from_bytes_be(&rng.vec(length));
         match DhGroup::from_be_bytes(&prime, &generator.to_bytes_be()) {
             Ok(group) => {
                 assert_eq!(group.bits(), u64::try_from(bits).unwrap());
-                compare(&mut peer, &mut dice, &group, &prime, &generator);
+                compare(&mut peer, &mut rng, &group, &prime, &generator);
             }
             // 0 and 1.
             Err(_) => refused += 1,
@@ -151,7 +151,7 @@ fn ibind_agrees_on_the_keys_of_odd_groups() {
 fn ibind_agrees_on_signatures_and_opened_secrets() {
     const KEYS: u64 = 6;
     const EACH: usize = 25;
-    let mut dice = Dice::new(0x1b1d_0003, "random RSA keys: signatures and opened secrets, against ibind");
+    let mut rng = Rng::new(0x1b1d_0003, "random RSA keys: signatures and opened secrets, against ibind");
     let mut peer = Peer::start("ibind_peer.py");
     let mut opened = 0;
     for number in 0..KEYS {
@@ -166,11 +166,11 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
         let consumer = Consumer::builder("INTEROPER").signature_key(key.clone()).encryption_key(same).build().unwrap();
         for _ in 0..EACH {
             // The message is a base string: the callback in it is what varies.
-            let callback = format!("https://example.com/{}", percent_encode(random_text(&mut dice, 0, 20).as_bytes()));
-            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut dice);
+            let callback = format!("https://example.com/{}", percent_encode(random_text(&mut rng, 0, 20).as_bytes()));
+            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut rng);
             let unsigned = consumer.prepare_request_token(&mut cx, Callback::Url(&callback)).unwrap();
             let message = std::str::from_utf8(unsigned.input().expose_message()).unwrap().to_owned();
-            let ours = percent_encode(STANDARD.encode(key.sign(unsigned.input(), &mut dice).unwrap()).as_bytes());
+            let ours = percent_encode(STANDARD.encode(key.sign(unsigned.input(), &mut rng).unwrap()).as_bytes());
             let theirs = peer.ask("sign", json!({ "message": message, "private_key": made["pkcs8"] }));
             assert_eq!(ours, text(&theirs), "{message}");
         }
@@ -187,10 +187,10 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
             .build()
             .unwrap();
         for _ in 0..3 {
-            let token = access_token(&client, &mut broker, &mut dice);
+            let token = access_token(&client, &mut broker, &mut rng);
             let encrypted = STANDARD.encode(token.encrypted_secret());
             let theirs = peer.ask("open_secret", json!({ "encrypted": encrypted, "private_key": made["pkcs1"] }));
-            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut dice);
+            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut rng);
             let unlocked = client.unlock(&mut cx, &token).unwrap();
             // What was opened shows in what is signed: it stands before the base string, in hexadecimal.
             let consumer = Consumer::builder("X").dh_params(DhGroup::modp_2048()).build().unwrap();
@@ -203,8 +203,8 @@ fn ibind_agrees_on_signatures_and_opened_secrets() {
 }
 
 /// An access token by the whole flow, secret and all.
-fn access_token(consumer: &Consumer, broker: &mut Broker, dice: &mut Dice) -> AccessToken {
-    let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), dice);
+fn access_token(consumer: &Consumer, broker: &mut Broker, rng: &mut Rng) -> AccessToken {
+    let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), rng);
     let exchange = consumer.request_token(&mut cx, Callback::OutOfBand).unwrap();
     let reply = broker.handle(&mut cx, exchange.request());
     let consent = exchange.complete(reply).unwrap();
@@ -237,7 +237,7 @@ fn ibind_signs_in_to_the_simulator() {
     const BASE: &str = "https://api.ibkr.com/v1/api";
     const EACH: usize = 2;
     const REQUESTS: usize = 8;
-    let mut dice = Dice::new(0x1b1d_0004, "whole sign-ins of ibind's to the simulator (its own nonces and exponents)");
+    let mut rng = Rng::new(0x1b1d_0004, "whole sign-ins of ibind's to the simulator (its own nonces and exponents)");
     let mut peer = Peer::start("ibind_peer.py");
     let (mut sign_ins, mut requests) = (0, 0);
     for (_, prime, generator) in groups(&mut peer) {
@@ -247,7 +247,7 @@ fn ibind_signs_in_to_the_simulator() {
             .query_policy(QueryPolicy::DecodedOnce)
             .build()
             .unwrap();
-        let token = access_token(&test_keys::consumer().unwrap(), &mut broker, &mut dice);
+        let token = access_token(&test_keys::consumer().unwrap(), &mut broker, &mut rng);
         let config = json!({
             "access_token": token.token(),
             "access_token_secret": STANDARD.encode(token.encrypted_secret()),
@@ -262,7 +262,7 @@ fn ibind_signs_in_to_the_simulator() {
             let url = format!("{BASE}/oauth/live_session_token");
             let signed = peer.ask("request_token", json!({ "config": config, "url": url }));
             let authorization = text(&signed["authorization"]);
-            let mut cx = Context::new(signed_at(authorization), &mut dice);
+            let mut cx = Context::new(signed_at(authorization), &mut rng);
             let response = broker.handle(&mut cx, &request("POST", &url, authorization));
             assert_eq!(response.status(), 200, "{authorization}: {:?}", broker.refusals());
             let reply: Value = serde_json::from_slice(response.body()).unwrap();
@@ -273,7 +273,7 @@ fn ibind_signs_in_to_the_simulator() {
             sign_ins += 1;
 
             for _ in 0..REQUESTS {
-                let (url, parameters, query) = parameters(&mut dice, &format!("{BASE}/marketdata/snapshot"));
+                let (url, parameters, query) = parameters(&mut rng, &format!("{BASE}/marketdata/snapshot"));
                 let question = json!({
                     "config": config, "method": "GET", "url": url, "token": live_session_token,
                     "parameters": parameters,
@@ -281,7 +281,7 @@ fn ibind_signs_in_to_the_simulator() {
                 let answer = peer.ask("sign_protected", question);
                 let authorization = text(&answer);
                 let sent = request("GET", &format!("{url}?{query}"), authorization);
-                let response = broker.handle(&mut Context::new(signed_at(authorization), &mut dice), &sent);
+                let response = broker.handle(&mut Context::new(signed_at(authorization), &mut rng), &sent);
                 assert_eq!(response.status(), 200, "{query}: {:?}", broker.refusals());
                 requests += 1;
             }
@@ -293,10 +293,10 @@ fn ibind_signs_in_to_the_simulator() {
 /// A query as ibind takes it, a dictionary, and as it is sent.
 ///
 /// Left out are spaces, which ibind signs as `+` where this crate signs `%20`; a name cannot repeat in a dictionary.
-fn parameters(dice: &mut Dice, url: &str) -> (String, Value, String) {
+fn parameters(rng: &mut Rng, url: &str) -> (String, Value, String) {
     let mut pairs = serde_json::Map::new();
-    for _ in 0..dice.below(5) {
-        let (name, value) = (random_text(dice, 1, 8), random_text(dice, 0, 12));
+    for _ in 0..rng.below(5) {
+        let (name, value) = (random_text(rng, 1, 8), random_text(rng, 0, 12));
         pairs.insert(name.replace(' ', "_"), json!(value.replace(' ', "_")));
     }
     let sent: Vec<String> = pairs
@@ -310,19 +310,19 @@ fn parameters(dice: &mut Dice, url: &str) -> (String, Value, String) {
 #[ignore = "needs Python: bash .ci/interop"]
 fn ibind_makes_the_same_signatures_of_requests() {
     const REQUESTS: usize = 2000;
-    let mut dice = Dice::new(0x1b1d_0005, "protected requests, base string and HMAC-SHA256, against ibind");
+    let mut rng = Rng::new(0x1b1d_0005, "protected requests, base string and HMAC-SHA256, against ibind");
     let mut peer = Peer::start("ibind_peer.py");
     for number in 0..REQUESTS {
         // Its two ways: what it would sign if it were handed the parameters, and what its client really signs.
         let policy = if number % 2 == 0 { QueryPolicy::DecodedOnce } else { QueryPolicy::Omit };
         let consumer = Consumer::builder("INTEROPER").query_policy(policy).build().unwrap();
-        let key: [u8; 20] = dice.bytes();
+        let key: [u8; 20] = rng.bytes();
         let signer = Signer::from_stored(&consumer, "0123456789abcdef0123", &Secret::from(key.to_vec())).unwrap();
-        let (url, pairs, query) = parameters(&mut dice, "https://api.ibkr.com/v1/api/iserver/secdef/search");
-        let method = dice.pick(&["GET", "POST", "DELETE"]);
+        let (url, pairs, query) = parameters(&mut rng, "https://api.ibkr.com/v1/api/iserver/secdef/search");
+        let method = rng.pick(&["GET", "POST", "DELETE"]);
         let (parts, ()) =
             Request::builder().method(method).uri(format!("{url}?{query}")).body(()).unwrap().into_parts();
-        let nonce = hex(&dice.bytes::<16>());
+        let nonce = hex(&rng.bytes::<16>());
         let ours = signer.sign_with(&parts, None, &nonce, 1_700_000_000).unwrap();
 
         let protocol = json!({

@@ -4,9 +4,9 @@
 //! `requirements.txt` names and runs them. All chance is seeded; each test prints its seed and what it compared.
 
 mod agreements;
-mod dice;
 mod disagreements;
 mod openssl;
 mod peer;
 mod random_request;
 mod requests;
+mod rng;

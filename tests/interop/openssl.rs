@@ -16,7 +16,7 @@ use ibkr_oauth::{
 };
 use num_bigint::BigUint;
 
-use super::{dice::Dice, peer::hex};
+use super::{peer::hex, rng::Rng};
 
 /// Runs `openssl` with these arguments, separated by blanks, and gives it `input`.
 fn openssl(directory: &Path, arguments: &str, input: &[u8]) -> Vec<u8> {
@@ -50,7 +50,7 @@ fn directory(name: &str) -> PathBuf {
 #[ignore = "needs openssl: bash .ci/interop"]
 fn openssl_agrees_on_keys_signatures_and_secrets() {
     const EACH: usize = 10;
-    let mut dice = Dice::new(0x0551_0001, "RSA keys of openssl's: their forms, signatures and opened secrets");
+    let mut rng = Rng::new(0x0551_0001, "RSA keys of openssl's: their forms, signatures and opened secrets");
     let here = directory("rsa");
     let sizes = [2048, 2048, 2048, 2056, 3072, 4096];
     for bits in sizes {
@@ -89,7 +89,7 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
         let consumer =
             Consumer::builder("INTEROPER").signature_key(key.clone()).encryption_key(key.clone()).build().unwrap();
         for _ in 0..EACH {
-            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut dice);
+            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut rng);
             let unsigned = consumer.prepare_request_token(&mut cx, Callback::OutOfBand).unwrap();
             let message = unsigned.input().expose_message();
             let signature = key.sign(unsigned.input(), cx.entropy()).unwrap();
@@ -98,11 +98,11 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
             let verdict = text(&here, "dgst -sha256 -verify public.pem -signature signature", message);
             assert_eq!(verdict.trim(), "Verified OK");
 
-            let secret: [u8; 32] = dice.bytes();
+            let secret: [u8; 32] = rng.bytes();
             let padding = "pkeyutl -encrypt -pubin -inkey public.pem -pkeyopt rsa_padding_mode:pkcs1";
             let encrypted = STANDARD.encode(openssl(&here, padding, &secret));
             let token = AccessToken::from_parts("0123456789abcdef0123", &encrypted).unwrap();
-            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut dice);
+            let mut cx = Context::new(Timestamp::from_secs(1_700_000_000), &mut rng);
             let unlocked = consumer.unlock(&mut cx, &token).unwrap();
             assert_eq!(opened(&unlocked, &mut cx), hex(&secret));
         }
@@ -159,7 +159,7 @@ fn printed_number(text: &str, title: &str) -> String {
 #[ignore = "needs openssl: bash .ci/interop"]
 fn openssl_agrees_on_keys_of_groups() {
     const EACH: usize = 4;
-    let mut dice = Dice::new(0x0551_0002, "key agreements with openssl");
+    let mut rng = Rng::new(0x0551_0002, "key agreements with openssl");
     let here = directory("dh");
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/groups");
     let mut agreements = 0;
@@ -174,7 +174,7 @@ fn openssl_agrees_on_keys_of_groups() {
             openssl(&here, "genpkey -paramfile group.pem -out theirs.pem", b"");
             let printed = text(&here, "pkey -in theirs.pem -text -noout", b"");
             let response = printed_number(&printed, "public-key:");
-            let exponent = Exponent::generate(&mut dice).unwrap();
+            let exponent = Exponent::generate(&mut rng).unwrap();
             let challenge = BigUint::parse_bytes(exponent.challenge(&group).as_bytes(), 16).unwrap();
             fs::write(here.join("ours.der"), public_key(&parameters, &challenge)).unwrap();
             let derive = "pkeyutl -derive -inkey theirs.pem -peerkey ours.der -peerform DER -pkeyopt dh_pad:1";
@@ -192,16 +192,16 @@ fn openssl_agrees_on_keys_of_groups() {
 #[ignore = "needs openssl: bash .ci/interop"]
 fn openssl_agrees_on_tokens_and_request_signatures() {
     const ROUNDS: usize = 40;
-    let mut dice = Dice::new(0x0551_0003, "HMAC-SHA1 of live session tokens and proofs, HMAC-SHA256 of requests");
+    let mut rng = Rng::new(0x0551_0003, "HMAC-SHA1 of live session tokens and proofs, HMAC-SHA256 of requests");
     let here = directory("hmac");
     let group = DhGroup::ffdhe_2048();
     for _ in 0..ROUNDS {
         let hmac = |digest: &str, key: &[u8], message: &[u8]| {
             openssl(&here, &format!("dgst -{digest} -mac HMAC -macopt hexkey:{} -binary", hex(key)), message)
         };
-        let response = hex(&dice.bytes::<255>());
-        let shared = Exponent::generate(&mut dice).unwrap().shared_secret(&response, &group).unwrap();
-        let secret = dice.vec(32);
+        let response = hex(&rng.bytes::<255>());
+        let shared = Exponent::generate(&mut rng).unwrap().shared_secret(&response, &group).unwrap();
+        let secret = rng.vec(32);
         let token = shared.live_session_token(&Secret::from(secret.clone()));
         assert_eq!(token.expose(), hmac("sha1", shared.bytes().expose(), &secret));
         let proof = ibkr_oauth::dh::proof(&token, "INTEROPER");
@@ -210,7 +210,7 @@ fn openssl_agrees_on_tokens_and_request_signatures() {
         let consumer = Consumer::builder("INTEROPER").build().unwrap();
         let signer = ibkr_oauth::Signer::from_stored(&consumer, "token", &token).unwrap();
         let (parts, ()) = http::Request::builder().uri("https://api.ibkr.com/a?b=%2C").body(()).unwrap().into_parts();
-        let signature = signer.sign_with(&parts, None, &hex(&dice.bytes::<16>()), 1_700_000_000).unwrap();
+        let signature = signer.sign_with(&parts, None, &hex(&rng.bytes::<16>()), 1_700_000_000).unwrap();
         let theirs = hmac("sha256", token.expose(), signature.base_string.as_bytes());
         assert_eq!(signature.signature, STANDARD.encode(theirs));
     }

@@ -12,9 +12,9 @@ use ibkr_oauth::{
 use serde_json::{Value, json};
 
 use super::{
-    dice::Dice,
     peer::{Peer, hex, text},
     random_request::{RandomRequest, random_origin, random_text},
+    rng::Rng,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -29,11 +29,11 @@ struct Key {
 }
 
 impl Key {
-    fn random(dice: &mut Dice) -> Self {
-        let length = dice.below(20);
+    fn random(rng: &mut Rng) -> Self {
+        let length = rng.below(20);
         Self {
-            client_secret: dice.text(UNRESERVED, length, length),
-            token_secret: dice.text(UNRESERVED, 19 - length, 19 - length),
+            client_secret: rng.text(UNRESERVED, length, length),
+            token_secret: rng.text(UNRESERVED, 19 - length, 19 - length),
         }
     }
 
@@ -43,8 +43,8 @@ impl Key {
 }
 
 /// Text that may stand in a header: printable ASCII without blanks around it.
-fn printable(dice: &mut Dice) -> String {
-    let inner = dice.text("abcXYZ019 !#$%&'()*+,-./:;<=>?@[]^_`{|}~\"\\", 0, 12);
+fn printable(rng: &mut Rng) -> String {
+    let inner = rng.text("abcXYZ019 !#$%&'()*+,-./:;<=>?@[]^_`{|}~\"\\", 0, 12);
     format!("K{inner}9")
 }
 
@@ -61,25 +61,25 @@ fn tampered(url: &str) -> String {
 #[ignore = "needs Python: bash .ci/interop"]
 fn oauthlib_verifies_what_is_signed_here() {
     const REQUESTS: usize = 3000;
-    let mut dice = Dice::new(0x5849_0001, "requests signed here, verified by oauthlib (HMAC-SHA256)");
+    let mut rng = Rng::new(0x5849_0001, "requests signed here, verified by oauthlib (HMAC-SHA256)");
     let mut peer = Peer::start("oauthlib_peer.py");
     let (mut forms, mut queries) = (0, 0);
     for _ in 0..REQUESTS {
-        let random = RandomRequest::new(&mut dice);
-        let key = Key::random(&mut dice);
-        let consumer = Consumer::builder(printable(&mut dice))
-            .realm(Realm::new(dice.pick(&["limited_poa", "test_realm", "a b,c=d"])).unwrap())
+        let random = RandomRequest::new(&mut rng);
+        let key = Key::random(&mut rng);
+        let consumer = Consumer::builder(printable(&mut rng))
+            .realm(Realm::new(rng.pick(&["limited_poa", "test_realm", "a b,c=d"])).unwrap())
             .allow_host(random.origin())
             .build()
             .unwrap();
-        let signer = Signer::from_stored(&consumer, &printable(&mut dice), &Secret::from(key.bytes())).unwrap();
+        let signer = Signer::from_stored(&consumer, &printable(&mut rng), &Secret::from(key.bytes())).unwrap();
 
         let mut request = Request::builder().method(random.method).uri(&random.url);
         if random.form.is_some() {
             request = request.header(header::CONTENT_TYPE, FORM);
         }
         let mut request = request.body(random.form.clone().unwrap_or_default()).unwrap();
-        let mut cx = Context::new(NOW, &mut dice);
+        let mut cx = Context::new(NOW, &mut rng);
         match random.form {
             Some(_) => signer.sign_form(&mut cx, &mut request),
             None => signer.sign(&mut cx, &mut request),
@@ -128,7 +128,7 @@ fn oauthlib_verifies_what_is_signed_here() {
 }
 
 /// Sends a request that was signed over there, as a client would.
-fn send(broker: &mut Broker, dice: &mut Dice, method: &str, url: &str, signed: &Value) -> Response<Bytes> {
+fn send(broker: &mut Broker, rng: &mut Rng, method: &str, url: &str, signed: &Value) -> Response<Bytes> {
     let form = signed["form"].as_str().map(str::to_owned);
     let mut request = Request::builder()
         .method(method)
@@ -142,7 +142,7 @@ fn send(broker: &mut Broker, dice: &mut Dice, method: &str, url: &str, signed: &
         request = request.header(header::CONTENT_TYPE, FORM);
     }
     let request = request.body(Bytes::from(form.unwrap_or_default())).unwrap();
-    broker.handle(&mut Context::new(NOW, dice), &request)
+    broker.handle(&mut Context::new(NOW, rng), &request)
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn send(broker: &mut Broker, dice: &mut Dice, method: &str, url: &str, signed: &
 fn the_simulator_verifies_what_oauthlib_signs() {
     const ROUNDS: usize = 20;
     const REQUESTS: usize = 150;
-    let mut dice = Dice::new(0x5849_0002, "requests signed by oauthlib (HMAC-SHA256), verified by the simulator");
+    let mut rng = Rng::new(0x5849_0002, "requests signed by oauthlib (HMAC-SHA256), verified by the simulator");
     let mut peer = Peer::start("oauthlib_peer.py");
     let bases = [
         "https://api.ibkr.com/v1/api",
@@ -161,23 +161,23 @@ fn the_simulator_verifies_what_oauthlib_signs() {
     ];
     let mut echoed = 0;
     for round in 0..ROUNDS {
-        let (base, key) = (bases[round % bases.len()], Key::random(&mut dice));
-        let (consumer_key, token) = (printable(&mut dice), printable(&mut dice));
+        let (base, key) = (bases[round % bases.len()], Key::random(&mut rng));
+        let (consumer_key, token) = (printable(&mut rng), printable(&mut rng));
         let mut broker = Broker::builder()
             .strict()
             .base_url(base)
             .consumer_key(&consumer_key)
             .realm("limited_poa")
-            .access_token(&token, dice.vec(32))
+            .access_token(&token, rng.vec(32))
             .live_session_token(key.bytes(), Timestamp::from_secs(NOW.as_secs() + 3600))
             .brokerage_session(true)
             .build()
             .unwrap();
         for number in 0..REQUESTS {
-            let random = match dice.below(3) {
-                0 => RandomRequest::to(&mut dice, format!("{base}/iserver/secdef/search")),
-                1 => RandomRequest::to(&mut dice, format!("{base}/accounts/DU0000001/order_impact")),
-                _ => RandomRequest::under(&mut dice, base),
+            let random = match rng.below(3) {
+                0 => RandomRequest::to(&mut rng, format!("{base}/iserver/secdef/search")),
+                1 => RandomRequest::to(&mut rng, format!("{base}/accounts/DU0000001/order_impact")),
+                _ => RandomRequest::under(&mut rng, base),
             };
             let nonce = format!("{round}-{number}");
             let client = json!({
@@ -194,11 +194,11 @@ fn the_simulator_verifies_what_oauthlib_signs() {
             let signed = peer.ask("sign", question);
             assert_eq!(text(&signed["url"]), random.url);
 
-            let response = send(&mut broker, &mut dice, random.method, &tampered(&random.url), &signed);
+            let response = send(&mut broker, &mut rng, random.method, &tampered(&random.url), &signed);
             assert_eq!(response.status(), 401, "{random:?}");
             assert_eq!(broker.refusals().last().unwrap().reason(), "signature_differs", "{random:?}");
 
-            let response = send(&mut broker, &mut dice, random.method, &random.url, &signed);
+            let response = send(&mut broker, &mut rng, random.method, &random.url, &signed);
             // Accepted is what passed all that can be said of a signed request, whatever its resource says then.
             let accepted = broker.accepted().next_back().map(|accepted| accepted.nonce().to_owned());
             assert_eq!(accepted, Some(nonce), "{random:?}: {:?} {signed}", broker.refusals().last());
@@ -242,23 +242,23 @@ fn verify_exchange<T>(peer: &mut Peer, exchange: &Exchange<T>, public_key: &str,
 #[ignore = "needs Python: bash .ci/interop"]
 fn oauthlib_verifies_the_sign_in_made_here() {
     const ROUNDS: usize = 60;
-    let mut dice = Dice::new(0x5849_0003, "sign-ins made here, verified by oauthlib (RSA-SHA256)");
+    let mut rng = Rng::new(0x5849_0003, "sign-ins made here, verified by oauthlib (RSA-SHA256)");
     let mut peer = Peer::start("oauthlib_peer.py");
     let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     let public_key = signing_key.public_key().to_pem();
     for _ in 0..ROUNDS {
-        let origin = random_origin(&mut dice);
-        let consumer = Consumer::builder(printable(&mut dice))
+        let origin = random_origin(&mut rng);
+        let consumer = Consumer::builder(printable(&mut rng))
             .signature_key(signing_key.clone())
             .dh_params(DhGroup::modp_2048())
             .endpoints(Endpoints::new(&format!("{origin}/v1/api")).unwrap())
             .build()
             .unwrap();
-        let callback = format!("https://example.com/back?x={}", printable(&mut dice));
-        let verifier = printable(&mut dice);
-        let token = printable(&mut dice);
-        let secret: [u8; 32] = dice.bytes();
-        let mut cx = Context::new(NOW, &mut dice);
+        let callback = format!("https://example.com/back?x={}", printable(&mut rng));
+        let verifier = printable(&mut rng);
+        let token = printable(&mut rng);
+        let secret: [u8; 32] = rng.bytes();
+        let mut cx = Context::new(NOW, &mut rng);
 
         let exchange = consumer.request_token(&mut cx, Callback::Url(&callback)).unwrap();
         verify_exchange(&mut peer, &exchange, &public_key, "");
@@ -281,13 +281,13 @@ fn oauthlib_verifies_the_sign_in_made_here() {
 #[ignore = "needs Python: bash .ci/interop"]
 fn the_simulator_verifies_sign_ins_that_oauthlib_makes() {
     const ROUNDS: usize = 40;
-    let mut dice = Dice::new(0x5849_0004, "sign-ins made by oauthlib (RSA-SHA256), verified by the simulator");
+    let mut rng = Rng::new(0x5849_0004, "sign-ins made by oauthlib (RSA-SHA256), verified by the simulator");
     let mut peer = Peer::start("oauthlib_peer.py");
-    let consumer_key = printable(&mut dice);
+    let consumer_key = printable(&mut rng);
     let decryption_key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
     let consumer = Consumer::builder(&consumer_key).encryption_key(decryption_key).build().unwrap();
     for round in 0..ROUNDS {
-        let (request_token, verifier) = (printable(&mut dice), random_text(&mut dice, 1, 12));
+        let (request_token, verifier) = (printable(&mut rng), random_text(&mut rng, 1, 12));
         let mut broker = Broker::builder()
             .strict()
             .consumer_key(&consumer_key)
@@ -308,18 +308,18 @@ fn the_simulator_verifies_sign_ins_that_oauthlib_makes() {
             let signed = peer.ask("sign", json!({ "method": "POST", "url": url, "form": null, "client": client }));
             (url, signed)
         };
-        let callback = format!("https://example.com/back?{}", dice.text("abc=&%20+~", 0, 12));
+        let callback = format!("https://example.com/back?{}", rng.text("abc=&%20+~", 0, 12));
         let exchanges = [
             sign("request_token", json!({ "callback_uri": callback })),
             sign("access_token", json!({ "resource_owner_key": request_token, "verifier": verifier })),
         ];
         for (url, signed) in &exchanges {
-            let response = send(&mut broker, &mut dice, "POST", url, signed);
+            let response = send(&mut broker, &mut rng, "POST", url, signed);
             assert_eq!(response.status(), 200, "{signed}: {:?}", broker.refusals());
             let reply: Value = serde_json::from_slice(response.body()).unwrap();
             if let Some(secret) = reply["oauth_token_secret"].as_str() {
                 let token = AccessToken::from_parts(text(&reply["oauth_token"]), secret).unwrap();
-                consumer.unlock(&mut Context::new(NOW, &mut dice), &token).unwrap();
+                consumer.unlock(&mut Context::new(NOW, &mut rng), &token).unwrap();
             }
         }
     }

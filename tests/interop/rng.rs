@@ -1,11 +1,11 @@
-//! Chance that can be repeated.
+//! Random numbers that can be repeated.
 
 use ibkr_oauth::{Entropy, EntropyError, simulator::SeededEntropy};
 
 /// Numbers from a seed, which is printed so that a failure can be looked at again.
-pub(super) struct Dice(SeededEntropy);
+pub(super) struct Rng(SeededEntropy);
 
-impl Dice {
+impl Rng {
     pub(super) fn new(seed: u64, what: &str) -> Self {
         println!("seed {seed:#x}: {what}");
         Self(SeededEntropy::new(seed))
@@ -45,7 +45,7 @@ impl Dice {
     }
 }
 
-impl Entropy for Dice {
+impl Entropy for Rng {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
         self.0.fill(destination)
     }
