@@ -15,7 +15,7 @@ pub(crate) struct OwnFiles {
 }
 
 impl OwnFiles {
-    /// Whether one is there, which `is_own` tells by its content; `false` where nothing is. An error where it is something
+    /// Whether one is there, which `is_own` recognizes by its content; `false` where nothing is. An error where it is something
     /// else.
     pub(crate) fn is_there(&self, path: &Path, is_own: impl FnOnce(&[u8]) -> bool) -> Result<bool, Failure> {
         let metadata = match path.symlink_metadata() {

@@ -28,7 +28,7 @@ pub trait Backend: Clone + fmt::Debug + 'static {
     /// The key with these numbers, which are `info` as `SubjectPublicKeyInfo` in DER.
     fn public(numbers: &PublicNumbers<'_>, info: &[u8]) -> Result<Self::Public, KeyError>;
 
-    /// Signs, for a modulus of so many bytes.
+    /// Signs, for a modulus of `modulus_bytes` bytes.
     fn sign(
         key: &Self::Private,
         modulus_bytes: usize,

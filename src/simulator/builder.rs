@@ -269,7 +269,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// The broker's clock is so many seconds ahead of the time handed to it, or behind where they are negative: 0 unless set.
+    /// The broker's clock is this many seconds ahead of the time handed to it, or behind where negative: 0 unless set.
     pub const fn clock_skew(mut self, seconds: i64) -> Self {
         self.clock_skew = seconds;
         self

@@ -252,7 +252,7 @@ impl Fault {
         Self::new(Effect::ExpireLiveSessionTokens)
     }
 
-    /// From this request on, the broker's clock is so many seconds further ahead, or behind where they are negative.
+    /// From this request on, the broker's clock is this many seconds further ahead, or behind where negative.
     #[must_use]
     pub const fn clock_step(seconds: i64) -> Self {
         Self::new(Effect::ClockStep(seconds))

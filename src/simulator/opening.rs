@@ -13,7 +13,7 @@ use super::{
     refusal::{Objection, refuse},
 };
 
-/// Checks that a request to open the brokerage session has `publish` as it must be, and tells whether it takes the session
+/// Checks that a request to open the brokerage session has `publish` as it must be, and returns whether it takes the session
 /// from another program of the user's. Each value is read from the JSON body, else from the form, else from the query.
 pub(super) fn read_compete(request: &Request<Bytes>, judge: &mut Judge) -> Result<bool, Objection> {
     let has_json = is_media_type(request, "application/json") && !request.body().is_empty();

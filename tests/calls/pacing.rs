@@ -221,7 +221,7 @@ fn what_goes_first_is_within_the_limits_and_others_wait_behind_it() {
     let mut pacer = Pacer::new(config(2));
     assert_eq!(pacer.reserve(START, "/tickle"), START);
     assert_eq!(pacer.admit(START, "/iserver/accounts"), Admission::Now);
-    // No third within a second, and no second tickle; whoever asks later is behind it.
+    // No third within a second, and no second tickle; one who asks later is behind it.
     let second = pacer.reserve(START, "/tickle");
     assert!(second >= after(1) && second < after(2), "{second}");
     assert_eq!(pacer.admit(second, "/iserver/accounts"), Admission::Now);

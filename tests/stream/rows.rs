@@ -15,7 +15,7 @@ use crate::{
     stories::{LINE, seconds},
 };
 
-/// Where in the broker's list of refusals a subscription stands that was sent too early.
+/// The place in the broker's list of refusals of a subscription that was sent too early.
 const TOO_EARLY: &str = "subscribed_too_early";
 
 /// The topics that were said to have had a gap.

@@ -51,7 +51,7 @@ impl Upstream for Simulated {
 
     fn act(&mut self, broker: &Broker, now: Timestamp) -> Option<Act> {
         match self.socket.as_mut()?.poll(broker, now)? {
-            // Whole, as whoever reads the socket hands it on.
+            // Whole, as a reader of the socket hands it on.
             SocketOutput::Message(message) => Some(Act::Frame(message.pieces().collect::<Vec<_>>().concat())),
             SocketOutput::Close(code) => {
                 self.socket = None;
@@ -108,7 +108,7 @@ impl Simulation<Simulated> {
         assert!(self.stream.is_ready(), "{:?}", self.events);
     }
 
-    /// Something happens in the market of a topic that is named so, whoever hears of it.
+    /// Something happens in the market of a topic, with or without subscribers.
     pub(crate) fn happen(&mut self, topic: &str) {
         self.happen_unless_silent(topic, false);
     }

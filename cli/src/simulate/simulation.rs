@@ -237,7 +237,7 @@ impl Simulation {
         self.log.turned_away(subject, Some(status), why);
     }
 
-    /// The URL at the broker that a target stands for: a path, or a URL as proxies are told it.
+    /// The URL at the broker that a target means: a path, or a URL as in requests to proxies.
     fn signed_uri(&self, target: &Uri) -> Option<Uri> {
         let path = target.path_and_query().filter(|path| path.path().starts_with('/'))?.clone();
         let origin = if path.path() == self.authorize_url.path() { &self.authorize_url } else { &self.base_url };

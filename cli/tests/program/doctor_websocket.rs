@@ -58,7 +58,7 @@ fn it_is_opened_once_and_the_last() {
     assert!(upgrade.header("cookie")[0].starts_with("api=") && !upgrade.header("user-agent").is_empty());
     assert!(upgrade.header("authorization").is_empty());
     drop(received);
-    // Whoever subscribed too early, or named no session, is among them.
+    // One who subscribed too early, or named no session, would be among them.
     let about_it = |subject: &str| subject.contains("/ws") || subject.contains("WebSocket");
     let broker = server.broker();
     let refusals: Vec<_> = broker.refusals().iter().filter(|refusal| about_it(refusal.subject())).collect();

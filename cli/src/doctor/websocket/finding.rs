@@ -27,7 +27,7 @@ pub(super) struct Circumstances<'a> {
 }
 
 impl Circumstances<'_> {
-    /// Whoever has to let WebSockets through.
+    /// Who has to let WebSockets through.
     fn between(self) -> String {
         match self.proxy {
             Some(proxy) => format!("the proxy {proxy}"),
