@@ -5,7 +5,7 @@ use std::{error, fmt};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, Realm},
+    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, check_realm},
     error::{Error, Stage},
     flow::AccessToken,
     key::KeyLocation,
@@ -41,7 +41,7 @@ const STAGE: Stage = Stage::Bundle;
 /// | field | value |
 /// |---|---|
 /// | `consumer_key` | from the portal; its case matters |
-/// | `realm` | optional, see [`Realm`] |
+/// | `realm` | optional, `limited_poa` unless the consumer is `TESTCONS` |
 /// | `base_url` | optional, see [`Endpoints`] |
 /// | `authorize_url` | optional: the page for the user's consent, see [`Endpoints`] |
 /// | `query_policy` | optional, `rfc5849`, `raw-pairs`, `decoded-once`, `omit` or `in-url`, see [`QueryPolicy`] |
@@ -86,7 +86,7 @@ const STAGE: Stage = Stage::Bundle;
 #[derive(Clone)]
 pub struct CredentialBundle {
     consumer_key: String,
-    realm: Option<Realm>,
+    realm: Option<String>,
     endpoints: Option<Endpoints>,
     /// As it was given, with a slash at its end if there was one.
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
@@ -134,7 +134,8 @@ impl CredentialBundle {
             (None, Some(_)) => return Err(missing("access_token").with_remedy(BOTH_OR_NEITHER)),
         };
         Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
-        let realm = fields.realm.map(|realm| Realm::new(realm.into_string()).map_err(|error| error.in_field("realm")));
+        let realm = fields.realm.map(Text::into_string);
+        realm.as_deref().map_or(Ok(()), check_realm).map_err(|error| error.in_field("realm"))?;
         let base_url = fields.base_url.map(Text::into_string);
         let mut endpoints = base_url
             .as_deref()
@@ -155,7 +156,7 @@ impl CredentialBundle {
         }
         Ok(Self {
             consumer_key,
-            realm: realm.transpose()?,
+            realm,
             endpoints,
             #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             base_url,
@@ -229,7 +230,7 @@ impl CredentialBundle {
     pub fn keyless_consumer_builder(&self) -> ConsumerBuilder {
         let mut builder = Consumer::builder(&self.consumer_key);
         if let Some(realm) = &self.realm {
-            builder = builder.realm(realm.clone());
+            builder = builder.realm(realm);
         }
         if let Some(endpoints) = &self.endpoints {
             builder = builder.endpoints(endpoints.clone());

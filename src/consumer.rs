@@ -1,6 +1,6 @@
 //! Who the program is to the broker: consumer key, keys, and where the broker is.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, Uri};
 
@@ -26,7 +26,7 @@ pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
-/// use ibkr_oauth::{Consumer, Realm, dh::DhGroup, key::RsaKey};
+/// use ibkr_oauth::{Consumer, dh::DhGroup, key::RsaKey};
 ///
 /// # use ibkr_oauth::simulator::test_keys;
 /// # let (signing_pem, decryption_pem) = (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY);
@@ -35,7 +35,7 @@ pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 ///     .encryption_key(RsaKey::from_pem(decryption_pem)?)
 ///     .dh_params(DhGroup::modp_2048())
 ///     .build()?;
-/// assert_eq!(consumer.realm(), &Realm::LIMITED_POA);
+/// assert_eq!(consumer.realm(), "limited_poa");
 /// # }
 /// # Ok::<(), ibkr_oauth::Error>(())
 /// ```
@@ -51,7 +51,7 @@ struct Settings {
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
     allowed_hosts: Vec<Uri>,
-    realm: Realm,
+    realm: String,
     query_policy: QueryPolicy,
     parameter_placement: ParameterPlacement,
     user_agent: HeaderValue,
@@ -60,19 +60,20 @@ struct Settings {
 impl Consumer {
     /// Starts a consumer with the key that the portal, or IBKR itself, gave out. Its case matters.
     pub fn builder(consumer_key: impl Into<String>) -> ConsumerBuilder {
-        ConsumerBuilder {
-            consumer_key: consumer_key.into(),
+        let consumer_key = consumer_key.into();
+        ConsumerBuilder(check_printable("consumer key", &consumer_key).map(|()| Settings {
+            realm: if consumer_key == TEST_CONSUMER { TEST_REALM } else { LIMITED_POA }.to_owned(),
+            consumer_key,
             signing_key: None,
             verifying_key: None,
             decryption_key: None,
             dh_group: None,
             endpoints: Endpoints::default(),
             allowed_hosts: Vec::new(),
-            realm: None,
             query_policy: QueryPolicy::default(),
             parameter_placement: ParameterPlacement::Header,
-            user_agent: None,
-        }
+            user_agent: HeaderValue::from_static(concat!("ibkr-oauth/", env!("CARGO_PKG_VERSION"))),
+        }))
     }
 
     /// The same consumer at another of the broker's hosts. The host is signed, so everything is signed again.
@@ -96,9 +97,9 @@ impl Consumer {
         &self.0.endpoints
     }
 
-    /// The realm in each `Authorization` header.
+    /// The realm in each `Authorization` header. It is sent, and never signed.
     #[must_use]
-    pub fn realm(&self) -> &Realm {
+    pub fn realm(&self) -> &str {
         &self.0.realm
     }
 
@@ -183,50 +184,44 @@ impl fmt::Debug for Consumer {
 /// Puts a [`Consumer`] together.
 #[must_use = "nothing comes of it until `build`"]
 #[derive(Clone)]
-pub struct ConsumerBuilder {
-    consumer_key: String,
-    signing_key: Option<Arc<dyn SigningKey>>,
-    verifying_key: Option<Arc<dyn VerifyingKey>>,
-    decryption_key: Option<Arc<dyn DecryptionKey>>,
-    dh_group: Option<DhGroup>,
-    endpoints: Endpoints,
-    allowed_hosts: Vec<String>,
-    realm: Option<Realm>,
-    query_policy: QueryPolicy,
-    parameter_placement: ParameterPlacement,
-    user_agent: Option<String>,
-}
+pub struct ConsumerBuilder(Result<Settings, Error>);
 
 impl ConsumerBuilder {
+    fn with(self, set: impl FnOnce(&mut Settings)) -> Self {
+        self.try_with(|settings| {
+            set(settings);
+            Ok(())
+        })
+    }
+
+    fn try_with(self, set: impl FnOnce(&mut Settings) -> Result<(), Error>) -> Self {
+        Self(self.0.and_then(|mut settings| set(&mut settings).map(|()| settings)))
+    }
+
     /// The key that signs the three requests of the sign-in. Leave it out if signatures are made elsewhere.
-    pub fn signature_key(mut self, key: impl SigningKey + 'static) -> Self {
-        self.signing_key = Some(Arc::new(key));
-        self
+    pub fn signature_key(self, key: impl SigningKey + 'static) -> Self {
+        self.with(|settings| settings.signing_key = Some(Arc::new(key)))
     }
 
     /// The public half of the signature key: [`Unsigned::attach`](crate::exchange::Unsigned::attach) verifies
     /// signatures with it that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
-    pub fn signature_public_key(mut self, key: impl VerifyingKey + 'static) -> Self {
-        self.verifying_key = Some(Arc::new(key));
-        self
+    pub fn signature_public_key(self, key: impl VerifyingKey + 'static) -> Self {
+        self.with(|settings| settings.verifying_key = Some(Arc::new(key)))
     }
 
     /// The key that opens the access token's secret. Leave it out if the secret is opened elsewhere.
-    pub fn encryption_key(mut self, key: impl DecryptionKey + 'static) -> Self {
-        self.decryption_key = Some(Arc::new(key));
-        self
+    pub fn encryption_key(self, key: impl DecryptionKey + 'static) -> Self {
+        self.with(|settings| settings.decryption_key = Some(Arc::new(key)))
     }
 
     /// The Diffie-Hellman group whose parameters are registered with the broker.
-    pub fn dh_params(mut self, group: DhGroup) -> Self {
-        self.dh_group = Some(group);
-        self
+    pub fn dh_params(self, group: DhGroup) -> Self {
+        self.with(|settings| settings.dh_group = Some(group))
     }
 
     /// Where the broker is, if not at its production host.
-    pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
-        self.endpoints = endpoints;
-        self
+    pub fn endpoints(self, endpoints: Endpoints) -> Self {
+        self.with(|settings| settings.endpoints = endpoints)
     }
 
     /// One more host for which [signers](crate::Signer) sign, beside that of the base URL: they refuse all others, so that
@@ -245,65 +240,61 @@ impl ConsumerBuilder {
     /// assert!(signer.sign_with(&at("2.api.ibkr.com")?.into_parts().0, None, "nonce", 1).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
-        self.allowed_hosts.push(host.into());
-        self
+    pub fn allow_host(self, host: impl AsRef<str>) -> Self {
+        self.try_with(|settings| hosts::read(host.as_ref()).map(|host| settings.allowed_hosts.push(host)))
     }
 
-    /// The realm, if not [`Realm::LIMITED_POA`] ([`Realm::TEST`] for the consumer `TESTCONS`).
-    pub fn realm(mut self, realm: Realm) -> Self {
-        self.realm = Some(realm);
-        self
+    /// The realm, if not `limited_poa` (`test_realm` for the consumer `TESTCONS`): printable ASCII but `"` and `\`.
+    pub fn realm(self, realm: impl Into<String>) -> Self {
+        let realm = realm.into();
+        self.try_with(|settings| check_realm(&realm).map(|()| settings.realm = realm))
     }
 
     /// How query and form parameters of protected requests are signed, if not as RFC 5849 says.
-    pub fn query_policy(mut self, policy: QueryPolicy) -> Self {
-        self.query_policy = policy;
-        self
+    pub fn query_policy(self, policy: QueryPolicy) -> Self {
+        self.with(|settings| settings.query_policy = policy)
     }
 
     /// Where the OAuth parameters of the sign-in go, if not into the `Authorization` header.
-    pub fn parameter_placement(mut self, placement: ParameterPlacement) -> Self {
-        self.parameter_placement = placement;
-        self
+    pub fn parameter_placement(self, placement: ParameterPlacement) -> Self {
+        self.with(|settings| settings.parameter_placement = placement)
     }
 
     /// The `User-Agent` of all exchanges, if not `ibkr-oauth/VERSION`. The broker refuses requests without one.
-    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = Some(user_agent.into());
-        self
+    pub fn user_agent(self, user_agent: impl AsRef<str>) -> Self {
+        let text = user_agent.as_ref();
+        self.try_with(|settings| {
+            check_printable("user agent", text)?;
+            settings.user_agent = HeaderValue::from_str(text)
+                .map_err(|error| Error::config(Stage::Consumer, "the user agent is unusable").with_source(error))?;
+            Ok(())
+        })
     }
 
     /// The consumer.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the consumer key or the user agent is empty or has characters
-    /// other than printable ASCII, or an [allowed host](Self::allow_host) is none.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for the first of the settings that cannot be used: a consumer key, a
+    /// realm or a user agent that is empty or has characters other than printable ASCII, or an
+    /// [allowed host](Self::allow_host) that is none.
     pub fn build(self) -> Result<Consumer, Error> {
-        check_printable("consumer key", &self.consumer_key)?;
-        let user_agent = match self.user_agent {
-            None => HeaderValue::from_static(concat!("ibkr-oauth/", env!("CARGO_PKG_VERSION"))),
-            Some(text) => {
-                check_printable("user agent", &text)?;
-                HeaderValue::from_str(&text)
-                    .map_err(|error| Error::config(Stage::Consumer, "the user agent is unusable").with_source(error))?
-            }
-        };
-        let default_realm = if self.consumer_key == "TESTCONS" { Realm::TEST } else { Realm::LIMITED_POA };
-        Ok(Consumer(Arc::new(Settings {
-            consumer_key: self.consumer_key,
-            signing_key: self.signing_key,
-            verifying_key: self.verifying_key,
-            decryption_key: self.decryption_key,
-            dh_group: self.dh_group,
-            endpoints: self.endpoints,
-            allowed_hosts: self.allowed_hosts.iter().map(|host| hosts::read(host)).collect::<Result<_, _>>()?,
-            realm: self.realm.unwrap_or(default_realm),
-            query_policy: self.query_policy,
-            parameter_placement: self.parameter_placement,
-            user_agent,
-        })))
+        self.0.map(|settings| Consumer(Arc::new(settings)))
     }
+}
+
+/// The public consumer to try things with, which has its own realm.
+pub(crate) const TEST_CONSUMER: &str = "TESTCONS";
+/// The realm of all consumers but that one.
+pub(crate) const LIMITED_POA: &str = "limited_poa";
+pub(crate) const TEST_REALM: &str = "test_realm";
+
+/// Checks what is given as a realm: it is quoted in a header.
+pub(crate) fn check_realm(realm: &str) -> Result<(), Error> {
+    check_printable("realm", realm)?;
+    if realm.contains(['"', '\\']) {
+        return Err(Error::config(Stage::Consumer, "the realm has a quote or a backslash"));
+    }
+    Ok(())
 }
 
 fn check_printable(what: &str, text: &str) -> Result<(), Error> {
@@ -322,38 +313,7 @@ fn check_printable(what: &str, text: &str) -> Result<(), Error> {
 
 impl fmt::Debug for ConsumerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConsumerBuilder").field("consumer_key", &self.consumer_key).finish_non_exhaustive()
-    }
-}
-
-/// The realm of the `Authorization` header. It is sent, and never signed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Realm(Cow<'static, str>);
-
-impl Realm {
-    /// The realm of all consumers but the test consumer.
-    pub const LIMITED_POA: Self = Self(Cow::Borrowed("limited_poa"));
-    /// The realm of the test consumer `TESTCONS`.
-    pub const TEST: Self = Self(Cow::Borrowed("test_realm"));
-
-    /// Another realm.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or cannot be quoted in a header: it may
-    /// have printable ASCII but `"` and `\`.
-    pub fn new(realm: impl Into<String>) -> Result<Self, Error> {
-        let realm = realm.into();
-        check_printable("realm", &realm)?;
-        if realm.contains(['"', '\\']) {
-            return Err(Error::config(Stage::Consumer, "the realm has a quote or a backslash"));
-        }
-        Ok(Self(Cow::Owned(realm)))
-    }
-
-    /// The realm as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+        f.debug_tuple("ConsumerBuilder").field(&self.0.as_ref().map(|settings| &settings.consumer_key)).finish()
     }
 }
 

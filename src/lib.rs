@@ -219,7 +219,7 @@ pub use crate::context::OsEntropy;
 pub use crate::{
     brokerage::{Brokerage, BrokerageStatus, Compete, Logout, Tickle},
     bundle::CredentialBundle,
-    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, Realm},
+    consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy},
     context::{Context, Entropy, EntropyError, Timestamp},
     error::{Error, ErrorKind, Stage},
     exchange::request::Exchange,

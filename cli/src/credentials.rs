@@ -86,7 +86,7 @@ pub(crate) fn sign_in(
 pub(crate) fn signer_under(policy: QueryPolicy, token: &LiveSessionToken) -> Result<Signer, Error> {
     let usual = token.signer();
     let consumer = Consumer::builder(usual.consumer().consumer_key())
-        .realm(usual.consumer().realm().clone())
+        .realm(usual.consumer().realm())
         .endpoints(usual.consumer().endpoints().clone())
         .query_policy(policy)
         .build()?;

@@ -1,7 +1,7 @@
 //! What a bundle holds, part by part, each as it was given.
 
 use super::{CredentialBundle, key_files::ReadKey, key_source::KeySource};
-use crate::{consumer::Realm, error::Error, secret::Secret};
+use crate::{error::Error, secret::Secret};
 
 /// The parts of a bundle; an error where one has not been [resolved](CredentialBundle::resolve).
 pub(crate) struct Contents<'a> {
@@ -28,7 +28,7 @@ impl CredentialBundle {
         let token = self.access_token.as_ref();
         Contents {
             consumer_key: &self.consumer_key,
-            realm: self.realm.as_ref().map(Realm::as_str),
+            realm: self.realm.as_deref(),
             base_url: self.base_url.as_deref(),
             access_token: token.map(|(token, secret)| (token.as_str(), std::str::from_utf8(secret.expose()).ok())),
             read_key: self.read_key,

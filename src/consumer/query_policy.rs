@@ -8,8 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     error::{Error, Stage},
     oauth1::{
-        self, BaseUri, Parameter, UriError, base_string_of, form_parameters, percent_encode, query_parameters,
-        wire_pairs,
+        BaseUri, Pair, Parameter, UriError, form_parameters, joined, percent_encode, query_parameters, wire_pairs,
     },
 };
 
@@ -56,7 +55,7 @@ impl QueryPolicy {
     }
 
     /// The signature base string of a request under this policy, made plainly: to compare with other clients. Under
-    /// `rfc5849` it is [`oauth1::base_string`].
+    /// `rfc5849` it is [`oauth1::base_string`](crate::oauth1::base_string).
     ///
     /// `oauth_parameters` are the protocol's own, decoded, without `realm` and `oauth_signature`; they may come in any
     /// order. `form` is the body of a form request, as sent; `None` for all other bodies, which are not signed.
@@ -70,58 +69,27 @@ impl QueryPolicy {
         oauth_parameters: &[(&str, &str)],
         form: Option<&[u8]>,
     ) -> Result<String, UriError> {
-        let base_uri = BaseUri::new(uri)?;
+        let mut base_uri = BaseUri::new(uri)?.to_string();
         let protocol = oauth_parameters.iter().map(|(name, value)| Parameter::new(name.as_bytes(), value.as_bytes()));
-        let query = uri.query().unwrap_or_default();
-        let form = form.unwrap_or_default();
-        Ok(match self {
-            Self::Rfc5849 => return oauth1::base_string(method, uri, oauth_parameters, Some(form)),
-            Self::Omit => base_string_of(method, base_uri.as_str(), protocol.collect()),
-            Self::InUrl => {
-                let uri = uri.query().map_or_else(|| base_uri.to_string(), |query| format!("{base_uri}?{query}"));
-                base_string_of(method, &uri, protocol.collect())
-            }
-            Self::RawPairs => {
-                let sent = wire_pairs(query.as_bytes()).map(|(name, value)| (name.into(), value.map(Cow::from)));
-                once_encoded(method, &base_uri, protocol, sent, form_parameters(form))
-            }
-            Self::DecodedOnce => {
-                let query = query_parameters(query).map(|parameter| (parameter.name, Some(parameter.value)));
-                once_encoded(method, &base_uri, protocol, query, form_parameters(form))
-            }
-        })
-    }
-}
-
-/// A pair whose value may be missing together with its `=`: only one that is taken raw from the wire has none.
-type RawPair<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
-
-/// Pairs sorted by plain name and value, joined, and encoded once.
-fn once_encoded<'a>(
-    method: &Method,
-    base_uri: &BaseUri,
-    protocol: impl Iterator<Item = Parameter<'a>>,
-    query: impl Iterator<Item = RawPair<'a>>,
-    form: impl Iterator<Item = Parameter<'a>>,
-) -> String {
-    let decoded = |parameter: Parameter<'a>| (parameter.name, Some(parameter.value));
-    let mut pairs: Vec<RawPair<'a>> = protocol.map(decoded).chain(query).chain(form.map(decoded)).collect();
-    // A stable sort: raw pairs `a` and `a=` are equals that read differently, and stay in the order of the wire.
-    pairs.sort_by(|(name, value), (other, theirs)| {
-        name.cmp(other).then_with(|| value.as_deref().unwrap_or_default().cmp(theirs.as_deref().unwrap_or_default()))
-    });
-    let mut joined = Vec::new();
-    for (index, (name, value)) in pairs.iter().enumerate() {
-        if index > 0 {
-            joined.push(b'&');
+        let (mut query, mut form) = (uri.query().unwrap_or_default(), form.unwrap_or_default());
+        if let (Self::InUrl, Some(query)) = (self, uri.query()) {
+            base_uri = format!("{base_uri}?{query}");
         }
-        joined.extend_from_slice(name);
-        if let Some(value) = value {
-            joined.push(b'=');
-            joined.extend_from_slice(value);
+        if matches!(self, Self::Omit | Self::InUrl) {
+            (query, form) = ("", &[]);
         }
+        let encoded =
+            |text: &[u8]| if self.encodes_twice() { percent_encode(text).into_bytes() } else { text.to_vec() };
+        let decoded = |it: Parameter<'_>| (encoded(&it.name), Some(encoded(&it.value)));
+        let mut pairs: Vec<Pair> = protocol.map(decoded).collect();
+        if self == Self::RawPairs {
+            pairs.extend(wire_pairs(query.as_bytes()).map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec))));
+        } else {
+            pairs.extend(query_parameters(query).map(decoded));
+        }
+        pairs.extend(form_parameters(form).map(decoded));
+        Ok(joined(method, &base_uri, pairs))
     }
-    format!("{method}&{}&{}", percent_encode(base_uri.as_str().as_bytes()), percent_encode(&joined))
 }
 
 impl fmt::Display for QueryPolicy {

@@ -99,7 +99,7 @@ impl<T> Unsigned<T> {
         request.headers_mut().insert(USER_AGENT, self.consumer.user_agent().clone());
         match self.consumer.parameter_placement() {
             ParameterPlacement::Header => {
-                let header = oauth1::write_header(Some(self.consumer.realm().as_str()), &pairs);
+                let header = oauth1::write_header(Some(self.consumer.realm()), &pairs);
                 request.headers_mut().insert(
                     AUTHORIZATION,
                     sensitive(header.as_bytes()).map_err(|error| Error::header(self.stage, error))?,

@@ -4,10 +4,13 @@ use http::{Method, Uri};
 
 use super::{
     base_uri::BaseUri,
-    encode::{compare_encoded, push_encoded, push_encoded_twice},
+    encode::percent_encode,
     parameters::{Parameter, form_parameters, query_parameters},
     uri_error::UriError,
 };
+
+/// A name and a value as they are joined; `None` is a pair without `=`.
+pub(crate) type Pair = (Vec<u8>, Option<Vec<u8>>);
 
 /// The signature base string of a request.
 ///
@@ -26,29 +29,25 @@ pub fn base_string(
     let protocol = oauth_parameters.iter().map(|(name, value)| Parameter::new(name.as_bytes(), value.as_bytes()));
     let query = query_parameters(uri.query().unwrap_or_default());
     let parameters = protocol.chain(query).chain(form_parameters(form.unwrap_or_default()));
-    Ok(base_string_of(method, base_uri.as_str(), parameters.collect()))
+    let encoded = |text: &[u8]| percent_encode(text).into_bytes();
+    let pairs = parameters.map(|it| (encoded(&it.name), Some(encoded(&it.value)))).collect();
+    Ok(joined(method, base_uri.as_str(), pairs))
 }
 
-/// The base string of these parts. The parameters may come in any order.
-pub(crate) fn base_string_of(method: &Method, uri: &str, mut parameters: Vec<Parameter<'_>>) -> String {
-    parameters.sort_by(|left, right| {
-        compare_encoded(&left.name, &right.name).then_with(|| compare_encoded(&left.value, &right.value))
+/// The base string of these parts: the pairs, which may come in any order, sorted, joined, and encoded as a whole.
+pub(crate) fn joined(method: &Method, uri: &str, mut pairs: Vec<Pair>) -> String {
+    // A stable sort: pairs `a` and `a=` are equals that read differently, and stay as they came.
+    pairs.sort_by(|(name, value), (other, theirs)| {
+        name.cmp(other).then_with(|| value.as_deref().unwrap_or_default().cmp(theirs.as_deref().unwrap_or_default()))
     });
-    let sizes = parameters.iter().map(|parameter| parameter.name.len() + parameter.value.len() + 6);
-    let mut out = String::with_capacity(64 + 2 * uri.len() + 2 * sizes.sum::<usize>());
-    out.push_str(method.as_str());
-    out.push('&');
-    push_encoded(&mut out, uri.as_bytes());
-    out.push('&');
-    for (index, Parameter { name, value }) in parameters.iter().enumerate() {
-        if index > 0 {
-            out.push_str("%26");
-        }
-        push_encoded_twice(&mut out, name);
-        out.push_str("%3D");
-        push_encoded_twice(&mut out, value);
-    }
-    out
+    let joined: Vec<Vec<u8>> = pairs
+        .into_iter()
+        .map(|(name, value)| match value {
+            Some(value) => [name, value].join(&b'='),
+            None => name,
+        })
+        .collect();
+    format!("{method}&{}&{}", percent_encode(uri.as_bytes()), percent_encode(&joined.join(&b'&')))
 }
 
 #[cfg(test)]

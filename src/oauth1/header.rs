@@ -1,25 +1,13 @@
 //! The `Authorization: OAuth` header (RFC 5849 section 3.5.1).
 
-use super::encode::push_encoded;
+use super::encode::percent_encode;
 
 /// The header's value, with these parameters after the realm.
 pub(crate) fn write_header(realm: Option<&str>, parameters: &[(&str, &str)]) -> String {
-    let sizes = parameters.iter().map(|(name, value)| name.len() + value.len() + 16);
-    let mut out = String::with_capacity(64 + sizes.sum::<usize>());
-    out.push_str("OAuth ");
-    if let Some(realm) = realm {
-        out.extend(["realm=\"", realm, "\""]);
-    }
-    for (index, (name, value)) in parameters.iter().enumerate() {
-        if index > 0 || realm.is_some() {
-            out.push_str(", ");
-        }
-        push_encoded(&mut out, name.as_bytes());
-        out.push_str("=\"");
-        push_encoded(&mut out, value.as_bytes());
-        out.push('"');
-    }
-    out
+    let encoded = |text: &str| percent_encode(text.as_bytes());
+    let realm = realm.map(|realm| format!("realm=\"{realm}\""));
+    let pairs = parameters.iter().map(|(name, value)| format!("{}=\"{}\"", encoded(name), encoded(value)));
+    format!("OAuth {}", realm.into_iter().chain(pairs).collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

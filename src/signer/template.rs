@@ -54,7 +54,7 @@ impl Template {
         signed.after_timestamp.extend_from_slice(b"%26oauth_token%3D");
         append(&mut signed.after_timestamp, token);
 
-        let realm = consumer.realm().as_str();
+        let realm = consumer.realm();
         let mut header = Texts {
             before_nonce: format!("OAuth realm=\"{realm}\", oauth_consumer_key=\"").into_bytes(),
             after_timestamp: b"\", oauth_token=\"".into(),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ibkr_oauth::{CredentialBundle, ErrorKind, QueryPolicy, Realm, Secret, Stage, key::KeyLocation};
+use ibkr_oauth::{CredentialBundle, ErrorKind, QueryPolicy, Secret, Stage, key::KeyLocation};
 use serde_json::{Map, Value, json};
 
 /// Stands in every value that no error and no `Debug` may show.
@@ -165,7 +165,7 @@ fn the_optional_fields_reach_the_consumer() {
     let consumer = bundle.keyless_consumer_builder().build().unwrap();
     assert_eq!(consumer.consumer_key(), "TESTVECTR");
     assert_eq!(bundle.consumer_key(), "TESTVECTR");
-    assert_eq!(consumer.realm(), &Realm::LIMITED_POA);
+    assert_eq!(consumer.realm(), "limited_poa");
     assert_eq!(consumer.endpoints().base_url(), "https://api.ibkr.com/v1/api");
     assert_eq!(consumer.endpoints().authorize_url(), "https://www.interactivebrokers.com/authorize");
     assert_eq!(consumer.query_policy(), QueryPolicy::Rfc5849);
@@ -182,7 +182,7 @@ fn the_optional_fields_reach_the_consumer() {
         let bundle = CredentialBundle::from_json(&format!("\u{feff}{}", Value::Object(fields))).unwrap();
         let consumer = bundle.keyless_consumer_builder().build().unwrap();
         assert_eq!(consumer.query_policy(), policy);
-        assert_eq!(consumer.realm(), &Realm::TEST);
+        assert_eq!(consumer.realm(), "test_realm");
         assert_eq!(consumer.endpoints().base_url(), "http://127.0.0.1:5000/v1/api");
         assert_eq!(consumer.endpoints().authorize_url(), "http://127.0.0.1:5000/authorize");
     }

@@ -2,8 +2,8 @@
 
 use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
-    EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, QueryPolicy, Realm, Secret, Signer,
-    Stage, Tickle, Timestamp, TokenId, UnlockedToken, Verifier,
+    EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, QueryPolicy, Secret, Signer, Stage,
+    Tickle, Timestamp, TokenId, UnlockedToken, Verifier,
     dh::{DhGroup, Exponent, ResponseError, SharedSecret},
     driver::{Driver, SessionHandle},
     exchange::{ParameterPlacement, PendingResponse, Unsigned},
@@ -80,7 +80,6 @@ fn values_may_be_cloned_and_shared() {
     cloned::<ConsumerBuilder>();
     cloned::<SessionHandle>();
     cloned::<Endpoints>();
-    cloned::<Realm>();
     cloned::<ParameterPlacement>();
     cloned::<Callback<'static>>();
     cloned::<Consent>();

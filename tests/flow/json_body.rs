@@ -5,7 +5,7 @@ use crate::fixture::{self, NOW, SeededEntropy, complete};
 use bytes::Bytes;
 use http::{Method, Request};
 use ibkr_oauth::{
-    Callback, Consumer, Context, ErrorKind, Realm, Secret, Timestamp, exchange::ParameterPlacement, simulator::Broker,
+    Callback, Consumer, Context, ErrorKind, Secret, Timestamp, exchange::ParameterPlacement, simulator::Broker,
 };
 use serde_json::{Map, Value};
 
@@ -122,11 +122,10 @@ fn the_signature_is_that_of_the_header_form() {
 fn a_broker_takes_all_three_steps_and_the_realm_is_nowhere() {
     for portal in [None, Some(PORTAL)] {
         let placement = ParameterPlacement::JsonBody { portal: portal.map(Secret::from) };
-        let realm = Realm::new("another_realm").unwrap();
-        let consumer = fixture::consumer_builder().parameter_placement(placement).realm(realm.clone()).build().unwrap();
+        let realm = "another_realm";
+        let consumer = fixture::consumer_builder().parameter_placement(placement).realm(realm).build().unwrap();
         // The realm still stands in the headers of protected requests.
-        let (mut broker, mut rng) =
-            (Broker::builder().strict().realm(realm.as_str()).build().unwrap(), SeededEntropy(1));
+        let (mut broker, mut rng) = (Broker::builder().strict().realm(realm).build().unwrap(), SeededEntropy(1));
         let exchange = consumer.request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
         assert!(!String::from_utf8_lossy(exchange.request().body()).contains("realm"));
         let consent = complete(&mut broker, &mut rng, exchange).unwrap();

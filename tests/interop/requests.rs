@@ -4,7 +4,7 @@ use crate::authorization_header::AuthorizationHeader;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use ibkr_oauth::{
-    AccessToken, Callback, Consumer, Context, Endpoints, Exchange, Realm, Secret, Signer, Timestamp, UnlockedToken,
+    AccessToken, Callback, Consumer, Context, Endpoints, Exchange, Secret, Signer, Timestamp, UnlockedToken,
     dh::DhGroup,
     key::RsaKey,
     simulator::{Broker, test_keys},
@@ -68,7 +68,7 @@ fn oauthlib_verifies_what_is_signed_here() {
         let random = RandomRequest::new(&mut rng);
         let key = Key::random(&mut rng);
         let consumer = Consumer::builder(printable(&mut rng))
-            .realm(Realm::new(rng.pick(&["limited_poa", "test_realm", "a b,c=d"])).unwrap())
+            .realm(rng.pick(&["limited_poa", "test_realm", "a b,c=d"]))
             .allow_host(random.origin())
             .build()
             .unwrap();

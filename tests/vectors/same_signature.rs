@@ -70,7 +70,7 @@ impl Case<'_> {
         let key = Hmac::<Sha256>::new_from_slice(LIVE_SESSION_TOKEN).unwrap();
         let signature = STANDARD.encode(key.chain_update(&base_string).finalize().into_bytes());
         parameters.insert(2, ("oauth_signature", &signature));
-        Ok(AuthorizationHeader::new(Some(consumer.realm().as_str()), &parameters).to_string().into_bytes())
+        Ok(AuthorizationHeader::new(Some(consumer.realm()), &parameters).to_string().into_bytes())
     }
 
     fn sign_with(&self) -> Outcome {

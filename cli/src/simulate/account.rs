@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ibkr_oauth::{
-    AccessToken, Callback, Consumer, Endpoints, Realm,
+    AccessToken, Callback, Consumer, Endpoints,
     simulator::{Broker, BrokerBuilder},
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Account {
 pub(crate) struct Opened {
     /// The one that knows it.
     pub(crate) broker: Broker,
-    pub(crate) realm: Realm,
+    pub(crate) realm: String,
     pub(crate) token: AccessToken,
 }
 
@@ -47,7 +47,7 @@ impl Account {
             .endpoints(Endpoints::new(&self.base_url)?.with_authorize_url(&self.authorize_url)?);
         if let Some(realm) = &self.realm {
             builder = builder.realm(realm);
-            consumer = consumer.realm(Realm::new(realm)?);
+            consumer = consumer.realm(realm);
         }
         let consumer = consumer.build()?;
         let mut broker = builder.build().map_err(|error| unusable(&error))?;
@@ -60,7 +60,7 @@ impl Account {
             let reply = broker.handle(cx, exchange.request());
             Ok::<_, Failure>(exchange.complete(reply)?)
         })?;
-        Ok(Opened { broker, realm: consumer.realm().clone(), token })
+        Ok(Opened { broker, realm: consumer.realm().to_owned(), token })
     }
 }
 

@@ -1,15 +1,12 @@
 //! Consumer key and realm.
 
 use crate::{
-    consumer::Realm,
+    consumer::{LIMITED_POA, TEST_CONSUMER, TEST_REALM},
     diagnose::{
         finding::{Collector, Finding},
         mask,
     },
 };
-
-/// The consumer with its own realm.
-const TEST_CONSUMER: &str = "TESTCONS";
 
 pub(super) fn check(key: &str, named: Option<&str>, list: &mut Vec<Finding>) {
     consumer_key(key, &mut Collector::about("consumer_key", list));
@@ -48,12 +45,11 @@ fn is_old(key: &str) -> bool {
 
 fn realm(consumer_key: &str, realm: Option<&str>, findings: &mut Collector<'_>) {
     let is_test = consumer_key == TEST_CONSUMER;
-    let right = if is_test { Realm::TEST } else { Realm::LIMITED_POA };
-    let right = right.as_str();
+    let right = if is_test { TEST_REALM } else { LIMITED_POA };
     match realm {
         None => findings.ok(format!("not set, so `{right}`, which fits this consumer")),
         Some(realm) if realm == right => findings.ok(format!("`{right}` fits this consumer")),
-        Some(realm) if [Realm::TEST.as_str(), Realm::LIMITED_POA.as_str()].contains(&realm) => findings.error(
+        Some(realm) if [TEST_REALM, LIMITED_POA].contains(&realm) => findings.error(
             format!(
                 "`{realm}` is not this consumer's: only `{TEST_CONSUMER}` has `test_realm`, all others `limited_poa`"
             ),
