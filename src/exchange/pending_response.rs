@@ -24,6 +24,15 @@ impl<T> PendingResponse<T> {
         Self { stage, read }
     }
 
+    /// The same with what is read as something else.
+    pub(super) fn map<U: 'static>(self, into: fn(T) -> U) -> PendingResponse<U>
+    where
+        T: 'static,
+    {
+        let read = self.read;
+        PendingResponse::new(self.stage, Box::new(move |response| read(response).map(into)))
+    }
+
     /// Reads the response.
     ///
     /// # Errors

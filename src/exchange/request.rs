@@ -57,6 +57,14 @@ impl<T> Exchange<T> {
         Self { request, response: PendingResponse::new(stage, read) }
     }
 
+    /// The same with what it leads to as something else.
+    pub(crate) fn map<U: 'static>(self, into: fn(T) -> U) -> Exchange<U>
+    where
+        T: 'static,
+    {
+        Exchange { request: self.request, response: self.response.map(into) }
+    }
+
     /// The request, with an absolute URI.
     #[must_use]
     pub fn request(&self) -> &Request<Bytes> {

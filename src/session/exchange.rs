@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 
 use super::{
     ExchangeId, Failure, Output, Session, SessionEvent,
-    outstanding::{Answer, Awaited, Outstanding, Pending, Unsent},
+    outstanding::{Answer, Awaited, Outstanding},
     skew,
     task::{Received, Task},
     verdict::Verdict,
@@ -16,9 +16,10 @@ use super::{
 use crate::{
     context::{Context, Timestamp},
     error::{Error, Stage},
-    exchange::{Exchange, PendingResponse},
+    exchange::Exchange,
     key::KeyError,
     response::retry_after,
+    signer::Signer,
 };
 
 /// The furthest that a handshake is dated ahead of the clock, for a key store that is slow.
@@ -26,26 +27,10 @@ const LONGEST_DATED_AHEAD: Duration = Duration::from_secs(60);
 /// How long the query of the accounts may keep a session from being live.
 const PRIME_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a task begins with.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart at once, and a box would cost an allocation each time"
-)]
-enum First {
-    Sign(Unsent),
-    Send(Request<Bytes>, Pending),
-}
-
-impl First {
-    fn send<T>(exchange: Exchange<T>, pending: fn(PendingResponse<T>) -> Pending) -> Self {
-        let (request, reply) = exchange.into_parts();
-        Self::Send(request, pending(reply))
-    }
-}
-
 impl Session {
-    /// The exchange whose answer is awaited.
-    pub(crate) fn awaited(&self) -> Option<ExchangeId> {
+    /// The exchange whose answer, or signature, is awaited: any other is of no interest.
+    #[must_use]
+    pub fn awaited(&self) -> Option<ExchangeId> {
         self.outstanding.as_ref().map(|outstanding| outstanding.id)
     }
 
@@ -63,69 +48,64 @@ impl Session {
     /// Nothing was sent for this exchange, so that it does not count.
     fn was_not_sent(&mut self, outstanding: &Outstanding) {
         self.last_sent = outstanding.sent_before;
-        match outstanding.awaited {
-            Awaited::Response(Pending::Negotiate(_)) => self.handshakes.take_back(),
-            Awaited::Response(Pending::Open(_)) => self.openings.take_back(),
+        match outstanding.task {
+            _ if outstanding.awaits_signature() => {}
+            Task::Negotiate => self.handshakes.take_back(),
+            Task::Open => self.openings.take_back(),
             _ => {}
         }
     }
 
     /// Makes a request, freshly signed, and has it sent.
     pub(super) fn start(&mut self, cx: &mut Context<'_>, task: Task) {
-        match self.make(cx, task) {
-            Ok(First::Send(request, pending)) => self.transmit(request, pending),
-            Ok(First::Sign(unsent)) => {
-                let input = unsent.unsigned.input().clone();
-                let (id, give_up_at) = self.expect(Awaited::Signature(unsent));
-                self.outputs.push_back(Output::Sign { id, input, give_up_at });
-            }
-            Err(error) => {
-                let verdict = Verdict::of(task, Err(error));
-                let silence = self.clock.since(self.last_sent);
-                self.take(cx, Answer { task, round: 0, verdict, wait: None, is_unsent: true, silence });
-            }
+        if let Err(error) = self.make(cx, task) {
+            let verdict = Verdict::of(task, Err(error));
+            let silence = self.clock.since(self.last_sent);
+            self.take(cx, Answer { task, round: 0, verdict, wait: None, is_unsent: true, silence });
         }
     }
 
-    fn make(&self, cx: &mut Context<'_>, task: Task) -> Result<First, Error> {
-        let signer = || {
+    fn make(&mut self, cx: &mut Context<'_>, task: Task) -> Result<(), Error> {
+        let brokerage = || {
             let none = || Error::config(task.stage(), "there is no live session token to sign with");
-            self.view.signer.as_ref().ok_or_else(none)
+            self.view.signer.as_ref().map(Signer::brokerage).ok_or_else(none)
         };
-        Ok(match task {
+        let exchange = match task {
             Task::Negotiate => {
                 let (unsigned, timestamp) = self.token.prepare_dated_ahead(&self.consumer, cx, self.dated_ahead)?;
                 if self.consumer.signature_key().is_none() {
-                    return Ok(First::Sign(Unsent { unsigned: Box::new(unsigned), timestamp }));
+                    let input = unsigned.input().clone();
+                    let awaited = Awaited::Signature { unsigned: Box::new(unsigned), timestamp };
+                    let (id, give_up_at) = self.expect(task, awaited);
+                    self.outputs.push_back(Output::Sign { id, input, give_up_at });
+                    return Ok(());
                 }
-                First::send(unsigned.sign(cx)?, Pending::Negotiate)
+                unsigned.sign(cx)?.map(Received::Negotiated)
             }
-            Task::Open => First::send(signer()?.brokerage().open(cx, self.compete())?, Pending::Open),
-            Task::Status => First::send(signer()?.brokerage().status(cx)?, Pending::Status),
-            Task::Prime => First::send(signer()?.brokerage().accounts(cx)?, Pending::Prime),
-            Task::Tickle => First::send(signer()?.brokerage().tickle(cx)?, Pending::Tickle),
-            Task::StartOver => First::send(signer()?.brokerage().logout(cx)?, Pending::StartOver),
-            Task::LogOut => First::send(signer()?.brokerage().logout(cx)?, Pending::LogOut),
-        })
+            Task::Open => brokerage()?.open(cx, self.compete())?.map(Received::Brokerage),
+            Task::Status => brokerage()?.status(cx)?.map(Received::Brokerage),
+            Task::Prime => brokerage()?.accounts(cx)?.map(|_| Received::Accounts),
+            Task::Tickle => brokerage()?.tickle(cx)?.map(Received::Tickle),
+            Task::StartOver | Task::LogOut => brokerage()?.logout(cx)?.map(|logout| Received::LoggedOut(logout.status)),
+        };
+        self.transmit(task, exchange);
+        Ok(())
     }
 
-    fn transmit(&mut self, request: Request<Bytes>, pending: Pending) {
-        match pending {
-            Pending::Negotiate(_) => self.handshakes.attempt(self.clock.now()),
-            Pending::Open(_) => self.openings.attempt(self.clock.now()),
+    fn transmit(&mut self, task: Task, exchange: Exchange<Received>) {
+        match task {
+            Task::Negotiate => self.handshakes.attempt(self.clock.now()),
+            Task::Open => self.openings.attempt(self.clock.now()),
             _ => {}
         }
-        let (id, give_up_at) = self.expect(Awaited::Response(pending));
+        let (request, pending) = exchange.into_parts();
+        let (id, give_up_at) = self.expect(task, Awaited::Response(pending));
         self.outputs.push_back(Output::Transmit { id, request, give_up_at });
     }
 
-    fn expect(&mut self, awaited: Awaited) -> (ExchangeId, Timestamp) {
+    fn expect(&mut self, task: Task, awaited: Awaited) -> (ExchangeId, Timestamp) {
         let id = ExchangeId(self.next_id);
         self.next_id += 1;
-        let task = match &awaited {
-            Awaited::Signature(_) => Task::Negotiate,
-            Awaited::Response(pending) => pending.task(),
-        };
         let patience = match task {
             _ if self.shutting_down => super::SHUTDOWN_PATIENCE,
             Task::Prime => PRIME_TIMEOUT.min(self.config.response_timeout),
@@ -142,7 +122,7 @@ impl Session {
         if matches!(awaited, Awaited::Response(_)) {
             self.last_sent = Some(since);
         }
-        self.outstanding = Some(Outstanding { id, since, give_up_at, sent_before, round, awaited });
+        self.outstanding = Some(Outstanding { id, task, since, give_up_at, sent_before, round, awaited });
         (id, self.clock.wall(give_up_at))
     }
 
@@ -175,7 +155,7 @@ impl Session {
         if is_unsent {
             self.was_not_sent(outstanding);
         }
-        let verdict = Verdict::of(outstanding.task(), Err(outstanding.error(failure)));
+        let verdict = Verdict::of(outstanding.task, Err(outstanding.error(failure)));
         self.take(cx, Answer { is_unsent, ..outstanding.answer(verdict) });
     }
 
@@ -183,7 +163,7 @@ impl Session {
     pub(super) fn attach(&mut self, cx: &mut Context<'_>, id: ExchangeId, signature: &[u8]) {
         let is_signed = |outstanding: &mut Outstanding| outstanding.is(id) && outstanding.awaits_signature();
         let signed = self.outstanding.take_if(is_signed);
-        let Some(Outstanding { awaited: Awaited::Signature(unsent), since, .. }) = signed else {
+        let Some(Outstanding { awaited: Awaited::Signature { unsigned, timestamp }, since, .. }) = signed else {
             return self.emit(SessionEvent::UnexpectedAnswer { id });
         };
         // Its timestamp would be old when the penalty box ends; and who leaves needs no live session token.
@@ -191,16 +171,13 @@ impl Session {
             return;
         }
         // Asked for anew, dated so that a key store as slow as this is not overtaken again.
-        if !self.token.floor().is_current(unsent.timestamp, cx.now()) {
+        if !self.token.floor().is_current(timestamp, cx.now()) {
             self.dated_ahead = (2 * self.clock.since(Some(since))).min(LONGEST_DATED_AHEAD);
             return;
         }
         self.dated_ahead = Duration::ZERO;
-        match unsent.unsigned.attach(signature) {
-            Ok(exchange) => {
-                let (request, pending) = exchange.into_parts();
-                self.transmit(request, Pending::Negotiate(pending));
-            }
+        match unsigned.attach(signature) {
+            Ok(exchange) => self.transmit(Task::Negotiate, exchange.map(Received::Negotiated)),
             // A signature of the wrong length is the key store's fault, and may be right the next time.
             Err(error) => {
                 let error = Error::key(Stage::LiveSessionToken, KeyError::refused(error));

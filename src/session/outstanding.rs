@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Response;
-
 use super::{
     exchange_id::ExchangeId,
     failure::{Failure, FailureKind},
@@ -13,7 +10,6 @@ use super::{
     verdict::Verdict,
 };
 use crate::{
-    brokerage::{BrokerageStatus, Logout, Tickle},
     error::{Error, ErrorKind},
     exchange::{PendingResponse, Unsigned},
     flow::LiveSessionToken,
@@ -23,6 +19,7 @@ use crate::{
 /// What is under way: sent and not answered, or given to be signed and not signed.
 pub(super) struct Outstanding {
     pub(super) id: ExchangeId,
+    pub(super) task: Task,
     pub(super) since: Moment,
     pub(super) give_up_at: Moment,
     /// When something was sent before it.
@@ -33,25 +30,12 @@ pub(super) struct Outstanding {
 }
 
 pub(super) enum Awaited {
-    Signature(Unsent),
-    Response(Pending),
-}
-
-/// A request for a live session token that waits for its signature, and the timestamp that it is dated by.
-pub(super) struct Unsent {
-    pub(super) unsigned: Box<Unsigned<LiveSessionToken>>,
-    pub(super) timestamp: u64,
-}
-
-/// The only thing that may read the response.
-pub(super) enum Pending {
-    Negotiate(PendingResponse<LiveSessionToken>),
-    Open(PendingResponse<BrokerageStatus>),
-    Status(PendingResponse<BrokerageStatus>),
-    Prime(PendingResponse<serde::de::IgnoredAny>),
-    Tickle(PendingResponse<Tickle>),
-    StartOver(PendingResponse<Logout>),
-    LogOut(PendingResponse<Logout>),
+    /// The signature of a request for a live session token, which is dated by this timestamp.
+    Signature {
+        unsigned: Box<Unsigned<LiveSessionToken>>,
+        timestamp: u64,
+    },
+    Response(PendingResponse<Received>),
 }
 
 /// An answer, as the session takes it.
@@ -73,14 +57,7 @@ impl Outstanding {
     }
 
     pub(super) fn awaits_signature(&self) -> bool {
-        matches!(self.awaited, Awaited::Signature(_))
-    }
-
-    pub(super) fn task(&self) -> Task {
-        match &self.awaited {
-            Awaited::Signature(_) => Task::Negotiate,
-            Awaited::Response(pending) => pending.task(),
-        }
+        matches!(self.awaited, Awaited::Signature { .. })
     }
 
     /// Whether it is certain that nothing was sent, where it failed so. A key store that refuses is no network that is
@@ -91,9 +68,9 @@ impl Outstanding {
 
     /// What a failure outside means for this exchange.
     pub(super) fn error(&self, failure: Failure) -> Error {
-        let (stage, kind, remedy) = (self.task().stage(), failure.kind(), failure.remedy());
+        let (stage, kind, remedy) = (self.task.stage(), failure.kind(), failure.remedy());
         let error = match (&self.awaited, kind) {
-            (Awaited::Signature(_), FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
+            (Awaited::Signature { .. }, FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
             _ => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
         };
@@ -106,38 +83,12 @@ impl Outstanding {
 
     pub(super) fn answer(&self, verdict: Verdict) -> Answer {
         Answer {
-            task: self.task(),
+            task: self.task,
             round: self.round,
             verdict,
             wait: None,
             is_unsent: false,
             silence: self.sent_before.map_or(Duration::MAX, |before| self.since.since(before)),
-        }
-    }
-}
-
-impl Pending {
-    pub(super) fn task(&self) -> Task {
-        match self {
-            Self::Negotiate(_) => Task::Negotiate,
-            Self::Open(_) => Task::Open,
-            Self::Status(_) => Task::Status,
-            Self::Prime(_) => Task::Prime,
-            Self::Tickle(_) => Task::Tickle,
-            Self::StartOver(_) => Task::StartOver,
-            Self::LogOut(_) => Task::LogOut,
-        }
-    }
-
-    pub(super) fn complete(self, response: Response<Bytes>) -> Result<Received, Error> {
-        match self {
-            Self::Negotiate(pending) => pending.complete(response).map(Received::Negotiated),
-            Self::Open(pending) | Self::Status(pending) => pending.complete(response).map(Received::Brokerage),
-            Self::Prime(pending) => pending.complete(response).map(|_| Received::Accounts),
-            Self::Tickle(pending) => pending.complete(response).map(Received::Tickle),
-            Self::StartOver(pending) | Self::LogOut(pending) => {
-                pending.complete(response).map(|logout| Received::LoggedOut(logout.status))
-            }
         }
     }
 }
