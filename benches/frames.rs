@@ -43,7 +43,7 @@ impl Desk {
                     let response = self.broker.handle(cx, &request);
                     self.session.handle_input(cx, session::Input::Response { id, response });
                 }
-                session::Output::Timeout { at, .. } => return at,
+                session::Output::Timeout { at } => return at,
                 _ => {}
             }
         }

@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn describe(event: &SessionEvent) -> String {
     match event {
-        SessionEvent::StateChanged { from, trigger, to } => format!("{from} -> {to} ({trigger})"),
+        SessionEvent::StateChanged { from, to } => format!("{from} -> {to}"),
         SessionEvent::Negotiated { expires_at, .. } => format!("a new live session token, until {expires_at}"),
         SessionEvent::Failed { error, retry_at } => format!("{error}; next try at {retry_at}"),
         SessionEvent::Displaced { retry_at, .. } => format!("somebody else has the session; ask again at {retry_at}"),

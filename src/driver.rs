@@ -105,7 +105,7 @@ impl<E: Entropy> Driver<E> {
                     return Action::Send { id, request, timeout: wait(give_up_at) };
                 }
                 Output::Sign { id, input, give_up_at } => return Action::Sign { id, input, timeout: wait(give_up_at) },
-                Output::Timeout { at, .. } => {
+                Output::Timeout { at } => {
                     let deadline = self.mailbox.wake_expired(now);
                     return Action::Wait(wait(deadline.map_or(at, |deadline| deadline.min(at))));
                 }

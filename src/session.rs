@@ -47,7 +47,7 @@
 //!             session.handle_input(&mut Context::new(now, &mut entropy), Input::Response { id, response });
 //!         }
 //!         Output::Event(event) => println!("{now}  {event}"),
-//!         Output::Timeout { at, .. } => {
+//!         Output::Timeout { at } => {
 //!             now = at; // in production: sleep until then
 //!             let input = if now < end { Input::Timeout } else { Input::Shutdown };
 //!             session.handle_input(&mut Context::new(now, &mut entropy), input);
@@ -72,8 +72,7 @@
 //!
 //! # States
 //!
-//! Each line of the table is in [`TRANSITIONS`], and the machine makes no other. `GaveUp` comes with
-//! [`SessionEvent::GaveUp`], which says who must act.
+//! What may follow each state, as [`State::successors`] has it; a session makes no other transition.
 //!
 #![doc = include_str!("session/states.md")]
 
@@ -122,13 +121,13 @@ mod view;
 pub use self::{
     advice::{Advice, Ticket},
     config::{CompetePolicy, OnShutdown, SessionConfig},
-    contract::{Input, Output, TimeoutReason},
+    contract::{Input, Output},
     event::SessionEvent,
     exchange_id::ExchangeId,
     failure::{Failure, FailureKind},
     report::Report,
     snapshot::Snapshot,
-    state::{State, TRANSITIONS, Trigger},
+    state::State,
     view::SessionView,
 };
 use self::{
@@ -140,7 +139,7 @@ use self::{
     suspicion::Suspicion,
     takeover::Takeover,
     tickles::{Bucket, Tickles},
-    view::{Progress, Terms},
+    view::Progress,
 };
 pub(crate) use self::{
     moment::{Clock, Moment},
@@ -150,6 +149,12 @@ pub(crate) use self::{
     skew::estimate as clock_skew,
 };
 
+/// How long a brokerage session may take from its opening until it is ready.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// For how long nothing is sent after a 429 that names no time itself.
+const PENALTY_BOX: Duration = Duration::from_secs(900);
+/// The longest time that a 429 may name.
+const LONGEST_PENALTY: Duration = Duration::from_secs(3600);
 /// How long an answer may still take once the application wants the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait during which a session may still be called live.
@@ -233,25 +238,20 @@ impl Session {
             next_tickle: None,
             reopening: None,
             settled_at: None,
-            terms: Terms {
-                brokerage: config.brokerage,
-                primes: config.prime,
-                longest_wait: longest_penalty(&config),
-                retry: config.tickle_retry,
-            },
+            brokerage: config.brokerage,
         };
         Self {
             skew: Skew::new(token.floor().correction()),
             consumer,
             token,
-            config,
             view,
             clock: Clock::default(),
             phase: Phase::Negotiating { log_out: false },
             held: None,
             handshakes: Pace::default(),
             openings: Pace::default(),
-            tickles: Tickles::new(),
+            tickles: Tickles::new(config.tickle_interval),
+            config,
             tickle_wanted: false,
             suspicion: Suspicion::default(),
             takeover: Takeover::default(),
@@ -289,7 +289,7 @@ impl Session {
         session.clock.advance(now);
         let since = session.clock.now();
         // One that lasts longer than any that is granted is a mistake.
-        let longest = session.clock.after(longest_penalty(&session.config));
+        let longest = session.clock.after(LONGEST_PENALTY);
         session.penalty = penalty.map(|until| Penalty { since, until: session.clock.moment(until).min(longest) });
         session.penalty = session.penalty.filter(|penalty| penalty.until > since);
         // Keys and token were good: what refuses now is not for a person to mend.
@@ -334,7 +334,7 @@ impl Session {
             return output;
         }
         match self.deadline() {
-            Some((at, reason)) => Output::Timeout { at: self.clock.wall(at), reason },
+            Some(at) => Output::Timeout { at: self.clock.wall(at) },
             None => Output::Finished,
         }
     }
@@ -387,9 +387,9 @@ impl Session {
     }
 
     /// Makes a transition of the table.
-    fn go(&mut self, trigger: Trigger, phase: Phase) {
+    fn go(&mut self, phase: Phase) {
         let (from, to) = (self.phase.state(), phase.state());
-        debug_assert!(TRANSITIONS.contains(&(from, trigger, to)), "no transition from {from} on {trigger} to {to}");
+        debug_assert!(from.successors().contains(&to), "no transition from {from} to {to}");
         self.phase = phase;
         self.live_time.set(self.clock.now(), self.phase.is_live());
         if to == State::Live && from != State::Renewing {
@@ -397,7 +397,7 @@ impl Session {
             self.view.last_error = None;
             self.history.was_live = true;
         }
-        self.emit(SessionEvent::StateChanged { from, trigger, to });
+        self.emit(SessionEvent::StateChanged { from, to });
     }
 
     fn emit(&mut self, event: SessionEvent) {
@@ -426,7 +426,7 @@ impl Session {
         self.held = None;
         self.view.signer = None;
         self.emit(SessionEvent::GaveUp { error });
-        self.go(Trigger::GaveUp, Phase::Closed);
+        self.go(Phase::Closed);
     }
 
     fn end(&mut self, logged_out: bool) {
@@ -435,7 +435,7 @@ impl Session {
         }
         self.view.signer = None;
         self.emit(SessionEvent::Closed { logged_out });
-        self.go(Trigger::Ended, Phase::Closed);
+        self.go(Phase::Closed);
     }
 
     /// What the brokerage session is asked with, in the present opening.
@@ -445,11 +445,6 @@ impl Session {
             _ => Compete::Yield,
         }
     }
-}
-
-/// The longest time that the broker's wish to be left alone is granted.
-fn longest_penalty(config: &SessionConfig) -> Duration {
-    config.penalty_box.max(Duration::from_secs(3600))
 }
 
 impl fmt::Debug for Session {

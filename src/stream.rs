@@ -47,7 +47,7 @@
 //! #           session.handle_input(&mut Context::new(now, &mut entropy), session::Input::Response { id, response });
 //! #           continue;
 //! #       }
-//! #       session::Output::Timeout { at, .. } if stream.needs_session() => {
+//! #       session::Output::Timeout { at } if stream.needs_session() => {
 //! #           now = at;
 //! #           session.handle_input(&mut Context::new(now, &mut entropy), session::Input::Timeout);
 //! #       }

@@ -112,13 +112,13 @@ const LIVE: usize = 4 * 1024;
 /// remember.
 #[cfg(feature = "simulator")]
 fn live_sessions_are_small() {
-    use ibkr_oauth::session::{Session, SessionConfig, State, TimeoutReason};
+    use ibkr_oauth::session::{Session, SessionConfig, State};
 
     let mut machine = machine::Machine::live(SessionConfig::default());
     let an_hour_later = machine.now.saturating_add(std::time::Duration::from_secs(3600));
     loop {
         machine.wait();
-        if matches!(machine.deadline, Some((_, TimeoutReason::Answer))) {
+        if machine.session.awaited().is_some() {
             if machine.now > an_hour_later {
                 break;
             }

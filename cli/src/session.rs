@@ -102,9 +102,7 @@ fn print(event: &SessionEvent, format: Format) -> Result<(), Failure> {
 /// The event's parts, for programs.
 pub(crate) fn details(event: &SessionEvent) -> Value {
     match event {
-        SessionEvent::StateChanged { from, trigger, to } => {
-            json!({ "from": from.to_string(), "trigger": trigger.to_string(), "to": to.to_string() })
-        }
+        SessionEvent::StateChanged { from, to } => json!({ "from": from.to_string(), "to": to.to_string() }),
         SessionEvent::Negotiated { expires_at, .. } => json!({ "expires_at": expires_at.to_string() }),
         SessionEvent::Failed { error, retry_at } | SessionEvent::Displaced { error, retry_at } => {
             with(failure::json(error), "retry_at", &retry_at.to_string())

@@ -41,7 +41,7 @@ static VIEW: LazyLock<SessionView> = LazyLock::new(|| {
                 let response = Response::new(Bytes::from(body));
                 session.handle_input(cx, session::Input::Response { id, response });
             }
-            session::Output::Timeout { at, .. } => {
+            session::Output::Timeout { at } => {
                 now = at;
                 session.handle_input(&mut Context::new(now, &mut rng), session::Input::Timeout);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    Report, SessionView, State,
+    LONGEST_PENALTY, Report, SessionView, State,
     repeatable::is_repeatable,
     suspicion::{Doubt, Suspect},
 };
@@ -15,6 +15,8 @@ use crate::{
     signer::TokenId,
 };
 
+/// When a request is sent again that found no bridge just after an opening, if the opening may take longer.
+const NOT_YET: Duration = Duration::from_secs(5);
 /// How long a path waits that was answered 429 without a time.
 const PACED: Duration = Duration::from_secs(60);
 
@@ -77,9 +79,9 @@ impl SessionView {
         match error.scope() {
             Scope::Pacing => Advice::WaitUntil(self.paced_until(report)),
             Scope::Token => self.advise_about_token(report),
-            Scope::BrokerageSession if !self.terms.brokerage => Advice::GiveUp(ErrorKind::Rejected),
+            Scope::BrokerageSession if !self.brokerage => Advice::GiveUp(ErrorKind::Rejected),
             Scope::BrokerageSession => self.resolve(&self.ticket(report, Subject::BrokerageSession)),
-            Scope::Request if report.wants_accounts() && self.terms.brokerage && self.terms.primes => {
+            Scope::Request if report.wants_accounts() && self.brokerage => {
                 if self.primed.is_some_and(|at| at >= report.signed_at) {
                     return Advice::Resend;
                 }
@@ -116,7 +118,7 @@ impl SessionView {
     }
 
     fn paced_until(&self, report: &Report) -> Timestamp {
-        let wait = report.retry_after.map_or(PACED, |asked| asked.min(self.terms.longest_wait));
+        let wait = report.retry_after.map_or(PACED, |asked| asked.min(LONGEST_PENALTY));
         self.wait_until.unwrap_or_else(|| self.now.max(report.signed_at).saturating_add(wait))
     }
 
@@ -179,7 +181,7 @@ impl SessionView {
     /// What to do about "no bridge" while the session is live.
     fn about_brokerage(&self, is_accepted: bool) -> Option<Advice> {
         if let Some(settled_at) = self.settled_at.filter(|at| *at > self.now) {
-            let retry = self.now.saturating_add(self.terms.retry);
+            let retry = self.now.saturating_add(NOT_YET);
             return Some(Advice::WaitUntil(retry.min(settled_at)));
         }
         if let Some(at) = self.reopening {

@@ -42,33 +42,9 @@ pub enum Output {
     Timeout {
         /// When to come back.
         at: Timestamp,
-        /// What will be due, for diagnostics.
-        reason: TimeoutReason,
     },
     /// The session has ended; nothing but this comes out of it any more.
     Finished,
-}
-
-/// What a session waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TimeoutReason {
-    /// The response to a request, or a signature, is overdue then.
-    Answer,
-    /// The session must be kept alive.
-    Tickle,
-    /// The live session token must be renewed.
-    Renewal,
-    /// The live session token expires.
-    Expiry,
-    /// A new attempt may be made after a failure.
-    BackOff,
-    /// The broker's penalty box ends.
-    PenaltyBox,
-    /// The brokerage session may be ready.
-    Settling,
-    /// The brokerage session may be free again.
-    Displaced,
 }
 
 /// What happened outside. For [`Session::handle_input`](super::Session::handle_input).
@@ -127,7 +103,7 @@ impl fmt::Debug for Output {
                 f.debug_struct("Sign").field("id", id).field("input", input).field("give_up_at", give_up_at).finish()
             }
             Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
-            Self::Timeout { at, reason } => f.debug_struct("Timeout").field("at", at).field("reason", reason).finish(),
+            Self::Timeout { at } => f.debug_struct("Timeout").field("at", at).finish(),
             Self::Finished => f.write_str("Finished"),
         }
     }

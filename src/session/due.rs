@@ -1,7 +1,7 @@
 //! What is due, and when the next will be.
 
 use super::{
-    Failure, FailureKind, LONGEST_LIVE_WAIT, OnShutdown, Session, TimeoutReason, Trigger,
+    Failure, FailureKind, LONGEST_LIVE_WAIT, OnShutdown, Session,
     moment::Moment,
     outstanding::Outstanding,
     phase::{Pause, Phase, Retry},
@@ -25,7 +25,7 @@ impl Session {
             return true;
         }
         if let Some(held) = self.held.as_mut().filter(|held| held.wants_plan()) {
-            held.plan_renewal(self.clock.now(), &self.config, cx.entropy());
+            held.plan_renewal(self.clock.now(), self.config.renewal_margin, cx.entropy());
         }
         let is_overdue = |outstanding: &mut Outstanding| outstanding.give_up_at <= self.clock.now();
         if let Some(outstanding) = self.outstanding.take_if(is_overdue) {
@@ -37,7 +37,7 @@ impl Session {
             return false;
         }
         if self.shutting_down && !matches!(self.phase, Phase::Closing) {
-            self.go(Trigger::Shutdown, Phase::Closing);
+            self.go(Phase::Closing);
             return true;
         }
         match self.present_penalty() {
@@ -51,7 +51,7 @@ impl Session {
         match self.phase {
             Phase::Closing => self.end(false),
             Phase::Live(_) if until.since(self.clock.now()) > LONGEST_LIVE_WAIT => {
-                self.go(Trigger::Failed, Phase::BackingOff(Pause { until, retry: Retry::Tickle }));
+                self.go(Phase::BackingOff(Pause { until, retry: Retry::Tickle }));
             }
             _ => return false,
         }
@@ -61,7 +61,7 @@ impl Session {
     fn act_in_phase(&mut self, cx: &mut Context<'_>) -> bool {
         if self.tickle_wanted && matches!(self.phase, Phase::Live(_)) {
             self.tickle_wanted = false;
-            self.tickles.hasten_for_stream(self.clock.now(), &self.config);
+            self.tickles.hasten_for_stream(self.clock.now());
         }
         let is_tickle_due = self.clock.is_due(self.tickle());
         let is_renewal_due = self.clock.is_due(self.renewal());
@@ -76,7 +76,7 @@ impl Session {
             Phase::Opening { .. } => self.start(cx, Task::Open),
             Phase::Settling(settling) if self.clock.is_due(Some(settling.next)) => self.start(cx, Task::Status),
             Phase::Priming { .. } => self.start(cx, Task::Prime),
-            Phase::Renewing { .. } => self.start(cx, Task::Negotiate),
+            Phase::Renewing(_) => self.start(cx, Task::Negotiate),
             Phase::Live(live) if live.primes_now => {
                 live.primes_now = false;
                 self.start(cx, Task::Prime);
@@ -91,7 +91,7 @@ impl Session {
             }
             Phase::Live(_) | Phase::Displaced(_) | Phase::BackingOff(_) if is_tickle_due => {
                 self.tickle_wanted = false;
-                self.tickles.start(self.clock.now(), &self.config);
+                self.tickles.start(self.clock.now());
                 self.start(cx, Task::Tickle);
             }
             Phase::Closing => match self.config.on_shutdown {
@@ -104,31 +104,19 @@ impl Session {
     }
 
     /// The next moment at which something will be due; `None` at the end.
-    pub(super) fn deadline(&self) -> Option<(Moment, TimeoutReason)> {
-        if matches!(self.phase, Phase::Closed) {
-            return None;
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let expiry = self.expiry();
+        let awaited = self.outstanding.as_ref().map(|outstanding| outstanding.give_up_at);
+        if let Some(until) = awaited.or(self.present_penalty()).filter(|_| !matches!(self.phase, Phase::Closed)) {
+            return earliest([Some(until), expiry]);
         }
-        let expiry = (self.expiry(), TimeoutReason::Expiry);
-        if let Some(outstanding) = &self.outstanding {
-            return earliest([(Some(outstanding.give_up_at), TimeoutReason::Answer), expiry]);
-        }
-        if let Some(until) = self.present_penalty() {
-            return earliest([(Some(until), TimeoutReason::PenaltyBox), expiry]);
-        }
-        let renewal = (self.renewal(), TimeoutReason::Renewal);
-        let tickle = (self.tickle(), TimeoutReason::Tickle);
+        let (renewal, tickle) = (self.renewal(), self.tickle());
         match &self.phase {
-            Phase::Live(live) => earliest([renewal, (live.reopen, TimeoutReason::BackOff), tickle, expiry]),
-            Phase::Displaced(rival) => {
-                earliest([(Some(rival.retry), TimeoutReason::Displaced), renewal, tickle, expiry])
-            }
-            Phase::Settling(settling) => earliest([(Some(settling.next), TimeoutReason::Settling), expiry]),
-            Phase::BackingOff(Pause { retry: Retry::Tickle, .. }) => {
-                earliest([renewal, (tickle.0, TimeoutReason::BackOff), expiry])
-            }
-            Phase::BackingOff(pause) => {
-                earliest([(Some(pause.until), TimeoutReason::BackOff), renewal, tickle, expiry])
-            }
+            Phase::Live(live) => earliest([live.reopen, renewal, tickle, expiry]),
+            Phase::Displaced(rival) => earliest([Some(rival.retry), renewal, tickle, expiry]),
+            Phase::Settling(settling) => earliest([Some(settling.next), expiry]),
+            Phase::BackingOff(Pause { retry: Retry::Tickle, .. }) => earliest([renewal, tickle, expiry]),
+            Phase::BackingOff(pause) => earliest([Some(pause.until), renewal, tickle, expiry]),
             _ => None,
         }
     }
@@ -145,6 +133,6 @@ impl Session {
 }
 
 /// The earliest of some deadlines.
-fn earliest(candidates: impl IntoIterator<Item = (Option<Moment>, TimeoutReason)>) -> Option<(Moment, TimeoutReason)> {
-    candidates.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min_by_key(|(at, _)| *at)
+fn earliest(candidates: impl IntoIterator<Item = Option<Moment>>) -> Option<Moment> {
+    candidates.into_iter().flatten().min()
 }

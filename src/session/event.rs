@@ -2,10 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{
-    exchange_id::ExchangeId,
-    state::{State, Trigger},
-};
+use super::{exchange_id::ExchangeId, state::State};
 use crate::{context::Timestamp, error::Error, signer::TokenId};
 
 /// Something that happened in a session.
@@ -16,8 +13,6 @@ pub enum SessionEvent {
     StateChanged {
         /// The state it left.
         from: State,
-        /// Why.
-        trigger: Trigger,
         /// The state it entered.
         to: State,
     },
@@ -114,7 +109,7 @@ impl fmt::Display for SessionEvent {
     /// One sentence for a reader, on one line and with no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::StateChanged { from, trigger, to } => write!(f, "{from} -> {to} ({trigger})"),
+            Self::StateChanged { from, to } => write!(f, "{from} -> {to}"),
             Self::Negotiated { expires_at, .. } => {
                 write!(f, "a live session token was negotiated and proved; it expires at {expires_at}")
             }

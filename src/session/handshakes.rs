@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    Session, SessionEvent, State, Trigger,
+    Session, SessionEvent, State,
     held::Held,
     moment::Moment,
     pace::{Trouble, UNBROKEN},
-    phase::{Live, Origin, Pause, Phase, Retry},
+    phase::{Live, Pause, Phase, Retry},
     skew,
     task::Task,
     verdict::{needs_person, trouble},
@@ -24,6 +24,8 @@ const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// From how many seconds on a difference of the clocks is suspected when the broker refuses something. It tolerates
 /// about 300.
 const SUSPICIOUS_SKEW: u64 = 120;
+/// After how many refusals of its token (401, 410) a session gives up that was never live.
+const MAX_REFUSALS: u32 = 8;
 /// How long a session that was never live goes on at least: what only a person can answer may be a passing mistake.
 const FIRST_TRIES: Duration = Duration::from_secs(30);
 
@@ -54,21 +56,21 @@ impl Session {
         let token_id = signer.token_id();
         self.view.signer = Some(signer);
         let mut held = Held { proved: Some(now), ..Held::resumed(live, self.clock.moment(expires_at)) };
-        held.plan_renewal(now, &self.config, cx.entropy());
+        held.plan_renewal(now, self.config.renewal_margin, cx.entropy());
         self.held = Some(held);
         self.suspicion.forget_token();
         self.emit(SessionEvent::Negotiated { token_id, expires_at });
-        if let Phase::Renewing { from } = self.phase {
+        if let Some(from) = self.renewing_from() {
             // Shows at once whether the brokerage session outlived its token.
-            self.tickles.schedule_early(now, now, &self.config);
-            self.go(Trigger::Renewed, from.into());
+            self.tickles.schedule_early(now, now);
+            self.go(from);
             return;
         }
         self.tickles.schedule(now.after(self.config.tickle_interval));
         if self.config.brokerage {
-            self.open_or_wait(Trigger::Proved, Trigger::Proved);
+            self.open_or_wait();
         } else {
-            self.go(Trigger::ProvedReadOnly, Phase::Live(Live::default()));
+            self.go(Phase::Live(Live::default()));
         }
     }
 
@@ -82,13 +84,14 @@ impl Session {
             }
             return;
         }
-        let from = match self.phase {
-            Phase::Live(live) => Origin::Live(live),
-            Phase::Displaced(rival) => Origin::Displaced(rival),
-            Phase::BackingOff(pause) => Origin::BackingOff(pause),
-            _ => return,
-        };
-        self.go(Trigger::RenewalDue, Phase::Renewing { from });
+        if matches!(self.phase, Phase::Live(_) | Phase::Displaced(_) | Phase::BackingOff(_)) {
+            self.go(Phase::Renewing(Box::new(self.phase.clone())));
+        }
+    }
+
+    /// What a renewal returns to, if there is one under way.
+    fn renewing_from(&self) -> Option<Phase> {
+        if let Phase::Renewing(from) = &self.phase { Some(Phase::clone(from)) } else { None }
     }
 
     /// A handshake came to nothing.
@@ -100,26 +103,26 @@ impl Session {
         is_unsent: bool,
     ) {
         let error = self.look_at(error);
-        let is_renewal = matches!(self.phase, Phase::Renewing { .. });
-        if !is_renewal && self.is_hopeless(&error) {
+        let from = self.renewing_from();
+        if from.is_none() && self.is_hopeless(&error) {
             return self.give_up(error);
         }
         self.slow_handshakes(cx, trouble(&error, is_unsent), wait);
         let next = self.handshakes.next(self.clock.now());
         self.emit_failed(error, next);
-        if let Phase::Renewing { from } = self.phase {
+        if let Some(from) = from {
             if let Some(held) = &mut self.held {
                 held.renewal = Some(next);
             }
-            return self.go(Trigger::RenewalFailed, from.into());
+            return self.go(from);
         }
         let retry = Retry::Negotiation { log_out: false };
-        self.go(Trigger::Failed, Phase::BackingOff(Pause { until: next, retry }));
+        self.go(Phase::BackingOff(Pause { until: next, retry }));
     }
 
     fn slow_handshakes(&mut self, cx: &mut Context<'_>, trouble: Trouble, wait: Option<Duration>) {
         let (now, live) = (self.clock.now(), self.live_time);
-        self.handshakes.fail(now, trouble, wait, &self.config, live, cx.entropy());
+        self.handshakes.fail(now, trouble, wait, live, cx.entropy());
     }
 
     /// The broker refuses the token.
@@ -164,12 +167,12 @@ impl Session {
         }
         match self.phase {
             // Its handshake goes on.
-            Phase::Renewing { .. } => self.go(Trigger::TokenLost, negotiating),
-            _ if next <= now => self.go(Trigger::TokenLost, negotiating),
+            Phase::Renewing(_) => self.go(negotiating),
+            _ if next <= now => self.go(negotiating),
             Phase::BackingOff(_) | Phase::Priming { shown: State::BackingOff, .. } => {
                 self.phase = Phase::BackingOff(pause);
             }
-            _ => self.go(Trigger::Failed, Phase::BackingOff(pause)),
+            _ => self.go(Phase::BackingOff(pause)),
         }
     }
 
@@ -210,9 +213,7 @@ impl Session {
             self.history.refusals = self.history.refusals.saturating_add(1);
         }
         let is_late = self.clock.since(self.history.started) >= FIRST_TRIES;
-        error.kind() == ErrorKind::Config
-            || is_late && needs_person(error)
-            || self.history.refusals > self.config.max_refusals
+        error.kind() == ErrorKind::Config || is_late && needs_person(error) || self.history.refusals > MAX_REFUSALS
     }
 
     /// The clock was set back too far for timestamps to go on rising from where they are.

@@ -1,7 +1,12 @@
 //! The live session token that signs.
 
-use super::{config::SessionConfig, moment::Moment, pace::from_zero};
+use std::time::Duration;
+
+use super::{moment::Moment, pace::from_zero};
 use crate::{context::Entropy, flow::LiveSessionToken};
+
+/// Up to how much earlier than asked for a token is renewed, by chance, so that many sessions do not renew at once.
+const JITTER: Duration = Duration::from_secs(300);
 
 /// The live session token that signs.
 pub(super) struct Held {
@@ -28,8 +33,8 @@ impl Held {
     }
 
     /// Sets when to renew, from when the token expires.
-    pub(super) fn plan_renewal(&mut self, now: Moment, config: &SessionConfig, entropy: &mut dyn Entropy) {
-        let early = config.renewal_margin.saturating_add(from_zero(entropy, config.renewal_jitter));
+    pub(super) fn plan_renewal(&mut self, now: Moment, margin: Duration, entropy: &mut dyn Entropy) {
+        let early = margin.saturating_add(from_zero(entropy, JITTER));
         self.renewal = self.expires.map(|expires| {
             // A margin longer than the token's life must not renew without end.
             expires.before(early.min(expires.since(now) / 2))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    Penalty, Session, SessionEvent, Trigger, longest_penalty,
+    LONGEST_PENALTY, PENALTY_BOX, Penalty, Session, SessionEvent,
     outstanding::Answer,
     phase::{Pause, Phase, Readiness, Retry},
     suspicion::Opinion,
@@ -32,7 +32,7 @@ impl Session {
                 return self.start_timestamps_afresh(behind);
             }
             if error.status() == Some(StatusCode::TOO_MANY_REQUESTS) {
-                self.enter_penalty_box(answer.wait.unwrap_or(self.config.penalty_box));
+                self.enter_penalty_box(answer.wait.unwrap_or(PENALTY_BOX));
             }
         }
         // The answer to a question that an event has overtaken.
@@ -71,7 +71,7 @@ impl Session {
         let Answer { round, verdict, silence, .. } = answer;
         let now = self.clock.now();
         if verdict.accepts_token() {
-            self.tickles.succeed(now, &self.config);
+            self.tickles.succeed(now);
             self.token_accepted();
         }
         // Who wants no brokerage session does not care how one is.
@@ -111,7 +111,7 @@ impl Session {
                 }
                 // The token turned out to be good.
                 Phase::BackingOff(Pause { retry: Retry::Negotiation { log_out: false }, .. }) => {
-                    self.open_or_wait(Trigger::BrokerageLost, Trigger::Failed);
+                    self.open_or_wait();
                 }
                 _ => self.rival_is_gone(),
             },
@@ -148,11 +148,11 @@ impl Session {
 
     fn tickle_failed(&mut self, error: Error) {
         let now = self.clock.now();
-        self.tickles.fail(now, &self.config);
+        self.tickles.fail(now);
         let next = self.tickles.next().unwrap_or(now);
         self.emit_failed(error, next);
         if matches!(self.phase, Phase::Live(_)) && self.tickles.failures() >= DOUBTFUL {
-            self.go(Trigger::Failed, Phase::BackingOff(Pause { until: next, retry: Retry::Tickle }));
+            self.go(Phase::BackingOff(Pause { until: next, retry: Retry::Tickle }));
         }
     }
 
@@ -169,7 +169,7 @@ impl Session {
     /// The broker counted too many requests: nothing is sent for a while.
     pub(super) fn enter_penalty_box(&mut self, wait: Duration) {
         let now = self.clock.now();
-        let end = now.after(wait.min(longest_penalty(&self.config)));
+        let end = now.after(wait.min(LONGEST_PENALTY));
         let present = self.present_penalty();
         if present.is_some_and(|until| until >= end) {
             return;

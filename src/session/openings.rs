@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    OnShutdown, Session, SessionEvent, Trigger,
+    OnShutdown, PENALTY_BOX, SETTLE_TIMEOUT, Session, SessionEvent,
     moment::Moment,
     outstanding::Answer,
     pace::{Trouble, UNBROKEN},
-    phase::{Live, Origin, Pause, Phase, Readiness, Retry, Rival, Settling},
+    phase::{Live, Pause, Phase, Readiness, Retry, Rival, Settling},
     task::Task,
     verdict::{Verdict, is_about_take, trouble},
 };
@@ -32,26 +32,26 @@ const FRUITLESS: u32 = 3;
 
 impl Session {
     /// Opens the brokerage session at once, or waits as long as its pace wants.
-    pub(super) fn open_or_wait(&mut self, opens: Trigger, waits: Trigger) {
+    pub(super) fn open_or_wait(&mut self) {
         let now = self.clock.now();
         let next = self.openings.next(now);
         if next <= now {
-            return self.open(opens, false);
+            return self.open(false);
         }
-        self.wait(waits, Pause { until: next, retry: Retry::Opening });
+        self.wait(Pause { until: next, retry: Retry::Opening });
     }
 
-    fn wait(&mut self, trigger: Trigger, pause: Pause) {
+    fn wait(&mut self, pause: Pause) {
         if let Phase::BackingOff(earlier) = &mut self.phase {
             *earlier = pause;
         } else {
-            self.go(trigger, Phase::BackingOff(pause));
+            self.go(Phase::BackingOff(pause));
         }
     }
 
-    fn open(&mut self, trigger: Trigger, asks: bool) {
+    fn open(&mut self, asks: bool) {
         let compete = self.takeover.compete(self.config.compete, &self.clock);
-        self.go(trigger, Phase::Opening { compete, asks });
+        self.go(Phase::Opening { compete, asks });
     }
 
     /// The wait after a failure is over.
@@ -70,9 +70,9 @@ impl Session {
         }
         match pause.retry {
             Retry::Negotiation { log_out } => {
-                self.go(Trigger::RetryNegotiation, Phase::Negotiating { log_out });
+                self.go(Phase::Negotiating { log_out });
             }
-            Retry::Opening | Retry::Tickle => self.open(Trigger::RetryOpening, false),
+            Retry::Opening | Retry::Tickle => self.open(false),
         }
     }
 
@@ -82,7 +82,7 @@ impl Session {
         let next = self.openings.next(now);
         match &mut self.phase {
             Phase::Displaced(rival) if next > now => rival.retry = next,
-            _ => self.open(Trigger::RetakeDue, true),
+            _ => self.open(true),
         }
     }
 
@@ -99,7 +99,7 @@ impl Session {
         }
         match &mut self.phase {
             Phase::BackingOff(Pause { retry: Retry::Tickle, .. }) => {
-                self.tickles.schedule_early(now, now, &self.config);
+                self.tickles.schedule_early(now, now);
             }
             Phase::BackingOff(pause) => {
                 pause.until = now;
@@ -169,7 +169,7 @@ impl Session {
                 self.displaced(error, is_named);
             }
             Verdict::Wait(error, wait) => {
-                let wait = wait.min(self.config.penalty_box);
+                let wait = wait.min(PENALTY_BOX);
                 self.opening_failed(cx, error, Trouble::Refused, Some(wait), None);
             }
             _ => {}
@@ -184,7 +184,7 @@ impl Session {
             _ if self.openings.is_troubled() => (now, HURRIED_POLLS),
             _ => (now, 0),
         };
-        let end = opened.after(self.config.settle_timeout);
+        let end = opened.after(SETTLE_TIMEOUT);
         if end <= now {
             return self.opening_failed(cx, error, Trouble::Refused, None, None);
         }
@@ -196,7 +196,7 @@ impl Session {
         if matches!(self.phase, Phase::Settling(_)) {
             self.phase = settling;
         } else {
-            self.go(Trigger::Unsettled, settling);
+            self.go(settling);
         }
     }
 
@@ -224,12 +224,12 @@ impl Session {
             self.tickles.schedule(now.after(self.config.tickle_interval));
         }
         self.emit_failed(error, next);
-        self.go(Trigger::Failed, Phase::BackingOff(Pause { until: next, retry: Retry::Opening }));
+        self.go(Phase::BackingOff(Pause { until: next, retry: Retry::Opening }));
     }
 
     pub(super) fn slow_openings(&mut self, cx: &mut Context<'_>, trouble: Trouble, wait: Option<Duration>) {
         let (now, live) = (self.clock.now(), self.live_time);
-        self.openings.fail(now, trouble, wait, &self.config, live, cx.entropy());
+        self.openings.fail(now, trouble, wait, live, cx.entropy());
     }
 
     /// A user who was never authenticated, without a word why, may be one who has no brokerage session.
@@ -258,8 +258,7 @@ impl Session {
             self.view.progress.openings += 1;
         }
         let extras = self.tickles.extras();
-        let primes = self.config.prime && self.config.brokerage;
-        let may_prime = primes
+        let may_prime = self.config.brokerage
             && match cause {
                 Readiness::Opening => extras.draw_for_opening(now),
                 // The accounts were queried before, most likely; if not, that can wait.
@@ -268,7 +267,7 @@ impl Session {
         if may_prime {
             self.phase = Phase::Priming { shown: self.phase.state(), cause };
         } else {
-            self.become_live(cause, primes);
+            self.become_live(cause, self.config.brokerage);
         }
     }
 
@@ -276,10 +275,10 @@ impl Session {
         let is_new = cause == Readiness::Opening;
         if is_new {
             let now = self.clock.now();
-            self.tickles.schedule_early(now.after(self.config.tickle_retry), now, &self.config);
+            self.tickles.schedule_early(now.after(self.tickles.soon()), now);
         }
-        let primes_after_tickle = is_unprimed || is_new && self.config.prime;
-        self.go(Trigger::Ready, Phase::Live(Live { primes_after_tickle, ..Live::default() }));
+        let primes_after_tickle = is_unprimed || is_new;
+        self.go(Phase::Live(Live { primes_after_tickle, ..Live::default() }));
     }
 
     /// The accounts were queried, or could not be.
@@ -289,7 +288,7 @@ impl Session {
         let now = self.clock.now();
         if let Verdict::Failed(error) | Verdict::TokenRefused(error) = verdict {
             let again = match self.phase {
-                Phase::Priming { cause: Readiness::Opening, .. } => now.after(self.config.tickle_retry),
+                Phase::Priming { cause: Readiness::Opening, .. } => now.after(self.tickles.soon()),
                 _ => self.tickles.next().unwrap_or(now),
             };
             self.emit_failed(error, again);
@@ -321,7 +320,7 @@ impl Session {
         };
         let retry_at = self.clock.wall(self.outside_penalty(retry));
         self.emit(SessionEvent::Displaced { error, retry_at });
-        self.go(Trigger::Displaced, Phase::Displaced(Rival { retry, is_named }));
+        self.go(Phase::Displaced(Rival { retry, is_named }));
     }
 
     /// The brokerage session is over, says a tickle before which nothing was sent for this long.
@@ -345,12 +344,12 @@ impl Session {
             self.emit_failed(error, next);
         }
         if !starts_over {
-            return self.open_or_wait(Trigger::BrokerageLost, Trigger::Failed);
+            return self.open_or_wait();
         }
         if next <= now {
-            self.go(Trigger::TokenLost, Phase::Negotiating { log_out: true });
+            self.go(Phase::Negotiating { log_out: true });
         } else {
-            self.wait(Trigger::Failed, Pause { until: next, retry: Retry::Negotiation { log_out: true } });
+            self.wait(Pause { until: next, retry: Retry::Negotiation { log_out: true } });
         }
     }
 
@@ -367,7 +366,7 @@ impl Session {
             let message = "requests find no brokerage session, although tickles say that it is ready";
             self.emit_failed(Error::new(ErrorKind::Unavailable, Stage::OpenBrokerage, message), next);
         }
-        if let Phase::Live(live) | Phase::Renewing { from: Origin::Live(live) } = &mut self.phase {
+        if let Phase::Live(live) = &mut self.phase {
             live.reopen = Some(next);
         }
     }
@@ -380,7 +379,7 @@ impl Session {
             Phase::Live(live) if next > now => live.reopen = Some(next),
             _ => {
                 self.suspicion.forget_suspects();
-                self.open(Trigger::BrokerageLost, false);
+                self.open(false);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{SessionConfig, moment::Moment};
+use super::moment::Moment;
 use crate::context::Entropy;
 
 /// The most attempts of one kind in an hour, whatever happens.
@@ -10,8 +10,12 @@ const MOST_AN_HOUR: usize = 20;
 const HOUR: Duration = Duration::from_secs(3600);
 /// How long a session must have been live since the last trouble for that to be over.
 pub(super) const UNBROKEN: Duration = Duration::from_secs(1800);
-/// How much longer the waits become while the broker refuses than while it cannot answer.
-const REFUSED_FACTOR: u32 = 3;
+/// The longest wait before the first new attempt after a failure; it doubles with each, and is drawn from its upper half.
+const FIRST: Duration = Duration::from_secs(2);
+/// Where that doubling ends: while nothing can be sent, while the broker cannot answer, and while it answers and refuses.
+const NOT_SENT: Duration = Duration::from_secs(300);
+const UNAVAILABLE: Duration = Duration::from_secs(600);
+const REFUSED: Duration = Duration::from_secs(1800);
 
 /// What kind of trouble an attempt met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +110,6 @@ impl Pace {
         now: Moment,
         trouble: Trouble,
         wait: Option<Duration>,
-        config: &SessionConfig,
         live: LiveTime,
         entropy: &mut dyn Entropy,
     ) {
@@ -114,18 +117,18 @@ impl Pace {
             Trouble::NotSent => {
                 self.unsent = self.unsent.saturating_add(1);
                 self.unsent_at = Some(now);
-                from_zero(entropy, limit(config.initial_backoff, config.max_backoff / 2, self.unsent))
+                from_zero(entropy, limit(FIRST, NOT_SENT, self.unsent))
             }
             Trouble::Unavailable | Trouble::Refused => {
                 self.steps = self.steps.saturating_add(1);
                 (self.unsent, self.unsent_at) = (0, None);
                 self.troubled = Some(now);
                 let is_short = trouble == Trouble::Unavailable || live.was_good_lately(now);
-                let longest = if is_short { config.max_backoff } else { refused(config) };
-                from_upper_half(entropy, limit(config.initial_backoff, longest, self.steps))
+                let longest = if is_short { UNAVAILABLE } else { REFUSED };
+                from_upper_half(entropy, limit(FIRST, longest, self.steps))
             }
         };
-        let asked = wait.unwrap_or_default().min(refused(config));
+        let asked = wait.unwrap_or_default().min(REFUSED);
         self.allowed = Some(now.after(own.max(asked)));
     }
 
@@ -152,10 +155,6 @@ impl Pace {
     pub(super) fn skip_wait(&mut self) {
         self.allowed = None;
     }
-}
-
-fn refused(config: &SessionConfig) -> Duration {
-    config.max_backoff.saturating_mul(REFUSED_FACTOR)
 }
 
 /// The longest wait before the attempt that follows the `failures`-th failure in a row.
@@ -203,10 +202,9 @@ mod tests {
     /// The waits after this many failures in a row, in seconds, each attempt made as soon as it may be.
     fn waits(trouble: Trouble, count: usize, live: LiveTime, byte: u8) -> Vec<u64> {
         let (mut pace, mut now) = (Pace::default(), at(100_000));
-        let config = SessionConfig::default();
         let mut wait = |_| {
             pace.attempt(now);
-            pace.fail(now, trouble, None, &config, live, &mut Fixed(byte));
+            pace.fail(now, trouble, None, live, &mut Fixed(byte));
             let next = pace.next(now);
             let wait = next.since(now).as_secs();
             now = next;
@@ -241,16 +239,15 @@ mod tests {
     #[test]
     fn half_an_hour_of_being_live_ends_the_trouble() {
         let mut pace = Pace::default();
-        let config = SessionConfig::default();
         let mut live = LiveTime::default();
-        pace.fail(at(1000), Trouble::Refused, None, &config, live, &mut Fixed(9));
+        pace.fail(at(1000), Trouble::Refused, None, live, &mut Fixed(9));
         live.set(at(1002), true);
         assert!(!pace.refresh(at(1002 + 1799), live));
         assert!(pace.next(at(1001)) > at(1001));
         assert!(pace.refresh(at(1002 + 1800), live));
         assert_eq!(pace.next(at(5000)), at(5000));
         // Trouble while it is live starts the half hour again.
-        pace.fail(at(2000), Trouble::Refused, None, &config, live, &mut Fixed(9));
+        pace.fail(at(2000), Trouble::Refused, None, live, &mut Fixed(9));
         assert!(!pace.refresh(at(3799), live));
         assert!(pace.refresh(at(3800), live));
     }
@@ -258,11 +255,10 @@ mod tests {
     #[test]
     fn what_the_broker_asks_for_is_granted_within_limits() {
         let mut pace = Pace::default();
-        let config = SessionConfig::default();
         for (asked, granted) in [(0, 2), (700, 700), (86_400, 1800)] {
             let mut fresh = pace.clone();
             let wait = Some(Duration::from_secs(asked));
-            fresh.fail(at(0), Trouble::Unavailable, wait, &config, LiveTime::default(), &mut Fixed(9));
+            fresh.fail(at(0), Trouble::Unavailable, wait, LiveTime::default(), &mut Fixed(9));
             assert_eq!(fresh.next(at(0)), at(granted));
         }
         pace.wait_until(at(3));

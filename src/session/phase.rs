@@ -4,6 +4,7 @@ use super::{State, moment::Moment};
 use crate::brokerage::Compete;
 
 /// A [`State`] and its own data.
+#[derive(Clone)]
 pub(super) enum Phase {
     Negotiating {
         /// The present one is logged out first.
@@ -23,9 +24,8 @@ pub(super) enum Phase {
         cause: Readiness,
     },
     Live(Live),
-    Renewing {
-        from: Origin,
-    },
+    /// What it returns to: `Live`, `Displaced` or `BackingOff`.
+    Renewing(Box<Phase>),
     Displaced(Rival),
     BackingOff(Pause),
     Closing,
@@ -57,14 +57,6 @@ pub(super) struct Settling {
     pub(super) polls: usize,
     pub(super) next: Moment,
     pub(super) asks: bool,
-}
-
-/// What a renewal returns to.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Origin {
-    Live(Live),
-    Displaced(Rival),
-    BackingOff(Pause),
 }
 
 /// Another session of the same user, and what is done about it.
@@ -102,7 +94,7 @@ impl Phase {
             Self::Settling(_) => State::Settling,
             Self::Priming { shown, .. } => *shown,
             Self::Live(_) => State::Live,
-            Self::Renewing { .. } => State::Renewing,
+            Self::Renewing(_) => State::Renewing,
             Self::Displaced(_) => State::Displaced,
             Self::BackingOff(_) => State::BackingOff,
             Self::Closing => State::Closing,
@@ -112,16 +104,18 @@ impl Phase {
 
     /// Whether the session is live, be it while it renews.
     pub(super) fn is_live(&self) -> bool {
-        matches!(self, Self::Live(_) | Self::Renewing { from: Origin::Live(_) })
+        match self {
+            Self::Renewing(from) => from.is_live(),
+            phase => matches!(phase, Self::Live(_)),
+        }
     }
-}
 
-impl From<Origin> for Phase {
-    fn from(origin: Origin) -> Self {
-        match origin {
-            Origin::Live(live) => Self::Live(live),
-            Origin::Displaced(rival) => Self::Displaced(rival),
-            Origin::BackingOff(pause) => Self::BackingOff(pause),
+    /// When the brokerage session is opened again although it seems to be ready, as far as the session is live.
+    pub(super) fn reopening(&self) -> Option<Moment> {
+        match self {
+            Self::Live(live) => live.reopen,
+            Self::Renewing(from) => from.reopening(),
+            _ => None,
         }
     }
 }

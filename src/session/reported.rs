@@ -1,10 +1,6 @@
 //! What the application reports about its own requests.
 
-use super::{
-    Report, Session,
-    phase::{Live, Origin, Phase},
-    suspicion::Doubt,
-};
+use super::{Report, SETTLE_TIMEOUT, Session, phase::Phase, suspicion::Doubt};
 use crate::error::Scope;
 
 impl Session {
@@ -47,14 +43,9 @@ impl Session {
     }
 
     fn suspect_brokerage(&mut self, report: &Report) {
-        let is_settled = self.clock.since(self.history.opened) >= self.config.settle_timeout;
-        let is_waiting = match self.phase {
-            Phase::Live(Live { reopen, .. }) | Phase::Renewing { from: Origin::Live(Live { reopen, .. }) } => {
-                reopen.is_some()
-            }
-            _ => true,
-        };
-        if self.config.brokerage && is_settled && !is_waiting {
+        let is_settled = self.clock.since(self.history.opened) >= SETTLE_TIMEOUT;
+        let is_open = self.phase.is_live() && self.phase.reopening().is_none();
+        if self.config.brokerage && is_settled && is_open {
             self.suspicion.raise(report, Doubt::BrokerageSession, self.view.progress.asked);
             self.hasten_for_suspects();
         }
@@ -62,9 +53,8 @@ impl Session {
 
     fn suspect_accounts(&mut self) {
         let now = self.clock.now();
-        let (is_wanted, is_open) = (self.config.brokerage && self.config.prime, self.outstanding.is_none());
         if let Phase::Live(live) = &mut self.phase {
-            if is_wanted && is_open && !live.primes_now && self.tickles.draw(now) {
+            if self.config.brokerage && self.outstanding.is_none() && !live.primes_now && self.tickles.draw(now) {
                 live.primes_now = true;
             }
         }

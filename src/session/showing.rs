@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Session,
+    SETTLE_TIMEOUT, Session,
     moment::Moment,
-    phase::{Live, Origin, Pause, Phase, Retry},
+    phase::{Pause, Phase, Retry},
 };
 
 impl Session {
@@ -20,13 +20,8 @@ impl Session {
         };
         let next_attempt = wall(next_attempt.map(|at| self.outside_penalty(at)));
         let next_tickle = wall(self.tickles.next().map(|at| self.outside_penalty(at)));
-        let (wait_until, reopening) = match &self.phase {
-            Phase::Live(Live { reopen, .. }) | Phase::Renewing { from: Origin::Live(Live { reopen, .. }) } => {
-                (wall(self.present_penalty()), wall(*reopen))
-            }
-            _ => (wall(self.present_penalty()), None),
-        };
-        let settled_at = wall(self.history.opened.map(|opened| opened.after(self.config.settle_timeout)));
+        let (wait_until, reopening) = (wall(self.present_penalty()), wall(self.phase.reopening()));
+        let settled_at = wall(self.history.opened.map(|opened| opened.after(SETTLE_TIMEOUT)));
         let view = &mut self.view;
         view.now = self.clock.wall_now();
         view.state = self.phase.state();

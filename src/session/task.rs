@@ -25,7 +25,7 @@ impl Task {
     /// Whether its answer still means something in this phase.
     pub(super) fn belongs_to(self, phase: &Phase) -> bool {
         match self {
-            Self::Negotiate => matches!(phase, Phase::Negotiating { .. } | Phase::Renewing { .. }),
+            Self::Negotiate => matches!(phase, Phase::Negotiating { .. } | Phase::Renewing(_)),
             Self::Open => matches!(phase, Phase::Opening { .. }),
             Self::Status => matches!(phase, Phase::Settling(_)),
             Self::Prime => matches!(phase, Phase::Priming { .. } | Phase::Live(_)),

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{SessionConfig, extras::Extras, moment::Moment, pace::limit};
+use super::{extras::Extras, moment::Moment, pace::limit};
 
+/// How soon a tickle that failed is tried again, and how soon an opening is confirmed by a first one; further failures
+/// double it, up to the interval.
+const RETRY: Duration = Duration::from_secs(5);
 /// How many draws a full bucket has.
 const DRAWS: u32 = 5;
 /// The shortest time from one tickle to the next.
@@ -40,6 +43,7 @@ impl Bucket {
 /// When the next tickle is due.
 #[derive(Clone, Debug)]
 pub(super) struct Tickles {
+    interval: Duration,
     next: Option<Moment>,
     started: Option<Moment>,
     failures: u32,
@@ -50,8 +54,9 @@ pub(super) struct Tickles {
 }
 
 impl Tickles {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(interval: Duration) -> Self {
         Self {
+            interval,
             next: None,
             started: None,
             failures: 0,
@@ -65,6 +70,11 @@ impl Tickles {
         self.next
     }
 
+    /// How soon one follows that was in vain, or that confirms an opening.
+    pub(super) fn soon(&self) -> Duration {
+        RETRY.min(self.interval)
+    }
+
     /// How many failed since one was answered well.
     pub(super) fn failures(&self) -> u32 {
         self.failures
@@ -75,28 +85,28 @@ impl Tickles {
     }
 
     /// One is wanted earlier than after the usual interval, if the hour's limit allows it.
-    pub(super) fn schedule_early(&mut self, at: Moment, now: Moment, config: &SessionConfig) {
-        let ordinary = self.started.map_or(at, |started| started.after(config.tickle_interval));
+    pub(super) fn schedule_early(&mut self, at: Moment, now: Moment) {
+        let ordinary = self.started.map_or(at, |started| started.after(self.interval));
         self.next = Some(if at >= ordinary || self.extras.draw(now) { at } else { ordinary });
     }
 
     /// A tickle is made. The next is due as usual, unless its answer changes that.
-    pub(super) fn start(&mut self, now: Moment, config: &SessionConfig) {
+    pub(super) fn start(&mut self, now: Moment) {
         self.started = Some(now);
-        self.next = Some(now.after(config.tickle_interval));
+        self.next = Some(now.after(self.interval));
     }
 
-    pub(super) fn succeed(&mut self, now: Moment, config: &SessionConfig) {
+    pub(super) fn succeed(&mut self, now: Moment) {
         self.failures = 0;
-        self.next = Some(now.after(config.tickle_interval));
+        self.next = Some(now.after(self.interval));
     }
 
     /// A tickle came to nothing: it is repeated soon, as long as the bucket allows it.
-    pub(super) fn fail(&mut self, now: Moment, config: &SessionConfig) {
+    pub(super) fn fail(&mut self, now: Moment) {
         self.failures = self.failures.saturating_add(1);
-        let soon = limit(config.tickle_retry, config.tickle_interval, self.failures);
-        let is_extra = soon < config.tickle_interval && self.draw(now);
-        self.next = Some(now.after(if is_extra { soon } else { config.tickle_interval }));
+        let soon = limit(RETRY, self.interval, self.failures);
+        let is_extra = soon < self.interval && self.draw(now);
+        self.next = Some(now.after(if is_extra { soon } else { self.interval }));
     }
 
     /// One is wanted now, since something is suspected; with the bucket empty, the ordinary one has to do.
@@ -109,8 +119,8 @@ impl Tickles {
 
     /// One is wanted now, for a WebSocket that is to be opened. The one that confirms an opening comes soon enough, and not
     /// sooner for this.
-    pub(super) fn hasten_for_stream(&mut self, now: Moment, config: &SessionConfig) {
-        let is_soon = self.next.is_none_or(|next| next <= now.after(config.tickle_retry));
+    pub(super) fn hasten_for_stream(&mut self, now: Moment) {
+        let is_soon = self.next.is_none_or(|next| next <= now.after(RETRY));
         if !is_soon && self.streams.draw(now) && self.extras.draw(now) {
             self.next = Some(self.started.map_or(now, |started| started.after(APART)).max(now));
         }
@@ -144,32 +154,32 @@ mod tests {
 
     #[test]
     fn failures_are_repeated_after_waits_that_double_until_the_bucket_is_empty() {
-        let (mut tickles, config, mut now) = (Tickles::new(), SessionConfig::default(), at(1000));
+        let (mut tickles, mut now) = (Tickles::new(Duration::from_secs(60)), at(1000));
         let mut waits = Vec::new();
         for _ in 0..8 {
-            tickles.start(now, &config);
-            tickles.fail(now, &config);
+            tickles.start(now);
+            tickles.fail(now);
             let next = tickles.next().unwrap();
             waits.push(next.since(now).as_secs());
             now = next;
         }
         assert_eq!(waits, [5, 10, 20, 40, 60, 60, 60, 60]);
-        tickles.succeed(now, &config);
+        tickles.succeed(now);
         // Two of the five are back, and one was left.
         for expected in [5, 5, 5, 60, 60] {
-            tickles.succeed(now, &config);
-            tickles.fail(now, &config);
+            tickles.succeed(now);
+            tickles.fail(now);
             assert_eq!(tickles.next().unwrap().since(now).as_secs(), expected);
         }
     }
 
     #[test]
     fn suspicions_draw_from_the_same_bucket() {
-        let (mut tickles, config) = (Tickles::new(), SessionConfig::default());
+        let mut tickles = Tickles::new(Duration::from_secs(60));
         let now = at(1000);
         for count in 0..7 {
-            tickles.start(now, &config);
-            tickles.succeed(now, &config);
+            tickles.start(now);
+            tickles.succeed(now);
             tickles.hasten(now);
             let expected = if count < 5 { 1 } else { 60 };
             assert_eq!(tickles.next().unwrap().since(now).as_secs(), expected, "{count}");

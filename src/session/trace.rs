@@ -10,9 +10,7 @@ const SESSION: &str = "ibkr_oauth::session";
 pub(super) fn event(event: &SessionEvent) {
     #[cfg(feature = "tracing")]
     match event {
-        SessionEvent::StateChanged { from, trigger, to } => {
-            tracing::info!(target: SESSION, %from, %trigger, %to, "state changed");
-        }
+        SessionEvent::StateChanged { from, to } => tracing::info!(target: SESSION, %from, %to, "state changed"),
         SessionEvent::Failed { error, .. } => tracing::warn!(
             target: SESSION,
             stage = %error.stage(),

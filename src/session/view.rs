@@ -1,6 +1,6 @@
 //! What an application may know of a session.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use super::{
     state::State,
@@ -36,7 +36,7 @@ pub struct SessionView {
     pub(super) reopening: Option<Timestamp>,
     /// Until when "no bridge" is what comes of an opening that was just made.
     pub(super) settled_at: Option<Timestamp>,
-    pub(super) terms: Terms,
+    pub(super) brokerage: bool,
 }
 
 /// How far the session has come, in counts that only grow.
@@ -62,15 +62,6 @@ pub(super) struct Tickled {
     /// Its place among the signed requests.
     pub(super) round: u64,
     pub(super) token_id: Option<TokenId>,
-}
-
-/// What of the configuration matters to the application's own requests.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
-    pub(super) brokerage: bool,
-    pub(super) primes: bool,
-    pub(super) longest_wait: Duration,
-    pub(super) retry: Duration,
 }
 
 impl SessionView {
@@ -130,7 +121,7 @@ impl SessionView {
 
     /// Whether a brokerage session is wanted.
     pub(crate) fn wants_brokerage(&self) -> bool {
-        self.terms.brokerage
+        self.brokerage
     }
 
     /// Until when nothing must be sent, because the broker counted too many requests.

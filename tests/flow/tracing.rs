@@ -99,7 +99,7 @@ fn names_are_as_documented_and_nothing_is_secret() {
         "message=exchange failed kind=\"rejected\" cause=\"access_token_secret_missing\"",
         "message=failed stage=live session token kind=\"rejected\" cause=\"access_token_secret_missing\"",
         "message=exchange succeeded",
-        "message=state changed from=Negotiating trigger=Proved to=Opening",
+        "message=state changed from=Negotiating to=Opening",
         "message=exchange failed kind=\"unavailable\" cause=\"rate_limited\"",
     ] {
         assert!(all.contains(expected), "{expected} is missing:\n{all}");

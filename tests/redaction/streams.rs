@@ -57,7 +57,7 @@ fn a_stream_shows_no_cookie_no_token_and_no_message() {
                 };
                 session.handle_input(&mut Context::new(now, &mut rng), session::Input::Response { id, response });
             }
-            session::Output::Timeout { at, .. } if inputs.len() == 10 => {
+            session::Output::Timeout { at } if inputs.len() == 10 => {
                 now = at;
                 session.handle_input(&mut Context::new(now, &mut rng), session::Input::Timeout);
             }

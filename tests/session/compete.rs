@@ -4,7 +4,7 @@ use crate::simulation::Simulation;
 use ibkr_oauth::{
     bytes::Bytes,
     http::Request,
-    session::{CompetePolicy, SessionConfig, SessionEvent, State, Trigger},
+    session::{CompetePolicy, SessionConfig, SessionEvent, State},
 };
 
 use super::{OPEN, config, count_events, count_sent, hours, live_world, seconds};
@@ -97,7 +97,7 @@ fn a_take_that_never_helps_slows_down_too() {
     while machine.now.saturating_duration_since(start) < hours(6) {
         match machine.path() {
             path if path == OPEN && machine.state() == State::Opening => machine.reply(200, COMPETING),
-            "/tickle" if machine.deadline.unwrap().1 == ibkr_oauth::session::TimeoutReason::Answer => {
+            "/tickle" if machine.session.awaited().is_some() => {
                 machine.reply(200, tickle(COMPETING));
             }
             _ => machine.wait(),
@@ -149,7 +149,7 @@ fn a_failed_tickle_does_not_make_a_displacement_new() {
     }
     machine.wait();
     machine.reply(200, tickle(COMPETING));
-    let (retry_at, _) = machine.deadline.unwrap();
+    let retry_at = machine.deadline.unwrap();
     let displaced = |event: &SessionEvent| match event {
         SessionEvent::Displaced { retry_at, .. } => Some(*retry_at),
         _ => None,
@@ -195,7 +195,7 @@ fn a_displaced_session_renews_its_token() {
     assert_eq!(simulation.broker().live_session_tokens_issued(), 2);
     let failed = |event: &SessionEvent| matches!(event, SessionEvent::Failed { .. });
     assert_eq!(count_events(&simulation, failed), 0);
-    let renewed = |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::Renewed, .. });
+    let renewed = |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { from: State::Renewing, .. });
     assert_eq!(count_events(&simulation, renewed), 1);
 }
 
@@ -228,7 +228,7 @@ fn a_persons_wishes_are_granted_five_times_and_then_each_quarter_of_an_hour() {
         }
         machine.pass(60);
         machine.tell(ibkr_oauth::session::Input::Timeout);
-        if machine.deadline.unwrap().1 == ibkr_oauth::session::TimeoutReason::Answer {
+        if machine.session.awaited().is_some() {
             machine.reply(200, tickle(COMPETING));
         }
     }

@@ -21,7 +21,7 @@ use http::Request;
 use ibkr_oauth::{
     ErrorKind,
     driver::{Driver, SessionHandle},
-    session::{Advice, Failure, FailureKind, Report, Session, SessionConfig, SessionEvent, State, Trigger},
+    session::{Advice, Failure, FailureKind, Report, Session, SessionConfig, SessionEvent, State},
     simulator::{Fault, test_keys},
     transport::{Limits, from_fn},
 };
@@ -418,11 +418,11 @@ fn the_blocking_driver_waits_and_is_woken() {
     });
     let to = |wanted: State| {
         events.iter().find_map(|event| match event {
-            SessionEvent::StateChanged { to, trigger, .. } if to == wanted => Some(trigger),
+            SessionEvent::StateChanged { from, to } if to == wanted => Some(from),
             _ => None,
         })
     };
-    assert_eq!(to(State::Live), Some(Trigger::Ready));
+    assert_eq!(to(State::Live), Some(State::Opening));
     // The clock stands still: only a word wakes it.
     let signer = handle.ready_blocking(LONG).unwrap();
     let refused = report(signer.token_id(), stage.now(), "/portfolio/accounts", 401, "", None);
@@ -432,7 +432,7 @@ fn the_blocking_driver_waits_and_is_woken() {
     assert_eq!(handle.resolve_blocking(ticket), Advice::GiveUp(ErrorKind::Rejected));
     handle.shutdown();
     driving.join().unwrap();
-    assert_eq!(to(State::Closed), Some(Trigger::Ended));
+    assert_eq!(to(State::Closed), Some(State::Closing));
     assert_eq!(stage.handshakes(), 1);
 }
 

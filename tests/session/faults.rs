@@ -87,7 +87,7 @@ fn who_never_answers_is_given_up_at_the_time_that_was_named() {
     machine.drain();
     let (_, give_up_at) = machine.request.unwrap();
     assert_eq!(give_up_at, machine.now.saturating_add(seconds(30)));
-    assert_eq!(machine.deadline.unwrap().0, give_up_at);
+    assert_eq!(machine.deadline.unwrap(), give_up_at);
     machine.wait();
     assert_eq!(machine.state(), State::BackingOff);
 }
@@ -107,7 +107,7 @@ fn a_tickle_is_tried_twice_before_the_session_backs_off() {
     assert_eq!((machine.state(), machine.path()), (State::BackingOff, TICKLE));
     machine.reply(200, tickle(READY));
     assert_eq!(machine.state(), State::Live);
-    assert_eq!(machine.deadline.unwrap().0, machine.now.saturating_add(seconds(60)));
+    assert_eq!(machine.deadline.unwrap(), machine.now.saturating_add(seconds(60)));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn five_hundreds_may_name_their_time_too() {
     let mut machine = Machine::new(SessionConfig::default());
     machine.drain();
     machine.reply_with(503, "", &[("retry-after", "600")]);
-    assert!(machine.deadline.unwrap().0 >= machine.now.saturating_add(seconds(600)));
+    assert!(machine.deadline.unwrap() >= machine.now.saturating_add(seconds(600)));
     machine.wait();
     assert_eq!(machine.handshakes(), 2);
 }

@@ -2,7 +2,7 @@
 
 use ibkr_oauth::{
     Consumer, Error, ErrorKind, Secret, Timestamp, UnlockedToken,
-    session::{CompetePolicy, Input, OnShutdown, Session, SessionConfig, SessionEvent, Snapshot, State, TimeoutReason},
+    session::{CompetePolicy, Input, OnShutdown, Session, SessionConfig, SessionEvent, Snapshot, State},
     simulator::{Broker, test_keys},
 };
 use serde_json::Value;
@@ -213,7 +213,7 @@ fn a_resumed_session_goes_on_as_the_one_before_it_would() {
     while second.now < end {
         match second.state() {
             State::Closed => break,
-            _ if matches!(second.deadline, Some((_, TimeoutReason::Answer))) => {
+            _ if second.session.awaited().is_some() => {
                 let is_handshake = second.path().contains("live_session_token");
                 second.reply(401, if is_handshake { r#"{"error":"LST failed"}"# } else { "" });
             }
@@ -235,7 +235,7 @@ fn resumed_sessions_do_not_renew_all_at_once() {
         let mut second = Machine { session, entropy, ..first() };
         second.drain();
         second.reply(200, tickle(READY));
-        renewals.push(second.deadline.unwrap().0.as_secs());
+        renewals.push(second.deadline.unwrap().as_secs());
     }
     renewals.sort_unstable();
     renewals.dedup();
@@ -267,7 +267,7 @@ fn a_successor_waits_out_the_penalty_box() {
     assert_eq!(second.session.view().wait_until(), until);
     second.drain();
     assert!(second.sent.is_empty());
-    assert_eq!(second.deadline, Some((until.unwrap(), TimeoutReason::PenaltyBox)));
+    assert_eq!(second.deadline, until);
     second.wait();
     assert_eq!(second.paths(), ["/tickle"]);
 

@@ -5,7 +5,7 @@ use ibkr_oauth::{
     Context,
     bytes::Bytes,
     http,
-    session::{Input, OnShutdown, SessionConfig, SessionEvent, State, TimeoutReason, Trigger},
+    session::{Input, OnShutdown, SessionConfig, SessionEvent, State},
     simulator::Broker,
 };
 
@@ -43,7 +43,7 @@ fn a_tickle_goes_out_each_minute_and_five_seconds_after_a_failure() {
     let times: Vec<_> = machine.sent.iter().skip(2).map(|(at, _)| at.as_secs() - 1_700_000_000).collect();
     // The first confirms the opening.
     assert_eq!(times, [5, 65, 125, 130, 190]);
-    assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Tickle);
+    assert_eq!(machine.deadline, Some(machine.now.saturating_add(seconds(60))));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn an_early_no_bridge_is_waited_out() {
     machine.reply(200, UNSETTLED);
     for _ in 0..5 {
         assert_eq!(machine.state(), State::Settling);
-        assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Settling);
+        assert_eq!(machine.session.awaited(), None);
         machine.wait();
         machine.reply(400, r#"{"error":"Bad Request: no bridge","statusCode":400}"#);
     }
@@ -131,7 +131,7 @@ fn the_token_is_renewed_before_it_expires_while_the_old_one_signs() {
     assert_ne!(machine.session.view().token_id(), Some(old.token_id()));
     // Whether the brokerage session outlived its token is asked at once.
     assert_eq!(machine.path(), TICKLE);
-    assert_eq!(machine.transitions().last().unwrap().1, Trigger::Renewed);
+    assert_eq!(machine.transitions().last().unwrap().0, State::Renewing);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn a_token_that_expires_during_the_logout_does_not_stir_it() {
     assert_eq!(machine.path(), LOGOUT);
     machine.pass(3);
     machine.drain();
-    assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Answer);
+    assert!(machine.session.awaited().is_some());
     machine.wait();
     assert_eq!(machine.state(), State::Closed);
 }
@@ -284,7 +284,7 @@ fn the_daily_reset_is_healed_without_a_handshake() {
     let mut simulation = live_world_with(SessionConfig::default(), broker);
     simulation.run_for(hours(23));
     let lost =
-        |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { trigger: Trigger::BrokerageLost, .. });
+        |event: &SessionEvent| matches!(event, SessionEvent::StateChanged { from: State::Live, to: State::Opening });
     assert_eq!(count_events(&simulation, lost), 1);
     assert_eq!(simulation.session().view().state(), State::Live);
     assert_eq!(simulation.broker().live_session_tokens_issued(), 1);

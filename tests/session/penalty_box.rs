@@ -3,7 +3,7 @@
 use crate::simulation::Simulation;
 use ibkr_oauth::{
     http::StatusCode,
-    session::{Advice, Input, SessionConfig, SessionEvent, State, TimeoutReason},
+    session::{Advice, Input, SessionConfig, SessionEvent, State},
     simulator::{Broker, Fault},
 };
 
@@ -68,9 +68,8 @@ fn the_time_that_the_broker_names_counts() {
         machine.drain();
         machine.reply_with(429, "", headers);
         let until = machine.now.saturating_add(seconds(wait));
-        let (at, reason) = machine.deadline.unwrap();
+        let at = machine.deadline.unwrap();
         assert!((until..=until.saturating_add(seconds(2))).contains(&at), "{headers:?}: {at}");
-        assert_eq!(reason, TimeoutReason::PenaltyBox);
         assert_eq!(machine.session.view().wait_until(), Some(until));
         let told = |event: &SessionEvent| matches!(event, SessionEvent::Failed { retry_at, .. } if *retry_at >= until);
         assert_eq!(machine.count(told), 1);
@@ -86,7 +85,7 @@ fn a_429_of_the_applications_that_names_a_time_counts_too() {
     let mut machine = Machine::live(SessionConfig::default());
     let report = boxed(&mut machine);
     let until = machine.now.saturating_add(seconds(900));
-    assert_eq!(machine.deadline, Some((until, TimeoutReason::PenaltyBox)));
+    assert_eq!(machine.deadline, Some(until));
     assert_eq!(machine.advice(&report), Advice::WaitUntil(until));
     // Nor does the end of the token, or a lost one, bring anything out.
     machine.pass(120);
@@ -94,7 +93,7 @@ fn a_429_of_the_applications_that_names_a_time_counts_too() {
     assert_eq!(machine.advice(&refused), Advice::WaitUntil(until));
     let sent = machine.sent.len();
     // Nobody knows whether it is live for so long.
-    assert_eq!((machine.state(), machine.deadline.unwrap().1), (State::BackingOff, TimeoutReason::PenaltyBox));
+    assert_eq!((machine.state(), machine.deadline), (State::BackingOff, Some(until)));
     machine.wait();
     assert_eq!((machine.sent.len(), machine.now), (sent + 1, until));
 }
@@ -104,12 +103,12 @@ fn a_request_that_is_under_way_is_waited_for() {
     let mut machine = Machine::live(SessionConfig::default());
     machine.wait();
     machine.reply(503, "");
-    machine.now = machine.deadline.unwrap().0;
+    machine.now = machine.deadline.unwrap();
     machine.handle(Input::Timeout);
     machine.poll();
     // The tickle was fetched, and is under way: its answer still counts.
     boxed(&mut machine);
-    assert_eq!(machine.deadline.unwrap().1, TimeoutReason::Answer);
+    assert!(machine.session.awaited().is_some());
     assert_eq!(machine.session.view().wait_until(), Some(machine.now.saturating_add(seconds(900))));
 }
 

@@ -80,7 +80,7 @@ fn render(output: &Output) -> String {
             }
             write!(text, "\n  {:?}", request.body()).unwrap();
         }
-        Output::Timeout { at, reason } => write!(text, "wait until {at}: {reason:?}").unwrap(),
+        Output::Timeout { at } => write!(text, "wait until {at}").unwrap(),
         other => write!(text, "{other:?}").unwrap(),
     }
     text

@@ -4,7 +4,7 @@ use ibkr_oauth::{
     ErrorKind, Timestamp, TokenId,
     bytes::Bytes,
     http::{Method, Request, Response, StatusCode},
-    session::{Advice, Input, Report, SessionConfig, SessionView, State, TimeoutReason},
+    session::{Advice, Input, Report, SessionConfig, SessionView, State},
 };
 
 use super::{HANDSHAKE, OPEN, TICKLE, config, hours, live_world, seconds};
@@ -77,7 +77,7 @@ fn a_refusal_that_a_tickle_contradicts_is_about_the_request() {
     for _ in 0..11 {
         machine.pass(55);
         machine.tell(Input::Timeout);
-        if machine.deadline.unwrap().1 == TimeoutReason::Answer {
+        if machine.session.awaited().is_some() {
             machine.reply(200, tickle(READY));
         }
     }
@@ -155,10 +155,10 @@ fn suspicions_draw_from_a_bucket_and_are_answered_within_a_minute_all_the_same()
     for count in 0..20 {
         let (_, advice) = refused(&mut machine, &format!("/trsrv/{count}"));
         while waits(resolved(&machine, advice)) {
-            if machine.deadline.unwrap().1 == TimeoutReason::Answer {
+            if machine.session.awaited().is_some() {
                 machine.reply(200, tickle(READY));
             } else {
-                assert!(machine.deadline.unwrap().0 <= machine.now.saturating_add(seconds(60)));
+                assert!(machine.deadline.unwrap() <= machine.now.saturating_add(seconds(60)));
                 machine.wait();
             }
             if machine.path() == HANDSHAKE && machine.state() == State::Renewing {
@@ -291,7 +291,7 @@ fn three_paths_that_are_refused_are_a_second_opinion() {
         for path in ["a", "b", "c"] {
             machine.pass(130);
             machine.tell(Input::Timeout);
-            if machine.deadline.unwrap().1 == TimeoutReason::Answer {
+            if machine.session.awaited().is_some() {
                 machine.reply(200, tickle(READY));
             }
             machine.pass(2);

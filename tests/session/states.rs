@@ -2,17 +2,18 @@
 
 use std::fmt::Write as _;
 
-use ibkr_oauth::session::TRANSITIONS;
+use ibkr_oauth::session::State;
 
-/// Draws the table: each state with the triggers that leave it.
+use State::{BackingOff, Closing, Displaced, Live, Negotiating, Opening, Renewing, Settling};
+
+const STATES: [State; 8] = [Negotiating, Opening, Settling, Live, Renewing, Displaced, BackingOff, Closing];
+
+/// Draws the table: each state with those that may follow it.
 fn diagram() -> String {
     let mut out = String::from("```text\n");
-    let mut last = None;
-    for (from, trigger, to) in TRANSITIONS {
-        let name = if last == Some(*from) { String::new() } else { from.to_string() };
-        let line = format!("{:─<18}─► {to}", format!("{trigger} "));
-        writeln!(out, "{name:<12} {} {line}", if name.is_empty() { "├─" } else { "┬─" }).unwrap();
-        last = Some(*from);
+    for from in STATES {
+        let successors: Vec<String> = from.successors().iter().map(State::to_string).collect();
+        writeln!(out, "{:<12}─► {}", format!("{from} "), successors.join(", ")).unwrap();
     }
     out.push_str("```\n");
     out

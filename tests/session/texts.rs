@@ -46,7 +46,7 @@ fn each_event_says_one_sentence_and_has_its_name() {
         machine.events.iter().find(named).unwrap_or_else(|| panic!("no {name}: {:?}", machine.events)).to_string()
     };
     for (name, words) in [
-        ("state-changed", "Negotiating -> Opening (Proved)"),
+        ("state-changed", "Negotiating -> Opening"),
         ("negotiated", "a live session token was negotiated and proved; it expires at 2023-11-1"),
         (
             "displaced",

@@ -356,7 +356,7 @@ impl<U: Upstream> Simulation<U> {
                     let response = self.broker.handle(cx, &request);
                     self.session.handle_input(cx, session::Input::Response { id, response });
                 }
-                session::Output::Timeout { at, .. } => {
+                session::Output::Timeout { at } => {
                     self.session_at = Some(at);
                     return;
                 }

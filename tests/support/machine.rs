@@ -9,7 +9,6 @@ use ibkr_oauth::{
     key::SigningInput,
     session::{
         Advice, ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent, State,
-        TimeoutReason, Trigger,
     },
     simulator::{Broker, SeededEntropy, test_keys},
 };
@@ -62,7 +61,7 @@ pub(crate) struct Machine {
     /// The last request that was sent, and the last that was to be signed.
     pub(crate) request: Option<(ExchangeId, Timestamp)>,
     pub(crate) to_sign: Option<(ExchangeId, SigningInput)>,
-    pub(crate) deadline: Option<(Timestamp, TimeoutReason)>,
+    pub(crate) deadline: Option<Timestamp>,
     /// How often the accounts were queried: that is answered at once, unless it is to be seen.
     pub(crate) primes: usize,
     pub(crate) shows_primes: bool,
@@ -128,9 +127,9 @@ impl Machine {
             }
             Output::Sign { id, input, .. } => self.to_sign = Some((id, input)),
             Output::Event(event) => self.events.push(event),
-            Output::Timeout { at, reason } => {
+            Output::Timeout { at } => {
                 assert!(at > self.now, "{at} is no deadline at {}", self.now);
-                self.deadline = Some((at, reason));
+                self.deadline = Some(at);
                 return true;
             }
             Output::Finished => {
@@ -208,7 +207,7 @@ impl Machine {
 
     /// Waits for the deadline.
     pub(crate) fn wait(&mut self) {
-        self.now = self.deadline.expect("a deadline").0;
+        self.now = self.deadline.expect("a deadline");
         self.tell(Input::Timeout);
     }
 
@@ -240,9 +239,9 @@ impl Machine {
     }
 
     /// All transitions so far.
-    pub(crate) fn transitions(&self) -> Vec<(State, Trigger, State)> {
+    pub(crate) fn transitions(&self) -> Vec<(State, State)> {
         let transition = |event: &SessionEvent| match event {
-            SessionEvent::StateChanged { from, trigger, to } => Some((*from, *trigger, *to)),
+            SessionEvent::StateChanged { from, to } => Some((*from, *to)),
             _ => None,
         };
         self.events.iter().filter_map(transition).collect()

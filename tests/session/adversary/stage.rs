@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use ibkr_oauth::{
     Consumer, Context, Timestamp, TokenId, UnlockedToken,
     session::{
-        Advice, ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, State,
-        TRANSITIONS, Ticket, TimeoutReason,
+        Advice, ExchangeId, Failure, FailureKind, Input, Output, Session, SessionConfig, SessionEvent, State, Ticket,
     },
     simulator::test_keys,
 };
@@ -48,7 +47,9 @@ pub(crate) struct Stage {
     /// The session's own clock: the machine's and all that this was set back by.
     moment: u64,
     set_back: u64,
-    deadline: Option<(u64, TimeoutReason)>,
+    deadline: Option<u64>,
+    /// An answer was awaited when the session was last drained.
+    is_busy: bool,
     arrivals: BTreeMap<(u64, u64), Input>,
     pub(super) callers: BTreeMap<(u64, u64), Caller>,
     pub(super) waiting: Vec<(u64, Ticket, Caller)>,
@@ -93,6 +94,7 @@ impl Stage {
             moment: 0,
             set_back: 0,
             deadline: None,
+            is_busy: false,
             arrivals: BTreeMap::new(),
             callers: BTreeMap::new(),
             waiting: Vec::new(),
@@ -257,7 +259,7 @@ impl Stage {
             }
             let awake = |at: u64| at.max(self.asleep_until);
             let arrival = self.arrivals.keys().next().map(|(at, _)| awake(*at));
-            let deadline = self.deadline.map(|(at, _)| awake(at));
+            let deadline = self.deadline.map(awake);
             let caller = self.callers.keys().next().map(|(at, _)| awake(*at));
             let report = (self.application.every > 0).then_some(awake(self.next_report));
             let next = [arrival, deadline, caller, report].into_iter().flatten().min();
@@ -267,7 +269,7 @@ impl Stage {
                 let (_, input) = self.arrivals.pop_first().unwrap();
                 self.input(input);
             } else if deadline == Some(next) {
-                let ends_box = matches!(self.deadline, Some((_, TimeoutReason::PenaltyBox)));
+                let ends_box = !self.is_busy && self.session.view().wait_until().is_some();
                 let is_due_to_report = std::mem::take(&mut self.reports) > 0 && ends_box;
                 if !is_due_to_report && self.rates[3].note(self.now) > WAKES {
                     self.wrong(&format!("more than {WAKES} deadlines in an hour: {}", self.state()));
@@ -291,14 +293,13 @@ impl Stage {
         if to <= self.now {
             return;
         }
-        let is_busy = self.deadline.is_some_and(|(_, reason)| reason == TimeoutReason::Answer);
         let view = self.session.view();
         let is_boxed = view.wait_until().is_some();
         if self.asleep_until >= to {
             self.now = to;
             return self.be_lenient();
         }
-        if is_busy || is_boxed {
+        if self.is_busy || is_boxed {
             self.idle_since = to;
         } else if view.is_live() || self.was_live && matches!(view.state(), State::Displaced | State::BackingOff) {
             let idle = to - self.idle_since;
@@ -315,7 +316,6 @@ impl Stage {
         if self.asleep_until > self.now {
             return;
         }
-        let was_busy = self.deadline.is_some_and(|(_, reason)| reason == TimeoutReason::Answer);
         loop {
             self.outputs += 1;
             self.count += 1;
@@ -346,20 +346,21 @@ impl Stage {
                 }
                 Output::Sign { id, .. } => self.sign(id),
                 Output::Event(event) => self.note_event(&event),
-                Output::Timeout { at, reason } => {
+                Output::Timeout { at } => {
                     if at <= wall {
-                        self.wrong(&format!("the deadline for {reason:?} is not ahead: {}", self.state()));
+                        self.wrong(&format!("the deadline is not ahead: {}", self.state()));
                         self.pass(self.now + 1);
                     }
                     let at = self.now + at.as_millis().saturating_sub(wall.as_millis());
-                    self.deadline = Some((at, reason));
-                    if was_busy && reason != TimeoutReason::Answer {
+                    self.deadline = Some(at);
+                    let was_busy = std::mem::replace(&mut self.is_busy, self.session.awaited().is_some());
+                    if was_busy && !self.is_busy {
                         self.idle_since = self.now;
                     }
                     break;
                 }
                 Output::Finished => {
-                    self.deadline = None;
+                    (self.deadline, self.is_busy) = (None, false);
                     break;
                 }
                 output => panic!("{output:?}"),
@@ -418,9 +419,9 @@ impl Stage {
     fn note_event(&mut self, event: &SessionEvent) {
         self.say(|| format!("   {event}"));
         match event {
-            SessionEvent::StateChanged { from, trigger, to } => {
-                if !TRANSITIONS.contains(&(*from, *trigger, *to)) {
-                    self.wrong(&format!("from {from} on {trigger} to {to}"));
+            SessionEvent::StateChanged { from, to } => {
+                if !from.successors().contains(to) {
+                    self.wrong(&format!("from {from} to {to}"));
                 }
                 self.was_live |= *to == State::Live;
             }
@@ -445,8 +446,7 @@ impl Stage {
         }
         let lacks_signer = view.signer().is_none() && !self.tokens.is_empty() && !self.is_shutting_down;
         let boxed = view.wait_until().map_or(0, |until| until.saturating_duration_since(wall).as_millis());
-        let is_busy = self.deadline.is_some_and(|(_, reason)| reason == TimeoutReason::Answer);
-        let is_late = view.is_live() && !is_busy && boxed > u128::from(LIVE_WAIT);
+        let is_late = view.is_live() && !self.is_busy && boxed > u128::from(LIVE_WAIT);
         let mut resolved = Vec::new();
         self.waiting.retain(|(since, ticket, caller)| match view.resolve(ticket) {
             Advice::AwaitSession(_) => true,

@@ -53,7 +53,7 @@ pub(crate) struct Operations {
     start: u64,
     /// Whether the signature key is elsewhere.
     remote: bool,
-    config: (bool, usize, bool, bool, u32, Vec<u64>),
+    config: (bool, usize, bool, bool, Vec<u64>),
     sequence: Vec<Operation>,
 }
 
@@ -115,9 +115,8 @@ pub(crate) fn sequence() -> impl Strategy<Value = Operations> {
         4 => prop::sample::select(vec![0, 1, 1000, 60_000, 900_000]),
         1 => prop::sample::select(vec![u64::MAX / 4, u64::MAX]),
     ];
-    let refusals = prop_oneof![Just(0), Just(8), Just(u32::MAX)];
-    let waits = prop::collection::vec(wait, 10);
-    let config = (any::<bool>(), 0..3_usize, any::<bool>(), any::<bool>(), refusals, waits);
+    let waits = prop::collection::vec(wait, 4);
+    let config = (any::<bool>(), 0..3_usize, any::<bool>(), any::<bool>(), waits);
     let sequence = prop::collection::vec(operation(), 1..60);
     (moment(), any::<bool>(), config, sequence).prop_map(|(start, remote, config, sequence)| Operations {
         start,
@@ -139,8 +138,7 @@ pub(crate) fn key_store() -> impl Strategy<Value = Operations> {
         1 => Just(Operation::Timeout),
     ];
     let hour = 3_600_000;
-    let config =
-        (false, 0, false, true, 8, vec![24 * hour, 1000, 24 * hour, 1000, 60_000, 1000, 1000, 1000, 1000, hour]);
+    let config = (false, 0, false, true, vec![24 * hour, 24 * hour, 60_000, hour]);
     prop::collection::vec(operation, 1..120).prop_map(move |sequence| Operations {
         start: 1_700_000_000_000,
         remote: true,
@@ -168,24 +166,17 @@ struct Bench {
 
 impl Operations {
     fn config(&self) -> SessionConfig {
-        let (brokerage, compete, correct_clock, log_out, max_refusals, waits) = self.config.clone();
+        let (brokerage, compete, correct_clock, log_out, waits) = self.config.clone();
         let wait = |index: usize| Duration::from_millis(waits[index]);
         let mut config = SessionConfig::default();
         config.brokerage = brokerage;
         config.compete = [CompetePolicy::Yield, CompetePolicy::TakeOnce, CompetePolicy::TakeAlways][compete];
         config.correct_clock = correct_clock;
         config.on_shutdown = if log_out { OnShutdown::LogOut } else { OnShutdown::LeaveOpen };
-        config.max_refusals = max_refusals;
         config.tickle_interval = wait(0);
-        config.tickle_retry = wait(1);
-        config.renewal_margin = wait(2);
-        config.renewal_jitter = wait(3);
-        config.response_timeout = wait(4);
-        config.settle_timeout = wait(5);
-        config.penalty_box = wait(6);
-        config.initial_backoff = wait(7);
-        config.max_backoff = wait(8);
-        config.displaced_retry = wait(9);
+        config.renewal_margin = wait(1);
+        config.response_timeout = wait(2);
+        config.displaced_retry = wait(3);
         config
     }
 

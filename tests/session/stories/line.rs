@@ -90,7 +90,6 @@ fn configure(config: &mut SessionConfig, text: &str) -> Result<(), String> {
     let yes = value == "yes";
     match name {
         "brokerage" => config.brokerage = yes,
-        "prime" => config.prime = yes,
         "correct_clock" => config.correct_clock = yes,
         "compete" => {
             config.compete = match value {

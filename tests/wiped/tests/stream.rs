@@ -103,7 +103,7 @@ impl Life {
                     });
                     self.session.handle_input(cx, session::Input::Response { id, response });
                 }
-                session::Output::Timeout { at, .. } => return at,
+                session::Output::Timeout { at } => return at,
                 _ => {}
             }
         }

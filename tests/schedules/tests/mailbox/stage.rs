@@ -91,8 +91,6 @@ fn response(status: u16, body: &'static str) -> Response<Bytes> {
 pub(crate) fn driver() -> Driver<SeededEntropy> {
     let mut config = SessionConfig::default();
     config.tickle_interval = HOUR;
-    config.initial_backoff = HOUR;
-    config.max_backoff = HOUR;
     config.on_shutdown = OnShutdown::LeaveOpen;
     let snapshot = serde_json::json!({
         "version": 1,

@@ -132,7 +132,7 @@ fn broker_day(socket: &mut WebSocket<Stream>, count: usize) -> tungstenite::Resu
 fn config() -> SessionConfig {
     let mut config = SessionConfig::default();
     // The first tickle, which the stream waits for, follows the opening after this.
-    config.tickle_retry = Duration::from_secs(1);
+    config.tickle_interval = Duration::from_secs(1);
     config
 }
 
