@@ -231,6 +231,17 @@ impl BrokerageStatus {
             && fail.as_deref().is_none_or(|words| words.trim().is_empty())
     }
 
+    /// Takes in what was said later. What that leaves out is as it was.
+    pub(crate) fn update(&mut self, news: Self) {
+        self.authenticated = news.authenticated.or(self.authenticated);
+        self.established = news.established.or(self.established);
+        self.competing = news.competing.or(self.competing);
+        self.connected = news.connected.or(self.connected);
+        self.wait = news.wait.or(self.wait);
+        self.message = news.message.or(self.message.take());
+        self.fail = news.fail.or(self.fail.take());
+    }
+
     /// How long the server asks to be left alone, after too many attempts in a row. `None` where the session is ready, or
     /// where there is nothing to wait for.
     #[must_use]

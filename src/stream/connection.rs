@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::frame::Flags;
 use crate::{
     brokerage::BrokerageStatus,
     error::{Error, ErrorKind, Stage},
@@ -115,15 +114,8 @@ impl Connection {
     }
 
     /// Takes in what the broker said of the session. What it leaves out is as it was.
-    pub(super) fn learn(&mut self, now: Moment, flags: Flags, wants_brokerage: bool) -> Change {
-        let Flags { authenticated, established, competing, connected, message, fail } = flags;
-        let status = &mut self.status;
-        status.authenticated = authenticated.or(status.authenticated);
-        status.established = established.or(status.established);
-        status.competing = competing.or(status.competing);
-        status.connected = connected.or(status.connected);
-        status.message = message.or(status.message.take());
-        status.fail = fail.or(status.fail.take());
+    pub(super) fn learn(&mut self, now: Moment, news: BrokerageStatus, wants_brokerage: bool) -> Change {
+        self.status.update(news);
         self.judge(now, wants_brokerage)
     }
 

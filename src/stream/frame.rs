@@ -4,9 +4,11 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::brokerage::BrokerageStatus;
 
 /// The broker's words in an error are kept up to this many bytes.
 const LONGEST_WORDS: usize = 600;
@@ -22,8 +24,8 @@ pub(super) enum Frame<'a> {
     WaitingForSession,
     /// `system` with a user's name.
     LoggedIn,
-    /// `sts`: what of the flags it has.
-    Status(Flags),
+    /// `sts`: what of the flags it has; a missing one is unchanged.
+    Status(BrokerageStatus),
     /// An error, perhaps with the topic that it is about.
     Error { topic: Option<Cow<'a, str>>, words: String },
     /// All else is the application's. A history has the number by which it is given back.
@@ -39,34 +41,27 @@ pub(super) enum Topicality<'a> {
     Unnamed,
 }
 
-/// What of the session's flags a message has; a missing one is unchanged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flags {
-    pub(super) authenticated: Option<bool>,
-    pub(super) established: Option<bool>,
-    pub(super) competing: Option<bool>,
-    pub(super) connected: Option<bool>,
-    pub(super) message: Option<String>,
-    pub(super) fail: Option<String>,
-}
-
 impl<'a> Frame<'a> {
-    pub(super) fn read(text: &'a str) -> Self {
-        let Ok(head) = serde_json::from_str::<Head<'a>>(text) else { return Self::Unreadable };
-        match head {
-            Head::Other => Self::Data { topic: Topicality::Unnamed, server_id: None },
-            Head::Object { is_empty: true, .. } => Self::Alive,
-            Head::Object { topic: Some(topic), .. } if topic == "tic" => Beat::read(text),
-            Head::Object { topic: Some(topic), .. } if matches!(&*topic, "system" | "sts") => {
-                control(&topic, &fields(text))
-            }
-            Head::Object { topic, has_error: true, .. } => {
-                Self::Error { topic, words: words(fields(text).get("error")) }
-            }
-            Head::Object { topic: Some(topic), server_id, .. } => {
-                Self::Data { topic: Topicality::Named(topic), server_id }
-            }
-            Head::Object { topic: None, .. } => nameless(&fields(text)),
+    pub(super) fn read(frame: &'a str) -> Self {
+        if !frame.trim_start().starts_with('{') {
+            return match serde_json::from_str::<IgnoredAny>(frame) {
+                Ok(_) => Self::Data { topic: Topicality::Unnamed, server_id: None },
+                Err(_) => Self::Unreadable,
+            };
+        }
+        let Ok(head) = serde_json::from_str::<Head<'a>>(frame) else { return Self::Unreadable };
+        let topic = head.topic.and_then(text);
+        match topic.as_deref() {
+            _ if head.is_empty => Self::Alive,
+            Some("tic") => Beat::read(frame),
+            Some("system") => system(&fields(frame)),
+            Some("sts") => status(&fields(frame)),
+            _ if head.error.is_some_and(says) => Self::Error { topic, words: words(fields(frame).get("error")) },
+            None => nameless(&fields(frame)),
+            Some(_) => Self::Data {
+                topic: topic.map_or(Topicality::Unnamed, Topicality::Named),
+                server_id: head.server_id.and_then(text),
+            },
         }
     }
 }
@@ -86,30 +81,29 @@ impl Beat {
     fn read(text: &str) -> Frame<'static> {
         let Self { alive } = serde_json::from_str(text).unwrap_or_default();
         if flag(alive.as_ref()) == Some(false) {
-            return Frame::Status(Flags { authenticated: Some(false), ..Flags::default() });
+            let mut status = BrokerageStatus::default();
+            status.authenticated = Some(false);
+            return Frame::Status(status);
         }
         Frame::Alive
     }
 }
 
-fn control(topic: &str, fields: &Map<String, Value>) -> Frame<'static> {
-    match topic {
-        "system" if fields.get("success").is_some_and(|user| !user.is_null()) => Frame::LoggedIn,
-        "sts" => {
-            let arguments = fields.get("args").and_then(Value::as_object);
-            let find = |name: &str| arguments.and_then(|arguments| arguments.get(name)).or_else(|| fields.get(name));
-            let text = |name: &str| find(name).and_then(Value::as_str).map(clipped);
-            Frame::Status(Flags {
-                authenticated: flag(find("authenticated")),
-                established: flag(find("established")),
-                competing: flag(find("competing")),
-                connected: flag(find("connected")),
-                message: text("message"),
-                fail: text("fail"),
-            })
-        }
-        _ => Frame::Alive,
-    }
+fn system(fields: &Map<String, Value>) -> Frame<'static> {
+    if fields.get("success").is_some_and(|user| !user.is_null()) { Frame::LoggedIn } else { Frame::Alive }
+}
+
+fn status(fields: &Map<String, Value>) -> Frame<'static> {
+    let arguments = fields.get("args").and_then(Value::as_object);
+    let find = |name: &str| arguments.and_then(|arguments| arguments.get(name)).or_else(|| fields.get(name));
+    let text = |name: &str| find(name).and_then(Value::as_str).map(clipped);
+    let mut status = BrokerageStatus::default();
+    status.authenticated = flag(find("authenticated"));
+    status.established = flag(find("established"));
+    status.competing = flag(find("competing"));
+    status.connected = flag(find("connected"));
+    (status.message, status.fail) = (text("message"), text("fail"));
+    Frame::Status(status)
 }
 
 fn nameless(fields: &Map<String, Value>) -> Frame<'static> {
@@ -148,15 +142,28 @@ fn clipped(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-/// The few fields of an object by which it is sorted.
-enum Head<'a> {
-    Object { is_empty: bool, topic: Option<Cow<'a, str>>, server_id: Option<Cow<'a, str>>, has_error: bool },
+/// The few fields of an object by which it is sorted, as they came.
+#[derive(Default)]
+struct Head<'a> {
+    is_empty: bool,
+    topic: Option<&'a RawValue>,
+    server_id: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Topic,
+    ServerId,
+    Error,
+    #[serde(other)]
     Other,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Head<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(HeadVisitor)
+        deserializer.deserialize_map(HeadVisitor)
     }
 }
 
@@ -166,118 +173,39 @@ impl<'de> Visitor<'de> for HeadVisitor {
     type Value = Head<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head<'de>, A::Error> {
-        let (mut is_empty, mut topic, mut server_id, mut has_error) = (true, None, None, false);
-        while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
-            is_empty = false;
-            match key.as_deref() {
-                Some("topic") => topic = map.next_value::<Text<'de>>()?.0,
-                Some("serverId") => server_id = map.next_value::<Text<'de>>()?.0,
-                Some("error") => has_error = map.next_value::<Says>()?.0,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+        let mut head = Head { is_empty: true, ..Head::default() };
+        while let Some(field) = map.next_key()? {
+            head.is_empty = false;
+            match field {
+                Field::Topic => head.topic = Some(map.next_value()?),
+                Field::ServerId => head.server_id = Some(map.next_value()?),
+                Field::Error => head.error = Some(map.next_value()?),
+                Field::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(Head::Object { is_empty, topic, server_id, has_error })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Head<'de>, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Head::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Head<'de>, E> {
-        Ok(Head::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Head<'de>, E> {
-        Ok(Head::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Head<'de>, E> {
-        Ok(Head::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Head<'de>, E> {
-        Ok(Head::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Head<'de>, E> {
-        Ok(Head::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Head<'de>, E> {
-        Ok(Head::Other)
+        Ok(head)
     }
 }
 
-/// A text, borrowed where it has no escapes; `None` for a value of another type.
-struct Text<'a>(Option<Cow<'a, str>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Self)
+/// A text, borrowed where it has no escapes, or a whole number; `None` for a value of another type.
+fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    if let Ok(text) = serde_json::from_str(value.get()) {
+        return Some(Cow::Borrowed(text));
+    }
+    match serde_json::from_str(value.get()).ok()? {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string().into()),
+        _ => None,
     }
 }
 
 /// Whether a value says something.
-struct Says(bool);
-
-impl<'de> Deserialize<'de> for Says {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        Ok(Self(!matches!(value, Value::Null | Value::Bool(false)) && value != ""))
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
+fn says(value: &RawValue) -> bool {
+    !matches!(value.get(), "null" | "false" | "\"\"")
 }
 
 #[cfg(test)]

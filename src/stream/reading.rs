@@ -52,8 +52,8 @@ impl Stream {
                 let change = connection.log_in(now, self.wants_brokerage);
                 self.change(change);
             }
-            Frame::Status(flags) => {
-                let change = connection.learn(now, flags, self.wants_brokerage);
+            Frame::Status(news) => {
+                let change = connection.learn(now, news, self.wants_brokerage);
                 self.change(change);
             }
             Frame::Error { topic, words } => self.take_error(topic.as_deref(), &words, &bytes),
