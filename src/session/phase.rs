@@ -25,7 +25,7 @@ pub(super) enum Phase {
     },
     Live(Live),
     /// What it returns to: `Live`, `Displaced` or `BackingOff`.
-    Renewing(Box<Phase>),
+    Renewing(Box<Self>),
     Displaced(Rival),
     BackingOff(Pause),
     Closing,

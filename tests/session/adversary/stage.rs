@@ -48,8 +48,8 @@ pub(crate) struct Stage {
     moment: u64,
     set_back: u64,
     deadline: Option<u64>,
-    /// An answer was awaited when the session was last drained.
-    is_busy: bool,
+    /// What was awaited when the session was last drained.
+    awaited: Option<ExchangeId>,
     arrivals: BTreeMap<(u64, u64), Input>,
     pub(super) callers: BTreeMap<(u64, u64), Caller>,
     pub(super) waiting: Vec<(u64, Ticket, Caller)>,
@@ -94,7 +94,7 @@ impl Stage {
             moment: 0,
             set_back: 0,
             deadline: None,
-            is_busy: false,
+            awaited: None,
             arrivals: BTreeMap::new(),
             callers: BTreeMap::new(),
             waiting: Vec::new(),
@@ -269,7 +269,7 @@ impl Stage {
                 let (_, input) = self.arrivals.pop_first().unwrap();
                 self.input(input);
             } else if deadline == Some(next) {
-                let ends_box = !self.is_busy && self.session.view().wait_until().is_some();
+                let ends_box = self.awaited.is_none() && self.session.view().wait_until().is_some();
                 let is_due_to_report = std::mem::take(&mut self.reports) > 0 && ends_box;
                 if !is_due_to_report && self.rates[3].note(self.now) > WAKES {
                     self.wrong(&format!("more than {WAKES} deadlines in an hour: {}", self.state()));
@@ -299,7 +299,7 @@ impl Stage {
             self.now = to;
             return self.be_lenient();
         }
-        if self.is_busy || is_boxed {
+        if self.awaited.is_some() || is_boxed {
             self.idle_since = to;
         } else if view.is_live() || self.was_live && matches!(view.state(), State::Displaced | State::BackingOff) {
             let idle = to - self.idle_since;
@@ -353,14 +353,14 @@ impl Stage {
                     }
                     let at = self.now + at.as_millis().saturating_sub(wall.as_millis());
                     self.deadline = Some(at);
-                    let was_busy = std::mem::replace(&mut self.is_busy, self.session.awaited().is_some());
-                    if was_busy && !self.is_busy {
+                    let before = std::mem::replace(&mut self.awaited, self.session.awaited());
+                    if before.is_some() && self.awaited.is_none() {
                         self.idle_since = self.now;
                     }
                     break;
                 }
                 Output::Finished => {
-                    (self.deadline, self.is_busy) = (None, false);
+                    (self.deadline, self.awaited) = (None, None);
                     break;
                 }
                 output => panic!("{output:?}"),
@@ -446,7 +446,7 @@ impl Stage {
         }
         let lacks_signer = view.signer().is_none() && !self.tokens.is_empty() && !self.is_shutting_down;
         let boxed = view.wait_until().map_or(0, |until| until.saturating_duration_since(wall).as_millis());
-        let is_late = view.is_live() && !self.is_busy && boxed > u128::from(LIVE_WAIT);
+        let is_late = view.is_live() && self.awaited.is_none() && boxed > u128::from(LIVE_WAIT);
         let mut resolved = Vec::new();
         self.waiting.retain(|(since, ticket, caller)| match view.resolve(ticket) {
             Advice::AwaitSession(_) => true,
