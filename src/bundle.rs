@@ -17,24 +17,33 @@ use crate::{
     key::{DefaultKey, KeyError, PrivateKey},
 };
 
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-mod contents;
-mod fields;
+mod json;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod key_files;
 mod key_source;
-mod text;
 
+use self::json::{Json, Object};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use self::key_files::read_key;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-pub(crate) use self::{
-    contents::KeyContent,
-    key_files::{ReadKey, read_dh_params, read_dh_prime},
-};
-use self::{fields::Fields, key_source::KeySource, text::Text};
+pub(crate) use self::key_files::{ReadKey, read_dh_params, read_dh_prime};
+pub(crate) use self::key_source::KeySource;
 
 const STAGE: Stage = Stage::Bundle;
+
+const FIELDS: [&str; 11] = [
+    "consumer_key",
+    "realm",
+    "base_url",
+    "authorize_url",
+    "query_policy",
+    "access_token",
+    "access_token_secret",
+    "signature_key",
+    "encryption_key",
+    "dh_params",
+    "dh_prime",
+];
 
 /// Everything that a user of the broker's portal has, as one JSON object.
 ///
@@ -85,22 +94,22 @@ const STAGE: Stage = Stage::Bundle;
 /// ```
 #[derive(Clone)]
 pub struct CredentialBundle {
-    consumer_key: String,
-    realm: Option<String>,
+    pub(crate) consumer_key: String,
+    pub(crate) realm: Option<String>,
     endpoints: Option<Endpoints>,
     /// As it was given, with a slash at its end if there was one.
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-    base_url: Option<String>,
+    pub(crate) base_url: Option<String>,
     query_policy: Option<QueryPolicy>,
-    access_token: Option<(String, Secret)>,
+    pub(crate) access_token: Option<(String, Secret)>,
     /// What the two keys become.
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-    read_key: ReadKey,
-    signature_key: KeySource,
-    encryption_key: KeySource,
+    pub(crate) read_key: ReadKey,
+    pub(crate) signature_key: KeySource,
+    pub(crate) encryption_key: KeySource,
     /// There is this, or the prime, or both.
-    dh_params: Option<KeySource>,
-    dh_prime: Option<KeySource>,
+    pub(crate) dh_params: Option<KeySource>,
+    pub(crate) dh_prime: Option<KeySource>,
 }
 
 impl CredentialBundle {
@@ -112,7 +121,7 @@ impl CredentialBundle {
     /// without the other, or if a value cannot be used.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let fields: Fields = serde_json::from_str(text).map_err(|error| {
+        let json: Json = serde_json::from_str(text).map_err(|error| {
             let message = error.to_string();
             let remedy = if message.contains("control character") {
                 "write a line break in a text as `\\n`, or put the text into a file and write `{\"file\": \"…\"}`"
@@ -121,36 +130,35 @@ impl CredentialBundle {
             };
             Error::config(STAGE, message).with_remedy(remedy)
         })?;
-        Self::from_fields(fields)
+        Self::from_fields(json.into_object()?)
     }
 
-    fn from_fields(fields: Fields) -> Result<Self, Error> {
+    fn from_fields(mut fields: Object) -> Result<Self, Error> {
+        fields.check_names(&FIELDS)?;
         let missing = |field: &str| Error::config(STAGE, format!("the field `{field}` is missing"));
-        let consumer_key = fields.consumer_key.ok_or_else(|| missing("consumer_key"))?.into_string();
-        let access_token = match (fields.access_token, fields.access_token_secret) {
-            (Some(token), Some(secret)) => Some((token.into_string(), Secret::from(secret.into_string()))),
+        let consumer_key = fields.take_text("consumer_key")?.ok_or_else(|| missing("consumer_key"))?;
+        Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
+        let access_token = match (fields.take_text("access_token")?, fields.take_text("access_token_secret")?) {
+            (Some(token), Some(secret)) => Some((token, Secret::from(secret))),
             (None, None) => None,
             (Some(_), None) => return Err(missing("access_token_secret").with_remedy(BOTH_OR_NEITHER)),
             (None, Some(_)) => return Err(missing("access_token").with_remedy(BOTH_OR_NEITHER)),
         };
-        Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
-        let realm = fields.realm.map(Text::into_string);
+        let realm = fields.take_text("realm")?;
         realm.as_deref().map_or(Ok(()), check_realm).map_err(|error| error.in_field("realm"))?;
-        let base_url = fields.base_url.map(Text::into_string);
-        let mut endpoints = base_url
-            .as_deref()
-            .map(|url| Endpoints::new(url).map_err(|error| error.in_field("base_url")))
-            .transpose()?;
-        if let Some(url) = fields.authorize_url {
-            let changed = endpoints.unwrap_or_default().with_authorize_url(url.as_str());
+        let base_url = fields.take_text("base_url")?;
+        let endpoints = base_url.as_deref().map(Endpoints::new).transpose();
+        let mut endpoints = endpoints.map_err(|error| error.in_field("base_url"))?;
+        if let Some(url) = fields.take_text("authorize_url")? {
+            let changed = endpoints.unwrap_or_default().with_authorize_url(&url);
             endpoints = Some(changed.map_err(|error| error.in_field("authorize_url"))?);
         }
-        let query_policy = fields
-            .query_policy
-            .map(|name| name.as_str().parse().map_err(|error: Error| error.in_field("query_policy")));
-        let signature_key = fields.signature_key.ok_or_else(|| missing("signature_key"))?;
-        let encryption_key = fields.encryption_key.ok_or_else(|| missing("encryption_key"))?;
-        let (dh_params, dh_prime) = (fields.dh_params, fields.dh_prime);
+        let query_policy = fields.take_text("query_policy")?.map(|name| name.parse()).transpose();
+        let mut key =
+            |name| fields.take(name).map(KeySource::new).transpose().map_err(|error: Error| error.in_field(name));
+        let signature_key = key("signature_key")?.ok_or_else(|| missing("signature_key"))?;
+        let encryption_key = key("encryption_key")?.ok_or_else(|| missing("encryption_key"))?;
+        let (dh_params, dh_prime) = (key("dh_params")?, key("dh_prime")?);
         if dh_params.is_none() && dh_prime.is_none() {
             return Err(missing("dh_params").with_remedy(PARAMS_OR_PRIME));
         }
@@ -160,7 +168,7 @@ impl CredentialBundle {
             endpoints,
             #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             base_url,
-            query_policy: query_policy.transpose()?,
+            query_policy: query_policy.map_err(|error: Error| error.in_field("query_policy"))?,
             access_token,
             #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             read_key: read_key::<DefaultKey>,
@@ -294,7 +302,8 @@ const BOTH_OR_NEITHER: &str = "the portal hands out `access_token` and `access_t
 
 impl<'de> Deserialize<'de> for CredentialBundle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_fields(Fields::deserialize(deserializer)?).map_err(de::Error::custom)
+        let fields = Json::deserialize(deserializer)?.into_object();
+        fields.and_then(Self::from_fields).map_err(de::Error::custom)
     }
 }
 

@@ -18,13 +18,11 @@ mod token;
 /// tenths of a second for 2048 bits and many seconds for 8192.
 #[must_use]
 pub fn check(bundle: &CredentialBundle, cx: &mut Context<'_>) -> Vec<Finding> {
-    let contents = bundle.contents();
     let mut list = Vec::new();
-    names::check(contents.consumer_key, contents.realm, &mut list);
-    address::check(contents.base_url, &mut list);
-    let is_here = address::is_here(contents.base_url);
-    let keys = keys::check(contents.signature_key, contents.encryption_key, contents.read_key, is_here, &mut list);
-    token::check(contents.access_token, &keys, cx, &mut list);
-    group::check(contents.dh_params, contents.dh_prime, &mut list);
+    names::check(&bundle.consumer_key, bundle.realm.as_deref(), &mut list);
+    address::check(bundle.base_url.as_deref(), &mut list);
+    let keys = keys::check(bundle, address::is_here(bundle.base_url.as_deref()), &mut list);
+    token::check(bundle.access_token.as_ref(), &keys, cx, &mut list);
+    group::check(bundle, &mut list);
     list
 }

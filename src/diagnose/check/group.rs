@@ -3,21 +3,20 @@
 use crypto_primes::{Flavor, is_prime};
 
 use crate::{
-    bundle::{WHICH_PRIME, read_dh_params, read_dh_prime},
+    bundle::{CredentialBundle, KeySource, WHICH_PRIME, read_dh_params, read_dh_prime},
     dh::DhGroup,
     diagnose::finding::{Collector, Finding},
     error::Error,
     key::{KeyError, encoding::text_of},
+    secret::Secret,
 };
 
 const ANEW: &str = "`openssl dhparam -out dhparam.pem 2048` makes new parameters; upload them in the portal too";
 
 /// The parameters as `dh_params` has them, or as a `dh_prime`, or both.
-pub(super) fn check(
-    params: Option<Result<&[u8], Error>>,
-    prime: Option<Result<&[u8], Error>>,
-    list: &mut Vec<Finding>,
-) {
+pub(super) fn check(bundle: &CredentialBundle, list: &mut Vec<Finding>) {
+    let (params, prime) = (bundle.dh_params.as_ref(), bundle.dh_prime.as_ref());
+    let (params, prime) = (params.map(KeySource::content), prime.map(KeySource::content));
     let Some(params) = params else {
         if let Some(prime) = prime {
             check_one("dh_prime", prime, read_dh_prime, list);
@@ -31,7 +30,7 @@ pub(super) fn check(
         Ok(prime) => prime,
         Err(error) => return findings.error(error.message(), error.remedy()),
     };
-    match (read_dh_prime(prime), group) {
+    match (read_dh_prime(prime.expose()), group) {
         (Err(error), _) => findings.error(error.to_string(), error.remedy().unwrap_or(ANEW)),
         (Ok(prime), Some(group)) if prime.prime_hex() == group.prime_hex() => {
             findings.ok("the prime of `dh_params`, in digits");
@@ -44,13 +43,13 @@ pub(super) fn check(
 /// Returns what could be read.
 fn check_one(
     field: &'static str,
-    content: Result<&[u8], Error>,
+    content: Result<&Secret, Error>,
     read: fn(&[u8]) -> Result<DhGroup, KeyError>,
     list: &mut Vec<Finding>,
 ) -> Option<DhGroup> {
     let mut findings = Collector::about(field, list);
     let content = match content {
-        Ok(content) => content,
+        Ok(content) => content.expose(),
         Err(error) => {
             findings.error(error.message(), error.remedy());
             return None;

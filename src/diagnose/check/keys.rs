@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    bundle::{KeyContent, ReadKey},
+    bundle::CredentialBundle,
     diagnose::finding::{Collector, Finding},
     error::Error,
     key::PrivateKey,
@@ -24,15 +24,9 @@ pub(super) struct Keys {
 }
 
 /// `is_here` says whether the base URL leads to this machine.
-pub(super) fn check(
-    signature: Result<KeyContent<'_>, Error>,
-    encryption: Result<KeyContent<'_>, Error>,
-    read: ReadKey,
-    is_here: bool,
-    list: &mut Vec<Finding>,
-) -> Keys {
-    let signature = key(signature, read, "signature_key", is_here, list);
-    let encryption = key(encryption, read, "encryption_key", is_here, list);
+pub(super) fn check(bundle: &CredentialBundle, is_here: bool, list: &mut Vec<Finding>) -> Keys {
+    let signature = key(bundle.signature_key.key(bundle.read_key), "signature_key", is_here, list);
+    let encryption = key(bundle.encryption_key.key(bundle.read_key), "encryption_key", is_here, list);
     if let (Some(signature), Some(encryption)) = (&signature, &encryption) {
         let mut findings = Collector::about("key_pair", list);
         if is_same(&**signature, &**encryption) {
@@ -52,14 +46,13 @@ pub(super) fn is_same(one: &dyn PrivateKey, other: &dyn PrivateKey) -> bool {
 }
 
 fn key(
-    key: Result<KeyContent<'_>, Error>,
-    read: ReadKey,
+    key: Result<Arc<dyn PrivateKey>, Error>,
     subject: &'static str,
     is_here: bool,
     list: &mut Vec<Finding>,
 ) -> Option<Arc<dyn PrivateKey>> {
     let mut findings = Collector::about(subject, list);
-    let key = match key.and_then(|key| read(key.content, key.passphrase)) {
+    let key = match key {
         Ok(key) => key,
         Err(error) => {
             findings.error(error.message(), error.remedy());

@@ -13,8 +13,8 @@ use crate::{
 /// The length of every opened secret that was published, in bytes.
 const OPENED: usize = 32;
 
-/// `token` is the token with its secret, if that is text.
-pub(super) fn check(token: Option<(&str, Option<&str>)>, keys: &Keys, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
+/// `token` is the token with its secret, as both were given.
+pub(super) fn check(token: Option<&(String, Secret)>, keys: &Keys, cx: &mut Context<'_>, list: &mut Vec<Finding>) {
     let mut findings = Collector::about("access_token", list);
     let Some((token, secret)) = token else {
         return findings.warning(
@@ -25,7 +25,7 @@ pub(super) fn check(token: Option<(&str, Option<&str>)>, keys: &Keys, cx: &mut C
     access_token(token, &mut findings);
     let mut findings = Collector::about("access_token_secret", list);
     let key = keys.encryption.as_deref().or(keys.signature.as_deref());
-    if let Some(secret) = secret.and_then(|text| encrypted(text, key, &mut findings)) {
+    if let Some(secret) = encrypted(std::str::from_utf8(secret.expose()).unwrap_or_default(), key, &mut findings) {
         open(&secret, keys, cx, &mut findings);
     }
 }
