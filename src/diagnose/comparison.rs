@@ -3,18 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use http::Method;
-
 use super::{
-    base_string::{BaseString, Pair},
+    base_string::{BaseString, Pair, is_protocol},
     issue::SignatureIssue,
     mask::{self, Mask},
-    mistakes::{Signed, not_signed},
+    mistakes::{self, Signed, not_signed},
 };
-use crate::{
-    consumer::QueryPolicy,
-    oauth1::{percent_decode_lossy as decode, percent_encode},
-};
+use crate::oauth1::percent_decode_lossy as decode;
 
 /// How many issues of single parameters are named; more say nothing new.
 const MOST: usize = 20;
@@ -131,20 +126,41 @@ fn uri(signed: &Signed<'_>, ours: &BaseString<'_>, theirs: &BaseString<'_>, mask
     Some(SignatureIssue { what: issue.what + &shown(&mask.uri(&ours.uri), &mask.uri(&theirs.uri)), ..issue })
 }
 
-fn pairs(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issues: &mut Vec<SignatureIssue>) {
-    let mut by_name: BTreeMap<String, [Vec<&Pair>; 2]> = BTreeMap::new();
-    for (side, pairs) in [&ours.pairs, &theirs.pairs].into_iter().enumerate() {
-        for pair in pairs {
-            if let Some(pairs) = by_name.entry(pair.key()).or_default().get_mut(side) {
-                pairs.push(pair);
-            }
-        }
+/// The pairs of one name: how many are sent and signed, and which of them only one side has.
+#[derive(Default)]
+struct Named<'a> {
+    sent: usize,
+    signed: usize,
+    missing: Vec<&'a Pair>,
+    added: Vec<&'a Pair>,
+}
+
+fn by_name<'a>(ours: &'a [Pair], theirs: &'a [Pair]) -> BTreeMap<String, Named<'a>> {
+    let mut by_name: BTreeMap<String, Named<'a>> = BTreeMap::new();
+    // How many more of a pair are sent than signed.
+    let mut surplus: BTreeMap<&Pair, isize> = BTreeMap::new();
+    for pair in ours {
+        by_name.entry(pair.key()).or_default().sent += 1;
+        *surplus.entry(pair).or_default() += 1;
     }
-    let is_sent = |(name, [ours, _]): &(&String, &[Vec<&Pair>; 2])| !is_protocol(name) && !ours.is_empty();
+    for pair in theirs {
+        by_name.entry(pair.key()).or_default().signed += 1;
+        *surplus.entry(pair).or_default() -= 1;
+    }
+    for (pair, surplus) in surplus {
+        let named = by_name.entry(pair.key()).or_default();
+        let pairs = if surplus > 0 { &mut named.missing } else { &mut named.added };
+        pairs.extend(std::iter::repeat_n(pair, surplus.unsigned_abs()));
+    }
+    by_name
+}
+
+fn pairs(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issues: &mut Vec<SignatureIssue>) {
+    let by_name = by_name(&ours.pairs, &theirs.pairs);
+    let mut sent = by_name.iter().filter(|(name, pairs)| !is_protocol(name) && pairs.sent > 0).peekable();
     let in_url = theirs.uri.contains('?') && !ours.uri.contains('?');
     // One cause, not one for each of its parameters.
-    let none_signed = by_name.iter().any(|it| is_sent(&it))
-        && by_name.iter().filter(is_sent).all(|(_, [_, theirs])| theirs.is_empty());
+    let none_signed = sent.peek().is_some() && sent.all(|(_, pairs)| pairs.signed == 0);
     if none_signed && !in_url {
         issues.push(SignatureIssue::new(
             "the parameters of query and form were not signed",
@@ -152,16 +168,13 @@ fn pairs(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issues: &m
         ));
     }
     let (before, mut more) = (issues.len(), 0_usize);
-    for (name, [ours, theirs]) in &mut by_name {
-        if none_signed && !is_protocol(name) && theirs.is_empty() {
+    for (name, pairs) in &by_name {
+        if none_signed && !is_protocol(name) && pairs.signed == 0 {
             continue;
         }
-        ours.sort_unstable();
-        theirs.sort_unstable();
-        let (missing, added) = unlike(ours, theirs);
-        for at in 0..missing.len().max(added.len()) {
+        for at in 0..pairs.missing.len().max(pairs.added.len()) {
             if issues.len() - before < MOST {
-                issues.push(of_name(name, (ours.len(), theirs.len()), missing.get(at), added.get(at), mask));
+                issues.push(of_name(name, pairs, pairs.missing.get(at), pairs.added.get(at), mask));
             } else {
                 more += 1;
             }
@@ -181,15 +194,10 @@ fn pairs(ours: &BaseString<'_>, theirs: &BaseString<'_>, mask: &Mask, issues: &m
     }
 }
 
-fn is_protocol(name: &str) -> bool {
-    name.starts_with("oauth_") || name == "realm" || name.starts_with("diffie_hellman_")
-}
-
-/// What differs in one pair of this name, which is sent and signed this many times: what is signed of it, in place of
-/// what.
+/// What differs in one pair of this name: what is signed of it, in place of what.
 fn of_name(
     name: &str,
-    (sent, signed): (usize, usize),
+    &Named { sent, signed, .. }: &Named<'_>,
     expected: Option<&&Pair>,
     found: Option<&&Pair>,
     mask: &Mask,
@@ -216,29 +224,6 @@ fn of_name(
     }
 }
 
-/// What is only in the first of two sorted lists, and what only in the second.
-fn unlike<'a>(mut ours: &[&'a Pair], mut theirs: &[&'a Pair]) -> (Vec<&'a Pair>, Vec<&'a Pair>) {
-    let (mut missing, mut added) = (Vec::new(), Vec::new());
-    loop {
-        match (ours, theirs) {
-            ([pair, rest @ ..], [other, others @ ..]) if pair == other => (ours, theirs) = (rest, others),
-            ([pair, rest @ ..], [other, ..]) if pair < other => {
-                missing.push(*pair);
-                ours = rest;
-            }
-            (_, [other, others @ ..]) => {
-                added.push(*other);
-                theirs = others;
-            }
-            ([pair, rest @ ..], []) => {
-                missing.push(*pair);
-                ours = rest;
-            }
-            ([], []) => return (missing, added),
-        }
-    }
-}
-
 fn of_pair(name: &str, place: &str, expected: &Pair, found: &Pair, mask: &Mask) -> SignatureIssue {
     if name == "oauth_timestamp" && is_in_milliseconds(found.value()) {
         return milliseconds();
@@ -252,21 +237,12 @@ fn of_pair(name: &str, place: &str, expected: &Pair, found: &Pair, mask: &Mask) 
             "got an `=` that is not sent",
             "sign the pair as it is sent, or set another query policy than `raw-pairs`",
         ),
-        _ => encoding(expected, found).unwrap_or_else(|| {
+        _ => mistakes::of_pair(expected, found).unwrap_or_else(|| {
             SignatureIssue::new("another text was signed than is sent", "sign the value that is sent")
         }),
     };
     let shown = shown(&expected.masked(mask), &found.masked(mask));
     SignatureIssue { what: format!("{place}: {}{}", issue.what, shown.replacen(": ", ", ", 1)), ..issue }
-}
-
-/// The mistake that makes of the one pair the other: as of a request that has nothing else.
-fn encoding(expected: &Pair, found: &Pair) -> Option<SignatureIssue> {
-    let once = |text: &str| percent_encode(decode(text).as_bytes());
-    let uri = format!("http://h/?{}={}", once(&expected.name), once(expected.value())).parse().ok()?;
-    let (method, policy) = (&Method::GET, QueryPolicy::Rfc5849);
-    let alone = Signed { method, uri: &uri, form: None, oauth: &[], realm: None, policy };
-    alone.explain(|text| BaseString::parse(text).is_some_and(|other| other.pairs == [found.clone()]))
 }
 
 /// Seconds have ten digits until the year 2286.

@@ -1,10 +1,14 @@
-//! The mistakes that clients are known to make when they sign, each as the base string that it leads to.
+//! The mistakes that clients are known to make when they sign, each as the base strings that it leads to.
 //!
 //! For a text that was signed, or for a signature that can only be tested, it finds the single mistake that explains it.
 
 use http::{Method, Uri};
+use percent_encoding::percent_decode_str;
 
-use super::issue::SignatureIssue;
+use super::{
+    base_string::{BaseString, Pair},
+    issue::SignatureIssue,
+};
 use crate::{
     consumer::QueryPolicy,
     oauth1::{form_parameters, percent_decode_lossy, percent_encode, query_parameters},
@@ -23,11 +27,23 @@ pub(crate) struct Signed<'a> {
     pub(crate) policy: QueryPolicy,
 }
 
-/// A mistake, what to do about it, and the base strings that it makes of the right one.
+/// A mistake, and what to do about it.
 struct Mistake {
     what: &'static str,
     hint: &'static str,
-    texts: fn(&Signed<'_>, &str) -> Vec<Option<String>>,
+    leads_to: Texts,
+}
+
+/// The texts that a mistake makes of the right ones.
+enum Texts {
+    /// Of a name or a value as it is encoded by itself: what other encoders make of it.
+    Encoded(&'static [fn(&str) -> String]),
+    /// Of a value as it is encoded by itself.
+    Value(fn(&str) -> String),
+    /// Of the URL, which is not encoded yet.
+    Url(fn(&str) -> Vec<String>),
+    /// Of the base string.
+    Whole(fn(&Signed<'_>, &BaseString<'_>) -> Vec<Option<String>>),
 }
 
 /// Seen in headers, too.
@@ -36,190 +52,186 @@ pub(super) const AS_PYTHON_PRINTS: (&str, &str) =
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
 
-/// The parameters that a client can forget to sign.
-const PARAMETERS: [&str; 9] = [
-    "oauth_consumer_key",
-    "oauth_token",
-    "oauth_signature_method",
-    "oauth_timestamp",
-    "oauth_nonce",
-    "oauth_callback",
-    "oauth_verifier",
-    "oauth_version",
-    "diffie_hellman_challenge",
-];
-
 /// Where two lead to the same text, the first is named; the first two also come before another query policy.
-const MISTAKES: [Mistake; 20] = [
+static MISTAKES: [Mistake; 20] = [
     Mistake {
         what: "the form was not signed",
         hint: "add the form's pairs to the parameters that are signed",
-        texts: |signed, _| vec![signed.form.and_then(|_| Signed { form: None, ..*signed }.base_string())],
+        leads_to: Texts::Whole(|signed, _| {
+            vec![signed.form.and_then(|_| Signed { form: None, ..*signed }.base_string())]
+        }),
     },
     Mistake {
         what: "`!`, `'`, `(`, `)` or `*` was signed without being encoded",
         hint: "encode everything but letters, digits and `-._~`",
-        texts: |_, right| {
-            let bare = |pairs: &str, prefix: &str| {
-                ["21", "27", "28", "29", "2A"].iter().fold(pairs.to_owned(), |text, digits| {
-                    let byte = u8::from_str_radix(digits, 16).unwrap_or_default();
-                    let plain = if prefix.is_empty() { char::from(byte).to_string() } else { format!("%{digits}") };
-                    text.replace(&format!("%25{digits}"), &plain)
-                })
-            };
-            vec![edited(right, |pairs| bare(pairs, "%")), edited(right, |pairs| bare(pairs, ""))]
-        },
+        leads_to: Texts::Encoded(&[|text| {
+            let bare = [("%21", "!"), ("%27", "'"), ("%28", "("), ("%29", ")"), ("%2A", "*")];
+            bare.iter().fold(text.to_owned(), |text, (escape, char)| text.replace(escape, char))
+        }]),
     },
     Mistake {
         what: "parameters were signed twice",
         hint: "collect the parameters once, from the finished request",
-        texts: |signed, _| {
+        leads_to: Texts::Whole(|signed, _| {
             let query = signed.uri.query().map(|query| format!("{query}&{query}"));
             let form = signed.form.map(|form| [form, b"&", form].concat());
             let oauth = [signed.oauth, signed.oauth].concat();
             vec![
-                query.as_deref().and_then(|query| signed.with_query(Some(query))),
-                form.as_deref().and_then(|form| Signed { form: Some(form), ..*signed }.base_string()),
+                query.and_then(|query| signed.with_query(&query)),
+                form.and_then(|form| Signed { form: Some(&form), ..*signed }.base_string()),
                 Signed { oauth: &oauth, ..*signed }.base_string(),
             ]
-        },
+        }),
     },
     Mistake {
         what: "`~` was signed encoded",
         hint: "leave letters, digits and `-._~` as they are",
-        texts: |_, right| vec![edited(right, |pairs| pairs.replace('~', "%257E"))],
+        leads_to: Texts::Encoded(&[|text| text.replace('~', "%7E")]),
     },
     Mistake {
         what: "spaces were signed as `+`",
         hint: "encode a space as `%20`: take an encoder for RFC 3986, not one for forms",
-        texts: |_, right| {
+        leads_to: Texts::Encoded(&[
+            |text| text.replace("%20", "+"),
             // An encoder for forms also encodes `~`, and leaves `*` alone.
-            let of_forms = |text: &str| text.replace("%2520", "%2B").replace('~', "%257E").replace("%252A", "%2A");
-            vec![
-                edited(right, |pairs| pairs.replace("%2520", "%2B")),
-                edited(right, |pairs| pairs.replace("%2520", "+")),
-                edited(right, of_forms),
-                edited_url(right, |url| url.replace("%2520", "%2B")),
-            ]
-        },
+            |text| text.replace("%20", "+").replace('~', "%7E").replace("%2A", "*"),
+        ]),
     },
     Mistake {
         what: "a `+` that means a space was signed as a plus sign",
         hint: "decode a query or form before its values are encoded: `+` is a space there",
-        texts: |signed, _| signed.with_pairs(|pairs| pairs.replace('+', "%2B")),
+        leads_to: Texts::Whole(|signed, _| {
+            let query = signed.uri.query().map(|query| query.replace('+', "%2B"));
+            let form = signed.form.map(|form| String::from_utf8_lossy(form).replace('+', "%2B"));
+            vec![
+                query.and_then(|query| signed.with_query(&query)),
+                form.and_then(|form| Signed { form: Some(form.as_bytes()), ..*signed }.base_string()),
+            ]
+        }),
     },
     Mistake {
         what: AS_PYTHON_PRINTS.0,
         hint: AS_PYTHON_PRINTS.1,
-        texts: |signed, _| signed.with_pairs(printed_by_python),
+        leads_to: Texts::Value(|value| format!("b%27{value}%27")),
     },
     Mistake {
         what: "escapes were signed with lower-case digits",
         hint: "write escapes in upper case: `%2F`, not `%2f`",
-        texts: |_, right| {
-            vec![
-                Some(with_lower_case(right, true, true)),
-                edited(right, |pairs| with_lower_case(pairs, false, true)),
-                Some(with_lower_case(right, true, false)),
-            ]
-        },
+        leads_to: Texts::Encoded(&[with_lower_case]),
     },
     Mistake {
         what: "something was signed with one encoding too many",
         hint: "encode each name and value once, and the whole once more; decode the query's values first",
-        texts: |signed, right| {
-            let oauth: Vec<(String, String)> =
-                signed.oauth.iter().map(|(name, value)| (name.clone(), percent_encode(value.as_bytes()))).collect();
-            let mut texts = vec![signed.with_texts(|text| Some(percent_encode(text).into_bytes()))];
-            texts.push(Signed { oauth: &oauth, ..*signed }.base_string());
-            texts.push(edited(right, |pairs| pairs.replace('%', "%25")));
-            texts.push(edited_url(right, |url| url.replace('%', "%25")));
-            texts.push(edited_url(right, |url| url.replace("%25", "%2525")));
-            texts
-        },
+        leads_to: Texts::Encoded(&[|text| text.replace('%', "%25")]),
     },
     Mistake {
         what: "URL or parameters were not percent-encoded as a whole",
         hint: "encode the URL and the list of parameters once each, then join them by `&`",
-        texts: |_, right| vec![edited(right, percent_decode_lossy), edited_url(right, percent_decode_lossy)],
+        leads_to: Texts::Whole(|_, right| {
+            vec![edited(right.text, 2, percent_decode_lossy), edited(right.text, 1, percent_decode_lossy)]
+        }),
     },
     Mistake {
         what: "text was signed in another charset than it was sent in",
         hint: "encode text as UTF-8, for the signature too",
-        texts: |signed, _| {
-            [in_latin_1, read_as_latin_1, replaced].map(|change| signed.with_texts(change)).into_iter().collect()
-        },
+        leads_to: Texts::Encoded(&[in_latin_1, read_as_latin_1, replaced]),
     },
     Mistake {
         what: "the parameters were signed in another order",
         hint: "sort by the bytes of the encoded name, then of the encoded value, not by locale nor as joined text",
-        texts: |signed, right| signed.in_other_orders(right),
+        leads_to: Texts::Whole(|signed, right| signed.in_other_orders(right)),
     },
     Mistake {
         what: "`realm` was signed",
         hint: "send the realm in the header, and leave it out of the base string",
-        texts: |signed, _| vec![signed.realm.and_then(|realm| signed.with_parameter("realm", realm))],
+        leads_to: Texts::Whole(|signed, _| vec![signed.realm.and_then(|realm| signed.with_parameter("realm", realm))]),
     },
     Mistake {
         what: "`oauth_version` was signed, and is not sent",
         hint: "leave `oauth_version` out, of the header and of the base string",
-        texts: |signed, _| vec![signed.with_parameter("oauth_version", "1.0")],
+        leads_to: Texts::Whole(|signed, _| vec![signed.with_parameter("oauth_version", "1.0")]),
     },
     Mistake {
         what: "the method was signed in lower case",
         hint: "sign the method in upper case",
-        texts: |_, right| {
-            vec![right.split_once('&').map(|(method, rest)| format!("{}&{rest}", method.to_ascii_lowercase()))]
-        },
+        leads_to: Texts::Whole(|_, right| vec![edited(right.text, 0, str::to_ascii_lowercase)]),
     },
     Mistake {
         what: "the URL was signed with another scheme",
         hint: "sign the scheme with which the request is sent: `https`, also behind a proxy",
-        texts: |signed, _| {
-            let other = if signed.uri.scheme_str() == Some("http") { "https" } else { "http" };
-            vec![signed.with_url(other, signed.uri.path(), signed.uri.query())]
-        },
+        leads_to: Texts::Url(|url| {
+            let other = if url.starts_with("https:") { "http" } else { "https" };
+            Vec::from_iter(url.split_once("://").map(|(_, rest)| format!("{other}://{rest}")))
+        }),
     },
     Mistake {
         what: "the URL was signed with the port that its scheme has anyway",
         hint: "leave `:443` out of an `https` URL, and `:80` out of an `http` URL",
-        texts: |_, right| {
-            [("%3A%2F%2F", "%3A443"), ("%3A%2F%2F", "%3A80")]
-                .map(|(slashes, port)| {
-                    let (front, rest) = right.split_once(slashes)?;
-                    let (host, path) = rest.split_once("%2F")?;
-                    Some(format!("{front}{slashes}{host}{port}%2F{path}"))
-                })
-                .into_iter()
-                .collect()
-        },
+        leads_to: Texts::Url(|url| {
+            let path = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+            let (origin, path) = url.split_at(path);
+            vec![format!("{origin}:443{path}"), format!("{origin}:80{path}")]
+        }),
     },
     Mistake {
         what: "the URL was signed with a slash at its end too many or too few",
         hint: "sign the path exactly as it is sent",
-        texts: |signed, _| {
-            let path = signed.uri.path();
-            let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
-            vec![signed.with_url(signed.scheme(), &other, signed.uri.query())]
-        },
+        leads_to: Texts::Url(|url| vec![url.strip_suffix('/').map_or_else(|| format!("{url}/"), str::to_owned)]),
     },
     Mistake {
         what: "the URL was signed without the escapes in its path",
         hint: "sign the path exactly as it is sent",
-        texts: |_, right| {
-            let plain = |url: &str| percent_encode(percent_decode_lossy(&percent_decode_lossy(url)).as_bytes());
-            vec![edited_url(right, plain)]
-        },
+        leads_to: Texts::Url(|url| vec![percent_decode_lossy(url)]),
     },
     Mistake {
         what: "the URL was signed without `/v1/api`",
         hint: "sign the path that is really called, `/v1/api` included",
-        texts: |signed, _| {
-            let rest = signed.uri.path().strip_prefix("/v1/api");
-            vec![rest.and_then(|path| signed.with_url(signed.scheme(), path, signed.uri.query()))]
-        },
+        leads_to: Texts::Url(|url| vec![url.replacen("/v1/api", "", 1)]),
     },
 ];
+
+impl Mistake {
+    fn issue(&self) -> SignatureIssue {
+        SignatureIssue::new(self.what, self.hint)
+    }
+
+    /// The base strings that it makes of the right one.
+    fn base_strings(&self, signed: &Signed<'_>, right: &BaseString<'_>) -> Vec<Option<String>> {
+        match self.leads_to {
+            Texts::Encoded(edits) => edits.iter().flat_map(|edit| encoded_by(right, edit)).collect(),
+            Texts::Value(edit) => in_pairs(right, |pair| pair.with_value(edit)).map(Some).into(),
+            Texts::Url(edit) => edit(&right.uri).into_iter().map(|uri| Some(right.with_uri(uri))).collect(),
+            Texts::Whole(edit) => edit(signed, right),
+        }
+    }
+}
+
+/// The mistake of an encoder that makes of the one pair the other.
+pub(super) fn of_pair(expected: &Pair, found: &Pair) -> Option<SignatureIssue> {
+    let explains = |mistake: &&Mistake| match mistake.leads_to {
+        Texts::Encoded(edits) => edits.iter().any(|edit| expected.edited(edit) == *found),
+        Texts::Value(edit) => expected.with_value(edit) == *found,
+        _ => false,
+    };
+    MISTAKES.iter().find(explains).map(Mistake::issue)
+}
+
+/// With its pairs edited: all of them, the application's, or the protocol's.
+fn in_pairs(right: &BaseString<'_>, edit: impl Fn(&Pair) -> Pair) -> [String; 3] {
+    let only = |is_edited: fn(&Pair) -> bool| {
+        let edited = |pair: &Pair| if is_edited(pair) { edit(pair) } else { pair.clone() };
+        right.with_pairs(&right.pairs.iter().map(edited).collect::<Vec<_>>())
+    };
+    [only(|_| true), only(|pair| !pair.is_protocol()), only(Pair::is_protocol)]
+}
+
+/// With what another encoder makes of names and values; of them all and of the whole once more; or of the whole alone. And
+/// the same of the URL.
+fn encoded_by(right: &BaseString<'_>, edit: &fn(&str) -> String) -> [Option<String>; 7] {
+    let [all, application, protocol] = in_pairs(right, |pair| pair.edited(edit));
+    let (and_whole, whole, url) = (edited(&all, 2, edit), edited(right.text, 2, edit), edited(right.text, 1, edit));
+    [Some(all), Some(application), Some(protocol), and_whole, whole, Some(right.with_uri(edit(&right.uri))), url]
+}
 
 impl Signed<'_> {
     /// The right base string; `None` where the URL cannot be signed.
@@ -230,41 +242,34 @@ impl Signed<'_> {
 
     /// The mistake that explains what was signed, if one alone does: the first whose base string `is_signed`.
     pub(crate) fn explain(&self, mut is_signed: impl FnMut(&str) -> bool) -> Option<SignatureIssue> {
-        let right = self.base_string()?;
-        // What leads to the right text is no mistake.
-        let mut matches = |text: Option<String>| text.is_some_and(|text| text != right && is_signed(&text));
+        let text = self.base_string()?;
+        let right = &BaseString::parse(&text)?;
+        let known = |mistake: &Mistake| (mistake.issue(), mistake.base_strings(self, right));
         let (before_policies, others) = MISTAKES.split_at(2);
-        for mistake in before_policies {
-            if (mistake.texts)(self, &right).into_iter().any(&mut matches) {
-                return Some(SignatureIssue::new(mistake.what, mistake.hint));
-            }
-        }
-        for policy in QueryPolicy::ALL {
-            if matches(Signed { policy, ..*self }.base_string()) {
-                let hint = format!("sign as the query policy `{}` has it, or set the policy `{policy}`", self.policy);
-                let what = format!("{} (query policy `{policy}`)", self.of_policy(policy));
-                return Some(SignatureIssue::new(what, hint));
-            }
-        }
-        for other in METHODS {
-            let method = Method::from_bytes(other.as_bytes()).ok()?;
-            if matches(Signed { method: &method, ..*self }.base_string()) {
-                let what = format!("the method {other} was signed, and {} is sent", self.method);
-                return Some(SignatureIssue::new(what, "sign the method with which the request is sent"));
-            }
-        }
-        for mistake in others {
-            if (mistake.texts)(self, &right).into_iter().any(&mut matches) {
-                return Some(SignatureIssue::new(mistake.what, mistake.hint));
-            }
-        }
-        for name in PARAMETERS {
+        let policies = QueryPolicy::ALL.into_iter().map(|policy| {
+            let hint = format!("sign as the query policy `{}` has it, or set the policy `{policy}`", self.policy);
+            let what = format!("{} (query policy `{policy}`)", self.of_policy(policy));
+            (SignatureIssue::new(what, hint), vec![Signed { policy, ..*self }.base_string()])
+        });
+        let methods = METHODS.into_iter().map(|other| {
+            let what = format!("the method {other} was signed, and {} is sent", self.method);
+            let issue = SignatureIssue::new(what, "sign the method with which the request is sent");
+            (issue, vec![edited(right.text, 0, |_| other.to_owned())])
+        });
+        let forgotten = self.oauth.iter().map(|(name, _)| {
             let oauth: Vec<(String, String)> = self.oauth.iter().filter(|(other, _)| other != name).cloned().collect();
-            if matches(Signed { oauth: &oauth, ..*self }.base_string()) {
-                return Some(not_signed(&format!("`{name}`")));
-            }
-        }
-        None
+            (not_signed(&format!("`{name}`")), vec![Signed { oauth: &oauth, ..*self }.base_string()])
+        });
+        before_policies
+            .iter()
+            .map(known)
+            .chain(policies)
+            .chain(methods)
+            .chain(others.iter().map(known))
+            .chain(forgotten)
+            // What leads to the right text is no mistake.
+            .find(|(_, texts)| texts.iter().flatten().any(|it| *it != text && is_signed(it)))
+            .map(|(issue, _)| issue)
     }
 
     fn of_policy(&self, policy: QueryPolicy) -> &'static str {
@@ -278,28 +283,10 @@ impl Signed<'_> {
         }
     }
 
-    fn scheme(&self) -> &str {
-        self.uri.scheme_str().unwrap_or_default()
-    }
-
-    fn with_url(&self, scheme: &str, path: &str, query: Option<&str>) -> Option<String> {
-        let authority = self.uri.authority()?;
-        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        let uri: Uri = format!("{scheme}://{authority}{path}{query}").parse().ok()?;
+    fn with_query(&self, query: &str) -> Option<String> {
+        let (scheme, authority) = (self.uri.scheme_str()?, self.uri.authority()?);
+        let uri: Uri = format!("{scheme}://{authority}{}?{query}", self.uri.path()).parse().ok()?;
         Signed { uri: &uri, ..*self }.base_string()
-    }
-
-    fn with_query(&self, query: Option<&str>) -> Option<String> {
-        self.with_url(self.scheme(), self.uri.path(), query)
-    }
-
-    /// With the pairs of query and form as sent, changed by `edit`.
-    fn with_pairs(&self, edit: impl Fn(&str) -> String) -> Vec<Option<String>> {
-        let form = self.form.and_then(|form| std::str::from_utf8(form).ok()).map(&edit);
-        vec![
-            self.uri.query().and_then(|query| self.with_query(Some(&edit(query)))),
-            form.and_then(|form| Signed { form: Some(form.as_bytes()), ..*self }.base_string()),
-        ]
     }
 
     fn with_parameter(&self, name: &str, value: &str) -> Option<String> {
@@ -307,73 +294,26 @@ impl Signed<'_> {
         Signed { oauth: &oauth, ..*self }.base_string()
     }
 
-    /// The decoded pairs that are signed, by their source: query, form, header.
-    fn pairs(&self) -> [Vec<(Vec<u8>, Vec<u8>)>; 3] {
-        let oauth = self.oauth.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        if matches!(self.policy, QueryPolicy::Omit | QueryPolicy::InUrl) {
-            return [Vec::new(), Vec::new(), oauth.collect()];
-        }
-        let query = query_parameters(self.uri.query().unwrap_or_default());
-        let form = form_parameters(self.form.unwrap_or_default());
-        [
-            query.map(|it| (it.name.into_owned(), it.value.into_owned())).collect(),
-            form.map(|it| (it.name.into_owned(), it.value.into_owned())).collect(),
-            oauth.collect(),
-        ]
-    }
-
-    /// With each name and value of query and form changed; `None` where none is.
-    fn with_texts(&self, change: fn(&[u8]) -> Option<Vec<u8>>) -> Option<String> {
-        let [query, form, _] = self.pairs();
-        let encoded = |pairs: Vec<(Vec<u8>, Vec<u8>)>| -> Option<String> {
-            let mut changed = false;
-            let mut text = |bytes: &[u8]| match change(bytes) {
-                Some(other) => {
-                    changed = true;
-                    percent_encode(&other)
-                }
-                None => percent_encode(bytes),
-            };
-            let pairs: Vec<String> =
-                pairs.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect();
-            changed.then(|| pairs.join("&"))
-        };
-        match (encoded(query), encoded(form)) {
-            (None, None) => None,
-            (Some(query), None) => self.with_query(Some(&query)),
-            (query, Some(form)) => {
-                let signed = Signed { form: Some(form.as_bytes()), ..*self };
-                signed.with_query(query.as_deref().or(self.uri.query()))
-            }
-        }
-    }
-
     /// As sent, header first or last, and sorted in ways that are not the RFC's.
-    fn in_other_orders(&self, right: &str) -> Vec<Option<String>> {
-        if !self.policy.encodes_twice() {
-            return Vec::new();
+    fn in_other_orders(&self, right: &BaseString<'_>) -> Vec<Option<String>> {
+        let right = |pairs: Vec<Pair>| Some(right.with_pairs(&pairs));
+        let pair = |name: &[u8], value: &[u8]| Pair { name: percent_encode(name), value: Some(percent_encode(value)) };
+        let (mut query, mut form) = (self.uri.query().unwrap_or_default(), self.form.unwrap_or_default());
+        match self.policy {
+            QueryPolicy::Rfc5849 => {}
+            QueryPolicy::Omit | QueryPolicy::InUrl => (query, form) = ("", &[]),
+            QueryPolicy::RawPairs | QueryPolicy::DecodedOnce => return Vec::new(),
         }
-        let [query, form, oauth] = self.pairs();
-        let joined = |pairs: &[(Vec<u8>, Vec<u8>)]| -> Option<String> {
-            let pairs: Vec<String> = pairs
-                .iter()
-                .map(|(name, value)| {
-                    percent_encode(format!("{}={}", percent_encode(name), percent_encode(value)).as_bytes())
-                })
-                .collect();
-            edited(right, |_| pairs.join("%26"))
-        };
-        let (as_sent, header_first) =
-            ([query.clone(), form.clone(), oauth.clone()].concat(), [oauth, query, form].concat());
-        let (mut by_decoded, mut by_name) = (as_sent.clone(), as_sent.clone());
-        by_decoded.sort();
-        by_name.sort_by_cached_key(|(name, _)| percent_encode(name));
-        let by_text = |pairs: &str| {
-            let mut pairs: Vec<&str> = pairs.split("%26").collect();
-            pairs.sort_unstable();
-            pairs.join("%26")
-        };
-        vec![joined(&as_sent), joined(&header_first), joined(&by_decoded), joined(&by_name), edited(right, by_text)]
+        let sent = query_parameters(query).chain(form_parameters(form)).map(|it| pair(&it.name, &it.value));
+        let header = self.oauth.iter().map(|(name, value)| pair(name.as_bytes(), value.as_bytes()));
+        let (sent, header): (Vec<Pair>, Vec<Pair>) = (sent.collect(), header.collect());
+        let header_last = [sent.clone(), header.clone()].concat();
+        let (mut by_decoded, mut by_name, mut by_text) =
+            (header_last.clone(), header_last.clone(), header_last.clone());
+        by_decoded.sort_by_cached_key(|pair| (percent_decode_lossy(&pair.name), percent_decode_lossy(pair.value())));
+        by_name.sort_by(|pair, other| pair.name.cmp(&other.name));
+        by_text.sort_by_cached_key(Pair::to_string);
+        [header_last, [header, sent].concat(), by_decoded, by_name, by_text].map(right).into()
     }
 }
 
@@ -398,58 +338,42 @@ pub(crate) fn exchanged_methods(length: usize, needs_rsa: bool) -> Option<Signat
     }
 }
 
-/// The base string with its last part changed.
-fn edited(right: &str, edit: impl Fn(&str) -> String) -> Option<String> {
-    let (front, pairs) = right.rsplit_once('&')?;
-    Some(format!("{front}&{}", edit(pairs)))
+/// The base string with one of its three parts changed.
+fn edited(right: &str, part: usize, edit: impl Fn(&str) -> String) -> Option<String> {
+    let mut parts: Vec<String> = right.splitn(3, '&').map(str::to_owned).collect();
+    let changed = parts.get_mut(part)?;
+    *changed = edit(changed);
+    Some(parts.join("&"))
 }
 
-/// The base string with its second part changed.
-fn edited_url(right: &str, edit: impl Fn(&str) -> String) -> Option<String> {
-    let url = right.split('&').nth(1)?;
-    Some(right.replacen(url, &edit(url), 1))
-}
-
-/// A query with each value in `b'…'`.
-fn printed_by_python(pairs: &str) -> String {
-    let pairs: Vec<String> = pairs
-        .split('&')
-        .map(|pair| pair.split_once('=').map_or(pair.to_owned(), |(name, value)| format!("{name}=b%27{value}%27")))
-        .collect();
-    pairs.join("&")
-}
-
-/// With the digits of escapes in lower case: those of the whole, and those of the names and values in it.
-fn with_lower_case(text: &str, outer: bool, inner: bool) -> String {
+/// With the digits of escapes in lower case.
+fn with_lower_case(text: &str) -> String {
     let mut pieces = text.split('%');
     let mut out = pieces.next().unwrap_or_default().to_owned();
-    let push = |digits: &str, lower: bool, out: &mut String| {
-        if lower { out.push_str(&digits.to_ascii_lowercase()) } else { out.push_str(digits) }
-    };
     for piece in pieces {
-        out.push('%');
         let (digits, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
-        push(digits, outer, &mut out);
-        let nested = if digits == "25" { rest.split_at_checked(2) } else { None };
-        let (digits, rest) = nested.unwrap_or(("", rest));
-        push(digits, inner, &mut out);
-        out.push_str(rest);
+        out.extend(["%", &digits.to_ascii_lowercase(), rest]);
     }
     out
 }
 
+/// An encoded text whose bytes were changed before; where they are none to be changed, the same.
+fn recoded(text: &str, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> String {
+    let bytes: Vec<u8> = percent_decode_str(text).collect();
+    change(&bytes).map_or_else(|| text.to_owned(), |bytes| percent_encode(&bytes))
+}
+
 /// UTF-8 text as Latin-1.
-fn in_latin_1(bytes: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.is_ascii())?;
-    text.chars().map(|char| u8::try_from(char).ok()).collect()
+fn in_latin_1(text: &str) -> String {
+    recoded(text, |bytes| std::str::from_utf8(bytes).ok()?.chars().map(|char| u8::try_from(char).ok()).collect())
 }
 
 /// The bytes of UTF-8 each taken as a character.
-fn read_as_latin_1(bytes: &[u8]) -> Option<Vec<u8>> {
-    (!bytes.is_ascii()).then(|| bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes())
+fn read_as_latin_1(text: &str) -> String {
+    recoded(text, |bytes| Some(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes()))
 }
 
 /// What is no UTF-8 replaced by U+FFFD.
-fn replaced(bytes: &[u8]) -> Option<Vec<u8>> {
-    std::str::from_utf8(bytes).is_err().then(|| String::from_utf8_lossy(bytes).into_owned().into_bytes())
+fn replaced(text: &str) -> String {
+    recoded(text, |bytes| Some(String::from_utf8_lossy(bytes).into_owned().into_bytes()))
 }
