@@ -22,7 +22,7 @@ mod json;
 mod key_files;
 mod key_source;
 
-use self::json::{Json, Object};
+use self::json::{Json, Object, taken};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use self::key_files::read_key;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
@@ -136,17 +136,17 @@ impl CredentialBundle {
     fn from_fields(mut fields: Object) -> Result<Self, Error> {
         fields.check_names(&FIELDS)?;
         let missing = |field: &str| Error::config(STAGE, format!("the field `{field}` is missing"));
-        let consumer_key = fields.take_text("consumer_key")?.ok_or_else(|| missing("consumer_key"))?;
+        let consumer_key = fields.take_text("consumer_key")?.map(taken).ok_or_else(|| missing("consumer_key"))?;
         Consumer::builder(&consumer_key).build().map_err(|error| error.in_field("consumer_key"))?;
         let access_token = match (fields.take_text("access_token")?, fields.take_text("access_token_secret")?) {
-            (Some(token), Some(secret)) => Some((token, Secret::from(secret))),
+            (Some(token), Some(secret)) => Some((taken(token), Secret::from(taken(secret)))),
             (None, None) => None,
             (Some(_), None) => return Err(missing("access_token_secret").with_remedy(BOTH_OR_NEITHER)),
             (None, Some(_)) => return Err(missing("access_token").with_remedy(BOTH_OR_NEITHER)),
         };
-        let realm = fields.take_text("realm")?;
+        let realm = fields.take_text("realm")?.map(taken);
         realm.as_deref().map_or(Ok(()), check_realm).map_err(|error| error.in_field("realm"))?;
-        let base_url = fields.take_text("base_url")?;
+        let base_url = fields.take_text("base_url")?.map(taken);
         let endpoints = base_url.as_deref().map(Endpoints::new).transpose();
         let mut endpoints = endpoints.map_err(|error| error.in_field("base_url"))?;
         if let Some(url) = fields.take_text("authorize_url")? {

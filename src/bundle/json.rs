@@ -15,7 +15,12 @@ use super::STAGE;
 use crate::error::Error;
 
 /// A text that is wiped where it is not taken: it may be a secret, also one that is in the wrong place.
-type Text = Zeroizing<String>;
+pub(super) type Text = Zeroizing<String>;
+
+/// A text that is taken, and is its taker's to wipe from here on.
+pub(super) fn taken(mut text: Text) -> String {
+    std::mem::take(&mut *text)
+}
 
 pub(super) enum Json {
     Text(Text),
@@ -25,9 +30,9 @@ pub(super) enum Json {
 pub(super) struct Object(Vec<(Text, Json)>);
 
 impl Json {
-    pub(super) fn into_text(self) -> Result<String, Error> {
+    fn into_text(self) -> Result<Text, Error> {
         match self {
-            Self::Text(mut text) => Ok(std::mem::take(&mut *text)),
+            Self::Text(text) => Ok(text),
             Self::Object(_) => Err(Error::config(STAGE, "must be a string")),
         }
     }
@@ -54,7 +59,7 @@ impl Object {
         Some(self.0.swap_remove(at).1)
     }
 
-    pub(super) fn take_text(&mut self, name: &str) -> Result<Option<String>, Error> {
+    pub(super) fn take_text(&mut self, name: &str) -> Result<Option<Text>, Error> {
         self.take(name).map(Json::into_text).transpose().map_err(|error| error.in_field(name))
     }
 }

@@ -6,7 +6,10 @@ use std::{error, fmt};
 
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use super::key_files::ReadKey;
-use super::{STAGE, json::Json};
+use super::{
+    STAGE,
+    json::{Json, taken},
+};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::key::PrivateKey;
 use crate::{error::Error, key::KeyLocation, secret::Secret};
@@ -59,16 +62,16 @@ impl KeySource {
     /// A text, or an object that names where one is.
     pub(super) fn new(json: Json) -> Result<Self, Error> {
         let mut fields = match json {
-            Json::Text(_) => {
-                return Ok(Self { content: Material::Here(Secret::from(json.into_text()?)), passphrase: None });
+            Json::Text(text) => {
+                return Ok(Self { content: Material::Here(Secret::from(taken(text))), passphrase: None });
             }
             Json::Object(fields) => fields,
         };
         fields.check_names(&["file", "env", "passphrase"])?;
         let refuse = |what| Err(Error::config(STAGE, what));
         let location = match (fields.take_text("file")?, fields.take_text("env")?) {
-            (Some(path), None) if is_path(&path) => KeyLocation::File(path),
-            (None, Some(name)) if is_variable(&name) => KeyLocation::Env(name),
+            (Some(path), None) if is_path(&path) => KeyLocation::File(taken(path)),
+            (None, Some(name)) if is_variable(&name) => KeyLocation::Env(taken(name)),
             (Some(_), None) => return refuse("`file` must be the name of a file, not what is in it"),
             (None, Some(_)) => return refuse("`env` must be the name of an environment variable, not what is in it"),
             (Some(_), Some(_)) => return refuse("has both `file` and `env`: which is meant?"),
