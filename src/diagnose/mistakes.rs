@@ -139,7 +139,7 @@ static MISTAKES: [Mistake; 20] = [
     Mistake {
         what: "the parameters were signed in another order",
         hint: "sort by the bytes of the encoded name, then of the encoded value, not by locale nor as joined text",
-        leads_to: Texts::Whole(|signed, right| signed.in_other_orders(right)),
+        leads_to: Texts::Whole(in_other_orders),
     },
     Mistake {
         what: "`realm` was signed",
@@ -198,7 +198,7 @@ impl Mistake {
     /// The base strings that it makes of the right one.
     fn base_strings(&self, signed: &Signed<'_>, right: &BaseString<'_>) -> Vec<Option<String>> {
         match self.leads_to {
-            Texts::Encoded(edits) => edits.iter().flat_map(|edit| encoded_by(right, edit)).collect(),
+            Texts::Encoded(edits) => edits.iter().flat_map(|edit| encoded_by(right, *edit)).collect(),
             Texts::Value(edit) => in_pairs(right, |pair| pair.with_value(edit)).map(Some).into(),
             Texts::Url(edit) => edit(&right.uri).into_iter().map(|uri| Some(right.with_uri(uri))).collect(),
             Texts::Whole(edit) => edit(signed, right),
@@ -227,7 +227,7 @@ fn in_pairs(right: &BaseString<'_>, edit: impl Fn(&Pair) -> Pair) -> [String; 3]
 
 /// With what another encoder makes of names and values; of them all and of the whole once more; or of the whole alone. And
 /// the same of the URL.
-fn encoded_by(right: &BaseString<'_>, edit: &fn(&str) -> String) -> [Option<String>; 7] {
+fn encoded_by(right: &BaseString<'_>, edit: fn(&str) -> String) -> [Option<String>; 7] {
     let [all, application, protocol] = in_pairs(right, |pair| pair.edited(edit));
     let (and_whole, whole, url) = (edited(&all, 2, edit), edited(right.text, 2, edit), edited(right.text, 1, edit));
     [Some(all), Some(application), Some(protocol), and_whole, whole, Some(right.with_uri(edit(&right.uri))), url]
@@ -293,28 +293,27 @@ impl Signed<'_> {
         let oauth = [self.oauth, &[(name.to_owned(), value.to_owned())]].concat();
         Signed { oauth: &oauth, ..*self }.base_string()
     }
+}
 
-    /// As sent, header first or last, and sorted in ways that are not the RFC's.
-    fn in_other_orders(&self, right: &BaseString<'_>) -> Vec<Option<String>> {
-        let right = |pairs: Vec<Pair>| Some(right.with_pairs(&pairs));
-        let pair = |name: &[u8], value: &[u8]| Pair { name: percent_encode(name), value: Some(percent_encode(value)) };
-        let (mut query, mut form) = (self.uri.query().unwrap_or_default(), self.form.unwrap_or_default());
-        match self.policy {
-            QueryPolicy::Rfc5849 => {}
-            QueryPolicy::Omit | QueryPolicy::InUrl => (query, form) = ("", &[]),
-            QueryPolicy::RawPairs | QueryPolicy::DecodedOnce => return Vec::new(),
-        }
-        let sent = query_parameters(query).chain(form_parameters(form)).map(|it| pair(&it.name, &it.value));
-        let header = self.oauth.iter().map(|(name, value)| pair(name.as_bytes(), value.as_bytes()));
-        let (sent, header): (Vec<Pair>, Vec<Pair>) = (sent.collect(), header.collect());
-        let header_last = [sent.clone(), header.clone()].concat();
-        let (mut by_decoded, mut by_name, mut by_text) =
-            (header_last.clone(), header_last.clone(), header_last.clone());
-        by_decoded.sort_by_cached_key(|pair| (percent_decode_lossy(&pair.name), percent_decode_lossy(pair.value())));
-        by_name.sort_by(|pair, other| pair.name.cmp(&other.name));
-        by_text.sort_by_cached_key(Pair::to_string);
-        [header_last, [header, sent].concat(), by_decoded, by_name, by_text].map(right).into()
+/// As sent, header first or last, and sorted in ways that are not the RFC's.
+fn in_other_orders(signed: &Signed<'_>, right: &BaseString<'_>) -> Vec<Option<String>> {
+    let right = |pairs: Vec<Pair>| Some(right.with_pairs(&pairs));
+    let pair = |name: &[u8], value: &[u8]| Pair { name: percent_encode(name), value: Some(percent_encode(value)) };
+    let (mut query, mut form) = (signed.uri.query().unwrap_or_default(), signed.form.unwrap_or_default());
+    match signed.policy {
+        QueryPolicy::Rfc5849 => {}
+        QueryPolicy::Omit | QueryPolicy::InUrl => (query, form) = ("", &[]),
+        QueryPolicy::RawPairs | QueryPolicy::DecodedOnce => return Vec::new(),
     }
+    let sent = query_parameters(query).chain(form_parameters(form)).map(|it| pair(&it.name, &it.value));
+    let header = signed.oauth.iter().map(|(name, value)| pair(name.as_bytes(), value.as_bytes()));
+    let (sent, header): (Vec<Pair>, Vec<Pair>) = (sent.collect(), header.collect());
+    let header_last = [sent.clone(), header.clone()].concat();
+    let (mut by_decoded, mut by_name, mut by_text) = (header_last.clone(), header_last.clone(), header_last.clone());
+    by_decoded.sort_by_cached_key(|pair| (percent_decode_lossy(&pair.name), percent_decode_lossy(pair.value())));
+    by_name.sort_by(|pair, other| pair.name.cmp(&other.name));
+    by_text.sort_by_cached_key(Pair::to_string);
+    [header_last, [header, sent].concat(), by_decoded, by_name, by_text].map(right).into()
 }
 
 /// A parameter, or a group of them, that was left out.
