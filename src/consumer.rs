@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     dh::DhGroup,
     error::{Error, Stage},
-    key::{DecryptionKey, SigningInput, SigningKey, VerifyingKey},
+    key::{DecryptionKey, RsaPublicKey, SigningInput, SigningKey},
     secret::Secret,
 };
 
@@ -46,7 +46,7 @@ pub struct Consumer(Arc<Settings>);
 struct Settings {
     consumer_key: String,
     signing_key: Option<Arc<dyn SigningKey>>,
-    verifying_key: Option<Arc<dyn VerifyingKey>>,
+    verifying_key: Option<RsaPublicKey>,
     decryption_key: Option<Arc<dyn DecryptionKey>>,
     dh_group: Option<DhGroup>,
     endpoints: Endpoints,
@@ -205,8 +205,8 @@ impl ConsumerBuilder {
 
     /// The public half of the signature key: [`Unsigned::attach`](crate::exchange::Unsigned::attach) verifies
     /// signatures with it that were made elsewhere, and each step those of the [`SigningKey`], before they are sent.
-    pub fn signature_public_key(self, key: impl VerifyingKey + 'static) -> Self {
-        self.with(|settings| settings.verifying_key = Some(Arc::new(key)))
+    pub fn signature_public_key(self, key: RsaPublicKey) -> Self {
+        self.with(|settings| settings.verifying_key = Some(key))
     }
 
     /// The key that opens the access token's secret. Leave it out if the secret is opened elsewhere.

@@ -38,21 +38,16 @@ mod in_memory;
 mod location;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod private_key;
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+mod public_key;
 mod reading;
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-mod refusal;
 #[cfg(feature = "rsa")]
 mod rsa;
 
-pub use self::location::KeyLocation;
 #[cfg(feature = "rsa")]
-pub use self::rsa::{RsaKey, RsaPublicKey};
+pub use self::rsa::RsaKey;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-pub use self::{
-    in_memory::{KeyInMemory, PublicKeyInMemory},
-    private_key::PrivateKey,
-};
+pub use self::{in_memory::KeyInMemory, private_key::PrivateKey};
+pub use self::{location::KeyLocation, public_key::RsaPublicKey};
 
 #[cfg(all(feature = "aws-lc-rs", not(feature = "rsa")))]
 pub(crate) use self::aws_lc::RsaKey as DefaultKey;
@@ -145,15 +140,6 @@ pub trait DecryptionKey: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`KeyError::refused`] where the key store says no.
     fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError>;
-}
-
-/// The public half of the consumer's signature key, to verify with what a key store signed.
-pub trait VerifyingKey: fmt::Debug + Send + Sync {
-    /// Verifies an RSASSA-PKCS1-v1_5 signature over the SHA-256 `digest` (RFC 8017 section 8.2.2).
-    ///
-    /// # Errors
-    /// When the signature was not made over this digest by the private half of this key.
-    fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError>;
 }
 
 impl<K: SigningKey + ?Sized> SigningKey for Arc<K> {

@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
     public(RsaPublicKey::from_der(data), data);
     group(DhGroup::from_der(data), data);
     if is_quickly_opened(data) {
-        private(RsaKey::from_encrypted_der(data, PASSPHRASE), data);
+        private(RsaKey::from_encrypted(data, PASSPHRASE), data);
     }
     if let Some((split, rest)) = data.split_first() {
         let (prime, generator) = rest.split_at(usize::from(*split).min(rest.len()));

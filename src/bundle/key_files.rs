@@ -16,17 +16,11 @@ pub(crate) type ReadKey = fn(&[u8], Option<&[u8]>) -> Result<Arc<dyn PrivateKey>
 
 /// Reads a key in every form that its type reads.
 pub(super) fn read_key<K: PrivateKey>(content: &[u8], passphrase: Option<&[u8]>) -> Result<Arc<dyn PrivateKey>, Error> {
-    let text = text_of(content);
-    let text = text.as_deref().map(String::as_str);
-    let key = match passphrase {
-        Some(passphrase) => open::<K>(content, text, passphrase)?,
-        None => K::read(content, text).map_err(|error| match text {
-            Some(text) if plain(text).contains("BEGIN ENCRYPTED PRIVATE KEY") => {
-                refused(error).with_remedy(PASSPHRASE_WANTED)
-            }
-            _ => refused(error),
-        })?,
-    };
+    let key = K::read(content, passphrase).map_err(|error| {
+        let error = Error::key(Stage::Bundle, error);
+        let is_encrypted = || text_of(content).is_some_and(|text| plain(&text).contains("BEGIN ENCRYPTED PRIVATE KEY"));
+        if passphrase.is_none() && is_encrypted() { error.with_remedy(PASSPHRASE_WANTED) } else { error }
+    })?;
     Ok(Arc::new(key))
 }
 
@@ -46,18 +40,3 @@ const PRIME_WANTED: &str = "write the prime's hexadecimal digits there, or give 
 
 const PASSPHRASE_WANTED: &str = "put the passphrase into an environment variable, and write \
                                  `{\"file\": \"…\", \"passphrase\": {\"env\": \"…\"}}`";
-
-fn refused(error: KeyError) -> Error {
-    Error::key(Stage::Bundle, error)
-}
-
-#[cfg(feature = "encrypted-keys")]
-fn open<K: PrivateKey>(content: &[u8], text: Option<&str>, passphrase: &[u8]) -> Result<K, Error> {
-    K::read_encrypted(content, text, passphrase).map_err(refused)
-}
-
-#[cfg(not(feature = "encrypted-keys"))]
-fn open<K: PrivateKey>(_: &[u8], _: Option<&str>, _: &[u8]) -> Result<K, Error> {
-    Err(Error::config(Stage::Bundle, "has a passphrase, and this program was built without support for encrypted keys")
-        .with_remedy("turn on the feature `encrypted-keys` of the crate `ibkr-oauth`"))
-}

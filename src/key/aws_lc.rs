@@ -21,7 +21,7 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 
-use super::in_memory::{KeyInMemory, PublicKeyInMemory};
+use super::in_memory::KeyInMemory;
 
 mod backend;
 #[cfg(test)]
@@ -32,6 +32,3 @@ use self::backend::AwsLc;
 /// A private key that AWS-LC computes with, of two primes. It is refused also where a number is wrong that only speeds
 /// decryption up. Its work is blinded with random bytes of AWS-LC's own; the [`Entropy`](crate::Entropy) of a call is not asked.
 pub type RsaKey = KeyInMemory<AwsLc>;
-
-/// A public key that AWS-LC computes with.
-pub type RsaPublicKey = PublicKeyInMemory<AwsLc>;

@@ -14,10 +14,8 @@ use super::KeyError;
 mod content;
 mod plain;
 
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-pub(crate) use self::content::Algorithm;
 pub(crate) use self::{
-    content::{Content, Wanted, elements, outer},
+    content::{Algorithm, Content, Wanted, elements, outer},
     plain::plain,
 };
 

@@ -2,31 +2,20 @@
 
 use std::{fmt, sync::Arc};
 
-use sha2::{Digest, Sha256};
-
 use super::{
-    DecryptionKey, KeyError, PrivateKey, SigningInput, SigningKey, VerifyingKey,
+    DecryptionKey, KeyError, PrivateKey, RsaPublicKey, SigningInput, SigningKey,
     private_key::Read,
-    reading::{self, PrivateNumbers, PublicNumbers, significant_bits, subject_public_key_info},
-    refusal,
+    reading::{self, PrivateNumbers},
 };
-use crate::{
-    context::Entropy,
-    encoding::{hexadecimal, pem},
-    secret::Secret,
-};
+use crate::{context::Entropy, secret::Secret};
 
 /// What computes with RSA keys. All else of a key is the same with each.
 #[allow(unnameable_types, reason = "nobody else implements it")]
 pub trait Backend: Clone + fmt::Debug + 'static {
     type Private: Send + Sync;
-    type Public: Send + Sync;
 
     /// The key with these numbers, if they fit together.
     fn private(numbers: &PrivateNumbers<'_>) -> Result<Self::Private, KeyError>;
-
-    /// The key with these numbers, which are `info` as `SubjectPublicKeyInfo` in DER.
-    fn public(numbers: &PublicNumbers<'_>, info: &[u8]) -> Result<Self::Public, KeyError>;
 
     /// Signs, for a modulus of `modulus_bytes` bytes.
     fn sign(
@@ -38,9 +27,6 @@ pub trait Backend: Clone + fmt::Debug + 'static {
 
     /// Decrypts what is as long as the modulus.
     fn decrypt(key: &Self::Private, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError>;
-
-    /// Verifies a signature that is as long as the modulus.
-    fn verify(key: &Self::Public, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError>;
 }
 
 /// An RSA private key in this process's memory: a signature key or an encryption key, of 2048 to 8192 bits, with two to
@@ -65,7 +51,7 @@ pub struct KeyInMemory<B: Backend>(Arc<Inner<B>>);
 
 struct Inner<B: Backend> {
     key: B::Private,
-    public: PublicKeyInMemory<B>,
+    public: RsaPublicKey,
 }
 
 impl<B: Backend> KeyInMemory<B> {
@@ -90,8 +76,9 @@ impl<B: Backend> KeyInMemory<B> {
         reading::private_der(der, Self::new)
     }
 
-    /// Reads a private key in PEM that is encrypted with a passphrase: PKCS#8 (`ENCRYPTED PRIVATE KEY`) with PBES2, as
-    /// `openssl genpkey -aes256` and `openssl pkcs8 -topk8` write it. Needs the feature `encrypted-keys`.
+    /// Reads a private key that is encrypted with a passphrase, as its file has it, in PEM or DER: PKCS#8
+    /// (`ENCRYPTED PRIVATE KEY`) with PBES2, as `openssl genpkey -aes256` and `openssl pkcs8 -topk8` write it. Needs the
+    /// feature `encrypted-keys`.
     ///
     /// A key that is not encrypted is read too, and the passphrase then not looked at.
     ///
@@ -100,29 +87,20 @@ impl<B: Backend> KeyInMemory<B> {
     /// (PBES1, triple DES, or a hash with SHA-1), or when it asks for an unreasonable effort (more than ten million
     /// rounds, or 256 MiB).
     #[cfg(feature = "encrypted-keys")]
-    pub fn from_encrypted_pem(text: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
-        reading::encrypted_pem(text, passphrase, Self::new)
-    }
-
-    /// Reads a private key in DER that is encrypted with a passphrase. Needs the feature `encrypted-keys`.
-    ///
-    /// # Errors
-    /// As [`from_encrypted_pem`](Self::from_encrypted_pem).
-    #[cfg(feature = "encrypted-keys")]
-    pub fn from_encrypted_der(der: &[u8], passphrase: &[u8]) -> Result<Self, KeyError> {
-        reading::encrypted_der(der, passphrase, Self::new)
+    pub fn from_encrypted(content: &[u8], passphrase: &[u8]) -> Result<Self, KeyError> {
+        reading::private_content(content, Some(passphrase), Self::new)
     }
 
     fn new(numbers: &PrivateNumbers<'_>) -> Result<Self, KeyError> {
         let key = B::private(numbers)?;
         // Last, for an error of its would be about a public key.
-        let public = PublicKeyInMemory::new(&numbers.public)?;
+        let public = RsaPublicKey::new(&numbers.public)?;
         Ok(Self(Arc::new(Inner { key, public })))
     }
 
     /// The public half.
     #[must_use]
-    pub fn public_key(&self) -> PublicKeyInMemory<B> {
+    pub fn public_key(&self) -> RsaPublicKey {
         self.0.public.clone()
     }
 
@@ -148,123 +126,43 @@ impl<B: Backend> SigningKey for KeyInMemory<B> {
 
 impl<B: Backend> DecryptionKey for KeyInMemory<B> {
     fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
-        refusal::check_secret(ciphertext.len(), self.0.public.modulus_bytes())?;
+        check_secret(ciphertext.len(), self.0.public.modulus_bytes())?;
         B::decrypt(&self.0.key, ciphertext, entropy)
     }
 }
 
 impl<B: Backend> Read for KeyInMemory<B> {
-    fn read(content: &[u8], text: Option<&str>) -> Result<Self, KeyError> {
-        text.map_or_else(|| Self::from_der(content), Self::from_pem)
+    fn read(content: &[u8], passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
+        reading::private_content(content, passphrase, Self::new)
     }
 
-    #[cfg(feature = "encrypted-keys")]
-    fn read_encrypted(content: &[u8], text: Option<&str>, passphrase: &[u8]) -> Result<Self, KeyError> {
-        match text {
-            Some(text) => Self::from_encrypted_pem(text, passphrase),
-            None => Self::from_encrypted_der(content, passphrase),
-        }
-    }
-
-    fn modulus_bits(&self) -> usize {
-        self.0.public.modulus_bits()
-    }
-
-    fn fingerprint(&self) -> String {
-        Self::fingerprint(self)
+    fn public(&self) -> &RsaPublicKey {
+        &self.0.public
     }
 }
 
 impl<B: Backend> PrivateKey for KeyInMemory<B> {}
 
-/// An RSA public key of 2048 to 8192 bits, with an odd public exponent of 2 to 33 bits. `RsaPublicKey` and
-/// `aws_lc::RsaPublicKey` are the two of them.
-///
-/// Two are equal where modulus and exponent are. A clone shares the same key.
-#[derive(Clone)]
-pub struct PublicKeyInMemory<B: Backend>(Arc<PublicInner<B>>);
+/// The length of each of IBKR's secrets, once it is opened, in bytes.
+const OPENED_SECRET: usize = 32;
 
-struct PublicInner<B: Backend> {
-    key: B::Public,
-    /// `SubjectPublicKeyInfo` in DER.
-    info: Vec<u8>,
-    modulus_bits: usize,
+/// Checks the length of an encrypted secret, where the key's modulus has `needed` bytes.
+fn check_secret(given: usize, needed: usize) -> Result<(), KeyError> {
+    if given == OPENED_SECRET {
+        let message = format!("the secret has {given} bytes, the key needs {needed}: was it opened already?");
+        return Err(KeyError::new(message).with_remedy(
+            "give the encrypted secret, as the portal shows it; an opened one goes by itself: \
+             `UnlockedToken::from_plaintext`",
+        ));
+    }
+    if given != needed {
+        return Err(KeyError::new(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
+            .with_remedy("copy the access token secret again, whole, and check that this is the encryption key"));
+    }
+    Ok(())
 }
 
-impl<B: Backend> PublicKeyInMemory<B> {
-    /// Reads a public key in PEM: `PUBLIC KEY`, as `openssl pkey -pubout` writes it, or `RSA PUBLIC KEY`. The text may
-    /// be as mangled as for [a private one](KeyInMemory::from_pem).
-    ///
-    /// # Errors
-    /// When the text is damaged or holds something else, or when the key is not as described [above](PublicKeyInMemory).
-    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        reading::public_pem(text, Self::new)
-    }
-
-    /// Reads a public key in DER: `SubjectPublicKeyInfo` (RFC 5280) or PKCS#1.
-    ///
-    /// # Errors
-    /// As [`from_pem`](Self::from_pem).
-    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        reading::public_der(der, Self::new)
-    }
-
-    fn new(numbers: &PublicNumbers<'_>) -> Result<Self, KeyError> {
-        let info = subject_public_key_info(numbers);
-        let key = B::public(numbers, &info)?;
-        Ok(Self(Arc::new(PublicInner { key, info, modulus_bits: significant_bits(numbers.modulus) })))
-    }
-
-    /// The key in PEM (`PUBLIC KEY`), byte for byte as OpenSSL writes it.
-    #[must_use]
-    pub fn to_pem(&self) -> String {
-        pem("PUBLIC KEY", &self.0.info)
-    }
-
-    /// The SHA-256 of the key's `SubjectPublicKeyInfo` in DER, in 64 lower-case hexadecimal digits: the same as
-    /// `openssl pkey -pubin -in public.pem -outform der | sha256sum`.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        hexadecimal(&Sha256::digest(&self.0.info)).to_string()
-    }
-
-    /// The length of the modulus in bits: 2048 to 8192. Each signature and each ciphertext is as long, in whole bytes.
-    #[must_use]
-    pub fn modulus_bits(&self) -> usize {
-        self.0.modulus_bits
-    }
-
-    fn modulus_bytes(&self) -> usize {
-        self.0.modulus_bits.div_ceil(8)
-    }
-
-    /// Verifies an RSASSA-PKCS1-v1_5 signature over the SHA-256 `digest`.
-    ///
-    /// # Errors
-    /// When the signature was not made over this digest by the private half of this key, or is not as long as the
-    /// modulus.
-    pub fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
-        refusal::check_signature(signature.len(), self.modulus_bytes())?;
-        B::verify(&self.0.key, digest, signature)
-    }
-}
-
-impl<B: Backend> PartialEq for PublicKeyInMemory<B> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.info == other.0.info
-    }
-}
-
-impl<B: Backend> Eq for PublicKeyInMemory<B> {}
-
-impl<B: Backend> VerifyingKey for PublicKeyInMemory<B> {
-    fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
-        Self::verify(self, digest, signature)
-    }
-}
-
-impl<B: Backend> fmt::Debug for PublicKeyInMemory<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RsaPublicKey({} bits, {})", self.modulus_bits(), self.fingerprint())
-    }
-}
+pub(super) const CANNOT_SIGN: &str = "the key could not sign";
+pub(super) const CANNOT_OPEN: &str = "the secret cannot have been encrypted for this key";
+pub(super) const WHICH_KEY_OPENS: &str =
+    "check that this is the encryption key, not the signature key, and that IBKR has its half";

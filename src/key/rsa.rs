@@ -1,12 +1,11 @@
 //! RSA keys that the crate `rsa` computes with.
 
-use ::rsa::{PrivateKey, PublicKey, sha2::Sha256};
+use ::rsa::{PrivateKey, sha2::Sha256};
 
 use super::{
     KeyError,
-    in_memory::{Backend, KeyInMemory, PublicKeyInMemory},
-    reading::{PrivateNumbers, PublicNumbers},
-    refusal,
+    in_memory::{Backend, CANNOT_OPEN, CANNOT_SIGN, KeyInMemory, WHICH_KEY_OPENS},
+    reading::PrivateNumbers,
 };
 use crate::{
     context::{Entropy, EntropyError, RandCore},
@@ -21,9 +20,6 @@ mod tests;
 /// [`Entropy`] of each call.
 pub type RsaKey = KeyInMemory<Rsa>;
 
-/// A public key that the crate `rsa` computes with.
-pub type RsaPublicKey = PublicKeyInMemory<Rsa>;
-
 /// The crate `rsa`.
 #[derive(Clone, Debug)]
 #[allow(unnameable_types, reason = "it has a name as `RsaKey`")]
@@ -31,14 +27,9 @@ pub struct Rsa;
 
 impl Backend for Rsa {
     type Private = PrivateKey;
-    type Public = PublicKey;
 
     fn private(numbers: &PrivateNumbers<'_>) -> Result<PrivateKey, KeyError> {
         components::private_key(numbers)
-    }
-
-    fn public(numbers: &PublicNumbers<'_>, _: &[u8]) -> Result<PublicKey, KeyError> {
-        components::public_key(numbers)
     }
 
     fn sign(
@@ -49,19 +40,13 @@ impl Backend for Rsa {
     ) -> Result<Vec<u8>, KeyError> {
         let mut rng = CheckedRng::new(entropy, modulus_bytes);
         let outcome = key.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut rng), digest);
-        outcome.map_err(|error| rng.explain(error, refusal::CANNOT_SIGN))
+        outcome.map_err(|error| rng.explain(error, CANNOT_SIGN))
     }
 
     fn decrypt(key: &PrivateKey, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
         let mut rng = CheckedRng::new(entropy, ciphertext.len());
         let outcome = key.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut rng), ciphertext);
-        outcome
-            .map(Secret::from)
-            .map_err(|error| rng.explain(error, refusal::CANNOT_OPEN).with_remedy(refusal::WHICH_KEY_OPENS))
-    }
-
-    fn verify(key: &PublicKey, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
-        key.pkcs1v15_verify_prehash::<Sha256>(digest, signature).map_err(refusal::not_verified)
+        outcome.map(Secret::from).map_err(|error| rng.explain(error, CANNOT_OPEN).with_remedy(WHICH_KEY_OPENS))
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicate_mod, reason = "each backend runs the same tests")]
 
-pub(crate) use ibkr_oauth::key::aws_lc::{RsaKey, RsaPublicKey};
+pub(crate) use ibkr_oauth::key::{RsaPublicKey, aws_lc::RsaKey};
 
 /// Where the two differ, a test tells what of either.
 pub(crate) const IS_RSA: bool = false;

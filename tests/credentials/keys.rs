@@ -270,7 +270,7 @@ fn the_old_encryption_is_refused_with_the_command_that_converts_it() {
 
 #[test]
 fn an_encrypted_key_without_passphrase_is_refused() {
-    let remedy = if cfg!(feature = "encrypted-keys") { "from_encrypted_pem" } else { "feature `encrypted-keys`" };
+    let remedy = if cfg!(feature = "encrypted-keys") { "from_encrypted" } else { "feature `encrypted-keys`" };
     assert_refused(RsaKey::from_pem(ENCRYPTED), "is encrypted, and no passphrase was given", remedy);
     assert_refused(RsaKey::from_der(ENCRYPTED_DER), "is encrypted, and no passphrase was given", remedy);
 }
@@ -284,40 +284,44 @@ mod encrypted {
     #[test]
     fn every_modern_encryption_is_opened() {
         for pem in [ENCRYPTED, include_str!("../data/keys/encrypted_scrypt.pem")] {
-            assert_eq!(RsaKey::from_encrypted_pem(pem, PASSPHRASE).unwrap().fingerprint(), FINGERPRINT);
+            assert_eq!(RsaKey::from_encrypted(pem.as_bytes(), PASSPHRASE).unwrap().fingerprint(), FINGERPRINT);
         }
         let escaped = format!("'{}'", ENCRYPTED.replace('\n', "\\n"));
-        assert_eq!(RsaKey::from_encrypted_pem(&escaped, PASSPHRASE).unwrap().fingerprint(), FINGERPRINT);
-        assert_eq!(RsaKey::from_encrypted_der(ENCRYPTED_DER, PASSPHRASE).unwrap().fingerprint(), FINGERPRINT);
+        assert_eq!(RsaKey::from_encrypted(escaped.as_bytes(), PASSPHRASE).unwrap().fingerprint(), FINGERPRINT);
+        assert_eq!(RsaKey::from_encrypted(ENCRYPTED_DER, PASSPHRASE).unwrap().fingerprint(), FINGERPRINT);
         let generated = include_str!("../data/keys/encrypted_genpkey.pem");
         // openssl pkey -in encrypted_genpkey.pem -passin pass:correct-horse -pubout -outform der | sha256sum
         let fingerprint = "fe7618ce1a6cbc43fdd493204e8c85231ef8b3e653b025f6be469f792b3a8528";
-        assert_eq!(RsaKey::from_encrypted_pem(generated, PASSPHRASE).unwrap().fingerprint(), fingerprint);
+        assert_eq!(RsaKey::from_encrypted(generated.as_bytes(), PASSPHRASE).unwrap().fingerprint(), fingerprint);
     }
 
     #[test]
     fn a_key_that_is_not_encrypted_is_read_too() {
         for pem in [PKCS1, PKCS8] {
-            assert_eq!(RsaKey::from_encrypted_pem(pem, b"").unwrap().fingerprint(), FINGERPRINT);
+            assert_eq!(RsaKey::from_encrypted(pem.as_bytes(), b"").unwrap().fingerprint(), FINGERPRINT);
         }
-        assert_eq!(RsaKey::from_encrypted_der(PKCS1_DER, b"").unwrap().fingerprint(), FINGERPRINT);
+        assert_eq!(RsaKey::from_encrypted(PKCS1_DER, b"").unwrap().fingerprint(), FINGERPRINT);
     }
 
     #[test]
     fn a_wrong_passphrase_is_named_as_such_whatever_it_decrypts_to() {
         // Enough of them that one or more yields padding that looks right.
         for number in 0..600_u32 {
-            let outcome = RsaKey::from_encrypted_der(ENCRYPTED_DER, &number.to_be_bytes());
+            let outcome = RsaKey::from_encrypted(ENCRYPTED_DER, &number.to_be_bytes());
             assert_refused(outcome, "the passphrase does not open", "line break at its end");
         }
-        assert_refused(RsaKey::from_encrypted_pem(ENCRYPTED, b"correct-horse\n"), "the passphrase does not open", "");
-        assert_refused(RsaKey::from_encrypted_pem(ENCRYPTED, b""), "the passphrase does not open", "");
+        assert_refused(
+            RsaKey::from_encrypted(ENCRYPTED.as_bytes(), b"correct-horse\n"),
+            "the passphrase does not open",
+            "",
+        );
+        assert_refused(RsaKey::from_encrypted(ENCRYPTED.as_bytes(), b""), "the passphrase does not open", "");
     }
 
     #[test]
     fn older_encryptions_are_refused_with_the_command_that_converts_them() {
         for pem in [include_str!("../data/keys/encrypted_pbes1.pem"), include_str!("../data/keys/encrypted_3des.pem")] {
-            let outcome = RsaKey::from_encrypted_pem(pem, PASSPHRASE);
+            let outcome = RsaKey::from_encrypted(pem.as_bytes(), PASSPHRASE);
             assert_refused(outcome, "encrypted in a way that is not read", "openssl pkcs8 -topk8 -v2 aes-256-cbc");
         }
     }
@@ -352,23 +356,23 @@ mod encrypted {
             b"\x02\x08\x40\x00\x00\x00\x00\x00\x00\x00\x02\x01\x08\x02\x01\x01",
         ];
         for put in cases {
-            let outcome = RsaKey::from_encrypted_der(&patched(scrypt, parameters, put), PASSPHRASE);
+            let outcome = RsaKey::from_encrypted(&patched(scrypt, parameters, put), PASSPHRASE);
             assert_refused(outcome, "an unreasonable effort", "openssl pkcs8");
         }
         // Twenty million rounds.
         let rounds = patched(ENCRYPTED, b"\x02\x02\x08\x00", b"\x02\x04\x01\x31\x2d\x00");
-        assert_refused(RsaKey::from_encrypted_der(&rounds, PASSPHRASE), "an unreasonable effort", "openssl pkcs8");
+        assert_refused(RsaKey::from_encrypted(&rounds, PASSPHRASE), "an unreasonable effort", "openssl pkcs8");
         // The effort is as it was, and the salt another.
         let same = patched(scrypt, parameters, parameters);
-        assert!(RsaKey::from_encrypted_der(&same, PASSPHRASE).is_ok());
+        assert!(RsaKey::from_encrypted(&same, PASSPHRASE).is_ok());
         let shorter = patched(ENCRYPTED, b"\x02\x02\x08\x00", b"\x02\x03\x01\x00\x00");
-        assert_refused(RsaKey::from_encrypted_der(&shorter, PASSPHRASE), "the passphrase does not open", "");
+        assert_refused(RsaKey::from_encrypted(&shorter, PASSPHRASE), "the passphrase does not open", "");
     }
 
     #[test]
     fn every_cut_of_an_encrypted_key_is_refused() {
         for length in 0..ENCRYPTED_DER.len() {
-            assert!(RsaKey::from_encrypted_der(&ENCRYPTED_DER[..length], PASSPHRASE).is_err(), "{length}");
+            assert!(RsaKey::from_encrypted(&ENCRYPTED_DER[..length], PASSPHRASE).is_err(), "{length}");
         }
     }
 }
@@ -445,7 +449,7 @@ proptest! {
         prop_assert!(RsaKey::from_der(&bytes).is_err());
         prop_assert!(RsaPublicKey::from_der(&bytes).is_err());
         #[cfg(feature = "encrypted-keys")]
-        prop_assert!(RsaKey::from_encrypted_der(&bytes, b"").is_err());
+        prop_assert!(RsaKey::from_encrypted(&bytes, b"").is_err());
     }
 
     #[test]

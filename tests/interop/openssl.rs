@@ -81,9 +81,9 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
             "pkey -in key.pem -aes-128-cbc -passout pass:secret",
         ] {
             let encrypted = text(&here, form, b"");
-            let opened = RsaKey::from_encrypted_pem(&encrypted, b"secret").unwrap();
+            let opened = RsaKey::from_encrypted(encrypted.as_bytes(), b"secret").unwrap();
             assert_eq!(opened.fingerprint(), key.fingerprint(), "{form}");
-            assert!(RsaKey::from_encrypted_pem(&encrypted, b"Secret").is_err(), "{form}");
+            assert!(RsaKey::from_encrypted(encrypted.as_bytes(), b"Secret").is_err(), "{form}");
         }
 
         let consumer =

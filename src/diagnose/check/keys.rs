@@ -42,7 +42,7 @@ pub(super) fn check(bundle: &CredentialBundle, is_here: bool, list: &mut Vec<Fin
 }
 
 pub(super) fn is_same(one: &dyn PrivateKey, other: &dyn PrivateKey) -> bool {
-    one.fingerprint() == other.fingerprint()
+    one.public() == other.public()
 }
 
 fn key(
@@ -59,7 +59,7 @@ fn key(
             return None;
         }
     };
-    let bits = key.modulus_bits();
+    let bits = key.public().modulus_bits();
     if bits == USUAL_BITS {
         findings.ok(format!("an RSA private key of {bits} bits"));
     } else {
@@ -68,7 +68,7 @@ fn key(
             "if the portal refuses it, make a key with `openssl genrsa -out private.pem 2048`",
         );
     }
-    let fingerprint = key.fingerprint();
+    let fingerprint = key.public().fingerprint();
     if TEST_KEYS.contains(&fingerprint.as_str()) {
         if is_here {
             findings.ok("the simulator's test key, of which everybody has the private half: right for the simulator");

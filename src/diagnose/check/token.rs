@@ -51,7 +51,7 @@ fn access_token(token: &str, findings: &mut Collector<'_>) {
 fn encrypted(text: &str, key: Option<&dyn PrivateKey>, findings: &mut Collector<'_>) -> Option<Secret> {
     let mut dense = Zeroizing::new(String::with_capacity(text.len()));
     dense.extend(text.chars().filter(|char| !char.is_whitespace()));
-    let bytes = key.map_or(USUAL_BITS / 8, |key| key.modulus_bits().div_ceil(8));
+    let bytes = key.map_or(USUAL_BITS / 8, |key| key.public().modulus_bits().div_ceil(8));
     let (found, wanted) = (dense.len(), bytes.div_ceil(3) * 4);
     let copy = format!("copy the access token secret from the portal again, whole: {wanted} characters");
     if found == 0 {

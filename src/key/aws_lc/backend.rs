@@ -4,7 +4,7 @@ use aws_lc_rs::{
     digest::{Digest, SHA256},
     error::Unspecified,
     rsa::{KeyPair, Pkcs1PrivateDecryptingKey, PrivateDecryptingKey},
-    signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256},
+    signature::RSA_PKCS1_SHA256,
 };
 use zeroize::Zeroizing;
 
@@ -12,9 +12,8 @@ use crate::{
     context::Entropy,
     key::{
         KeyError,
-        in_memory::Backend,
-        reading::{PrivateNumbers, PublicNumbers, damaged_public, private_key_info, unfit},
-        refusal,
+        in_memory::{Backend, CANNOT_OPEN, CANNOT_SIGN, WHICH_KEY_OPENS},
+        reading::{PrivateNumbers, private_key_info, unfit},
     },
     secret::Secret,
 };
@@ -33,7 +32,6 @@ pub struct Pair {
 
 impl Backend for AwsLc {
     type Private = Pair;
-    type Public = ParsedPublicKey;
 
     fn private(numbers: &PrivateNumbers<'_>) -> Result<Pair, KeyError> {
         let count = numbers.primes.len();
@@ -48,16 +46,11 @@ impl Backend for AwsLc {
         Ok(Pair { signing, decryption })
     }
 
-    fn public(_: &PublicNumbers<'_>, info: &[u8]) -> Result<ParsedPublicKey, KeyError> {
-        let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, info);
-        key.map_err(|error| damaged_public().with_source(error))
-    }
-
     fn sign(key: &Pair, modulus_bytes: usize, digest: &[u8; 32], _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
         let mut signature = vec![0; modulus_bytes];
         let signed =
             imported(digest).and_then(|digest| key.signing.sign_digest(&RSA_PKCS1_SHA256, &digest, &mut signature));
-        signed.map_err(|error| KeyError::new(refusal::CANNOT_SIGN).with_source(error))?;
+        signed.map_err(|error| KeyError::new(CANNOT_SIGN).with_source(error))?;
         Ok(signature)
     }
 
@@ -65,15 +58,8 @@ impl Backend for AwsLc {
         let mut opened = Zeroizing::new(vec![0; ciphertext.len()]);
         match key.decryption.decrypt(ciphertext, &mut opened) {
             Ok(opened) => Ok(Secret::from(&*opened)),
-            Err(error) => {
-                Err(KeyError::new(refusal::CANNOT_OPEN).with_remedy(refusal::WHICH_KEY_OPENS).with_source(error))
-            }
+            Err(error) => Err(KeyError::new(CANNOT_OPEN).with_remedy(WHICH_KEY_OPENS).with_source(error)),
         }
-    }
-
-    fn verify(key: &ParsedPublicKey, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
-        let verified = imported(digest).and_then(|digest| key.verify_digest_sig(&digest, signature));
-        verified.map_err(refusal::not_verified)
     }
 }
 

@@ -14,7 +14,6 @@ pub(super) const SEQUENCE: u8 = 0x30;
 pub(crate) enum Wanted {
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     PrivateKey,
-    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     PublicKey,
     DhParameters,
 }
@@ -27,7 +26,6 @@ impl Wanted {
             Self::PrivateKey => {
                 matches!(content, Content::RsaPrivateKey | Content::Pkcs8(_) | Content::EncryptedPkcs8)
             }
-            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Self::PublicKey => matches!(content, Content::RsaPublicKey | Content::PublicKey(_)),
             Self::DhParameters => matches!(content, Content::DhParameters),
         }
@@ -39,7 +37,6 @@ impl fmt::Display for Wanted {
         f.write_str(match self {
             #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Self::PrivateKey => "an RSA private key",
-            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
             Self::PublicKey => "an RSA public key",
             Self::DhParameters => "Diffie-Hellman parameters",
         })
@@ -148,10 +145,10 @@ impl Content {
         let tags: Vec<Tag> = parts.iter().map(Tagged::tag).collect();
         let value = |index: usize| parts.get(index).map_or(&[][..], |part| part.value());
         Ok(match tags.as_slice() {
-            [Tag::Integer, Tag::Integer] if value(1) == [1, 0, 1] => Self::RsaPublicKey,
-            [Tag::Integer, Tag::Integer] => Self::two_integers(wanted),
+            [Tag::Integer, Tag::Integer] if value(1) == [1, 0, 1] || wanted == Wanted::PublicKey => Self::RsaPublicKey,
             // PKCS#3 adds the length of an exponent, X9.42 the order of a subgroup and how it was found.
-            [Tag::Integer, Tag::Integer, Tag::Integer]
+            [Tag::Integer, Tag::Integer]
+            | [Tag::Integer, Tag::Integer, Tag::Integer]
             | [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer | Tag::Sequence]
             | [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer, Tag::Sequence] => Self::DhParameters,
             [Tag::Integer, rest @ ..] if rest.len() == 5 && rest.iter().all(|tag| *tag == Tag::Integer) => {
@@ -171,14 +168,6 @@ impl Content {
         })
     }
 
-    const fn two_integers(wanted: Wanted) -> Self {
-        match wanted {
-            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-            Wanted::PublicKey => Self::RsaPublicKey,
-            _ => Self::DhParameters,
-        }
-    }
-
     /// The error for this content where `wanted` was asked for.
     pub(crate) fn refuse(self, wanted: Wanted) -> KeyError {
         KeyError::new(format!("{self} was given where {wanted} is wanted")).with_remedy(self.remedy(wanted))
@@ -188,7 +177,6 @@ impl Content {
         if wanted == Wanted::DhParameters {
             return "give the file that `openssl dhparam -out dhparam.pem 2048` wrote and that IBKR was given";
         }
-        #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
         if wanted == Wanted::PublicKey {
             return match self {
                 Self::Certificate => {

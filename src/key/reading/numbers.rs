@@ -1,15 +1,13 @@
 //! The numbers of an RSA key in PKCS#1's DER (RFC 8017 appendix A.1).
 
-use der::{
-    Tag, Tagged,
-    asn1::{AnyRef, UintRef},
-};
+use der::asn1::{AnyRef, UintRef};
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+use der::{Tag, Tagged};
 
 use crate::key::encoding::{Wanted, elements, outer};
 
 /// The numbers of a public key, big-endian and without leading zeros.
-#[allow(unnameable_types, missing_debug_implementations, reason = "for the backends, which are here")]
-pub struct PublicNumbers<'a> {
+pub(in crate::key) struct PublicNumbers<'a> {
     pub(in crate::key) modulus: &'a [u8],
     pub(in crate::key) exponent: &'a [u8],
 }
@@ -26,6 +24,7 @@ impl<'a> PublicNumbers<'a> {
 }
 
 /// The numbers of a private key, big-endian and without leading zeros. Those from which work is only faster are left out.
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 #[allow(unnameable_types, missing_debug_implementations, reason = "for the backends, which are here")]
 pub struct PrivateNumbers<'a> {
     /// All of them: PKCS#1 in DER.
@@ -38,6 +37,7 @@ pub struct PrivateNumbers<'a> {
     pub(in crate::key) primes: Vec<&'a [u8]>,
 }
 
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 impl<'a> PrivateNumbers<'a> {
     /// Reads an `RSAPrivateKey`.
     pub(super) fn read(der: &'a [u8]) -> Option<Self> {
@@ -82,6 +82,7 @@ impl<'a> PrivateNumbers<'a> {
 }
 
 /// The prime in an `OtherPrimeInfo`, which stands there with its exponent and its coefficient.
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 fn other_prime<'a>(info: &AnyRef<'a>) -> Option<&'a [u8]> {
     let members = elements(info.value()).filter(|_| info.tag() == Tag::Sequence)?;
     match members.as_slice() {

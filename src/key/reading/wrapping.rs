@@ -1,7 +1,9 @@
 //! What is around a key's numbers and says that they are RSA's: PKCS#8 (RFC 5958) and `SubjectPublicKeyInfo` (RFC 5280).
 
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+use der::Tagged;
 use der::{
-    Encode, Tag, TagNumber, Tagged,
+    Encode, Tag,
     asn1::{AnyRef, BitStringRef, UintRef},
 };
 #[cfg(feature = "aws-lc-rs")]
@@ -14,6 +16,7 @@ use crate::key::encoding::{Wanted, elements, outer};
 const ALGORITHM: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 
 /// The PKCS#1 within PKCS#8. Attributes and, from the second version on, a public key may follow; they are not looked at.
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 pub(super) fn private_key_within(der: &[u8]) -> Option<&[u8]> {
     let members = elements(outer(der, Wanted::PrivateKey).ok()?)?;
     match members.as_slice() {
@@ -28,8 +31,9 @@ pub(super) fn private_key_within(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 fn is_public_key(member: &AnyRef<'_>) -> bool {
-    member.tag().number() == TagNumber(1)
+    member.tag().number() == der::TagNumber(1)
 }
 
 /// The PKCS#1 within a `SubjectPublicKeyInfo`.

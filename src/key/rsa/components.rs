@@ -1,11 +1,11 @@
 //! Keys of the crate `rsa`, put together from their numbers.
 
-use ::rsa::{Error as RsaError, PrivateKey, PublicKey};
+use ::rsa::{Error as RsaError, PrivateKey};
 use crypto_bigint::BoxedUint;
 
 use crate::key::{
     KeyError,
-    reading::{LOOK_CLOSER, PrivateNumbers, PublicNumbers, damaged_public, unfit},
+    reading::{LOOK_CLOSER, PrivateNumbers, unfit},
 };
 
 /// The most primes that a key may have. OpenSSL makes keys of as many.
@@ -41,13 +41,6 @@ pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<PrivateKey, Ke
 
 const MAKE_ANEW: &str =
     "`openssl genrsa -out private.pem 2048` makes a key of two, whose public half IBKR must be given";
-
-/// The key with these numbers, if they can be one.
-pub(super) fn public_key(numbers: &PublicNumbers<'_>) -> Result<PublicKey, KeyError> {
-    let n = BoxedUint::from_be_slice(numbers.modulus, whole_bytes(numbers.modulus)).map_err(|_| damaged_public())?;
-    PublicKey::new(n, BoxedUint::from_be_slice_vartime(numbers.exponent))
-        .map_err(|error| damaged_public().with_source(error))
-}
 
 /// The length of a number in bits, rounded up to whole bytes.
 fn whole_bytes(number: &[u8]) -> u32 {

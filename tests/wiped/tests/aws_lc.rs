@@ -54,7 +54,7 @@ fn a_key_is_wiped_whatever_it_was_read_from() {
         ("PKCS#1", &|| RsaKey::from_pem(PKCS1).unwrap()),
         ("PKCS#8", &|| RsaKey::from_pem(PKCS8).unwrap()),
         ("escaped line breaks", &|| RsaKey::from_pem(&escaped).unwrap()),
-        ("a passphrase", &|| RsaKey::from_encrypted_pem(ENCRYPTED, PASSPHRASE).unwrap()),
+        ("a passphrase", &|| RsaKey::from_encrypted(ENCRYPTED.as_bytes(), PASSPHRASE).unwrap()),
     ];
     for (what, read) in readers {
         println!("{what}");
@@ -84,7 +84,7 @@ fn a_key_that_is_refused_is_wiped() {
     c_heap::record(|| {
         drop(RsaKey::from_der(&wrong).unwrap_err());
         drop(RsaKey::from_der(&DER[..DER.len() - 1]).unwrap_err());
-        drop(RsaKey::from_encrypted_pem(ENCRYPTED, b"another").unwrap_err());
+        drop(RsaKey::from_encrypted(ENCRYPTED.as_bytes(), b"another").unwrap_err());
     });
     assert_wiped(heap, MARKERS.iter());
 }

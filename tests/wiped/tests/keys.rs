@@ -83,7 +83,7 @@ fn a_key_is_wiped_whatever_it_was_read_from() {
         ("PKCS#1", &|| RsaKey::from_pem(PKCS1).unwrap()),
         ("PKCS#8", &|| RsaKey::from_pem(PKCS8).unwrap()),
         ("escaped line breaks", &|| RsaKey::from_pem(&escaped).unwrap()),
-        ("a passphrase", &|| RsaKey::from_encrypted_pem(ENCRYPTED, PASSPHRASE).unwrap()),
+        ("a passphrase", &|| RsaKey::from_encrypted(ENCRYPTED.as_bytes(), PASSPHRASE).unwrap()),
     ];
     for (what, read) in readers {
         println!("{what}");
@@ -132,7 +132,7 @@ fn the_text_of_a_key_that_is_refused_is_wiped() {
     drop(RsaKey::from_pem(&twice).unwrap_err());
     drop(RsaKey::from_der(unfinished).unwrap_err());
     drop(RsaKey::from_der(&wrong).unwrap_err());
-    drop(RsaKey::from_encrypted_pem(ENCRYPTED, b"another").unwrap_err());
+    drop(RsaKey::from_encrypted(ENCRYPTED.as_bytes(), b"another").unwrap_err());
     let freed = heap.freed();
     for marker in MARKERS.iter().filter(|marker| marker.name().ends_with("of the key")) {
         freed.assert_without(marker);
