@@ -20,30 +20,13 @@ use crate::{
 };
 
 const STAGE: Stage = Stage::Sign;
-
-/// Where a parameter of a request comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum ParameterSource {
-    Query,
-    Form,
-    Header,
-}
-
-impl fmt::Display for ParameterSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Query => "query",
-            Self::Form => "form",
-            Self::Header => "header",
-        })
-    }
-}
+const HEADER: &str = "header";
 
 /// A parameter of a request on its way into the base string. Values of credentials are hidden.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 struct ExplainedParameter {
-    source: ParameterSource,
+    /// `query`, `form` or `header`.
+    source: &'static str,
     /// Decoded.
     name: String,
     /// Decoded.
@@ -208,7 +191,7 @@ impl Explanation {
         let wire = self.uri.query().unwrap_or_default();
         let sent = wire.split('&').filter(|pair| !pair.is_empty());
         let query = query_parameters(wire).zip(sent).map(|(it, sent)| {
-            let explained = explained(ParameterSource::Query, &text(&it.name), &text(&it.value), policy, mask);
+            let explained = explained("query", &text(&it.name), &text(&it.value), policy, mask);
             match policy {
                 QueryPolicy::RawPairs => {
                     ExplainedParameter { in_base_string: Some(as_sent(&explained.name, sent, mask)), ..explained }
@@ -217,11 +200,8 @@ impl Explanation {
             }
         });
         let form = form_parameters(self.form.as_deref().unwrap_or_default())
-            .map(|it| explained(ParameterSource::Form, &text(&it.name), &text(&it.value), policy, mask));
-        let header = self
-            .header_parameters
-            .iter()
-            .map(|(name, value)| explained(ParameterSource::Header, name, value, policy, mask));
+            .map(|it| explained("form", &text(&it.name), &text(&it.value), policy, mask));
+        let header = self.header_parameters.iter().map(|(name, value)| explained(HEADER, name, value, policy, mask));
         query.chain(form).chain(header).collect()
     }
 
@@ -240,12 +220,13 @@ impl Explanation {
     }
 }
 
-fn explained(source: ParameterSource, name: &str, value: &str, policy: QueryPolicy, mask: &Mask) -> ExplainedParameter {
+fn explained(source: &'static str, name: &str, value: &str, policy: QueryPolicy, mask: &Mask) -> ExplainedParameter {
     let (name, value) = (mask::printable(&mask.name(name)), mask::printable(&mask.value(name, value)));
     let encoded_once = format!("{}={}", mask::encoded(&name), mask::encoded(&value));
     let in_base_string = match (source, policy) {
-        (ParameterSource::Header, _) if name == "realm" || name == "oauth_signature" => None,
-        (ParameterSource::Query | ParameterSource::Form, QueryPolicy::Omit | QueryPolicy::InUrl) => None,
+        (HEADER, _) if name == "realm" || name == "oauth_signature" => None,
+        (HEADER, QueryPolicy::Omit | QueryPolicy::InUrl) => Some(mask::encoded(&encoded_once)),
+        (_, QueryPolicy::Omit | QueryPolicy::InUrl) => None,
         (_, QueryPolicy::RawPairs | QueryPolicy::DecodedOnce) => {
             Some(format!("{}%3D{}", mask::encoded(&name), mask::encoded(&value)))
         }

@@ -36,7 +36,7 @@ pub(super) fn public_pem(text: &str) -> Result<RsaPublicKey, KeyError> {
 pub(super) fn public_der(der: &[u8]) -> Result<RsaPublicKey, KeyError> {
     let pkcs1 = match Content::from_der(der, Wanted::PublicKey)? {
         Content::RsaPublicKey => der,
-        Content::PublicKey(Algorithm::Rsa) => wrapping::public_key_within(der).ok_or_else(damaged_public)?,
+        Content::PublicKey(Algorithm::RSA) => wrapping::public_key_within(der).ok_or_else(damaged_public)?,
         other => return Err(other.refuse(Wanted::PublicKey)),
     };
     let numbers = PublicNumbers::read(pkcs1).ok_or_else(damaged_public)?;

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode;
 
 use crate::{
     consumer::QueryPolicy,
+    error::{Error, Stage},
     oauth1::{append_reserved, append_unreserved, decode_escape, is_unreserved, wire_pairs},
 };
 
@@ -44,10 +45,6 @@ struct Span {
     end: usize,
 }
 
-/// A name starts with `oauth_`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProtocolName;
-
 impl Pairs {
     /// Without any memory yet.
     pub(super) const fn new() -> Self {
@@ -60,13 +57,13 @@ impl Pairs {
     }
 
     /// Replaces what is here by the pairs of a request.
-    pub(super) fn collect(&mut self, query: &[u8], form: &[u8], policy: QueryPolicy) -> Result<(), ProtocolName> {
+    pub(super) fn collect(&mut self, query: &[u8], form: &[u8], policy: QueryPolicy) -> Result<(), Error> {
         self.text.clear();
         self.spans.clear();
         match policy {
             QueryPolicy::RawPairs => {
                 if wire_pairs(query).any(|(name, _)| percent_decode(name).take(PROTOCOL_PREFIX.len()).eq(*b"oauth_")) {
-                    return Err(ProtocolName);
+                    return Err(protocol_name());
                 }
                 self.push::<false, false>(query)?;
                 self.push::<true, false>(form)?;
@@ -93,7 +90,7 @@ impl Pairs {
     }
 
     /// Takes pairs from the wire: splits, decodes and encodes in one pass.
-    fn push<const DECODE: bool, const TWICE: bool>(&mut self, mut wire: &[u8]) -> Result<(), ProtocolName> {
+    fn push<const DECODE: bool, const TWICE: bool>(&mut self, mut wire: &[u8]) -> Result<(), Error> {
         while !wire.is_empty() {
             let start = self.text.len();
             let has_value;
@@ -111,7 +108,7 @@ impl Pairs {
             }
             let name = self.text.get(start..name_end).unwrap_or_default();
             if name.starts_with(PROTOCOL_PREFIX) {
-                return Err(ProtocolName);
+                return Err(protocol_name());
             }
             let rank = if TWICE { rank(name.iter().copied()) } else { rank(percent_decode(name)) };
             self.spans.push(Span { rank, start, name_end, end: self.text.len() });
@@ -171,6 +168,11 @@ impl Pairs {
             out.extend_from_slice(self.text.get(span.start..span.end).unwrap_or_default());
         }
     }
+}
+
+fn protocol_name() -> Error {
+    Error::config(Stage::Sign, "a parameter of the request is called `oauth_…`")
+        .with_remedy("leave the protocol's parameters to the signer, which puts them into the header")
 }
 
 /// The first eight bytes of a name, with zeros behind a shorter one. Where two differ, they sort as the names do.

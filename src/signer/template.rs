@@ -1,6 +1,6 @@
 //! All of a signature that is the same from request to request, encoded once, with holes for what is not.
 
-use super::{check::check, head::Head, mac::KeyedMac, pairs::ProtocolName, scratch::Scratch};
+use super::{check::check, head::Head, mac::KeyedMac, scratch::Scratch};
 use crate::{
     consumer::{Consumer, Hosts, QueryPolicy, uri_error},
     error::{Error, Stage},
@@ -91,9 +91,7 @@ impl Template {
         let base_url = check(head, form, &self.hosts, self.base_url.as_ref())?;
         let Scratch { base_string: out, pairs, .. } = scratch;
         let query = head.uri.query();
-        pairs
-            .collect(query.unwrap_or_default().as_bytes(), form.unwrap_or_default(), self.policy)
-            .map_err(protocol_name)?;
+        pairs.collect(query.unwrap_or_default().as_bytes(), form.unwrap_or_default(), self.policy)?;
         out.extend_from_slice(head.method.as_str().as_bytes());
         out.push(b'&');
         append_base_uri(out, head.uri, base_url).map_err(|error| uri_error(Stage::Sign, error))?;
@@ -129,9 +127,4 @@ impl Template {
         header.extend_from_slice(after_timestamp);
         mac
     }
-}
-
-fn protocol_name(_: ProtocolName) -> Error {
-    Error::config(Stage::Sign, "a parameter of the request is called `oauth_…`")
-        .with_remedy("leave the protocol's parameters to the signer, which puts them into the header")
 }

@@ -36,46 +36,31 @@ pub(super) fn check(base_url: Option<&str>, list: &mut Vec<Finding>) {
             "write `https`",
         );
     }
-    match Host::of(&host) {
-        Host::Api if !PATHS.contains(&path) => findings.error(
+    let region = host.strip_suffix(".api.ibkr.com").is_some_and(|region| matches!(region.as_bytes(), [b'1'..=b'8']));
+    let is_api = region || host == "api.ibkr.com";
+    if ["qa.interactivebrokers.com", "www.interactivebrokers.com"].contains(&host.as_str()) {
+        findings.warning(
+            format!("{host} is known from the broker's older documents; today's host is api.ibkr.com"),
+            LEAVE_OUT,
+        );
+    } else if !is_api {
+        findings.warning(format!("{host} is not known as a host of the broker's"), LEAVE_OUT);
+    } else if !PATHS.contains(&path) {
+        findings.error(
             format!("the path of a base URL at {host} is `/v1/api`, and here it is another"),
             format!("write `https://{host}/v1/api`"),
-        ),
-        Host::Api if uri.port_u16().is_some_and(|port| port != 443) => {
-            findings.error(format!("{host} answers at no other port than 443"), "leave the port out");
-        }
-        Host::Api if host == "api.ibkr.com" => findings.ok(format!("{host} is the broker's production host")),
-        Host::Api => findings.warning(
+        );
+    } else if uri.port_u16().is_some_and(|port| port != 443) {
+        findings.error(format!("{host} answers at no other port than 443"), "leave the port out");
+    } else if region {
+        findings.warning(
             format!(
                 "{host} is a regional host: it may be slower to learn of new consumer keys, or refuse this address"
             ),
             "use `https://api.ibkr.com/v1/api`, unless you chose this region on purpose",
-        ),
-        Host::Old => findings.warning(
-            format!("{host} is known from the broker's older documents; today's host is api.ibkr.com"),
-            LEAVE_OUT,
-        ),
-        Host::Unknown => findings.warning(format!("{host} is not known as a host of the broker's"), LEAVE_OUT),
-    }
-}
-
-enum Host {
-    /// `api.ibkr.com`, and `N.api.ibkr.com` of the regions.
-    Api,
-    Old,
-    Unknown,
-}
-
-impl Host {
-    fn of(host: &str) -> Self {
-        match host {
-            "api.ibkr.com" => Self::Api,
-            "qa.interactivebrokers.com" | "www.interactivebrokers.com" => Self::Old,
-            _ => match host.strip_suffix(".api.ibkr.com") {
-                Some(region) if matches!(region.as_bytes(), [b'1'..=b'8']) => Self::Api,
-                _ => Self::Unknown,
-            },
-        }
+        );
+    } else {
+        findings.ok(format!("{host} is the broker's production host"));
     }
 }
 

@@ -43,32 +43,28 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// The algorithm that a key of the PKCS#8 or `SubjectPublicKeyInfo` form names.
+/// The algorithm that a key of the PKCS#8 or `SubjectPublicKeyInfo` form names: how it is called, with its article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    /// A PEM label does not say.
-    Unnamed,
-    Rsa,
-    RsaPss,
-    EllipticCurve,
-    Edwards,
-    Dsa,
-    DiffieHellman,
-    Other,
-}
+pub(crate) struct Algorithm(&'static str);
 
 impl Algorithm {
+    pub(crate) const RSA: Self = Self("an RSA");
+    /// A PEM label does not say.
+    const UNNAMED: Self = Self("a");
+    const EDWARDS: Self = Self("an Edwards-curve");
+    const DIFFIE_HELLMAN: Self = Self("a Diffie-Hellman");
+
     const KNOWN: [(&'static [u8], Self); 10] = [
-        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", Self::Rsa),
-        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", Self::RsaPss),
-        (b"\x2a\x86\x48\xce\x3d\x02\x01", Self::EllipticCurve),
-        (b"\x2b\x65\x6e", Self::Edwards),
-        (b"\x2b\x65\x6f", Self::Edwards),
-        (b"\x2b\x65\x70", Self::Edwards),
-        (b"\x2b\x65\x71", Self::Edwards),
-        (b"\x2a\x86\x48\xce\x38\x04\x01", Self::Dsa),
-        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01", Self::DiffieHellman),
-        (b"\x2a\x86\x48\xce\x3e\x02\x01", Self::DiffieHellman),
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", Self::RSA),
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", Self("an RSA-PSS")),
+        (b"\x2a\x86\x48\xce\x3d\x02\x01", Self("an EC")),
+        (b"\x2b\x65\x6e", Self::EDWARDS),
+        (b"\x2b\x65\x6f", Self::EDWARDS),
+        (b"\x2b\x65\x70", Self::EDWARDS),
+        (b"\x2b\x65\x71", Self::EDWARDS),
+        (b"\x2a\x86\x48\xce\x38\x04\x01", Self("a DSA")),
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01", Self::DIFFIE_HELLMAN),
+        (b"\x2a\x86\x48\xce\x3e\x02\x01", Self::DIFFIE_HELLMAN),
     ];
 
     /// Reads the `AlgorithmIdentifier` whose content is `identifier`.
@@ -76,20 +72,7 @@ impl Algorithm {
         let parts = elements(identifier).unwrap_or_default();
         let oid = parts.first().filter(|part| part.tag() == Tag::ObjectIdentifier);
         let known = oid.and_then(|oid| Self::KNOWN.iter().find(|(bytes, _)| *bytes == oid.value()));
-        known.map_or(Self::Other, |(_, algorithm)| *algorithm)
-    }
-
-    const fn with_article(self) -> &'static str {
-        match self {
-            Self::Unnamed => "a",
-            Self::Rsa => "an RSA",
-            Self::RsaPss => "an RSA-PSS",
-            Self::EllipticCurve => "an EC",
-            Self::Edwards => "an Edwards-curve",
-            Self::Dsa => "a DSA",
-            Self::DiffieHellman => "a Diffie-Hellman",
-            Self::Other => "a non-RSA",
-        }
+        known.map_or(Self("a non-RSA"), |(_, algorithm)| *algorithm)
     }
 }
 
@@ -117,13 +100,13 @@ impl Content {
     pub(super) fn from_label(label: &str) -> Self {
         match label {
             "RSA PRIVATE KEY" => Self::RsaPrivateKey,
-            "PRIVATE KEY" => Self::Pkcs8(Algorithm::Unnamed),
+            "PRIVATE KEY" => Self::Pkcs8(Algorithm::UNNAMED),
             "ENCRYPTED PRIVATE KEY" => Self::EncryptedPkcs8,
             "EC PRIVATE KEY" => Self::EcPrivateKey,
             "DSA PRIVATE KEY" => Self::DsaPrivateKey,
             "OPENSSH PRIVATE KEY" => Self::OpenSshPrivateKey,
             "RSA PUBLIC KEY" => Self::RsaPublicKey,
-            "PUBLIC KEY" => Self::PublicKey(Algorithm::Unnamed),
+            "PUBLIC KEY" => Self::PublicKey(Algorithm::UNNAMED),
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Self::Certificate,
             "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Self::CertificateRequest,
             "DH PARAMETERS" | "X9.42 DH PARAMETERS" => Self::DhParameters,
@@ -199,8 +182,8 @@ impl Content {
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Pkcs8(algorithm) => return write!(f, "{} private key", algorithm.with_article()),
-            Self::PublicKey(algorithm) => return write!(f, "{} public key", algorithm.with_article()),
+            Self::Pkcs8(Algorithm(name)) => return write!(f, "{name} private key"),
+            Self::PublicKey(Algorithm(name)) => return write!(f, "{name} public key"),
             Self::RsaPrivateKey => "an RSA private key",
             Self::EncryptedPkcs8 => "an encrypted private key",
             Self::EcPrivateKey => "an EC private key",

@@ -18,7 +18,7 @@ pub(in crate::key) fn private_pem<K>(text: &str, make: impl FnOnce(&PrivateNumbe
 pub(in crate::key) fn private_der<K>(der: &[u8], make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>) -> Made<K> {
     match Content::from_der(der, Wanted::PrivateKey)? {
         Content::RsaPrivateKey => private_pkcs1(der, make),
-        Content::Pkcs8(Algorithm::Rsa) => {
+        Content::Pkcs8(Algorithm::RSA) => {
             private_pkcs1(wrapping::private_key_within(der).ok_or_else(damaged_private)?, make)
         }
         Content::EncryptedPkcs8 => Err(passphrase_missing()),
