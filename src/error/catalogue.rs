@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 
-use self::entry::Entry;
 use super::{
     kind::{ErrorKind, Stage},
     text::is_page,
@@ -36,22 +35,12 @@ pub(super) struct Meaning {
 impl Meaning {
     /// What a cause means that no response names.
     pub(super) fn of_cause(cause: Cause) -> Self {
-        let (scope, remedy) = match cause {
-            Cause::CompetingSession => (
-                Scope::BrokerageSession,
-                "log out where the other session is (TWS, the phone, another program), or take its place with \
-                 `Compete::Take`",
-            ),
-            Cause::LiveSessionTokenNotProved => (Scope::Consumer, ErrorKind::Unverified.remedy()),
-            Cause::RateLimited => (Scope::Pacing, ErrorKind::Unavailable.remedy()),
-            _ => (
-                Scope::BrokerageSession,
-                "ask for its status again in some seconds, then open it again; where it never becomes ready, check \
-                 that this user may trade, or go on without a brokerage session",
-            ),
-        };
-        let kind = kind(cause, scope, Stage::BrokerageStatus);
-        Self { kind, scope, cause: Some(cause), remedy: Some(remedy), by_words: false, nothing_done: false }
+        Self::new(cause, cause.scope(), Stage::BrokerageStatus)
+    }
+
+    fn new(cause: Cause, scope: Scope, stage: Stage) -> Self {
+        let (kind, remedy) = (kind(cause, scope, stage), Some(cause.remedy()));
+        Self { kind, scope, cause: Some(cause), remedy, by_words: false, nothing_done: false }
     }
 }
 
@@ -71,7 +60,7 @@ pub(super) fn by_words(stage: Stage, status: StatusCode, text: &str) -> Option<M
         status_fits && entry.stage.is_none_or(|at| at == stage) && contains(&lower, entry.text)
     })?;
     let nothing_done = entry.scope != Scope::Unavailable && entry.cause != Cause::BrokerageNotEntitled;
-    Some(meaning(entry, stage, true, nothing_done))
+    Some(Meaning { by_words: true, nothing_done, ..Meaning::new(entry.cause, entry.scope, stage) })
 }
 
 /// What a refusal means, its words being known or not.
@@ -83,25 +72,20 @@ pub(super) fn classify(stage: Stage, status: StatusCode, text: &str) -> Meaning 
     let entry = statuses::STATUSES
         .iter()
         .find(|entry| entry.status == Some(status.as_u16()) && entry.stage.is_none_or(|at| at == stage));
-    match entry {
-        Some(entry) => meaning(entry, stage, false, nothing_done),
-        None => unknown(stage, status, nothing_done),
-    }
+    let meaning = match entry {
+        Some(entry) => Meaning::new(entry.cause, entry.scope, stage),
+        None => unknown(stage, status),
+    };
+    // An application's request may be an order, and be done in spite of such an answer.
+    let look_first = stage == Stage::Transport && meaning.kind == ErrorKind::Unavailable && !nothing_done;
+    Meaning { remedy: if look_first { Some(LOOK_FIRST) } else { meaning.remedy }, nothing_done, ..meaning }
 }
 
-fn meaning(entry: &Entry, stage: Stage, by_words: bool, nothing_done: bool) -> Meaning {
-    Meaning {
-        kind: kind(entry.cause, entry.scope, stage),
-        scope: entry.scope,
-        cause: Some(entry.cause),
-        remedy: Some(entry.remedy),
-        by_words,
-        nothing_done,
-    }
-}
+const LOOK_FIRST: &str = "wait; if the request was an order, look whether it arrived; then send it again with a new signature. \
+                          The broker maintains its servers at night and on Saturday evenings";
 
 /// A status that means nothing by itself, beside words that are not known.
-fn unknown(stage: Stage, status: StatusCode, nothing_done: bool) -> Meaning {
+fn unknown(stage: Stage, status: StatusCode) -> Meaning {
     let (kind, scope) = match status {
         _ if status.is_server_error() => (ErrorKind::Unavailable, Scope::Unavailable),
         _ if status.is_redirection() || status.is_informational() => (ErrorKind::Malformed, Scope::Unavailable),
@@ -109,8 +93,7 @@ fn unknown(stage: Stage, status: StatusCode, nothing_done: bool) -> Meaning {
         _ if status.is_success() && !is_sign_in(stage) => (ErrorKind::Unavailable, Scope::Unavailable),
         _ => (ErrorKind::Rejected, Scope::Request),
     };
-    let remedy = (stage == Stage::Transport && status.is_server_error()).then_some(statuses::LOOK_FIRST);
-    Meaning { kind, scope, cause: None, remedy, by_words: false, nothing_done }
+    Meaning { kind, scope, cause: None, remedy: None, by_words: false, nothing_done: false }
 }
 
 /// Who must act.

@@ -12,5 +12,18 @@ pub(super) struct Entry {
     pub(super) text: &'static str,
     pub(super) cause: Cause,
     pub(super) scope: Scope,
-    pub(super) remedy: &'static str,
+}
+
+impl Entry {
+    pub(super) const fn only(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    pub(super) const fn at(self, stage: Stage) -> Self {
+        Self { stage: Some(stage), ..self }
+    }
+
+    pub(super) const fn about(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Meaning, cause::Cause, entry::Entry, statuses, words};
+use super::{LOOK_FIRST, cause::Cause, entry::Entry, statuses, words};
 
 /// A section for each cause, with its name as the heading.
 const SECTIONS: &str = include_str!("causes.md");
@@ -27,22 +27,17 @@ impl Cause {
     #[must_use]
     pub fn explanation(self) -> String {
         let mut text = format!("{}: {self}\n\n{}\n", self.name(), section(self.name()).unwrap_or_default());
-        let mut signs = Vec::new();
-        let mut remedies = Vec::new();
-        for entry in entries_of(self) {
-            push_new(&mut signs, sign(entry));
-            push_new(&mut remedies, entry.remedy.to_owned());
-        }
+        let mut signs: Vec<String> = entries_of(self).map(sign).collect();
         if signs.is_empty() {
-            push_new(&mut signs, "no words that name it: it shows in what else a response says".to_owned());
+            signs.push("no words that name it: it shows in what else a response says".to_owned());
         }
-        if remedies.is_empty() {
-            push_new(&mut remedies, Meaning::of_cause(self).remedy.unwrap_or_default().to_owned());
+        let mut remedies = vec![self.remedy()];
+        if matches!(self, Self::BackendUnavailable | Self::Timeout) {
+            remedies.push(LOOK_FIRST);
         }
-        for (title, lines) in [("How the broker says it", signs), ("What to do", remedies)] {
-            // Writing into a text cannot fail.
-            let _ = writeln!(text, "\n{title}:\n- {}", lines.join("\n- "));
-        }
+        // Writing into a text cannot fail.
+        let _ = writeln!(text, "\nHow the broker says it:\n- {}", signs.join("\n- "));
+        let _ = writeln!(text, "\nWhat to do:\n- {}", remedies.join("\n- "));
         text
     }
 }
@@ -59,12 +54,6 @@ fn sign(entry: &Entry) -> String {
     };
     let stage = entry.stage.map_or_else(String::new, |stage| format!(", of a request of the stage `{stage}`"));
     format!("{status}{words}{stage}")
-}
-
-fn push_new(lines: &mut Vec<String>, line: String) {
-    if !lines.contains(&line) {
-        lines.push(line);
-    }
 }
 
 fn section(name: &str) -> Option<&'static str> {

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use http::StatusCode;
 
-use super::{Cause, Entry, ErrorKind, Scope, Stage, classify, kind, statuses::STATUSES, words::WORDS};
+use super::{
+    Cause, ErrorKind, LOOK_FIRST, Scope, Stage, classify, entry::Entry, kind, statuses::STATUSES, words::WORDS,
+};
 use crate::error::Error;
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
@@ -49,9 +51,8 @@ fn no_entry_hides_another() {
 
 #[test]
 fn a_remedy_says_what_to_do() {
-    for entry in entries() {
-        assert_eq!(entry.text, entry.text.to_lowercase());
-        let remedy = entry.remedy;
+    assert!(entries().all(|entry| entry.text == entry.text.to_lowercase()));
+    for remedy in Cause::ALL.iter().map(|cause| cause.remedy()).chain([LOOK_FIRST]) {
         assert!(!remedy.is_empty() && !remedy.contains(char::is_control), "{remedy}");
         let padded = format!(" {} ", remedy.to_lowercase());
         for forbidding in [" do not ", " don't ", " never ", " must not ", " stop ", " avoid ", " instead of "] {
