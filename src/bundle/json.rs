@@ -11,8 +11,7 @@ use serde::{
 };
 use zeroize::Zeroizing;
 
-use super::STAGE;
-use crate::error::Error;
+use crate::error::{Error, Stage};
 
 /// A text that is wiped where it is not taken: it may be a secret, also one that is in the wrong place.
 pub(super) type Text = Zeroizing<String>;
@@ -33,14 +32,14 @@ impl Json {
     fn into_text(self) -> Result<Text, Error> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Object(_) => Err(Error::config(STAGE, "must be a string")),
+            Self::Object(_) => Err(Error::config(Stage::Bundle, "must be a string")),
         }
     }
 
     pub(super) fn into_object(self) -> Result<Object, Error> {
         match self {
             Self::Object(object) => Ok(object),
-            Self::Text(_) => Err(Error::config(STAGE, "must be a JSON object")),
+            Self::Text(_) => Err(Error::config(Stage::Bundle, "must be a JSON object")),
         }
     }
 }
@@ -51,7 +50,7 @@ impl Object {
         let Some((unknown, _)) = self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) else { return Ok(()) };
         let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
         let known = known.join(", ");
-        Err(Error::config(STAGE, format!("{} is not one of the known fields: {known}", shown(unknown))))
+        Err(Error::config(Stage::Bundle, format!("{} is not one of the known fields: {known}", shown(unknown))))
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<Json> {

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::{error, fmt};
 
+use super::json::{Json, taken};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use super::key_files::ReadKey;
-use super::{
-    STAGE,
-    json::{Json, taken},
-};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::key::PrivateKey;
-use crate::{error::Error, key::KeyLocation, secret::Secret};
+use crate::{
+    error::{Error, Stage},
+    key::KeyLocation,
+    secret::Secret,
+};
 
 /// The content of a key file, and the passphrase that opens it.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ impl Material {
                     Some(error) => (error.message().to_owned(), error.remedy().to_owned()),
                     None => (error.to_string(), "check its name, and that this program may read it".to_owned()),
                 };
-                Error::config(STAGE, format!("the {location} cannot be read: {why}"))
+                Error::config(Stage::Bundle, format!("the {location} cannot be read: {why}"))
                     .with_remedy(remedy)
                     .with_source(error)
             })?;
@@ -52,7 +53,7 @@ impl Material {
     fn get(&self) -> Result<&Secret, Error> {
         match self {
             Self::Here(secret) => Ok(secret),
-            Self::At(location) => Err(Error::config(STAGE, format!("the {location} has not been read"))
+            Self::At(location) => Err(Error::config(Stage::Bundle, format!("the {location} has not been read"))
                 .with_remedy("call `CredentialBundle::resolve` first, which fetches what the bundle only names")),
         }
     }
@@ -68,7 +69,7 @@ impl KeySource {
             Json::Object(fields) => fields,
         };
         fields.check_names(&["file", "env", "passphrase"])?;
-        let refuse = |what| Err(Error::config(STAGE, what));
+        let refuse = |what| Err(Error::config(Stage::Bundle, what));
         let location = match (fields.take_text("file")?, fields.take_text("env")?) {
             (Some(path), None) if is_path(&path) => KeyLocation::File(taken(path)),
             (None, Some(name)) if is_variable(&name) => KeyLocation::Env(taken(name)),
@@ -97,7 +98,7 @@ impl KeySource {
         if self.passphrase.is_none() {
             return Ok(self);
         }
-        Err(Error::config(STAGE, "takes no passphrase, since there is nothing secret in it").in_field(field))
+        Err(Error::config(Stage::Bundle, "takes no passphrase, since there is nothing secret in it").in_field(field))
     }
 
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
@@ -141,6 +142,6 @@ fn is_variable(text: &str) -> bool {
 fn passphrase(json: Json) -> Result<Material, Error> {
     match KeySource::new(json)? {
         KeySource { content: location @ Material::At(KeyLocation::Env(_)), passphrase: None } => Ok(location),
-        _ => Err(Error::config(STAGE, "must be {\"env\": \"…\"}, the name of an environment variable")),
+        _ => Err(Error::config(Stage::Bundle, "must be {\"env\": \"…\"}, the name of an environment variable")),
     }
 }

@@ -32,7 +32,7 @@ impl RsaPublicKey {
     /// # Errors
     /// When the text is damaged or holds something else, or when the key is not as described [above](RsaPublicKey).
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        reading::public_pem(text)
+        reading::public_pem(text, Self::new)
     }
 
     /// Reads a public key in DER: `SubjectPublicKeyInfo` (RFC 5280) or PKCS#1.
@@ -40,7 +40,7 @@ impl RsaPublicKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        reading::public_der(der)
+        reading::public_der(der, Self::new)
     }
 
     pub(super) fn new(numbers: &PublicNumbers<'_>) -> Result<Self, KeyError> {

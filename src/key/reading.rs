@@ -3,7 +3,7 @@
 //! What is read, and what is said of what is not, is the same whichever backend computes.
 
 use super::{
-    KeyError, RsaPublicKey,
+    KeyError,
     encoding::{self, Algorithm, Content, Wanted},
 };
 
@@ -27,13 +27,16 @@ pub(super) use self::{
     private::{private_content, private_der, private_pem, unfit},
 };
 
+/// What becomes of the numbers of a key.
+type Made<K> = Result<K, KeyError>;
+
 /// Reads a public key in PEM.
-pub(super) fn public_pem(text: &str) -> Result<RsaPublicKey, KeyError> {
-    public_der(&encoding::read(text, Wanted::PublicKey)?)
+pub(super) fn public_pem<K>(text: &str, make: impl FnOnce(&PublicNumbers<'_>) -> Made<K>) -> Made<K> {
+    public_der(&encoding::read(text, Wanted::PublicKey)?, make)
 }
 
 /// Reads a public key in DER.
-pub(super) fn public_der(der: &[u8]) -> Result<RsaPublicKey, KeyError> {
+pub(super) fn public_der<K>(der: &[u8], make: impl FnOnce(&PublicNumbers<'_>) -> Made<K>) -> Made<K> {
     let pkcs1 = match Content::from_der(der, Wanted::PublicKey)? {
         Content::RsaPublicKey => der,
         Content::PublicKey(Algorithm::RSA) => wrapping::public_key_within(der).ok_or_else(damaged_public)?,
@@ -41,7 +44,7 @@ pub(super) fn public_der(der: &[u8]) -> Result<RsaPublicKey, KeyError> {
     };
     let numbers = PublicNumbers::read(pkcs1).ok_or_else(damaged_public)?;
     check(&numbers, "public")?;
-    RsaPublicKey::new(&numbers)
+    make(&numbers)
 }
 
 fn check(numbers: &PublicNumbers<'_>, half: &str) -> Result<(), KeyError> {

@@ -1,13 +1,10 @@
 //! RSA private keys.
 
-use super::{PrivateNumbers, check, wrapping};
+use super::{Made, PrivateNumbers, check, wrapping};
 use crate::key::{
     KeyError,
     encoding::{self, Algorithm, Content, Wanted, text_of},
 };
-
-/// What a backend makes of a key.
-type Made<K> = Result<K, KeyError>;
 
 /// Reads a private key in PEM.
 pub(in crate::key) fn private_pem<K>(text: &str, make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>) -> Made<K> {
