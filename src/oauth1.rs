@@ -30,6 +30,7 @@ mod uri_error;
 pub(crate) use self::{
     append::{append_base64_encoded, append_encoded, append_encoded_twice, append_reserved, append_unreserved},
     base_string::{Pair, joined},
+    base_uri::parse_path_and_query,
     encode::{decode_escape, is_unreserved, percent_decode_lossy},
     encoded_base::{EncodedBase, append_base_uri},
     header::write_header,

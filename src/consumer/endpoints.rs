@@ -1,6 +1,6 @@
 //! Where the broker is.
 
-use http::Uri;
+use http::{Uri, uri};
 
 use crate::{
     error::{Error, Stage},
@@ -22,6 +22,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
     base_url: String,
+    /// The same, read.
+    base: Uri,
     authorize_url: String,
 }
 
@@ -33,8 +35,8 @@ impl Endpoints {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is not a URL that can be signed (see
     /// [`UriError`](oauth1::UriError)), or has a query.
     pub fn new(base_url: &str) -> Result<Self, Error> {
-        let base_url = checked_url("base URL", base_url)?.trim_end_matches('/');
-        Ok(Self { base_url: base_url.to_owned(), ..Self::default() })
+        let base = checked_url("base URL", base_url)?;
+        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), base, ..Self::default() })
     }
 
     /// Another page for the user's consent than `https://www.interactivebrokers.com/authorize`.
@@ -42,7 +44,8 @@ impl Endpoints {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), as for the base URL.
     pub fn with_authorize_url(self, authorize_url: &str) -> Result<Self, Error> {
-        Ok(Self { authorize_url: checked_url("authorization URL", authorize_url)?.to_owned(), ..self })
+        checked_url("authorization URL", authorize_url)?;
+        Ok(Self { authorize_url: authorize_url.to_owned(), ..self })
     }
 
     /// The base URL of the Web API, without a slash at its end.
@@ -66,28 +69,34 @@ impl Endpoints {
             return Err(Error::config(Stage::Sign, "the path of the resource does not start with a slash")
                 .with_remedy("write what follows the base URL, as in `/portfolio/accounts`"));
         }
-        oauth1::parse_uri(&[&self.base_url, path_and_query].concat()).map_err(|error| uri_error(Stage::Sign, error))
+        let path = [self.base.path().trim_end_matches('/'), path_and_query].concat();
+        let refused = |error| uri_error(Stage::Sign, error);
+        let mut parts = uri::Parts::from(self.base.clone());
+        parts.path_and_query = Some(oauth1::parse_path_and_query(path).map_err(refused)?);
+        Uri::from_parts(parts).map_err(|_| refused(oauth1::UriError::Syntax))
     }
 }
 
 impl Default for Endpoints {
     /// Production: `https://api.ibkr.com/v1/api`.
     fn default() -> Self {
+        const BASE_URL: &str = "https://api.ibkr.com/v1/api";
         Self {
-            base_url: "https://api.ibkr.com/v1/api".to_owned(),
+            base_url: BASE_URL.to_owned(),
+            base: Uri::from_static(BASE_URL),
             authorize_url: "https://www.interactivebrokers.com/authorize".to_owned(),
         }
     }
 }
 
-fn checked_url<'a>(what: &str, text: &'a str) -> Result<&'a str, Error> {
+fn checked_url(what: &str, text: &str) -> Result<Uri, Error> {
     let uri = oauth1::parse_uri(text).map_err(|error| {
         Error::config(Stage::Consumer, format!("the {what} cannot be used: {error}")).with_source(error)
     })?;
     if uri.query().is_some() {
         return Err(Error::config(Stage::Consumer, format!("the {what} has a query")));
     }
-    Ok(text)
+    Ok(uri)
 }
 
 pub(crate) fn uri_error(stage: Stage, error: oauth1::UriError) -> Error {

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use http::Uri;
+use bytes::Bytes;
+use http::{Uri, uri::PathAndQuery};
 
 use super::{origin::Origin, uri_error::UriError};
+
+/// The longest text that `http` takes for a URI, in bytes.
+const LONGEST: usize = 65_534;
 
 /// The part of a request's URI that is signed by itself: scheme, host, port where it is not the scheme's own, and path.
 ///
@@ -31,16 +35,37 @@ pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
     Ok(uri)
 }
 
+/// Reads path and query of a URI that is to be signed, and checks them as [`parse_uri`] does.
+pub(crate) fn parse_path_and_query(text: String) -> Result<PathAndQuery, UriError> {
+    if text.contains('#') {
+        return Err(UriError::Fragment);
+    }
+    if !text.is_ascii() {
+        return Err(UriError::NonAscii);
+    }
+    if text.len() > LONGEST {
+        return Err(UriError::Syntax);
+    }
+    let parsed = PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(|_| UriError::Syntax)?;
+    check_path(parsed.path())?;
+    Ok(parsed)
+}
+
 /// The origin of a URI. Refuses a URI where clients might send something else.
 fn checked(uri: &Uri) -> Result<Origin<'_>, UriError> {
     let origin = Origin::new(uri)?;
     if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() {
         return Err(UriError::NonAscii);
     }
-    if uri.path().as_bytes().split(|byte| *byte == b'/').any(is_dot_segment) {
+    check_path(uri.path())?;
+    Ok(origin)
+}
+
+fn check_path(path: &str) -> Result<(), UriError> {
+    if path.as_bytes().split(|byte| *byte == b'/').any(is_dot_segment) {
         return Err(UriError::DotSegment);
     }
-    Ok(origin)
+    Ok(())
 }
 
 impl BaseUri {

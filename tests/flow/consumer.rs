@@ -1,6 +1,7 @@
 //! The consumer's settings: what is assumed where nothing is said, and what is refused before anything is signed.
 
-use ibkr_oauth::{Consumer, Endpoints, Error, ErrorKind, QueryPolicy, Stage};
+use ibkr_oauth::{Consumer, Endpoints, Error, ErrorKind, QueryPolicy, Stage, oauth1::parse_uri};
+use proptest::prelude::*;
 
 #[test]
 fn only_the_consumer_key_is_needed() {
@@ -45,6 +46,34 @@ fn a_base_url_loses_the_slashes_at_its_end() {
         assert_eq!(endpoints.url("/tickle").unwrap(), "https://h/v1/api/tickle");
     }
     assert_eq!(Endpoints::new("https://h/").unwrap().url("/").unwrap(), "https://h/");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_url_of_a_resource_is_that_of_the_whole_text(
+        base in "https?://[a-z]{1,5}(:[0-9]{1,5})?(/[a-z.%2]{0,3}){0,3}",
+        path in prop_oneof![4 => "(/(\\.|%2[eE]|[a-z]){0,3}){1,4}([?][!-~é ]{0,9})?", 1 => "[!-~é ]{0,9}"],
+    ) {
+        let Ok(endpoints) = Endpoints::new(&base) else { return Ok(()) };
+        match endpoints.url(&path) {
+            Ok(url) => prop_assert_eq!(Some(url), parse_uri(&format!("{}{path}", endpoints.base_url())).ok()),
+            Err(error) => prop_assert!(
+                !path.starts_with('/') || parse_uri(&format!("{}{path}", endpoints.base_url())).is_err(),
+                "{}", error
+            ),
+        }
+    }
+}
+
+#[test]
+fn a_resource_that_is_too_long_for_a_url_is_refused() {
+    let endpoints = Endpoints::default();
+    assert!(endpoints.url(&format!("/{}", "a".repeat(60_000))).is_ok());
+    for path in [format!("/{}", "a".repeat(70_000)), format!("/a?{}", "a".repeat(70_000))] {
+        assert_eq!(endpoints.url(&path).unwrap_err().kind(), ErrorKind::Config);
+    }
 }
 
 #[track_caller]
