@@ -1,6 +1,12 @@
 //! How connections to the broker are made: directly or through a proxy, with TLS where the URL has it.
 
-use std::{convert::identity, sync::Arc, time::Duration};
+use std::{
+    convert::identity,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -14,7 +20,7 @@ use hyper_util::{
 use ibkr_oauth::http::{HeaderValue, Uri, uri};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
-use tower::{Service, ServiceExt, util::BoxCloneSyncService};
+use tower::{Service, ServiceExt};
 
 use crate::{
     failure::Failure,
@@ -30,8 +36,26 @@ type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// Makes connections.
 pub(crate) type Connector = HttpsConnector<Way>;
 
-/// The way to the broker: directly or through a proxy.
-type Way = BoxCloneSyncService<Uri, Wire, BoxError>;
+/// A connection that is being made.
+type Making = Pin<Box<dyn Future<Output = Result<Wire, BoxError>> + Send>>;
+
+/// The way to the broker: directly or through a proxy. HTTP clients clone it for each request.
+#[derive(Clone)]
+pub(crate) struct Way(Arc<dyn Fn(Uri) -> Making + Send + Sync>);
+
+impl Service<Uri> for Way {
+    type Response = Wire;
+    type Error = BoxError;
+    type Future = Making;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Making {
+        (self.0)(target)
+    }
+}
 
 /// What makes connections by this route; with these certificates instead of those of the public authorities, where there
 /// are some.
@@ -118,7 +142,10 @@ where
     S::Future: Send + 'static,
     S::Response: 'static,
 {
-    BoxCloneSyncService::new(connector.map_request(with_port).map_response(wire).map_err(Into::into))
+    Way(Arc::new(move |target| {
+        let making = connector.clone().oneshot(with_port(target));
+        Box::pin(async move { making.await.map(wire).map_err(Into::into) })
+    }))
 }
 
 /// The URL with its port, which proxies are told.

@@ -20,6 +20,7 @@ mod bounds;
 mod connection;
 mod door;
 mod lent;
+mod patience;
 mod places;
 mod stopping;
 mod whole;

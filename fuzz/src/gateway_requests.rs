@@ -3,7 +3,7 @@
 //! The input is the head of a request, line by line: method and target, then headers; behind an empty line what the broker
 //! said.
 
-use http::Request;
+use http::{Request, request::Parts};
 use ibkr_oauth::{Secret, Timestamp, session::State};
 
 use crate::gateway::{
@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
     answered(said);
 }
 
-fn request(head: &str) -> Option<Request<()>> {
+fn request(head: &str) -> Option<Parts> {
     let mut lines = head.lines();
     let (method, target) = lines.next()?.split_once(' ')?;
     let mut request = Request::builder().method(method).uri(target);
@@ -33,7 +33,7 @@ fn request(head: &str) -> Option<Request<()>> {
         let (name, value) = line.split_once(':')?;
         request = request.header(name.trim(), value.trim());
     }
-    request.body(()).ok()
+    Some(request.body(()).ok()?.into_parts().0)
 }
 
 fn rules(token: bool, allow_orders: bool) -> Rules {
@@ -45,7 +45,7 @@ fn rules(token: bool, allow_orders: bool) -> Rules {
 
 fn decided(head: &str) {
     let Some(request) = request(head) else { return };
-    let knows_token = request.headers().get_all("authorization").iter().any(|value| {
+    let knows_token = request.headers.get_all("authorization").iter().any(|value| {
         // In the clear, or in Base64.
         value.to_str().is_ok_and(|value| value.contains(TOKEN) || value.to_ascii_lowercase().starts_with("basic"))
     });
@@ -54,8 +54,8 @@ fn decided(head: &str) {
         other => assert!(knows_token, "{request:?}: {other:?}"),
     }
     let decision = decide(&rules(false, false), &request);
-    let foreign = request.headers().get("origin").is_some_and(|origin| !origin.as_bytes().ends_with(b"localhost"))
-        && request.headers().get("origin").is_some_and(|origin| !origin.as_bytes().contains(&b':'));
+    let foreign = request.headers.get("origin").is_some_and(|origin| !origin.as_bytes().ends_with(b"localhost"))
+        && request.headers.get("origin").is_some_and(|origin| !origin.as_bytes().contains(&b':'));
     match decision {
         Decision::Refuse(refusal) => {
             assert!(refusal.status.is_client_error(), "{refusal:?}");
@@ -63,7 +63,7 @@ fn decided(head: &str) {
             assert!(body["error"].is_string() && body["statusCode"].is_u64());
         }
         Decision::Forward(forward) => {
-            assert_eq!(forward.query.as_deref(), request.uri().query(), "the query is what it was");
+            assert_eq!(forward.query.as_deref(), request.uri.query(), "the query is what it was");
             let again: http::Uri = format!("/v1/api{}", forward.path).parse().expect("a path");
             assert_eq!(resource::place(&again).ok(), Some(Place::Api(forward.path.clone())));
             assert_ne!(effect(&forward.method, &forward.path), Effect::Acts);
@@ -76,7 +76,7 @@ fn decided(head: &str) {
             }
             assert!(!foreign || forward.effect == Effect::Read, "{request:?}");
         }
-        Decision::Socket => assert!(!foreign && request.method() == "GET", "{request:?}"),
+        Decision::Socket => assert!(!foreign && request.method == "GET", "{request:?}"),
         Decision::Local(_) => {}
     }
 }

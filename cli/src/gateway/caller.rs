@@ -20,7 +20,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Who may ask.
 pub(crate) struct Callers {
-    /// The names of this machine, in lower case and without brackets; `None` where no browser gets: a Unix socket.
+    /// The names of this machine, without brackets; `None` where no browser gets: a Unix socket.
     pub(crate) hosts: Option<Vec<String>>,
     /// What a program must know.
     pub(crate) token: Option<Secret>,
@@ -36,7 +36,7 @@ impl Callers {
         };
         let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
         let named = [host.as_ref(), target.authority()];
-        let is_known = |authority: &Authority| !authority.as_str().contains('@') && hosts.contains(&name_of(authority));
+        let is_known = |authority: &Authority| !authority.as_str().contains('@') && is_among(hosts, name_of(authority));
         if host.is_some() && named.into_iter().flatten().all(is_known) {
             return Ok(());
         }
@@ -60,7 +60,8 @@ impl Callers {
             let port = |authority: &Authority| authority.port_u16().unwrap_or(default);
             let hosts = self.hosts.as_deref().unwrap_or_default();
             // `localhost` and `127.0.0.1` are one machine; its other ports are other programs.
-            let same_name = name_of(&origin) == name_of(&host) || hosts.contains(&name_of(&origin));
+            let name = name_of(&origin);
+            let same_name = name.eq_ignore_ascii_case(name_of(&host)) || is_among(hosts, name);
             same_name && port(&origin) == port(&host)
         });
         if is_ours && origins.next().is_none() { Ok(()) } else { refused() }
@@ -92,10 +93,14 @@ fn stated_token(value: &str) -> Option<Secret> {
     Some(Secret::from(login.get(at.checked_add(1)?..)?.to_vec()))
 }
 
-/// The name in lower case, without brackets, and without the dot at the end of a whole name.
-fn name_of(authority: &Authority) -> String {
+/// The name without brackets, and without the dot at the end of a whole name.
+fn name_of(authority: &Authority) -> &str {
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+fn is_among(hosts: &[String], name: &str) -> bool {
+    hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
 }
 
 /// Scheme and authority of an origin; `None` for what has none, such as `null`.

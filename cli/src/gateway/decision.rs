@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use ibkr_oauth::http::{
-    HeaderMap, Method, Request,
+    HeaderMap, Method,
     header::{CONNECTION, UPGRADE},
+    request::Parts,
 };
 
 use super::{
@@ -52,6 +53,16 @@ pub(crate) enum Local {
     Logout,
 }
 
+/// What is answered itself of the API, in whatever case the path is.
+const ABOUT_SESSION: [(&str, Local); 6] = [
+    ("/sso/validate", Local::Validate),
+    ("/iserver/reauthenticate", Local::Reauthenticate),
+    ("/iserver/auth/ssodh/init", Local::OpenSession),
+    ("/iserver/auth/status", Local::Status),
+    ("/tickle", Local::Tickle),
+    ("/logout", Local::Logout),
+];
+
 /// A request as it goes to the broker, before it is signed.
 #[derive(Debug)]
 pub(crate) struct Forward {
@@ -75,14 +86,14 @@ impl Forward {
 }
 
 /// Decides about a request by its head.
-pub(crate) fn decide<B>(rules: &Rules, request: &Request<B>) -> Decision {
-    decided(rules, request).unwrap_or_else(Decision::Refuse)
+pub(crate) fn decide(rules: &Rules, head: &Parts) -> Decision {
+    decided(rules, head).unwrap_or_else(Decision::Refuse)
 }
 
-fn decided<B>(rules: &Rules, request: &Request<B>) -> Result<Decision, Refusal> {
-    let (method, headers) = (request.method(), request.headers());
-    rules.callers.check_host(request.uri(), headers)?;
-    let place = resource::place(request.uri())?;
+fn decided(rules: &Rules, head: &Parts) -> Result<Decision, Refusal> {
+    let Parts { method, uri, headers, .. } = head;
+    rules.callers.check_host(uri, headers)?;
+    let place = resource::place(uri)?;
     let upgrades = is_upgrade(headers);
     let effect = match &place {
         Place::Gateway(_) => effect(method, ""),
@@ -120,7 +131,7 @@ fn decided<B>(rules: &Rules, request: &Request<B>) -> Result<Decision, Refusal> 
             "this gateway only reads: start it with `--allow-orders` if the programs behind it may trade",
         ));
     }
-    let query = request.uri().query().map(str::to_owned);
+    let query = uri.query().map(str::to_owned);
     Ok(Decision::Forward(Forward { method: method.clone(), path, query, headers: headers::to_broker(headers), effect }))
 }
 
@@ -136,15 +147,9 @@ fn local(method: &Method, place: &Place) -> Option<Local> {
             "/health" if reads => Some(Local::Health),
             _ => None,
         },
-        Place::Api(path) if posts => match path.to_ascii_lowercase().as_str() {
-            "/sso/validate" => Some(Local::Validate),
-            "/iserver/reauthenticate" => Some(Local::Reauthenticate),
-            "/iserver/auth/ssodh/init" => Some(Local::OpenSession),
-            "/iserver/auth/status" => Some(Local::Status),
-            "/tickle" => Some(Local::Tickle),
-            "/logout" => Some(Local::Logout),
-            _ => None,
-        },
+        Place::Api(path) if posts => {
+            ABOUT_SESSION.iter().find(|(known, _)| known.eq_ignore_ascii_case(path)).map(|(_, local)| *local)
+        }
         Place::Api(_) => None,
     }
 }

@@ -77,7 +77,7 @@ impl Exchanges {
     ) -> Result<Answer, Trouble> {
         let start = self.handle.now();
         let deadline = start.saturating_add(patience.whole);
-        let now = self.served(path, start.saturating_add(patience.session)).await?;
+        let now = self.served(path, start, start.saturating_add(patience.session)).await?;
         let (_admitted, mut now) = self.admitted(path, now, deadline).await?;
         let mut policy = CallPolicy::default();
         policy.deadline = deadline.saturating_duration_since(now);
@@ -93,7 +93,8 @@ impl Exchanges {
                         timeout = timeout.saturating_sub(self.pace.go_first(now, path, timeout).await);
                     }
                     passing = None;
-                    let result = self.transmit(request, timeout, path, &mut passing).await;
+                    let receiving = self.receive(self.upstream.send(request), path, &mut passing);
+                    let result = time::timeout(timeout, receiving).await.unwrap_or_else(|_| Err(late(timeout)));
                     now = self.handle.now();
                     random::with(|random| call.handle_result(&mut Context::new(now, random), result));
                 }
@@ -114,10 +115,10 @@ impl Exchanges {
     }
 
     /// Waits until the session can serve a path, and returns when that is.
-    pub(super) async fn served(&self, path: &str, until: Timestamp) -> Result<Timestamp, Trouble> {
+    pub(super) async fn served(&self, path: &str, mut now: Timestamp, until: Timestamp) -> Result<Timestamp, Trouble> {
         let needs_brokerage = path.as_bytes().split(|byte| *byte == b'/').any(|segment| segment == b"iserver");
         loop {
-            let (view, now) = (self.handle.view(), self.handle.now());
+            let view = self.handle.view();
             let is_served = if needs_brokerage { view.is_live() } else { view.signer().is_some() };
             let closed = view.wait_until().filter(|until| *until > now);
             if is_served && closed.is_none() {
@@ -129,6 +130,7 @@ impl Exchanges {
                 return Err(Trouble::Session);
             }
             self.news(&view, closed.unwrap_or(until)).await;
+            now = self.handle.now();
         }
     }
 
@@ -153,42 +155,31 @@ impl Exchanges {
         }
     }
 
-    /// Sends a signed request once. A response whose words are not looked at is left in `passing`, with its body still on its
-    /// way, and the call gets its head alone.
-    async fn transmit(
-        &self,
-        request: Request<Bytes>,
-        timeout: Duration,
-        path: &str,
-        passing: &mut Option<AnswerBody>,
-    ) -> Result<Response<Bytes>, Failure> {
-        let receiving = self.receive(request, path, passing);
-        time::timeout(timeout, receiving).await.unwrap_or_else(|_| Err(late(timeout)))
-    }
-
+    /// Waits for the response to a request that is on its way. One whose words are not looked at is left in `passing`, with
+    /// its body still coming, and the call gets its head alone.
     async fn receive(
         &self,
-        request: Request<Bytes>,
+        responding: impl Future<Output = Result<Response<Incoming>, Failure>>,
         path: &str,
         passing: &mut Option<AnswerBody>,
     ) -> Result<Response<Bytes>, Failure> {
-        let (head, mut rest) = self.upstream.send(request).await?.into_parts();
+        let (head, mut rest) = responding.await?.into_parts();
         if head.status == StatusCode::TOO_MANY_REQUESTS {
             let seconds = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
             self.pace.lock().too_many(self.handle.now(), path, seconds.map(Duration::from_secs));
         }
         let longest = if head.status.is_success() { LONGEST_REFUSAL } else { LONGEST_READ };
-        let mut first = BytesMut::new();
+        let mut first = Gathered::default();
         while let Some(frame) = rest.frame().await {
             if let Ok(data) = frame.map_err(broke)?.into_data() {
-                first.extend_from_slice(&data);
+                first.push(data);
             }
             if first.len() > longest {
-                *passing = Some(AnswerBody { first: Some(first.freeze()), rest: Some(rest) });
+                *passing = Some(AnswerBody { first: Some(first.whole()), rest: Some(rest) });
                 return Ok(Response::from_parts(head, Bytes::new()));
             }
         }
-        Ok(Response::from_parts(head, first.freeze()))
+        Ok(Response::from_parts(head, first.whole()))
     }
 
     /// Waits for news of the session, at most until a moment.
@@ -207,6 +198,35 @@ struct Admitted<'a> {
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         self.pace.lock().finish(self.path);
+    }
+}
+
+/// What has come of a body. The first piece, which most often is all, is not copied.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    /// Everything, once there is more than that.
+    all: BytesMut,
+}
+
+impl Gathered {
+    fn push(&mut self, data: Bytes) {
+        if self.first.is_empty() {
+            self.first = data;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&data);
+    }
+
+    fn len(&self) -> usize {
+        self.first.len().max(self.all.len())
+    }
+
+    fn whole(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
     }
 }
 

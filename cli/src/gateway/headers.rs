@@ -36,7 +36,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What of a program's headers goes to the broker.
 pub(crate) fn to_broker(headers: &HeaderMap) -> HeaderMap {
-    chosen(headers, &TO_BROKER)
+    let chosen = headers.iter().filter(|(name, _)| TO_BROKER.contains(name));
+    chosen.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// As the Java gateway does: a body of which nothing is said is JSON.
@@ -46,23 +47,17 @@ pub(crate) fn complete(headers: &mut HeaderMap, has_body: bool) {
     }
 }
 
-/// What of the broker's headers goes to a program.
-pub(crate) fn to_program(headers: &HeaderMap) -> HeaderMap {
-    let mut chosen = chosen(headers, &TO_PROGRAM);
-    protect(&mut chosen);
-    chosen
+/// Leaves of the broker's headers what goes to a program.
+pub(crate) fn to_program(headers: &mut HeaderMap) {
+    let others: Vec<HeaderName> = headers.keys().filter(|name| !TO_PROGRAM.contains(name)).cloned().collect();
+    for name in others {
+        headers.remove(name);
+    }
+    protect(headers);
 }
 
 /// Keeps a response from being a page.
 pub(crate) fn protect(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, NO_PAGE);
     headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
-}
-
-fn chosen(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
-    let mut chosen = HeaderMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| names.contains(name)) {
-        chosen.append(name, value.clone());
-    }
-    chosen
 }

@@ -1,6 +1,6 @@
 //! What is said of each request and of the session, on standard error: one line each, without queries, headers and bodies.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use ibkr_oauth::{
     http::{Method, StatusCode},
@@ -28,16 +28,16 @@ pub(super) struct Entry<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) status: StatusCode,
-    pub(super) took: Duration,
+    pub(super) start: Instant,
 }
 
 impl Log {
     pub(super) fn write(self, entry: &Entry<'_>) {
-        let Entry { id, method, path, status, took } = entry;
+        let Entry { id, method, path, status, start } = entry;
         if !self.requests && !status.is_client_error() && !status.is_server_error() {
             return;
         }
-        let (at, status, took) = (local::now().to_string(), status.as_u16(), took.as_millis());
+        let (at, status, took) = (local::now().to_string(), status.as_u16(), start.elapsed().as_millis());
         match self.format {
             Format::Text => output::print_note(&format!("{at} {status} {method} {path} ({took} ms, {id})")),
             Format::Json => output::note_json(&json!({

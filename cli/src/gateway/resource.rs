@@ -1,7 +1,7 @@
 //! Which resource a target names. What is decided about is what is sent: the path is brought into one spelling first, and what
 //! the broker could read otherwise than this does is refused.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use ibkr_oauth::http::Uri;
 
@@ -28,8 +28,8 @@ pub(crate) fn place(target: &Uri) -> Result<Place, Refusal> {
     let mut path = one_spelling(path)?;
     for base in BASES {
         if is_below(&path, base) {
-            path.replace_range(..base.len(), if path.len() == base.len() { "/" } else { "" });
-            return Ok(Place::Api(path));
+            path.drain(..base.len());
+            return Ok(Place::Api(if path.is_empty() { "/".to_owned() } else { path }));
         }
     }
     Ok(Place::Gateway(path))
@@ -46,11 +46,11 @@ pub(crate) fn is_below(path: &str, above: &str) -> bool {
 /// Refused is what servers are known to read in two ways: escaped slashes and percent signs, `;` parameters, backslashes,
 /// dot segments, and what is no text.
 fn one_spelling(path: &str) -> Result<String, Refusal> {
-    let mut spelled = String::with_capacity(path.len());
+    let mut spelled = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'/' if spelled.ends_with('/') => {}
+            b'/' if spelled.last() == Some(&b'/') => {}
             b'%' => {
                 let digits = [bytes.next(), bytes.next()].map(|digit| char::from(digit?).to_digit(16));
                 let [Some(high), Some(low)] = digits else { return Err(unclear("an escape that is none")) };
@@ -58,22 +58,22 @@ fn one_spelling(path: &str) -> Result<String, Refusal> {
                 match escaped {
                     b'/' | b'\\' | b'%' | b';' => return Err(unclear("an escaped `/`, `\\`, `%` or `;`")),
                     0..=0x1f | 0x7f => return Err(unclear("an escaped control character")),
-                    byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => spelled.push(char::from(byte)),
+                    byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => spelled.push(byte),
                     byte => {
-                        // Writing into a text cannot fail.
+                        // Writing into a vector cannot fail.
                         let _ = write!(spelled, "%{byte:02X}");
                     }
                 }
             }
             b';' | b'\\' => return Err(unclear("a `;` or a `\\`")),
-            byte if byte.is_ascii_graphic() => spelled.push(char::from(byte)),
+            byte if byte.is_ascii_graphic() => spelled.push(byte),
             _ => return Err(unclear("a character that must be escaped")),
         }
     }
-    if spelled.as_bytes().split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
+    if spelled.split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
         return Err(unclear("a `.` or `..` for a segment"));
     }
-    Ok(spelled)
+    String::from_utf8(spelled).map_err(|_| unclear("a character that must be escaped"))
 }
 
 fn unclear(what: &str) -> Refusal {

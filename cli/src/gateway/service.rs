@@ -22,6 +22,7 @@ use ibkr_oauth::{
             CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, UPGRADE,
             WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
         },
+        request::Parts,
     },
 };
 
@@ -70,7 +71,7 @@ pub(super) struct Service {
 
 impl Service {
     fn next_id(&self) -> String {
-        [&self.run, "-", &self.count.fetch_add(1, Ordering::Relaxed).to_string()].concat()
+        format!("{}-{}", self.run, self.count.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -80,34 +81,43 @@ pub(super) fn answers(service: Arc<Service>) -> impl Answers {
 
 async fn answer(State(service): State<Arc<Service>>, request: Incoming) -> Response {
     let start = Instant::now();
-    let id = service.next_id();
-    let (method, target) = (request.method().clone(), request.uri().clone());
-    let mut response = match decide(&service.gateway.rules, &request) {
+    let (mut head, body) = request.into_parts();
+    let mut response = match decide(&service.gateway.rules, &head) {
         Decision::Refuse(refusal) => closing(refused(&refusal)),
-        decision => match serving::whole(request).await {
-            Ok(request) => respond(&service.gateway, decision, request).await,
+        decision => match serving::whole(&mut head, body).await {
+            Ok(body) => {
+                respond(&service.gateway, decision, &mut head, body).await.unwrap_or_else(|refusal| refused(&refusal))
+            }
             Err(Unreadable { status, why }) => closing(refused(&Refusal::new(status, why))),
         },
     };
-    let status = response.status();
-    service.log.write(&Entry { id: &id, method: &method, path: target.path(), status, took: start.elapsed() });
-    if let Ok(id) = HeaderValue::try_from(id) {
+    let (id, status) = (service.next_id(), response.status());
+    service.log.write(&Entry { id: &id, method: &head.method, path: head.uri.path(), status, start });
+    if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
 }
 
-async fn respond(gateway: &Arc<Gateway>, decision: Decision, request: Request<Bytes>) -> Response {
-    let result = match decision {
+async fn respond(
+    gateway: &Arc<Gateway>,
+    decision: Decision,
+    head: &mut Parts,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    match decision {
+        Decision::Forward(forward) => gateway.forward(forward, body).await,
+        // The futures of what is rare are kept apart: all others would be as large.
+        Decision::Socket => Box::pin(socket::open(gateway, head)).await,
         Decision::Local(Local::Page) => Ok(gateway.page()),
         Decision::Local(Local::Alive) => Ok(plain(StatusCode::OK, "ok")),
         Decision::Local(Local::Ready) => Ok(gateway.readiness()),
-        Decision::Local(local) => gateway.local(local).await.map(|(status, body)| with_type(status, JSON, body)),
-        Decision::Forward(forward) => gateway.forward(forward, request.into_body()).await,
-        Decision::Socket => socket::open(gateway, request).await,
+        Decision::Local(local) => {
+            let (status, body) = Box::pin(gateway.local(local)).await?;
+            Ok(with_type(status, JSON, body))
+        }
         Decision::Refuse(refusal) => Err(refusal),
-    };
-    result.unwrap_or_else(|refusal| refused(&refusal))
+    }
 }
 
 impl Gateway {
@@ -140,7 +150,8 @@ impl Gateway {
         let answer = self.exchanges.send(request, &path, patience).await.map_err(|trouble| self.refusal(trouble))?;
         let mut response = Response::new(Body::new(answer.body));
         *response.status_mut() = answer.head.status;
-        *response.headers_mut() = headers::to_program(&answer.head.headers);
+        *response.headers_mut() = answer.head.headers;
+        headers::to_program(response.headers_mut());
         Ok(response)
     }
 }

@@ -13,8 +13,9 @@ use ibkr_oauth::{
     Context, Entropy, OsEntropy, Signer,
     bytes::Bytes,
     http::{
-        HeaderMap, HeaderValue, Request, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+        request::Parts,
     },
     session::SessionView,
 };
@@ -67,9 +68,9 @@ impl Drop for Counted {
 }
 
 /// Answers the request for an upgrade, and relays from then on.
-pub(super) async fn open(gateway: &Arc<Gateway>, mut request: Request<Bytes>) -> Result<Response, Refusal> {
-    let accept = acceptance(request.headers())?;
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+pub(super) async fn open(gateway: &Arc<Gateway>, head: &mut Parts) -> Result<Response, Refusal> {
+    let accept = acceptance(&head.headers)?;
+    let Some(upgrade) = head.extensions.remove::<OnUpgrade>() else {
         return Err(Refusal::bad("this connection cannot become a WebSocket"));
     };
     let counted = Counted::new(gateway).ok_or_else(|| {
@@ -116,8 +117,12 @@ fn acceptance(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
 /// What signs, and the broker's session, once the brokerage session is open.
 async fn session(gateway: &Gateway) -> Result<(Signer, String), Refusal> {
     let handle = &gateway.exchanges.handle;
-    let until = handle.now().saturating_add(OPENING);
-    gateway.exchanges.served("/iserver", until).await.map_err(|trouble| gateway.refusal(trouble))?;
+    let now = handle.now();
+    gateway
+        .exchanges
+        .served("/iserver", now, now.saturating_add(OPENING))
+        .await
+        .map_err(|trouble| gateway.refusal(trouble))?;
     let mut asked = false;
     loop {
         let view = handle.view();

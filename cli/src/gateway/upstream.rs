@@ -75,8 +75,12 @@ impl Upstream {
     }
 
     /// Sends a request once, and returns the head of the response when it is there.
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Incoming>, Failure> {
-        self.client.request(request.map(Full::new)).await.map_err(no_response)
+    pub(super) fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + use<> {
+        let responding = self.client.request(request.map(Full::new));
+        async { responding.await.map_err(no_response) }
     }
 }
 

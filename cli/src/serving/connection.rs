@@ -3,10 +3,7 @@
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, server::conn::http1, service::Service, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use ibkr_oauth::http::Request;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -19,6 +16,7 @@ use super::{
     bounds::{Answers, Limits, NoAnswer, Report},
     door::{Guest, Stream},
     lent::Lent,
+    patience::Patience,
     places::Place,
     stopping::told_to_stop,
 };
@@ -66,6 +64,7 @@ impl<A: Answers> Connection<A> {
     ) {
         let (stream, lent) = Lent::new(stream);
         let ended = select! {
+            biased;
             result = self.converse(lent, &mut stopping) => result,
             () = self.place.sent_away() => return,
         };
@@ -99,7 +98,7 @@ impl<A: Answers> Connection<A> {
         });
         let mut connection = pin!(
             http1::Builder::new()
-                .timer(TokioTimer::new())
+                .timer(Patience::default())
                 .half_close(self.limits.half_close)
                 .header_read_timeout(self.limits.head)
                 .max_buf_size(self.limits.longest_head)
@@ -107,6 +106,7 @@ impl<A: Answers> Connection<A> {
                 .with_upgrades()
         );
         select! {
+            biased;
             result = &mut connection => return result,
             () = told_to_stop(stopping) => {}
         }
@@ -126,7 +126,7 @@ pub(super) struct Asked {
 }
 
 async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let mut unread = [0; 8192];
+    let mut unread = vec![0; 8192];
     if stream.shutdown().await.is_ok() {
         while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
     }

@@ -1,12 +1,12 @@
-//! A request with its body.
+//! The body of a request.
 
 use std::{error::Error, iter};
 
-use axum::{body, body::HttpBody as _, extract::Request as Incoming};
+use axum::body::{self, Body, HttpBody as _};
 use http_body_util::LengthLimitError;
 use ibkr_oauth::{
     bytes::Bytes,
-    http::{Request, StatusCode, header::CONTENT_LENGTH},
+    http::{StatusCode, header::CONTENT_LENGTH, request::Parts},
 };
 use tokio::time;
 
@@ -24,12 +24,15 @@ impl Unreadable {
     }
 }
 
-/// The request with all of its body, within the server's limits.
-pub(crate) async fn whole(request: Incoming) -> Result<Request<Bytes>, Unreadable> {
-    let (mut head, body) = request.into_parts();
+/// All of a request's body, within the server's limits.
+pub(crate) async fn whole(head: &mut Parts, body: Body) -> Result<Bytes, Unreadable> {
     let Some(Asked { limits, place }) = head.extensions.remove() else {
         return Err(Unreadable::new(StatusCode::INTERNAL_SERVER_ERROR, "it came by no connection"));
     };
+    if body.is_end_stream() {
+        place.answers();
+        return Ok(Bytes::new());
+    }
     let longest = limits.longest_body;
     let too_long =
         || Unreadable::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {longest} bytes"));
@@ -37,8 +40,9 @@ pub(crate) async fn whole(request: Incoming) -> Result<Request<Bytes>, Unreadabl
     if stated.is_some_and(|length| length > longest) {
         return Err(too_long());
     }
-    let arriving = async { if body.is_end_stream() { Ok(Bytes::new()) } else { body::to_bytes(body, longest).await } };
-    let body = match time::timeout(limits.body, arriving).await {
+    // Most requests have none, and their future needs no room for this.
+    let arriving = Box::pin(time::timeout(limits.body, body::to_bytes(body, longest)));
+    let body = match arriving.await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) if is_about_length(&error) => return Err(too_long()),
         Ok(Err(error)) => {
@@ -53,7 +57,7 @@ pub(crate) async fn whole(request: Incoming) -> Result<Request<Bytes>, Unreadabl
         }
     };
     place.answers();
-    Ok(Request::from_parts(head, body))
+    Ok(body)
 }
 
 fn is_about_length(error: &(dyn Error + 'static)) -> bool {

@@ -8,7 +8,7 @@ use axum::{
     handler::Handler,
     response::{IntoResponse, Response},
 };
-use ibkr_oauth::http::{StatusCode, header::CONNECTION};
+use ibkr_oauth::http::{Request, StatusCode, header::CONNECTION};
 use tokio::task;
 
 use super::{
@@ -33,8 +33,9 @@ pub(super) fn answers(simulation: Arc<Simulation>) -> impl Answers {
 
 async fn answer(State(simulation): State<Arc<Simulation>>, request: Incoming) -> Response {
     let subject = subject(&request);
-    let request = match serving::whole(request).await {
-        Ok(request) => request,
+    let (mut head, body) = request.into_parts();
+    let request = match serving::whole(&mut head, body).await {
+        Ok(body) => Request::from_parts(head, body),
         Err(Unreadable { status, why }) => {
             simulation.turn_away(&subject, status, &why);
             return closing(status);
