@@ -158,7 +158,8 @@ fn what_is_pasted_counts_while_the_port_is_listened_at() {
 #[test]
 fn waiting_comes_to_an_end() {
     let waiting = Waiting::start(&["--timeout", "1"]);
-    let _silent = TcpStream::connect(&waiting.listen).unwrap();
+    // On a busy machine it may be over already.
+    let _silent = TcpStream::connect(&waiting.listen).ok();
     let before = fs::read(&waiting.bundle).unwrap();
     let outcome = waiting.running.end();
     assert_eq!(outcome.status, 1, "{}", outcome.stderr);
