@@ -40,6 +40,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -50,7 +51,7 @@ use serde::Serialize;
 
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use self::credentials::session_of;
-use self::{build::Builder, pacing::Pacing};
+use self::{pacing::First, shared::Shared};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
@@ -73,6 +74,7 @@ mod credentials;
 mod driving;
 mod pacing;
 mod response;
+mod shared;
 #[cfg(feature = "tungstenite")]
 mod streaming;
 
@@ -86,16 +88,12 @@ const READY: Duration = Duration::from_secs(120);
 const SHUTDOWN: Duration = Duration::from_secs(15);
 
 /// A client that does not block. Cheap to clone; the clones share the session. See the [module](self).
-#[derive(Clone)]
 pub struct Client<T> {
-    transport: T,
-    handle: SessionHandle,
-    builder: Builder,
-    pacing: Pacing,
+    shared: Arc<Shared<T>>,
     policy: CallPolicy,
 }
 
-impl<T: AsyncTransport + Clone + 'static> Client<T> {
+impl<T: AsyncTransport + 'static> Client<T> {
     /// A client that signs in with the keys and the access token of a bundle, and what drives its session: a future, to be
     /// spawned.
     ///
@@ -129,15 +127,15 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
 
     /// A client of a session that was made otherwise, for keys that are in no bundle.
     pub fn with_session(transport: T, session: Session) -> (Self, ClientDriver<T>) {
-        let (builder, pacing) = (Builder::new(session.consumer()), Pacing::new(session.consumer()));
-        let (driver, handle) = ClientDriver::new(session, transport.clone(), pacing.clone());
-        (Self { transport, handle, builder, pacing, policy: CallPolicy::default() }, driver)
+        let (shared, driver) = Shared::new(session, transport, T::now);
+        let driver = ClientDriver::new(driver, First(Arc::clone(&shared)));
+        (Self { shared, policy: CallPolicy::default() }, driver)
     }
 
     /// The same client with another policy for its calls.
     #[must_use]
     pub fn with_policy(&self, policy: CallPolicy) -> Self {
-        Self { policy, ..self.clone() }
+        Self { shared: Arc::clone(&self.shared), policy }
     }
 
     /// From now on this client and all its clones together keep the broker's [limits](crate::pacing) on requests. A call waits
@@ -147,13 +145,13 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     /// The session's own requests are counted too, and go first: ask before its driver runs. What other programs of the same
     /// user send is not known. Asked for again, it counts anew.
     pub fn pace(&self, config: PacingConfig) {
-        self.pacing.start(config);
+        self.shared.pacing.start(config);
     }
 
     /// The session: its state, its events' last error, what signs requests now, and a [`Snapshot`] for a successor.
     #[must_use]
     pub fn handle(&self) -> &SessionHandle {
-        &self.handle
+        &self.shared.handle
     }
 
     /// Waits until the session is live, brokerage session included where one is wanted; two minutes at most.
@@ -173,7 +171,7 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     /// # Errors
     /// As [`request`](Self::request).
     pub async fn get(&self, path: &str) -> Result<Response, Error> {
-        self.send(self.builder.bare(Method::GET, path)?).await
+        self.send(self.shared.builder.bare(Method::GET, path)?).await
     }
 
     /// `POST path` with a JSON body.
@@ -181,7 +179,7 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     /// # Errors
     /// As [`request`](Self::request); [`ErrorKind::Config`](crate::ErrorKind::Config) if the body cannot be written as JSON.
     pub async fn post_json(&self, path: &str, body: &(impl Serialize + ?Sized)) -> Result<Response, Error> {
-        self.send(self.builder.json(path, body)?).await
+        self.send(self.shared.builder.json(path, body)?).await
     }
 
     /// `POST path` with a form, whose pairs are signed too.
@@ -189,7 +187,7 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     /// # Errors
     /// As [`request`](Self::request).
     pub async fn post_form(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Response, Error> {
-        self.send(self.builder.form(path, pairs)?).await
+        self.send(self.shared.builder.form(path, pairs)?).await
     }
 
     /// Any request. Its URI is a path that is appended to the base URL, or an absolute URL at the broker's host.
@@ -199,7 +197,7 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     /// in time; an error of [`Stage::Transport`](crate::Stage::Transport) if there is no whole response. A refusal is a
     /// response.
     pub async fn request(&self, request: Request<impl Into<Bytes>>) -> Result<Response, Error> {
-        self.send(self.builder.complete(request)?).await
+        self.send(self.shared.builder.complete(request)?).await
     }
 
     /// Logs out (unless the configuration says otherwise) and waits until that is done, 15 seconds at most.
@@ -207,28 +205,28 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the session has not ended by then.
     pub async fn shutdown(&self) -> Result<(), Error> {
-        self.handle.shutdown();
+        self.shared.handle.shutdown();
         self.wait(SHUTDOWN, |view| (view.state() == State::Closed).then_some(Ok(()))).await
     }
 
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response, Error> {
-        rewrite(&mut request, |uri| self.transport.rewritten(uri))?;
-        let mut turns = self.pacing.turns(request.uri());
-        let mut call = Call::new(request, self.policy, self.handle.now());
+        let Shared { transport, handle, pacing, .. } = &*self.shared;
+        rewrite(&mut request, |uri| transport.rewritten(uri))?;
+        let mut turns = pacing.turns(request.uri());
+        let mut call = Call::new(request, self.policy, handle.now());
         loop {
-            let view = self.handle.view();
-            let step =
-                call.poll_paced(&mut Context::new(self.handle.now(), &mut OsEntropy), &view, |now| turns.ask(now));
+            let view = handle.view();
+            let step = call.poll_paced(&mut Context::new(handle.now(), &mut OsEntropy), &view, |now| turns.ask(now));
             match step {
                 Step::Wait(until) => self.news(&view, until).await,
                 Step::Send { request, timeout } => {
                     let under_way = turns.sent();
-                    let result = self.transport.send(request, Limits::default().within(timeout)).await;
-                    under_way.ended(self.handle.now(), &result);
-                    call.handle_result(&mut Context::new(self.handle.now(), &mut OsEntropy), result);
+                    let result = transport.send(request, Limits::default().within(timeout)).await;
+                    under_way.ended(handle.now(), &result);
+                    call.handle_result(&mut Context::new(handle.now(), &mut OsEntropy), result);
                 }
                 // The call asks for the advice itself.
-                Step::Report(report) => drop(self.handle.report(&report)),
+                Step::Report(report) => drop(handle.report(&report)),
                 Step::Done(result) => return result.map(Response::new),
             }
         }
@@ -239,12 +237,13 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
         timeout: Duration,
         found: impl Fn(&SessionView) -> Option<Result<R, Error>>,
     ) -> Result<R, Error> {
-        let until = self.handle.now().saturating_add(timeout);
+        let Shared { handle, .. } = &*self.shared;
+        let until = handle.now().saturating_add(timeout);
         loop {
-            let view = self.handle.view();
+            let view = handle.view();
             match found(&view) {
                 Some(result) => return result,
-                None if self.handle.now() >= until => return Err(view.not_in_time()),
+                None if handle.now() >= until => return Err(view.not_in_time()),
                 None => self.news(&view, until).await,
             }
         }
@@ -252,8 +251,9 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
 
     /// Waits for news of the session, at most until a moment; by the transport's timer, since nobody may be driving.
     async fn news(&self, seen: &SessionView, until: Timestamp) {
-        let left = until.saturating_duration_since(self.handle.now());
-        let (mut news, mut timer) = (pin!(self.handle.news(seen)), pin!(self.transport.sleep(left)));
+        let Shared { transport, handle, .. } = &*self.shared;
+        let left = until.saturating_duration_since(handle.now());
+        let (mut news, mut timer) = (pin!(handle.news(seen)), pin!(transport.sleep(left)));
         poll_fn(|task| match news.as_mut().poll(task) {
             Poll::Ready(()) => Poll::Ready(()),
             Poll::Pending => timer.as_mut().poll(task),
@@ -262,8 +262,17 @@ impl<T: AsyncTransport + Clone + 'static> Client<T> {
     }
 }
 
+impl<T> Clone for Client<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), policy: self.policy }
+    }
+}
+
 impl<T> fmt::Debug for Client<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("handle", &self.handle).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("handle", &self.shared.handle)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }

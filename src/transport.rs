@@ -29,7 +29,6 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -104,20 +103,6 @@ impl<F: Fn(Request<Bytes>, Limits) -> Result<Response<Bytes>, Failure>> Transpor
     }
 }
 
-impl<T: Transport + ?Sized> Transport for Arc<T> {
-    fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
-        (**self).send(request, limits)
-    }
-
-    fn now(&self) -> Timestamp {
-        (**self).now()
-    }
-
-    fn rewritten(&self, uri: &Uri) -> Option<Uri> {
-        (**self).rewritten(uri)
-    }
-}
-
 /// An HTTP client that does not block, and the timer that goes with it.
 ///
 /// Its futures are `Send`, so that a session can be driven on any executor's pool.
@@ -145,28 +130,6 @@ pub trait AsyncTransport: Send + Sync {
     fn rewritten(&self, uri: &Uri) -> Option<Uri> {
         let _ = uri;
         None
-    }
-}
-
-impl<T: AsyncTransport + ?Sized> AsyncTransport for Arc<T> {
-    fn send(
-        &self,
-        request: Request<Bytes>,
-        limits: Limits,
-    ) -> impl Future<Output = Result<Response<Bytes>, Failure>> + Send {
-        (**self).send(request, limits)
-    }
-
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
-        (**self).sleep(time)
-    }
-
-    fn now(&self) -> Timestamp {
-        (**self).now()
-    }
-
-    fn rewritten(&self, uri: &Uri) -> Option<Uri> {
-        (**self).rewritten(uri)
     }
 }
 

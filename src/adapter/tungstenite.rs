@@ -8,10 +8,8 @@
 //! Text is read as bytes: the broker sends text that is not UTF-8, at which others end the connection.
 
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context as TaskContext, Poll, ready},
     time::Duration,
 };
@@ -24,7 +22,7 @@ use http::{
     header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY},
 };
 use sha1::{Digest, Sha1};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -59,69 +57,17 @@ const ACCEPT: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// A transport whose connections can become something else than HTTP (RFC 9110 section 7.8).
 pub trait Upgrade: AsyncTransport {
+    /// A connection that an upgrade was agreed upon for, from the first byte after the response's head on.
+    type Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
     /// Sends an upgrade as it is, and returns the response of status 101 with the connection as its body. The URL's scheme is
     /// `http` or `https`.
     ///
     /// # Errors
     /// A [`Failure`] where the broker answers anything else, or does not answer. It does not show the URL's query, which has
     /// the access token.
-    fn upgrade(
-        &self,
-        request: Request<()>,
-    ) -> impl Future<Output = Result<Response<UpgradedConnection>, Failure>> + Send;
-}
-
-impl<T: Upgrade + ?Sized> Upgrade for Arc<T> {
-    fn upgrade(
-        &self,
-        request: Request<()>,
-    ) -> impl Future<Output = Result<Response<UpgradedConnection>, Failure>> + Send {
-        (**self).upgrade(request)
-    }
-}
-
-/// A connection that an [`Upgrade`] was agreed upon for, whatever carries it.
-pub struct UpgradedConnection(Box<dyn ReadWrite>);
-
-trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<C: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for C {}
-
-impl UpgradedConnection {
-    /// This connection, from the first byte after the response's head on.
-    pub fn new(connection: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self(Box::new(connection))
-    }
-}
-
-impl AsyncRead for UpgradedConnection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(task, buffer)
-    }
-}
-
-impl AsyncWrite for UpgradedConnection {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(task, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(task)
-    }
-}
-
-impl fmt::Debug for UpgradedConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpgradedConnection").finish_non_exhaustive()
-    }
+    fn upgrade(&self, request: Request<()>)
+    -> impl Future<Output = Result<Response<Self::Connection>, Failure>> + Send;
 }
 
 /// What comes by a socket.
@@ -132,14 +78,17 @@ pub(crate) enum Received {
 }
 
 /// An open WebSocket.
-pub(crate) struct Socket {
-    stream: WebSocketStream<AsBytes<UpgradedConnection>>,
+pub(crate) struct Socket<C> {
+    stream: WebSocketStream<AsBytes<C>>,
     needs_flush: bool,
 }
 
-impl Socket {
+impl<C: AsyncRead + AsyncWrite + Unpin> Socket<C> {
     /// Opens a socket with the request of [`Output::Open`](crate::stream::Output::Open).
-    pub(crate) async fn open(transport: &impl Upgrade, mut request: Request<()>) -> Result<Self, Failure> {
+    pub(crate) async fn open(
+        transport: &impl Upgrade<Connection = C>,
+        mut request: Request<()>,
+    ) -> Result<Self, Failure> {
         *request.uri_mut() = as_http(request.uri())?;
         let expected = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| {
             let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(ACCEPT).finalize();

@@ -21,7 +21,7 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -29,12 +29,7 @@ use serde::Serialize;
 
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use super::credentials::session_of;
-use super::{
-    READY, SHUTDOWN,
-    build::Builder,
-    pacing::{First, Pacing},
-    response::Response,
-};
+use super::{READY, SHUTDOWN, response::Response, shared::Shared};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
@@ -53,16 +48,12 @@ use crate::{
 
 /// A client that blocks its thread. Cheap to clone; the clones share the session. Never use it from the functions that its
 /// driver calls: it would wait for itself.
-#[derive(Clone)]
 pub struct Client<T> {
-    transport: T,
-    handle: SessionHandle,
-    builder: Builder,
-    pacing: Pacing,
+    shared: Arc<Shared<T>>,
     policy: CallPolicy,
 }
 
-impl<T: Transport + Clone + Send + 'static> Client<T> {
+impl<T: Transport + Send + Sync + 'static> Client<T> {
     /// A client that signs in with the keys and the access token of a bundle, and what drives its session, on a thread of
     /// its own.
     ///
@@ -95,31 +86,27 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
 
     /// A client of a session that was made otherwise, for keys that are in no bundle.
     pub fn with_session(transport: T, session: Session) -> (Self, ClientDriver<T>) {
-        let (builder, pacing) = (Builder::new(session.consumer()), Pacing::new(session.consumer()));
-        let clock = transport.clone();
-        let driver = Driver::with_clock(session, OsEntropy, move || clock.now());
-        let (handle, policy) = (driver.handle(), CallPolicy::default());
-        let client = Self { transport: transport.clone(), handle, builder, pacing: pacing.clone(), policy };
-        let transport = First { transport, pacing, handle: driver.handle() };
-        (client, ClientDriver { driver, transport, on_event: Box::new(drop), key_store: None })
+        let (shared, driver) = Shared::new(session, transport, T::now);
+        let client = Self { shared, policy: CallPolicy::default() };
+        (client.clone(), ClientDriver { driver, client, on_event: Box::new(drop), key_store: None })
     }
 
     /// The same client with another policy for its calls.
     #[must_use]
     pub fn with_policy(&self, policy: CallPolicy) -> Self {
-        Self { policy, ..self.clone() }
+        Self { shared: Arc::clone(&self.shared), policy }
     }
 
     /// From now on the broker's limits on requests are kept, by this client and all its clones together, as by
     /// [`Client::pace`](super::Client::pace).
     pub fn pace(&self, config: PacingConfig) {
-        self.pacing.start(config);
+        self.shared.pacing.start(config);
     }
 
     /// The session: its state, its last error, what signs requests now, and a snapshot for a successor.
     #[must_use]
     pub fn handle(&self) -> &SessionHandle {
-        &self.handle
+        &self.shared.handle
     }
 
     /// Waits until the session is live, brokerage session included where one is wanted; two minutes at most.
@@ -127,7 +114,7 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     /// # Errors
     /// What the session met last, with its remedy.
     pub fn ready(&self) -> Result<(), Error> {
-        self.handle.ready_blocking(READY).map(drop)
+        self.shared.handle.ready_blocking(READY).map(drop)
     }
 
     /// `GET path`, which starts with a slash and is appended to the base URL.
@@ -135,7 +122,7 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     /// # Errors
     /// As [`Client::request`](super::Client::request).
     pub fn get(&self, path: &str) -> Result<Response, Error> {
-        self.send(self.builder.bare(Method::GET, path)?)
+        self.send(self.shared.builder.bare(Method::GET, path)?)
     }
 
     /// `POST path` with a JSON body.
@@ -143,7 +130,7 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     /// # Errors
     /// As [`Client::post_json`](super::Client::post_json).
     pub fn post_json(&self, path: &str, body: &(impl Serialize + ?Sized)) -> Result<Response, Error> {
-        self.send(self.builder.json(path, body)?)
+        self.send(self.shared.builder.json(path, body)?)
     }
 
     /// `POST path` with a form, whose pairs are signed too.
@@ -151,7 +138,7 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     /// # Errors
     /// As [`Client::request`](super::Client::request).
     pub fn post_form(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Response, Error> {
-        self.send(self.builder.form(path, pairs)?)
+        self.send(self.shared.builder.form(path, pairs)?)
     }
 
     /// Any request. Its URI is a path that is appended to the base URL, or an absolute URL at the broker's host.
@@ -159,7 +146,7 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     /// # Errors
     /// As [`Client::request`](super::Client::request).
     pub fn request(&self, request: Request<impl Into<Bytes>>) -> Result<Response, Error> {
-        self.send(self.builder.complete(request)?)
+        self.send(self.shared.builder.complete(request)?)
     }
 
     /// Logs out (unless the configuration says otherwise) and waits until that is done, 15 seconds at most.
@@ -167,36 +154,58 @@ impl<T: Transport + Clone + Send + 'static> Client<T> {
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the session has not ended by then.
     pub fn shutdown(&self) -> Result<(), Error> {
-        self.handle.shutdown();
-        self.handle.wait_for_blocking(State::Closed, SHUTDOWN).map(drop)
+        self.shared.handle.shutdown();
+        self.shared.handle.wait_for_blocking(State::Closed, SHUTDOWN).map(drop)
+    }
+
+    /// Sends a request of the session's own, which goes before those of calls.
+    fn send_first(&self, request: Request<Bytes>, limits: Limits) -> Result<http::Response<Bytes>, Failure> {
+        let Shared { transport, handle, pacing, .. } = &*self.shared;
+        let now = handle.now();
+        let turn = pacing.reserve(now, request.uri());
+        if turn > now {
+            // There is no news while the driver is here.
+            handle.news_blocking(&handle.view(), turn);
+        }
+        transport.send(request, limits)
     }
 
     fn send(&self, mut request: Request<Bytes>) -> Result<Response, Error> {
-        rewrite(&mut request, |uri| self.transport.rewritten(uri))?;
-        let mut turns = self.pacing.turns(request.uri());
-        let mut call = Call::new(request, self.policy, self.handle.now());
+        let Shared { transport, handle, pacing, .. } = &*self.shared;
+        rewrite(&mut request, |uri| transport.rewritten(uri))?;
+        let mut turns = pacing.turns(request.uri());
+        let mut call = Call::new(request, self.policy, handle.now());
         loop {
-            let view = self.handle.view();
+            let view = handle.view();
             let mut entropy = OsEntropy;
-            match call.poll_paced(&mut Context::new(self.handle.now(), &mut entropy), &view, |now| turns.ask(now)) {
-                Step::Wait(until) => self.handle.news_blocking(&view, until),
+            match call.poll_paced(&mut Context::new(handle.now(), &mut entropy), &view, |now| turns.ask(now)) {
+                Step::Wait(until) => handle.news_blocking(&view, until),
                 Step::Send { request, timeout } => {
                     let under_way = turns.sent();
-                    let result = self.transport.send(request, Limits::default().within(timeout));
-                    under_way.ended(self.handle.now(), &result);
-                    call.handle_result(&mut Context::new(self.handle.now(), &mut entropy), result);
+                    let result = transport.send(request, Limits::default().within(timeout));
+                    under_way.ended(handle.now(), &result);
+                    call.handle_result(&mut Context::new(handle.now(), &mut entropy), result);
                 }
                 // The call asks for the advice itself.
-                Step::Report(report) => drop(self.handle.report(&report)),
+                Step::Report(report) => drop(handle.report(&report)),
                 Step::Done(result) => return result.map(Response::new),
             }
         }
     }
 }
 
+impl<T> Clone for Client<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), policy: self.policy }
+    }
+}
+
 impl<T> fmt::Debug for Client<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("handle", &self.handle).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("handle", &self.shared.handle)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,12 +216,12 @@ type Sign = dyn FnMut(SigningInput, Duration) -> Result<Vec<u8>, Failure> + Send
 #[must_use = "the session goes nowhere unless this runs"]
 pub struct ClientDriver<T> {
     driver: Driver<OsEntropy>,
-    transport: First<T>,
+    client: Client<T>,
     on_event: Box<dyn FnMut(SessionEvent) + Send>,
     key_store: Option<Box<Sign>>,
 }
 
-impl<T: Transport> ClientDriver<T> {
+impl<T: Transport + Send + Sync + 'static> ClientDriver<T> {
     /// Hands each event to this function, in order; an event's `Display` is a sentence for a log.
     pub fn on_event(self, on_event: impl FnMut(SessionEvent) + Send + 'static) -> Self {
         Self { on_event: Box::new(on_event), ..self }
@@ -229,10 +238,11 @@ impl<T: Transport> ClientDriver<T> {
 
     /// Drives the session until it ends.
     pub fn run(self) {
-        let Self { driver, transport, on_event, key_store } = self;
+        let Self { driver, client, on_event, key_store } = self;
+        let send = |request: Request<Bytes>, limits: Limits| client.send_first(request, limits);
         match key_store {
-            Some(key_store) => driver.run_blocking_with_key_store(&transport, key_store, on_event),
-            None => driver.run_blocking(&transport, on_event),
+            Some(key_store) => driver.run_blocking_with_key_store(&send, key_store, on_event),
+            None => driver.run_blocking(&send, on_event),
         }
     }
 }

@@ -7,12 +7,12 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use super::pacing::{First, Pacing};
+use super::pacing::First;
 use crate::{
     context::OsEntropy,
-    driver::{Driver, SessionHandle},
+    driver::Driver,
     key::SigningInput,
-    session::{Failure, Session, SessionEvent},
+    session::{Failure, SessionEvent},
     transport::AsyncTransport,
 };
 
@@ -33,18 +33,12 @@ struct Start<T> {
     key_store: Option<Box<dyn FnMut(SigningInput) -> Signature + Send>>,
 }
 
-impl<T: AsyncTransport + Clone + 'static> ClientDriver<T> {
-    pub(super) fn new(session: Session, transport: T, pacing: Pacing) -> (Self, SessionHandle) {
-        let clock = transport.clone();
-        let driver = Driver::with_clock(session, OsEntropy, move || clock.now());
-        let handle = driver.handle();
-        let transport = First { transport, pacing, handle: driver.handle() };
-        let start = Start { driver, transport, on_event: Box::new(drop), key_store: None };
-        (Self { start: Some(Box::new(start)), running: None }, handle)
-    }
-}
-
 impl<T> ClientDriver<T> {
+    pub(super) fn new(driver: Driver<OsEntropy>, transport: First<T>) -> Self {
+        let start = Start { driver, transport, on_event: Box::new(drop), key_store: None };
+        Self { start: Some(Box::new(start)), running: None }
+    }
+
     /// Hands each event to this function, in order; an event's `Display` is a sentence for a log.
     pub fn on_event(mut self, on_event: impl FnMut(SessionEvent) + Send + 'static) -> Self {
         if let Some(start) = &mut self.start {

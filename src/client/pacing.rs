@@ -9,22 +9,21 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
 
+use super::shared::Shared;
 use crate::{
     consumer::Consumer,
     context::Timestamp,
-    driver::SessionHandle,
     pacing::{Admission, JITTER, Pacer, PacingConfig},
     response::retry_after,
     session::Failure,
-    transport::{AsyncTransport, Limits, Transport},
+    transport::{AsyncTransport, Limits},
 };
 
 /// The count that they share; none until it is asked for.
-#[derive(Clone)]
 pub(super) struct Pacing {
-    pacer: Arc<Mutex<Option<Pacer>>>,
+    pacer: Mutex<Option<Pacer>>,
     /// The path of the base URL, which limits leave out.
-    base: Arc<str>,
+    base: Box<str>,
 }
 
 /// The turns of one call: its first request waits for one, and what is sent again goes first.
@@ -44,7 +43,7 @@ pub(super) struct UnderWay<'a> {
 impl Pacing {
     pub(super) fn new(consumer: &Consumer) -> Self {
         let base: Uri = consumer.endpoints().base_url().parse().unwrap_or_default();
-        Self { pacer: Arc::default(), base: base.path().trim_end_matches('/').into() }
+        Self { pacer: Mutex::default(), base: base.path().trim_end_matches('/').into() }
     }
 
     pub(super) fn start(&self, config: PacingConfig) {
@@ -56,7 +55,11 @@ impl Pacing {
     }
 
     /// When a request may be sent that goes first.
-    fn reserve(&self, now: Timestamp, path: &str) -> Timestamp {
+    pub(super) fn reserve(&self, now: Timestamp, uri: &Uri) -> Timestamp {
+        self.reserve_path(now, self.path(uri))
+    }
+
+    fn reserve_path(&self, now: Timestamp, path: &str) -> Timestamp {
         self.lock().as_mut().map_or(now, |pacer| pacer.reserve(now, path))
     }
 
@@ -78,7 +81,7 @@ impl<'a> Turns<'a> {
         }
         // A turn that was missed, because the session could not serve it, is counted for nothing.
         let kept = self.reserved.filter(|turn| now.saturating_duration_since(*turn) <= JITTER);
-        let turn = kept.unwrap_or_else(|| self.pacing.reserve(now, &self.path));
+        let turn = kept.unwrap_or_else(|| self.pacing.reserve_path(now, &self.path));
         self.reserved = Some(turn);
         if turn <= now { Admission::Now } else { Admission::NotBefore(turn) }
     }
@@ -109,52 +112,20 @@ impl Drop for UnderWay<'_> {
 }
 
 /// The transport of a client's session, whose requests go before those of calls.
-#[derive(Clone)]
-pub(super) struct First<T> {
-    pub(super) transport: T,
-    pub(super) pacing: Pacing,
-    pub(super) handle: SessionHandle,
-}
+pub(super) struct First<T>(pub(super) Arc<Shared<T>>);
 
 impl<T: AsyncTransport> AsyncTransport for First<T> {
     async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
-        let now = self.transport.now();
-        let turn = self.pacing.reserve(now, self.pacing.path(request.uri()));
+        let Shared { transport, pacing, .. } = &*self.0;
+        let now = transport.now();
+        let turn = pacing.reserve(now, request.uri());
         if turn > now {
-            self.transport.sleep(turn.saturating_duration_since(now)).await;
+            transport.sleep(turn.saturating_duration_since(now)).await;
         }
-        self.transport.send(request, limits).await
+        transport.send(request, limits).await
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
-        self.transport.sleep(time)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.transport.now()
-    }
-
-    fn rewritten(&self, uri: &Uri) -> Option<Uri> {
-        self.transport.rewritten(uri)
-    }
-}
-
-impl<T: Transport> Transport for First<T> {
-    fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
-        let now = self.transport.now();
-        let turn = self.pacing.reserve(now, self.pacing.path(request.uri()));
-        if turn > now {
-            // There is no news while the driver is here.
-            self.handle.news_blocking(&self.handle.view(), turn);
-        }
-        self.transport.send(request, limits)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.transport.now()
-    }
-
-    fn rewritten(&self, uri: &Uri) -> Option<Uri> {
-        self.transport.rewritten(uri)
+        self.0.transport.sleep(time)
     }
 }

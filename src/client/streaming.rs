@@ -8,6 +8,8 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use super::Client;
 use crate::{
     adapter::tungstenite::{Received, Socket, Upgrade},
@@ -29,7 +31,7 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// How many actions may be under way at once: requests whose responses are of no interest, and connections that close.
 const ACTIONS: usize = 16;
 
-impl<T: Upgrade + Clone + 'static> Client<T> {
+impl<T: Upgrade + 'static> Client<T> {
     /// A stream over the broker's WebSocket, and what drives it: a future, to be spawned. It connects when the session is
     /// live, and ends with it. See [`stream`](crate::stream) for what it looks after. Needs the feature `tungstenite`.
     ///
@@ -112,16 +114,16 @@ impl Future for StreamDriver {
 }
 
 /// The connection, as far as there is one.
-enum Link {
+enum Link<C> {
     None,
-    Opening(Work<Result<Socket, Failure>>),
-    Open(Box<Socket>),
+    Opening(Work<Result<Socket<C>, Failure>>),
+    Open(Box<Socket<C>>),
     Broken(Failure),
 }
 
-impl Link {
+impl<C: AsyncRead + AsyncWrite + Unpin> Link<C> {
     /// Looks what became of the connection. What is left of one that is over is to be closed.
-    fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<(Input, Option<Box<Socket>>)> {
+    fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<(Input, Option<Box<Socket<C>>>)> {
         let (next, input) = match std::mem::replace(self, Self::None) {
             Self::None => return Poll::Pending,
             Self::Broken(failure) => (Self::None, Input::Failed(failure)),
@@ -148,21 +150,22 @@ impl Link {
     }
 }
 
-async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared) {
+async fn drive<T: Upgrade + 'static>(client: &Client<T>, shared: &Shared) {
+    let (transport, handle) = (&client.shared.transport, &client.shared.handle);
     let (mut link, mut actions) = (Link::None, Vec::<Work<()>>::new());
-    let closing = |socket: Box<Socket>| -> Work<()> {
-        let transport = client.transport.clone();
-        Box::pin(async move { socket.close(&transport).await })
+    let closing = |socket: Box<Socket<T::Connection>>| -> Work<()> {
+        let transport = Arc::clone(transport);
+        Box::pin(async move { socket.close(&*transport).await })
     };
     loop {
-        let view = client.handle.view();
+        let view = handle.view();
         let at = loop {
-            let now = client.handle.now();
+            let now = handle.now();
             let output = shared.with(|hub| hub.poll_output(&mut Context::new(now, &mut OsEntropy), &view));
             match output {
                 Output::Open(request) => {
-                    let transport = client.transport.clone();
-                    link = Link::Opening(Box::pin(async move { Socket::open(&transport, request).await }));
+                    let transport = Arc::clone(transport);
+                    link = Link::Opening(Box::pin(async move { Socket::open(&*transport, request).await }));
                 }
                 Output::Send(text) => {
                     if let Link::Open(socket) = &mut link {
@@ -176,7 +179,7 @@ async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared
                         actions.push(closing(socket));
                     }
                 }
-                Output::Tickle => client.handle.tickle(),
+                Output::Tickle => handle.tickle(),
                 Output::Request(request) if actions.len() < ACTIONS => {
                     let client = client.clone();
                     actions.push(Box::pin(async move { drop(client.request(request).await) }));
@@ -188,8 +191,8 @@ async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared
             }
         };
         let Some(at) = at else { break };
-        let wait = at.saturating_duration_since(client.handle.now());
-        let (mut timer, mut news) = (pin!(client.transport.sleep(wait)), pin!(client.handle.news(&view)));
+        let wait = at.saturating_duration_since(handle.now());
+        let (mut timer, mut news) = (pin!(transport.sleep(wait)), pin!(handle.news(&view)));
         let input = poll_fn(|task| {
             actions.retain_mut(|action| action.as_mut().poll(task).is_pending());
             // What has come goes before a timeout.
@@ -205,7 +208,7 @@ async fn drive<T: Upgrade + Clone + 'static>(client: &Client<T>, shared: &Shared
             timer.as_mut().poll(task).map(|()| Input::Timeout)
         });
         let input = input.await;
-        let now = client.handle.now();
+        let now = handle.now();
         shared.with(|hub| hub.handle_input(&mut Context::new(now, &mut OsEntropy), input));
     }
     // The last connection is closed in order.

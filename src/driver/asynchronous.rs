@@ -2,8 +2,9 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
-    task::{Context as TaskContext, Poll},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -17,37 +18,20 @@ use crate::{
     transport::{AsyncTransport, Limits},
 };
 
-/// What is under way; kept while the application is heard, so that no request is dropped for a word of its.
-enum InFlight<F, G> {
-    Nothing,
-    Response(ExchangeId, Pin<Box<F>>),
-    Signature(ExchangeId, Pin<Box<G>>),
+/// What is done for the session outside.
+enum Work<F, G> {
+    Send(F),
+    Sign(G),
 }
 
-impl<F, G> InFlight<F, G>
+async fn perform<F, G>(id: ExchangeId, work: Work<F, G>) -> Input
 where
     F: Future<Output = Result<Response<Bytes>, Failure>>,
     G: Future<Output = Result<Vec<u8>, Failure>>,
 {
-    fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Input> {
-        let input = match self {
-            Self::Nothing => return Poll::Pending,
-            Self::Response(id, response) => response.as_mut().poll(task).map(|result| answered(*id, result)),
-            Self::Signature(id, signature) => signature.as_mut().poll(task).map(|result| signed(*id, result)),
-        };
-        if input.is_ready() {
-            *self = Self::Nothing;
-        }
-        input
-    }
-
-    /// Drops what the session does not wait for any more.
-    fn keep_only(&mut self, awaited: Option<ExchangeId>) {
-        if let Self::Response(id, _) | Self::Signature(id, _) = self {
-            if Some(*id) != awaited {
-                *self = Self::Nothing;
-            }
-        }
+    match work {
+        Work::Send(response) => answered(id, response.await),
+        Work::Sign(signature) => signed(id, signature.await),
     }
 }
 
@@ -70,29 +54,32 @@ impl<E: Entropy> Driver<E> {
     ) where
         G: Future<Output = Result<Vec<u8>, Failure>>,
     {
-        let mut in_flight = InFlight::Nothing;
+        let mailbox = Arc::clone(&self.mailbox);
+        // Kept while the application is heard, so that no request is dropped for a word of its.
+        let mut under_way = None;
         loop {
             let wait = match self.next_action(&mut on_event) {
                 Action::Send { id, request, timeout } => {
                     let response = transport.send(request, Limits::PROTOCOL.within(timeout));
-                    in_flight = InFlight::Response(id, Box::pin(response));
+                    under_way = Some((id, Box::pin(perform(id, Work::Send(response)))));
                     continue;
                 }
                 Action::Sign { id, input, .. } => {
-                    in_flight = InFlight::Signature(id, Box::pin(sign(input)));
+                    under_way = Some((id, Box::pin(perform(id, Work::Sign(sign(input))))));
                     continue;
                 }
-                Action::Wait(wait) => {
-                    in_flight.keep_only(self.session.awaited());
-                    wait
-                }
+                Action::Wait(wait) => wait,
                 Action::Stop => return,
             };
-            let mut timer = Box::pin(transport.sleep(wait));
-            let mailbox = std::sync::Arc::clone(&self.mailbox);
+            let awaited = self.session.awaited();
+            under_way.take_if(|(id, _)| Some(*id) != awaited);
+            let mut timer = pin!(transport.sleep(wait));
             let input = poll_fn(|task| {
-                if let Poll::Ready(input) = in_flight.poll(task) {
-                    return Poll::Ready(input);
+                if let Some((_, work)) = &mut under_way {
+                    if let Poll::Ready(input) = work.as_mut().poll(task) {
+                        under_way = None;
+                        return Poll::Ready(input);
+                    }
                 }
                 if mailbox.poll_mail(task).is_ready() {
                     return Poll::Ready(Input::Timeout);

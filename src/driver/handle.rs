@@ -105,25 +105,6 @@ impl SessionHandle {
         Place::new(&self.0, Some(timeout)).block(&ready, &not_in_time)
     }
 
-    /// Waits for a signer, with or without a brokerage session: enough for what does not lie under `/iserver`. Dropping the
-    /// future is safe.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub async fn signer(&self, timeout: Duration) -> Result<Signer, Error> {
-        let mut place = Place::new(&self.0, Some(timeout));
-        poll_fn(|task| place.poll(task, &signer, &not_in_time)).await
-    }
-
-    /// As [`signer`](Self::signer), blocking the thread. Never call it from the functions that the driver calls: it would
-    /// wait for itself.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub fn signer_blocking(&self, timeout: Duration) -> Result<Signer, Error> {
-        Place::new(&self.0, Some(timeout)).block(&signer, &not_in_time)
-    }
-
     /// Waits until the session is in a state, and returns its view then. Dropping the future is safe.
     ///
     /// # Errors
@@ -198,11 +179,7 @@ fn too_late(_: &Content) -> Advice {
 }
 
 fn ready(content: &Content) -> Option<Result<Signer, Error>> {
-    ended(content).or_else(|| signer(content).filter(|_| content.view.is_live()))
-}
-
-fn signer(content: &Content) -> Option<Result<Signer, Error>> {
-    ended(content).or_else(|| content.view.signer().cloned().map(Ok))
+    ended(content).or_else(|| content.view.signer().filter(|_| content.view.is_live()).cloned().map(Ok))
 }
 
 fn in_state(content: &Content, state: State) -> Option<Result<Arc<SessionView>, Error>> {

@@ -84,6 +84,7 @@ const HARMLESS: [(&str, &str); 50] = [
     ("CallPolicy", "durations, numbers and flags"),
     ("Callback", "the consumer's own URL"),
     ("Cause", "a name, and what the broker's words say"),
+    ("Connection", "whether it is over"),
     ("Context", "shows the moment only"),
     ("Counts", "numbers"),
     ("DhGroup", "public numbers, of which two lengths are shown"),
@@ -123,7 +124,6 @@ const HARMLESS: [(&str, &str); 50] = [
     ("Ticket", "flags and numbers"),
     ("Timestamp", "a number"),
     ("Topic", "the application's own words, made to be shown"),
-    ("UpgradedConnection", "shows nothing"),
 ];
 
 /// The public types of the sources, each with whether it can carry something. `unreachable_pub` sees to it that what is

@@ -244,7 +244,7 @@ fn those_who_drive_a_session_show_none() {
     markers.absent_from("what was sent", &shown);
     markers.check("SessionHandle", &handle);
     markers.check("the handle's view", &handle.view());
-    markers.check_error("what is said at the end", &handle.signer_blocking(std::time::Duration::ZERO).unwrap_err());
+    markers.check_error("what is said at the end", &handle.ready_blocking(std::time::Duration::ZERO).unwrap_err());
 }
 
 #[test]

@@ -210,16 +210,15 @@ fn ready_means_that_the_brokerage_session_is_open() {
     let (stage, handle, mut running) = started();
     let long = Duration::from_secs(60);
     let mut ready = Running::new(Box::pin(handle.ready(long)));
-    let mut signer = Running::new(Box::pin(handle.signer(long)));
     let mut live = Running::new(Box::pin(handle.wait_for(State::Live, long)));
     let view = handle.view();
     let mut changed = Running::new(Box::pin(handle.news(&view)));
-    assert!(ready.go_on().is_pending() && signer.go_on().is_pending() && changed.go_on().is_pending());
+    assert!(ready.go_on().is_pending() && changed.go_on().is_pending());
     assert!(live.go_on().is_pending());
     assert!(running.go_on().is_pending());
     stage.answer();
     assert!(running.go_on().is_pending());
-    assert!(signer.go_on().is_ready(), "the token is proved");
+    assert!(handle.view().signer().is_some(), "the token is proved");
     assert!(changed.go_on().is_ready());
     assert!(ready.go_on().is_pending() && live.go_on().is_pending(), "the brokerage session is not open");
     settle(&stage, &mut running);
@@ -258,7 +257,7 @@ fn who_waits_too_long_gets_the_last_error_with_its_remedy() {
         }
     }
     assert_eq!(handle.view().state(), State::Closed);
-    assert!(handle.signer_blocking(Duration::ZERO).unwrap_err().remedy().contains("consumer key"));
+    assert!(handle.ready_blocking(Duration::ZERO).unwrap_err().remedy().contains("consumer key"));
     assert!(handle.wait_for_blocking(State::Live, Duration::ZERO).unwrap_err().remedy().contains("consumer key"));
     assert!(handle.wait_for_blocking(State::Closed, Duration::ZERO).is_ok());
 }
@@ -326,7 +325,7 @@ fn whoever_stops_waiting_leaves_nothing_behind() {
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
     for _ in 0..1000 {
-        let mut wait = pin!(handle.signer(LONG));
+        let mut wait = pin!(handle.ready(LONG));
         for _ in 0..3 {
             assert!(wait.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
         }
@@ -334,7 +333,7 @@ fn whoever_stops_waiting_leaves_nothing_behind() {
     drop(waker);
     assert_eq!(Arc::strong_count(&bell), 1, "no waker is kept");
     let waker = Waker::from(Arc::clone(&bell));
-    let mut wait = pin!(handle.signer(LONG));
+    let mut wait = pin!(handle.ready(LONG));
     for _ in 0..3 {
         assert!(wait.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
     }
@@ -342,6 +341,7 @@ fn whoever_stops_waiting_leaves_nothing_behind() {
     stage.answer();
     assert!(running.go_on().is_pending());
     assert!(bell.rings() > 0);
+    settle(&stage, &mut running);
     assert!(wait.poll(&mut TaskContext::from_waker(&waker)).is_ready());
 }
 
@@ -349,12 +349,12 @@ fn whoever_stops_waiting_leaves_nothing_behind() {
 fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
     let (stage, handle, mut running) = started();
     assert!(running.go_on().is_pending());
-    let mut wait = Running::new(handle.signer(LONG));
+    let mut wait = Running::new(handle.ready(LONG));
     assert!(wait.go_on().is_pending());
     let blocked = {
         let handle = handle.clone();
         let (tell, told) = channel();
-        std::thread::spawn(move || tell.send(handle.signer_blocking(LONG).map(drop)).unwrap());
+        std::thread::spawn(move || tell.send(handle.ready_blocking(LONG).map(drop)).unwrap());
         told
     };
     drop(running);
@@ -363,7 +363,7 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
 
     let driver = stage.driver();
     let handle = driver.handle();
-    let mut wait = Running::new(handle.signer(LONG));
+    let mut wait = Running::new(handle.ready(LONG));
     assert!(wait.go_on().is_pending());
     let panics = catch_unwind(AssertUnwindSafe(|| {
         let send = |_: Request<Bytes>, _: Limits| Err(Failure::new(FailureKind::NotSent, ""));
@@ -379,7 +379,7 @@ fn a_driver_that_is_dropped_or_panics_leaves_nobody_waiting() {
     let mut task = Running::new(task);
     assert!(catch_unwind(AssertUnwindSafe(|| task.go_on())).is_err());
     drop(task);
-    assert_eq!(handle.signer_blocking(LONG).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(handle.ready_blocking(LONG).unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn handles_outlive_their_session_and_do_no_harm() {
         assert_eq!(handle.report(&fate(401)), Advice::GiveUp(ErrorKind::Config));
         assert_eq!(handle.report(&fate(200)), Advice::None);
         assert!(handle.view().signer().is_none() && handle.snapshot().is_none());
-        assert_eq!(handle.signer_blocking(LONG).unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(handle.ready_blocking(LONG).unwrap_err().kind(), ErrorKind::Unavailable);
     }
     assert_eq!(stage.asked(), None);
 }
@@ -456,7 +456,7 @@ fn it_runs_on_a_runtime_with_threads() {
     let waiting: Vec<_> = (0..20)
         .map(|_| {
             let handle = handle.clone();
-            runtime.spawn(async move { handle.signer(LONG).await.unwrap().token_id() })
+            runtime.spawn(async move { handle.ready(LONG).await.unwrap().token_id() })
         })
         .collect();
     for token_id in waiting {

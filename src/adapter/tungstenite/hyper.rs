@@ -2,12 +2,13 @@
 
 use std::{future::Future, time::Duration};
 
+use ::hyper::upgrade::Upgraded;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper_util::{client::legacy::connect::Connect, rt::TokioIo};
 
-use super::{Upgrade, UpgradedConnection, check};
+use super::{Upgrade, check};
 use crate::{
     adapter::{
         CHECK_CONNECTION, failure,
@@ -23,7 +24,9 @@ where
     S: Fn(Duration) -> W + Send + Sync,
     W: Future<Output = ()> + Send,
 {
-    async fn upgrade(&self, request: Request<()>) -> Result<Response<UpgradedConnection>, Failure> {
+    type Connection = TokioIo<Upgraded>;
+
+    async fn upgrade(&self, request: Request<()>) -> Result<Response<Self::Connection>, Failure> {
         trace::sending(&request);
         let request = request.map(|()| Full::new(Bytes::new()));
         let mut response = self.client.request(request).await.map_err(no_response)?;
@@ -31,7 +34,7 @@ where
         let headers = std::mem::take(response.headers_mut());
         let upgraded = ::hyper::upgrade::on(response).await;
         let upgraded = upgraded.map_err(|error| failure(FailureKind::NotSent, CHECK_CONNECTION, error))?;
-        let mut response = Response::new(UpgradedConnection::new(TokioIo::new(upgraded)));
+        let mut response = Response::new(TokioIo::new(upgraded));
         *response.headers_mut() = headers;
         Ok(response)
     }

@@ -1,9 +1,9 @@
 //! Upgrades of `reqwest`'s client.
 
-use ::reqwest::{Client, Url};
+use ::reqwest::{Client, Upgraded, Url};
 use http::{Request, Response};
 
-use super::{Upgrade, UpgradedConnection, check};
+use super::{Upgrade, check};
 use crate::{
     adapter::{CHECK_CONNECTION, failure, reqwest::no_response},
     session::{Failure, FailureKind},
@@ -11,7 +11,9 @@ use crate::{
 };
 
 impl Upgrade for Client {
-    async fn upgrade(&self, request: Request<()>) -> Result<Response<UpgradedConnection>, Failure> {
+    type Connection = Upgraded;
+
+    async fn upgrade(&self, request: Request<()>) -> Result<Response<Upgraded>, Failure> {
         trace::sending(&request);
         let (head, ()) = request.into_parts();
         // The error would show the URL.
@@ -22,7 +24,7 @@ impl Upgrade for Client {
         let mut response = self.execute(request).await.map_err(no_response)?;
         check(response.status())?;
         let headers = std::mem::take(response.headers_mut());
-        let mut upgraded = Response::new(UpgradedConnection::new(response.upgrade().await.map_err(no_response)?));
+        let mut upgraded = Response::new(response.upgrade().await.map_err(no_response)?);
         *upgraded.headers_mut() = headers;
         Ok(upgraded)
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     future::Future,
     io::{self, Read, Write},
     pin::Pin,
@@ -34,7 +35,7 @@ use super::{
     InProcess, Sleep,
 };
 use crate::{
-    adapter::tungstenite::{Upgrade, UpgradedConnection},
+    adapter::tungstenite::Upgrade,
     session::{Failure, FailureKind},
 };
 
@@ -45,7 +46,9 @@ const ACCEPT: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const WAITING: usize = 256 << 10;
 
 impl Upgrade for InProcess {
-    async fn upgrade(&self, request: Request<()>) -> Result<Response<UpgradedConnection>, Failure> {
+    type Connection = Connection;
+
+    async fn upgrade(&self, request: Request<()>) -> Result<Response<Connection>, Failure> {
         let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY).cloned() else {
             return Err(Failure::new(FailureKind::NotSent, "there is no Sec-WebSocket-Key"));
         };
@@ -59,7 +62,7 @@ impl Upgrade for InProcess {
             }
         };
         let accept = STANDARD.encode(Sha1::new().chain_update(key.as_bytes()).chain_update(ACCEPT).finalize());
-        let mut response = Response::new(UpgradedConnection::new(Connection::new(self.clone(), socket)));
+        let mut response = Response::new(Connection::new(self.clone(), socket));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         response.headers_mut().extend(HeaderValue::try_from(accept).ok().map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
         Ok(response)
@@ -67,7 +70,8 @@ impl Upgrade for InProcess {
 }
 
 /// The client's end of a connection whose other end is the broker.
-struct Connection {
+#[allow(unnameable_types, reason = "its name is that of an associated type")]
+pub struct Connection {
     network: InProcess,
     socket: Socket,
     wire: WebSocket<Pipe>,
@@ -75,6 +79,12 @@ struct Connection {
     sleep: Option<Sleep>,
     reader: Option<Waker>,
     is_over: bool,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("is_over", &self.is_over).finish_non_exhaustive()
+    }
 }
 
 /// What goes to and fro between the client and the broker's half of the protocol.

@@ -132,7 +132,7 @@ impl Stage {
     /// A driver's future whose timer never fires by itself; [`pass`](Self::pass) wakes the driver.
     pub(crate) fn run(&self, driver: Driver<OsEntropy>) -> Running<impl Future<Output = ()> + use<>> {
         let (sending, sleeping, telling) = (self.clone(), self.clone(), self.clone());
-        let transport = Arc::new(from_fn(
+        let transport = from_fn(
             move |request| {
                 let call = Call { request, answer: None, waker: None, dropped: false };
                 let call = Arc::new(Mutex::new(call));
@@ -144,7 +144,7 @@ impl Stage {
                 *stage.timer.lock().unwrap() = Some(until);
                 std::future::poll_fn(move |_| if stage.now() >= until { Poll::Ready(()) } else { Poll::Pending })
             },
-        ));
+        );
         Running::new(async move {
             driver.run(&transport, move |event| telling.events.lock().unwrap().push(event)).await;
         })

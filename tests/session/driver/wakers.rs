@@ -41,7 +41,7 @@ impl Meddler {
         if let Some(token_id) = view.token_id() {
             let _ = self.handle.report(&report(token_id, NOW, "/portfolio/accounts", 401, "", None));
         }
-        drop(pin!(self.handle.signer(LONG)).poll(&mut TaskContext::from_waker(Waker::noop())));
+        drop(pin!(self.handle.ready(LONG)).poll(&mut TaskContext::from_waker(Waker::noop())));
     }
 }
 
@@ -110,7 +110,7 @@ fn started() -> (Stage, Driver<OsEntropy>, Meddlers) {
 }
 
 async fn waits(handle: SessionHandle) -> Result<Signer, Error> {
-    handle.signer(LONG).await
+    handle.ready(LONG).await
 }
 
 /// Drives the session at once as far as it goes, with the broker behind `send`.

@@ -70,10 +70,10 @@ fn what_the_driver_shows_wakes_all_who_wait_for_a_change() {
     });
 }
 
-/// One thread for each way to wait for a signer.
-fn wait_for_signer(handle: &SessionHandle, timeout: Duration) -> [JoinHandle<Result<(), Error>>; 2] {
+/// One thread for each way to wait until the session is live.
+fn wait_until_ready(handle: &SessionHandle, timeout: Duration) -> [JoinHandle<Result<(), Error>>; 2] {
     let [one, two] = [(); 2].map(|()| handle.clone());
-    [spawn(move || one.signer_blocking(timeout).map(drop)), spawn(move || block_on(two.signer(timeout)).map(drop))]
+    [spawn(move || one.ready_blocking(timeout).map(drop)), spawn(move || block_on(two.ready(timeout)).map(drop))]
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_driver_that_goes_wakes_all() {
     explore(|machine| {
         let driver = driver_without_token();
         let handle = driver.handle();
-        let (signers, lives) = (wait_for_signer(&handle, seconds(1000)), wait_for_live(&handle, seconds(1000)));
+        let (signers, lives) = (wait_until_ready(&handle, seconds(1000)), wait_for_live(&handle, seconds(1000)));
         let changes = wait_for_change(&handle);
         drop(driver);
         for waiter in signers.into_iter().chain(lives) {
@@ -117,7 +117,7 @@ fn each_deadline_ends() {
     explore(|machine| {
         let driver = driver_without_token();
         let handle = driver.handle();
-        let early = wait_for_signer(&handle, seconds(3));
+        let early = wait_until_ready(&handle, seconds(3));
         let late = wait_for_live(&handle, seconds(5));
         let driver = drive(driver, Loop::Asynchronous, Broker::default());
         for waiter in early {

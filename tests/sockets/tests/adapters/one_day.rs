@@ -189,7 +189,7 @@ fn a_day<A: Adapter>(address: Address, adapter: &Arc<A>) {
     let (target, _, status) = server.account.answered().pop().unwrap();
     assert_eq!((target.as_str(), status), ("/v1/api/logout", StatusCode::OK));
     assert_eq!(handle.view().state(), State::Closed);
-    assert_eq!(handle.signer_blocking(Duration::ZERO).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(handle.ready_blocking(Duration::ZERO).unwrap_err().kind(), ErrorKind::Unavailable);
     // Nothing was refused but what the dead token had signed.
     assert_eq!(server.broker().refusals().len(), answered_401(&server));
     let connections = server.server.connections();
