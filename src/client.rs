@@ -51,7 +51,7 @@ use serde::Serialize;
 
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use self::credentials::session_of;
-use self::{pacing::First, shared::Shared};
+use self::shared::Shared;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
@@ -79,7 +79,7 @@ mod shared;
 mod streaming;
 
 #[cfg(feature = "tungstenite")]
-pub use self::streaming::{Events, StreamDriver, StreamHandle, Subscription};
+pub use self::streaming::{Events, StreamHandle, Subscription};
 pub use self::{driving::ClientDriver, response::Response};
 
 /// How long [`Client::ready`] waits: longer than a handshake and the slowest opening take together.
@@ -128,7 +128,7 @@ impl<T: AsyncTransport + 'static> Client<T> {
     /// A client of a session that was made otherwise, for keys that are in no bundle.
     pub fn with_session(transport: T, session: Session) -> (Self, ClientDriver<T>) {
         let (shared, driver) = Shared::new(session, transport, T::now);
-        let driver = ClientDriver::new(driver, First(Arc::clone(&shared)));
+        let driver = ClientDriver::new(driver, Arc::clone(&shared));
         (Self { shared, policy: CallPolicy::default() }, driver)
     }
 

@@ -39,6 +39,7 @@
 //! # let mut session = Session::new(test_keys::consumer()?, token, SessionConfig::default());
 //! let mut stream = Stream::new(StreamConfig::default());
 //! stream.subscribe(&Topic::market_data(265598, &["31"]))?;
+//! # let mut is_open = false;
 //! let quote = loop {
 //!     // In production the session has a driver, and a handle that shows its view.
 //! #   match session.poll_output(&mut Context::new(now, &mut entropy)) {
@@ -47,7 +48,7 @@
 //! #           session.handle_input(&mut Context::new(now, &mut entropy), session::Input::Response { id, response });
 //! #           continue;
 //! #       }
-//! #       session::Output::Timeout { at } if stream.needs_session() => {
+//! #       session::Output::Timeout { at } if !is_open => {
 //! #           now = at;
 //! #           session.handle_input(&mut Context::new(now, &mut entropy), session::Input::Timeout);
 //! #       }
@@ -57,7 +58,10 @@
 //!     let mut cx = Context::new(now, &mut entropy);
 //!     let input = match stream.poll_output(&mut cx, session.view()) {
 //!         // In production: connect, and say so when that is done.
-//!         Output::Open(_upgrade) => Input::Opened,
+//!         Output::Open(_upgrade) => {
+//! #           is_open = true;
+//!             Input::Opened
+//!         }
 //!         Output::Send(text) if text.expose().starts_with(b"smd+265598") => {
 //!             Input::Frame(Bytes::from_static(br#"{"topic":"smd+265598","31":"187.20"}"#))
 //!         }
@@ -251,12 +255,6 @@ impl Stream {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
-    }
-
-    /// Whether it waits for the session, or for a tickle of its.
-    #[must_use]
-    pub fn needs_session(&self) -> bool {
-        matches!(self.phase, Phase::Waiting { .. })
     }
 
     /// Whether the broker serves the present connection.

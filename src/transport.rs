@@ -26,7 +26,6 @@
 //! ```
 
 use std::{
-    fmt,
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
@@ -133,9 +132,8 @@ pub trait AsyncTransport: Send + Sync {
     }
 }
 
-/// A transport of two functions. From [`from_fn`].
-#[derive(Clone)]
-pub struct FromFn<F, S> {
+/// A transport of two functions.
+struct FromFn<F, S> {
     send: F,
     sleep: S,
 }
@@ -148,7 +146,7 @@ pub struct FromFn<F, S> {
 /// # use ibkr_oauth::{bytes::Bytes, http::{Request, Response}, transport::from_fn};
 /// let double = from_fn(|_: Request<Bytes>| ready(Ok(Response::new(Bytes::from_static(b"{}")))), |_| ready(()));
 /// ```
-pub fn from_fn<F, R, S, W>(send: F, sleep: S) -> FromFn<F, S>
+pub fn from_fn<F, R, S, W>(send: F, sleep: S) -> impl AsyncTransport
 where
     F: Fn(Request<Bytes>) -> R + Send + Sync,
     R: Future<Output = Result<Response<Bytes>, Failure>> + Send,
@@ -175,12 +173,6 @@ where
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
         (self.sleep)(time)
-    }
-}
-
-impl<F, S> fmt::Debug for FromFn<F, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FromFn").finish_non_exhaustive()
     }
 }
 

@@ -4,16 +4,21 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context as TaskContext, Poll},
+    time::Duration,
 };
 
-use super::pacing::First;
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::shared::Shared;
 use crate::{
     context::OsEntropy,
     driver::Driver,
     key::SigningInput,
     session::{Failure, SessionEvent},
-    transport::AsyncTransport,
+    transport::{AsyncTransport, Limits},
 };
 
 type Signature = Pin<Box<dyn Future<Output = Result<Vec<u8>, Failure>> + Send>>;
@@ -34,7 +39,8 @@ struct Start<T> {
 }
 
 impl<T> ClientDriver<T> {
-    pub(super) fn new(driver: Driver<OsEntropy>, transport: First<T>) -> Self {
+    pub(super) fn new(driver: Driver<OsEntropy>, shared: Arc<Shared<T>>) -> Self {
+        let transport = First(shared);
         let start = Start { driver, transport, on_event: Box::new(drop), key_store: None };
         Self { start: Some(Box::new(start)), running: None }
     }
@@ -67,6 +73,25 @@ impl<T: AsyncTransport> Start<T> {
             Some(key_store) => driver.run_with_key_store(&transport, key_store, on_event).await,
             None => driver.run(&transport, on_event).await,
         }
+    }
+}
+
+/// The transport of a client's session, whose requests go before those of calls.
+struct First<T>(Arc<Shared<T>>);
+
+impl<T: AsyncTransport> AsyncTransport for First<T> {
+    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
+        let Shared { transport, pacing, .. } = &*self.0;
+        let now = transport.now();
+        let turn = pacing.reserve(now, request.uri());
+        if turn > now {
+            transport.sleep(turn.saturating_duration_since(now)).await;
+        }
+        transport.send(request, limits).await
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        self.0.transport.sleep(time)
     }
 }
 

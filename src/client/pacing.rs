@@ -1,22 +1,16 @@
 //! The broker's limits on requests, kept for all clones of a client, and for its session.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::{Response, StatusCode, Uri};
 
-use super::shared::Shared;
 use crate::{
     consumer::Consumer,
     context::Timestamp,
     pacing::{Admission, JITTER, Pacer, PacingConfig},
     response::retry_after,
     session::Failure,
-    transport::{AsyncTransport, Limits},
 };
 
 /// The count that they share; none until it is asked for.
@@ -108,24 +102,5 @@ impl Drop for UnderWay<'_> {
         if let Some(pacer) = self.pacing.lock().as_mut() {
             pacer.finish(&self.path);
         }
-    }
-}
-
-/// The transport of a client's session, whose requests go before those of calls.
-pub(super) struct First<T>(pub(super) Arc<Shared<T>>);
-
-impl<T: AsyncTransport> AsyncTransport for First<T> {
-    async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
-        let Shared { transport, pacing, .. } = &*self.0;
-        let now = transport.now();
-        let turn = pacing.reserve(now, request.uri());
-        if turn > now {
-            transport.sleep(turn.saturating_duration_since(now)).await;
-        }
-        transport.send(request, limits).await
-    }
-
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
-        self.0.transport.sleep(time)
     }
 }

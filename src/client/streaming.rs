@@ -33,23 +33,23 @@ const ACTIONS: usize = 16;
 
 impl<T: Upgrade + 'static> Client<T> {
     /// A stream over the broker's WebSocket, and what drives it: a future, to be spawned. It connects when the session is
-    /// live, and ends with it. See [`stream`](crate::stream) for what it looks after. Needs the feature `tungstenite`.
+    /// live, and ends with it; dropped, it cuts the connection. See [`stream`](crate::stream) for what it looks after. Needs the feature `tungstenite`.
     ///
     /// One stream is enough for a program: callers that want messages [subscribe](StreamHandle::subscribe) to a topic
     /// of it.
-    pub fn stream(&self) -> (StreamHandle, StreamDriver) {
+    pub fn stream(&self) -> (StreamHandle, impl Future<Output = ()> + Send + use<T>) {
         self.stream_with(StreamConfig::default())
     }
 
     /// As [`stream`](Self::stream), with other limits.
-    pub fn stream_with(&self, config: StreamConfig) -> (StreamHandle, StreamDriver) {
+    pub fn stream_with(&self, config: StreamConfig) -> (StreamHandle, impl Future<Output = ()> + Send + use<T>) {
         let shared = Arc::new(Shared::new(Hub::new(Stream::new(config))));
         let (client, guard) = (self.clone(), CloseOnDrop(Arc::clone(&shared)));
         let running = async move {
             drive(&client, &guard.0).await;
             drop(guard);
         };
-        (StreamHandle(shared), StreamDriver(Box::pin(running)))
+        (StreamHandle(shared), running)
     }
 }
 
@@ -97,19 +97,6 @@ impl StreamHandle {
     /// Ends the stream. Returns at once; the driver returns when the connection is closed.
     pub fn shutdown(&self) {
         self.0.with(Hub::shut_down);
-    }
-}
-
-/// Drives the stream of a [`StreamHandle`] when it is spawned or awaited, until the stream ends. Dropped, it cuts the
-/// connection.
-#[must_use = "the stream goes nowhere unless this is spawned"]
-pub struct StreamDriver(Work<()>);
-
-impl Future for StreamDriver {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        self.0.as_mut().poll(task)
     }
 }
 
@@ -222,11 +209,5 @@ async fn drive<T: Upgrade + 'static>(client: &Client<T>, shared: &Shared) {
 impl fmt::Debug for StreamHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamHandle").field("counts", &self.0.with(|hub| hub.counts())).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for StreamDriver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamDriver").finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use super::mailbox::{Content, Mailbox, Place};
 use crate::{
     context::Timestamp,
     error::{Error, ErrorKind},
-    session::{Advice, Report, SessionView, Snapshot, State, Ticket},
+    session::{Advice, Input, Report, SessionView, Snapshot, State, Ticket},
     signer::Signer,
 };
 
@@ -66,7 +66,7 @@ impl SessionHandle {
     pub fn report(&self, report: &Report) -> Advice {
         // Others change nothing, and would wake the driver for that.
         if report.concerns_session() {
-            self.0.leave_report(report);
+            self.0.leave_input(Input::Reported(report.clone()));
         }
         self.view().advise(report)
     }
@@ -145,18 +145,18 @@ impl SessionHandle {
     /// A person wants the next attempt now: skips one wait, if the session waits. Granted five times, and once more each 15
     /// minutes. Returns at once.
     pub fn retry_now(&self) {
-        self.0.leave_retry();
+        self.0.leave_input(Input::RetryNow);
     }
 
     /// Asks for a tickle before the next is due, for who opens a WebSocket with the session in its response. Granted five
     /// times and once more each ten minutes; beyond that, the next ordinary one has to do. Returns at once.
     pub fn tickle(&self) {
-        self.0.leave_tickle();
+        self.0.leave_input(Input::Tickle);
     }
 
     /// Asks the session to end. Returns at once; the driver returns when it has.
     pub fn shutdown(&self) {
-        self.0.leave_shutdown();
+        self.0.leave_input(Input::Shutdown);
     }
 
     /// What another process needs to sign beside this one ([`Snapshot::signer`]), or to go on when this one has left the

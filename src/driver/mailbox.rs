@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    mem::discriminant,
     sync::{Arc, PoisonError},
     task::{Context as TaskContext, Poll, Waker},
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::{
     context::Timestamp,
-    session::{Input, Report, Session, SessionView, Snapshot},
+    session::{Input, Session, SessionView, Snapshot},
 };
 
 /// How many reports wait for a busy driver at most. Of those that are left out, the session learns by the others: what
@@ -40,27 +41,26 @@ pub(super) struct Content {
 
 /// What the handles said: each thing once, however many said it, so that it stays small while the driver is busy.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each says whether something was said, and any may be")]
 struct Mail {
-    reports: Vec<Report>,
-    retry: bool,
-    tickle: bool,
-    shutdown: bool,
+    inputs: Vec<Input>,
     /// Somebody waits until a new moment.
     deadline: bool,
 }
 
 impl Mail {
     fn is_empty(&self) -> bool {
-        let Self { reports, retry, tickle, shutdown, deadline } = self;
-        reports.is_empty() && !retry && !tickle && !shutdown && !deadline
+        self.inputs.is_empty() && !self.deadline
     }
 
-    fn into_inputs(self) -> impl Iterator<Item = Input> {
-        let retry = self.retry.then_some(Input::RetryNow);
-        let tickle = self.tickle.then_some(Input::Tickle);
-        let shutdown = self.shutdown.then_some(Input::Shutdown);
-        self.reports.into_iter().map(Input::Reported).chain(retry).chain(tickle).chain(shutdown)
+    fn add(&mut self, input: Input) {
+        let is_said = |earlier: &Input| match (earlier, &input) {
+            (Input::Reported(earlier), Input::Reported(report)) => earlier.covers(report),
+            _ => discriminant(earlier) == discriminant(&input),
+        };
+        let is_full = matches!(input, Input::Reported(_)) && self.inputs.len() >= REPORTS;
+        if !is_full && !self.inputs.iter().any(is_said) {
+            self.inputs.push(input);
+        }
     }
 }
 
@@ -111,28 +111,13 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn leave_report(&self, report: &Report) {
-        self.leave(|mail| {
-            if mail.reports.len() < REPORTS && !mail.reports.iter().any(|earlier| earlier.covers(report)) {
-                mail.reports.push(report.clone());
-            }
-        });
+    /// Leaves word for the session.
+    pub(super) fn leave_input(&self, input: Input) {
+        self.leave(|mail| mail.add(input));
     }
 
-    pub(super) fn leave_retry(&self) {
-        self.leave(|mail| mail.retry = true);
-    }
-
-    pub(super) fn leave_tickle(&self) {
-        self.leave(|mail| mail.tickle = true);
-    }
-
-    pub(super) fn leave_shutdown(&self) {
-        self.leave(|mail| mail.shutdown = true);
-    }
-
-    pub(super) fn take(&self) -> impl Iterator<Item = Input> + use<> {
-        std::mem::take(&mut self.lock().mail).into_inputs()
+    pub(super) fn take(&self) -> Vec<Input> {
+        std::mem::take(&mut self.lock().mail).inputs
     }
 
     /// Blocks the driver until there is word, at most for `wait`.

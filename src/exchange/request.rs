@@ -71,12 +71,6 @@ impl<T> Exchange<T> {
         &self.request
     }
 
-    /// The step of the protocol that the request belongs to.
-    #[must_use]
-    pub fn stage(&self) -> Stage {
-        self.response.stage()
-    }
-
     /// Takes the exchange apart, for HTTP clients that want to own the request.
     pub fn into_parts(self) -> (Request<Bytes>, PendingResponse<T>) {
         (self.request, self.response)

@@ -11,8 +11,8 @@ use http::{
 use super::{pending_response::ReadResponse, request::Exchange};
 use crate::{
     consumer::{Consumer, ParameterPlacement},
-    context::Context,
-    encoding::base64,
+    context::{Context, Entropy},
+    encoding::{base64, nonce},
     error::{Error, Stage},
     key::SigningInput,
     oauth1,
@@ -48,16 +48,25 @@ pub struct Unsigned<T> {
 }
 
 impl<T> Unsigned<T> {
-    /// `parameters` are the protocol's but for the signature, sorted by name; `prepend` is signed before the base
-    /// string.
+    /// A request that is made now and dated by `timestamp`. `parameters` are those beside the ones of every request;
+    /// `prepend` is signed before the base string.
     pub(crate) fn new(
-        stage: Stage,
+        (stage, path): (Stage, &str),
         consumer: &Consumer,
-        uri: Uri,
-        parameters: Vec<(&'static str, String)>,
+        entropy: &mut dyn Entropy,
+        timestamp: u64,
+        mut parameters: Vec<(&'static str, String)>,
         prepend: &str,
         read: impl FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
+        let uri = consumer.endpoints().url(path)?;
+        parameters.extend([
+            ("oauth_consumer_key", consumer.consumer_key().to_owned()),
+            ("oauth_nonce", nonce(entropy).map_err(|error| Error::entropy(stage, error))?),
+            ("oauth_signature_method", "RSA-SHA256".to_owned()),
+            ("oauth_timestamp", timestamp.to_string()),
+        ]);
+        parameters.sort_unstable();
         let pairs: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         // These requests have neither query nor form, so that the consumer's query policy does not come into it.
         let base_string = oauth1::base_string(&Method::POST, &uri, &pairs, None)
@@ -67,12 +76,6 @@ impl<T> Unsigned<T> {
         message.extend_from_slice(base_string.as_bytes());
         let input = SigningInput::new(message);
         Ok(Self { stage, consumer: consumer.clone(), uri, parameters, input, read: Box::new(read) })
-    }
-
-    /// The step of the protocol that the request belongs to.
-    #[must_use]
-    pub fn stage(&self) -> Stage {
-        self.stage
     }
 
     /// What is to be signed with RSASSA-PKCS1-v1_5 and SHA-256, by the consumer's signature key.

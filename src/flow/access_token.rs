@@ -8,7 +8,7 @@ use super::{authorize::Verifier, is_token};
 use crate::{
     consumer::Consumer,
     context::Context,
-    encoding::{self, nonce},
+    encoding,
     error::{Error, Stage},
     exchange::{Exchange, Unsigned},
     response,
@@ -142,16 +142,9 @@ impl Verifier {
         consumer: &Consumer,
         cx: &mut Context<'_>,
     ) -> Result<Unsigned<AccessToken>, Error> {
-        let parameters = vec![
-            ("oauth_consumer_key", consumer.consumer_key().to_owned()),
-            ("oauth_nonce", nonce(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?),
-            ("oauth_signature_method", "RSA-SHA256".to_owned()),
-            ("oauth_timestamp", cx.now().as_secs().to_string()),
-            ("oauth_token", self.request_token.clone()),
-            ("oauth_verifier", self.verifier.clone()),
-        ];
-        let uri = consumer.endpoints().url("/oauth/access_token")?;
-        Unsigned::new(STAGE, consumer, uri, parameters, "", |response| {
+        let parameters = vec![("oauth_token", self.request_token.clone()), ("oauth_verifier", self.verifier.clone())];
+        let (step, now) = ((STAGE, "/oauth/access_token"), cx.now().as_secs());
+        Unsigned::new(step, consumer, cx.entropy(), now, parameters, "", |response| {
             let stored: StoredAccessToken = response::read(STAGE, &response)?;
             AccessToken::try_from(stored)
                 .map_err(|error| Error::malformed(STAGE, "the response has no usable token").with_source(error))

@@ -10,7 +10,7 @@ use crate::{
     consumer::Consumer,
     context::{Context, Timestamp},
     dh::{self, DhGroup, Exponent, ResponseError},
-    encoding::{hexadecimal, nonce, read_hexadecimal},
+    encoding::{hexadecimal, read_hexadecimal},
     error::{Cause, Error, ErrorKind, Stage},
     exchange::{Exchange, Unsigned},
     response,
@@ -120,20 +120,11 @@ impl UnlockedToken {
         ahead: Duration,
     ) -> Result<(Unsigned<LiveSessionToken>, u64), Error> {
         let group = consumer.dh_params()?.clone();
-        let entropy_error = |error| Error::entropy(STAGE, error);
-        let exponent = Exponent::generate(cx.entropy()).map_err(entropy_error)?;
-        let nonce = nonce(cx.entropy()).map_err(entropy_error)?;
+        let exponent = Exponent::generate(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?;
         let date = cx.now().saturating_add(ahead);
         let timestamp = self.floor().stamp(date).map_err(|behind| behind.error(STAGE))?;
-        let parameters = vec![
-            ("diffie_hellman_challenge", exponent.challenge(&group)),
-            ("oauth_consumer_key", consumer.consumer_key().to_owned()),
-            ("oauth_nonce", nonce),
-            ("oauth_signature_method", "RSA-SHA256".to_owned()),
-            ("oauth_timestamp", timestamp.to_string()),
-            ("oauth_token", self.token().to_owned()),
-        ];
-        let uri = consumer.endpoints().url("/oauth/live_session_token")?;
+        let parameters =
+            vec![("diffie_hellman_challenge", exponent.challenge(&group)), ("oauth_token", self.token().to_owned())];
         let negotiation = Negotiation {
             consumer: consumer.clone(),
             group,
@@ -144,7 +135,8 @@ impl UnlockedToken {
             requested_at: cx.now(),
         };
         let prepend = hexadecimal(self.secret().expose());
-        let unsigned = Unsigned::new(STAGE, consumer, uri, parameters, &prepend, move |response| {
+        let step = (STAGE, "/oauth/live_session_token");
+        let unsigned = Unsigned::new(step, consumer, cx.entropy(), timestamp, parameters, &prepend, move |response| {
             negotiation.conclude(&response::read(STAGE, &response)?)
         })?;
         Ok((unsigned, timestamp))

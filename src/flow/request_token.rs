@@ -6,7 +6,6 @@ use super::authorize::Consent;
 use crate::{
     consumer::Consumer,
     context::Context,
-    encoding::nonce,
     error::{Error, Stage},
     exchange::{Exchange, Unsigned},
     response,
@@ -55,16 +54,10 @@ impl Consumer {
             Callback::OutOfBand => "oob",
             Callback::Url(url) => url,
         };
-        let parameters = vec![
-            ("oauth_callback", callback.to_owned()),
-            ("oauth_consumer_key", self.consumer_key().to_owned()),
-            ("oauth_nonce", nonce(cx.entropy()).map_err(|error| Error::entropy(STAGE, error))?),
-            ("oauth_signature_method", "RSA-SHA256".to_owned()),
-            ("oauth_timestamp", cx.now().as_secs().to_string()),
-        ];
-        let uri = self.endpoints().url("/oauth/request_token")?;
+        let parameters = vec![("oauth_callback", callback.to_owned())];
+        let (step, now) = ((STAGE, "/oauth/request_token"), cx.now().as_secs());
         let authorize_url = self.endpoints().authorize_url().to_owned();
-        Unsigned::new(STAGE, self, uri, parameters, "", move |response| {
+        Unsigned::new(step, self, cx.entropy(), now, parameters, "", move |response| {
             let Reply { oauth_token } = response::read(STAGE, &response)?;
             Consent::new(oauth_token, &authorize_url)
         })

@@ -46,20 +46,12 @@ pub enum Advice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket {
     token_id: TokenId,
-    subject: Subject,
+    doubt: Doubt,
     is_iserver: bool,
     was_live: bool,
     asked: u64,
     lives: u64,
     primes: u64,
-}
-
-/// What is in doubt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Subject {
-    Token,
-    BrokerageSession,
-    Accounts,
 }
 
 impl SessionView {
@@ -80,12 +72,12 @@ impl SessionView {
             Scope::Pacing => Advice::WaitUntil(self.paced_until(report)),
             Scope::Token => self.advise_about_token(report),
             Scope::BrokerageSession if !self.brokerage => Advice::GiveUp(ErrorKind::Rejected),
-            Scope::BrokerageSession => self.resolve(&self.ticket(report, Subject::BrokerageSession)),
+            Scope::BrokerageSession => self.resolve(&self.ticket(report, Doubt::BrokerageSession)),
             Scope::Request if report.wants_accounts() && self.brokerage => {
                 if self.primed.is_some_and(|at| at >= report.signed_at) {
                     return Advice::Resend;
                 }
-                self.resolve(&self.ticket(report, Subject::Accounts))
+                self.resolve(&self.ticket(report, Doubt::Accounts))
             }
             Scope::Unavailable if may_pass(report.status) => {
                 // What the broker certainly did not act on may be repeated whatever its method.
@@ -108,7 +100,7 @@ impl SessionView {
                 return Advice::Resend;
             }
         }
-        self.resolve(&self.ticket(report, Subject::Token))
+        self.resolve(&self.ticket(report, Doubt::Token))
     }
 
     /// Whether a later second was signed since: a broker that insists on rising timestamps refuses the earlier one where it
@@ -122,12 +114,13 @@ impl SessionView {
         self.wait_until.unwrap_or_else(|| self.now.max(report.signed_at).saturating_add(wait))
     }
 
-    fn ticket(&self, report: &Report, subject: Subject) -> Ticket {
-        let doubt = if subject == Subject::Token { Doubt::Token } else { Doubt::BrokerageSession };
-        let suspect = self.suspects.iter().find(|suspect| suspect.is(&report.path, doubt));
+    fn ticket(&self, report: &Report, doubt: Doubt) -> Ticket {
+        // A query of the accounts belongs to an opening.
+        let suspected = if doubt == Doubt::Accounts { Doubt::BrokerageSession } else { doubt };
+        let suspect = self.suspects.iter().find(|suspect| suspect.is(&report.path, suspected));
         Ticket {
             token_id: report.token_id,
-            subject,
+            doubt,
             is_iserver: report.is_iserver(),
             was_live: self.is_live,
             asked: suspect.map_or(self.progress.asked, Suspect::asked),
@@ -146,7 +139,7 @@ impl SessionView {
         }
         let date = match self.state {
             State::BackingOff => self.next_attempt,
-            State::Displaced if ticket.is_iserver || ticket.was_live || ticket.subject != Subject::Token => {
+            State::Displaced if ticket.is_iserver || ticket.was_live || ticket.doubt != Doubt::Token => {
                 self.next_attempt
             }
             _ => None,
@@ -165,15 +158,15 @@ impl SessionView {
             return Advice::Resend;
         }
         let is_accepted = self.progress.accepted > ticket.asked;
-        match ticket.subject {
-            Subject::Accounts if self.progress.primes > ticket.primes => Advice::Resend,
+        match ticket.doubt {
+            Doubt::Accounts if self.progress.primes > ticket.primes => Advice::Resend,
             // The session has its reasons not to query at once; a fresh attempt is told anew.
-            Subject::Accounts if self.is_live && is_accepted => Advice::Resend,
-            Subject::BrokerageSession if self.is_live => self.about_brokerage(is_accepted).unwrap_or(wait),
-            Subject::Token if is_accepted && (self.is_live || !ticket.is_iserver && !ticket.was_live) => {
+            Doubt::Accounts if self.is_live && is_accepted => Advice::Resend,
+            Doubt::BrokerageSession if self.is_live => self.about_brokerage(is_accepted).unwrap_or(wait),
+            Doubt::Token if is_accepted && (self.is_live || !ticket.is_iserver && !ticket.was_live) => {
                 Advice::GiveUp(ErrorKind::Rejected)
             }
-            Subject::Token | Subject::Accounts if self.progress.undecided > ticket.asked => self.at_next_tickle(wait),
+            Doubt::Token | Doubt::Accounts if self.progress.undecided > ticket.asked => self.at_next_tickle(wait),
             _ => wait,
         }
     }

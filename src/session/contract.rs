@@ -92,18 +92,12 @@ impl fmt::Debug for Output {
     /// Leaves out headers and bodies, which hold signatures and cookies.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Transmit { id, request, give_up_at } => f
-                .debug_struct("Transmit")
-                .field("id", id)
-                .field("method", request.method())
-                .field("uri", request.uri())
-                .field("give_up_at", give_up_at)
-                .finish_non_exhaustive(),
-            Self::Sign { id, input, give_up_at } => {
-                f.debug_struct("Sign").field("id", id).field("input", input).field("give_up_at", give_up_at).finish()
+            Self::Transmit { id, request, give_up_at } => {
+                write!(f, "Transmit({id:?}, {} {}, until {give_up_at})", request.method(), request.uri())
             }
-            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
-            Self::Timeout { at } => f.debug_struct("Timeout").field("at", at).finish(),
+            Self::Sign { id, input, give_up_at } => write!(f, "Sign({id:?}, {input:?}, until {give_up_at})"),
+            Self::Event(event) => write!(f, "Event({event:?})"),
+            Self::Timeout { at } => write!(f, "Timeout({at})"),
             Self::Finished => f.write_str("Finished"),
         }
     }
@@ -113,12 +107,10 @@ impl fmt::Debug for Input {
     /// Leaves out headers and bodies, which hold signatures and cookies.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Response { id, response } => {
-                f.debug_struct("Response").field("id", id).field("status", &response.status()).finish_non_exhaustive()
-            }
-            Self::Failed { id, failure } => f.debug_struct("Failed").field("id", id).field("failure", failure).finish(),
-            Self::Signed { id, signature: _ } => f.debug_struct("Signed").field("id", id).finish_non_exhaustive(),
-            Self::Reported(report) => f.debug_tuple("Reported").field(report).finish(),
+            Self::Response { id, response } => write!(f, "Response({id:?}, {})", response.status()),
+            Self::Failed { id, failure } => write!(f, "Failed({id:?}, {failure:?})"),
+            Self::Signed { id, signature: _ } => write!(f, "Signed({id:?})"),
+            Self::Reported(report) => write!(f, "Reported({report:?})"),
             Self::Tickle => f.write_str("Tickle"),
             Self::RetryNow => f.write_str("RetryNow"),
             Self::Shutdown => f.write_str("Shutdown"),

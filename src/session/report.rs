@@ -57,21 +57,8 @@ impl Report {
         Self { attempt, ..self }
     }
 
-    /// Which token signed the request.
-    #[must_use]
-    pub fn token_id(&self) -> TokenId {
-        self.token_id
-    }
-
-    /// The status of the response.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// What the broker refused; `None` where it did not.
-    #[must_use]
-    pub fn error(&self) -> Option<&Error> {
+    pub(crate) fn error(&self) -> Option<&Error> {
         self.error.as_ref()
     }
 

@@ -42,10 +42,12 @@ impl Suspect {
 }
 
 /// What a refusal casts doubt on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Doubt {
     Token,
     BrokerageSession,
+    /// Whether the accounts were queried in this brokerage session.
+    Accounts,
 }
 
 /// What to do although the broker accepts the token.
@@ -113,7 +115,7 @@ impl Suspicion {
         self.suspects = Arc::new(open);
         for suspect in answered {
             match suspect.doubt {
-                Doubt::BrokerageSession => is_about_brokerage = true,
+                Doubt::BrokerageSession | Doubt::Accounts => is_about_brokerage = true,
                 Doubt::Token => {
                     let rejected = Arc::make_mut(&mut self.rejected);
                     if rejected.len() >= PATHS {

@@ -70,16 +70,14 @@ impl fmt::Debug for Output {
     /// Leaves out what is sent, and what the broker said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open(request) => f.debug_struct("Open").field("host", &request.uri().host()).finish_non_exhaustive(),
-            Self::Send(text) => f.debug_tuple("Send").field(text).finish(),
+            Self::Open(request) => write!(f, "Open({:?})", request.uri().host()),
+            Self::Send(text) => write!(f, "Send({text:?})"),
             Self::Close => f.write_str("Close"),
             Self::Tickle => f.write_str("Tickle"),
-            Self::Request(request) => {
-                f.debug_struct("Request").field("path", &request.uri().path()).finish_non_exhaustive()
-            }
-            Self::Message(message) => f.debug_tuple("Message").field(message).finish(),
-            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
-            Self::Timeout { at } => f.debug_struct("Timeout").field("at", at).finish(),
+            Self::Request(request) => write!(f, "Request({})", request.uri().path()),
+            Self::Message(message) => write!(f, "Message({message:?})"),
+            Self::Event(event) => write!(f, "Event({event:?})"),
+            Self::Timeout { at } => write!(f, "Timeout({at})"),
             Self::Finished => f.write_str("Finished"),
         }
     }
@@ -90,9 +88,9 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opened => f.write_str("Opened"),
-            Self::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
-            Self::Frame(bytes) => f.debug_struct("Frame").field("length", &bytes.len()).finish(),
-            Self::Closed(code) => f.debug_tuple("Closed").field(code).finish(),
+            Self::Failed(failure) => write!(f, "Failed({failure:?})"),
+            Self::Frame(bytes) => write!(f, "Frame({} bytes)", bytes.len()),
+            Self::Closed(code) => write!(f, "Closed({code:?})"),
             Self::Shutdown => f.write_str("Shutdown"),
             Self::Timeout => f.write_str("Timeout"),
         }
