@@ -124,7 +124,7 @@
 //!
 //! [`Broker::open_socket`] takes the request that opens one, with the access token in its query and the tickle's session in its
 //! cookie, and gives a [`Socket`]: messages in, messages out, on the broker's clock, with what is known of the real one's
-//! habits, bad ones included. What goes wrong from the opening on is a [`SocketFault`]; while it is open,
+//! habits, bad ones included. What goes wrong from the opening on is a [`Fault`] whose name begins with `ws-`; while it is open,
 //! [`silence`](Broker::silence) and [`close_sockets`](Broker::close_sockets) and their like do it, and [`publish`](Broker::publish) sends
 //! messages of your own.
 //!
@@ -164,7 +164,7 @@
 
 // Each file names only files before it: percent, reason, refusal, deviation, judge, seeded_entropy, newest, arithmetic, address,
 // canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
-// verify, accepted_requests, answers, faults, script, broker, fault_names, control, consent, consent_page, sign_in, opening, resources, handling, websocket (but for what `faults` and `broker` name of
+// verify, accepted_requests, answers, faults, broker, fault_names, control, consent, consent_page, sign_in, opening, resources, handling, websocket (but for what `faults` and `broker` name of
 // it), in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
@@ -198,7 +198,6 @@ mod reason;
 mod refusal;
 mod registry;
 mod resources;
-mod script;
 mod seeded_entropy;
 mod sign_in;
 mod signature;
@@ -210,9 +209,9 @@ pub use self::{
     accepted_requests::AcceptedRequest,
     broker::{Broker, BrokerError},
     builder::BrokerBuilder,
-    faults::{Agreement, Dropped, Fault, WrongResponse},
+    faults::{Dropped, Fault},
     in_process::InProcess,
     refusal::Refusal,
     seeded_entropy::SeededEntropy,
-    websocket::{Socket, SocketFault, SocketMessage, SocketOutput},
+    websocket::{Socket, SocketMessage, SocketOutput},
 };

@@ -24,11 +24,12 @@ pub(super) struct Answer {
 
 #[derive(Clone, Debug)]
 pub(super) enum Body {
-    Empty,
     Json(Value),
-    Problem(Value),
-    Html(String),
-    Other { content_type: HeaderValue, content: Bytes },
+    /// Without a `Content-Type` where that is empty.
+    Other {
+        content_type: HeaderValue,
+        content: Bytes,
+    },
 }
 
 impl Answer {
@@ -55,8 +56,14 @@ impl Answer {
         Self::error(StatusCode::UNAUTHORIZED, &format!("id: {trace}, error: {text}"))
     }
 
-    pub(super) fn html(status: StatusCode, heading: &str) -> Self {
-        Self::new(status, Body::Html(format!("<html><body><h1>{heading}</h1></body></html>")))
+    /// Without a body.
+    pub(super) const fn empty(status: StatusCode) -> Self {
+        Self::new(status, Body::Other { content_type: HeaderValue::from_static(""), content: Bytes::new() })
+    }
+
+    pub(super) fn page(status: StatusCode, html: String) -> Self {
+        let content_type = HeaderValue::from_static("text/html; charset=utf-8");
+        Self::new(status, Body::Other { content_type, content: html.into() })
     }
 
     pub(super) fn refusing(objection: &Objection, endpoint: Endpoint, token: &str, trace: u64) -> Self {
@@ -66,7 +73,9 @@ impl Answer {
             (Reason::SignatureMalformed | Reason::SignatureDiffers, _) if is_about_token => {
                 Self::traced_error(trace, LIVE_SESSION_TOKEN_FAILED)
             }
-            (_, Words::Page(status, heading)) => Self::html(status, heading),
+            (_, Words::Page(status, heading)) => {
+                Self::page(status, format!("<html><body><h1>{heading}</h1></body></html>"))
+            }
             (_, Words::Error(status, text)) => Self::error(status, text),
             (_, Words::Traced(text)) => Self::traced_error(trace, text),
             (_, Words::TracedDetail) => Self::traced_error(trace, &objection.detail),
@@ -83,22 +92,17 @@ impl Answer {
 
     pub(super) fn into_response(self, now: Timestamp) -> Response<Bytes> {
         let (content_type, content) = match self.body {
-            Body::Empty => (None, Bytes::new()),
             Body::Json(value) => {
-                (Some(HeaderValue::from_static("application/json; charset=utf-8")), Bytes::from(value.to_string()))
+                (HeaderValue::from_static("application/json; charset=utf-8"), Bytes::from(value.to_string()))
             }
-            Body::Problem(value) => {
-                (Some(HeaderValue::from_static("application/problem+json")), Bytes::from(value.to_string()))
-            }
-            Body::Html(text) => (Some(HeaderValue::from_static("text/html; charset=utf-8")), Bytes::from(text)),
-            Body::Other { content_type, content } => (Some(content_type), content),
+            Body::Other { content_type, content } => (content_type, content),
         };
         let length = HeaderValue::from(content.len());
         let mut response = Response::new(content);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_LENGTH, length);
-        if let Some(content_type) = content_type {
+        if !content_type.is_empty() {
             headers.insert(header::CONTENT_TYPE, content_type);
         }
         for (name, value) in self.headers {

@@ -10,14 +10,13 @@ use super::{
     answers::Answer,
     brokerage_session::BrokerageSession,
     canned::Responses,
-    faults::{Fault, Wanted},
+    faults::{Fault, Script, Wanted},
     judge::Judge,
     newest::REMEMBERED,
     pacing::Pacing,
     profile::Profile,
     refusal::{Objection, Refusal},
     registry::Registry,
-    script::Script,
     websocket::journal::Journal,
 };
 use crate::context::{Context, Timestamp};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 
 use super::{
-    answers::{Answer, Body},
+    answers::Answer,
     broker::Broker,
     consent::Visit,
     judge::Judge,
@@ -86,7 +86,7 @@ fn page(status: StatusCode, heading: &str, content: &str) -> Answer {
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Simulated broker</title></head>\n\
          <body>\n<h1>{heading}</h1>\n{content}\n<p>This is a simulation. No broker is asked.</p>\n</body>\n</html>\n"
     );
-    Answer::new(status, Body::Html(html))
+    Answer::page(status, html)
 }
 
 /// Text as HTML, in an attribute too.

@@ -4,7 +4,8 @@ use std::{str::FromStr, time::Duration};
 
 use super::{
     broker::BrokerError,
-    faults::{Agreement, Fault, Needs, WrongResponse},
+    faults::{Agreement, Effect, Fault, Needs},
+    reason::LIVE_SESSION_TOKEN_FAILED,
     websocket::socket_fault::SocketFault,
 };
 
@@ -12,25 +13,35 @@ use super::{
 type Named = (&'static str, &'static str, fn() -> Fault);
 
 const NAMED: [Named; 36] = [
-    ("invalid-consumer", "401 `invalid consumer`", Fault::invalid_consumer),
-    ("no-access-secret", "401 `No access secret key found`, at the live session token", Fault::no_access_secret),
-    ("lst-failed", "401 `LST failed`, at the live session token", Fault::live_session_token_failed),
-    ("wrong-proof", "a live session token whose proof is wrong", Fault::wrong_proof),
-    ("wrong-response", "a Diffie-Hellman response that must not be trusted", || {
-        Fault::wrong_response(WrongResponse::One)
+    ("invalid-consumer", "401 `invalid consumer`", || Fault::new(Effect::Instead401("invalid consumer"))),
+    ("no-access-secret", "401 `No access secret key found`, at the live session token", || {
+        at_token(Effect::NoAccessSecret)
     }),
-    ("k-top-bit-set", "a right token, of a K whose first bit is set", || Fault::agreement(Agreement::TopBitSet)),
+    ("lst-failed", "401 `LST failed`, at the live session token", || {
+        at_token(Effect::Instead401(LIVE_SESSION_TOKEN_FAILED))
+    }),
+    ("wrong-proof", "a live session token whose proof is wrong", || {
+        Fault::set_field("live_session_token_signature", WRONG_PROOF).at(TOKEN)
+    }),
+    ("wrong-response", "a Diffie-Hellman response that must not be trusted", || {
+        Fault::set_field("diffie_hellman_response", "\"1\"").at(TOKEN)
+    }),
+    ("k-top-bit-set", "a right token, of a K whose first bit is set", || at_token(Effect::Agree(Agreement::TopBitSet))),
     ("k-top-bit-clear", "a right token, of a K whose first bit is not set", || {
-        Fault::agreement(Agreement::TopBitClear)
+        at_token(Effect::Agree(Agreement::TopBitClear))
     }),
     ("k-leading-zero", "a right token, of a K that is a byte shorter than p", || {
-        Fault::agreement(Agreement::LeadingZeroByte)
+        at_token(Effect::Agree(Agreement::LeadingZeroByte))
     }),
     ("odd-length-response", "a right token, of a response with an odd number of digits", || {
-        Fault::agreement(Agreement::OddLengthResponse)
+        at_token(Effect::Agree(Agreement::OddLengthResponse))
     }),
-    ("short-life", "a live session token that lives for half a minute", || Fault::short_life(Duration::from_secs(30))),
-    ("no-expiration", "a live session token without its expiration", Fault::no_expiration),
+    ("short-life", "a live session token that lives for half a minute", || {
+        at_token(Effect::Life(Duration::from_secs(30)))
+    }),
+    ("no-expiration", "a live session token without its expiration", || {
+        Fault::drop_field("live_session_token_expiration").at(TOKEN)
+    }),
     ("expired-lst", "every live session token ends, once there is one", || {
         Fault::expire_live_session_token().only_while(Needs::LiveSessionToken)
     }),
@@ -46,32 +57,40 @@ const NAMED: [Named; 36] = [
     ("rate-limited", "429", || Fault::status(429)),
     ("penalty-box", "429, and so for a minute", || Fault::penalty_box(Duration::from_secs(60))),
     ("gone", "410", || Fault::status(410)),
-    ("unavailable", "503 without a body", || Fault::status(503).with_empty_body()),
+    ("unavailable", "503 without a body", || Fault::status(503).with_body("", "")),
     ("drop-request", "the request never arrives", Fault::drop_request),
     ("drop-response", "the request is obeyed, and the response lost", Fault::drop_response),
     ("clock-ahead", "the broker's clock is ten minutes ahead from then on", || Fault::clock_step(600)),
     ("clock-behind", "the broker's clock is ten minutes behind from then on", || Fault::clock_step(-600)),
-    ("ws-close", "the WebSocket is closed with 1000 as soon as it is open", || {
-        Fault::socket(SocketFault::CloseAtOnce(1000))
-    }),
-    ("ws-stale-session", "the WebSocket waits for its session", || Fault::socket(SocketFault::StaleSession)),
-    ("ws-status-in-pieces", "its status comes a key at a time", || Fault::socket(SocketFault::StatusInPieces)),
-    ("ws-status-at-top", "its status comes without `args`", || Fault::socket(SocketFault::StatusAtTop)),
-    ("ws-no-status", "it says nothing of the session's status", || Fault::socket(SocketFault::NoStatus)),
-    ("ws-lost-subscriptions", "it loses the first two subscriptions", || {
-        Fault::socket(SocketFault::LoseSubscriptions(2))
-    }),
-    ("ws-binary", "its messages are binary", || Fault::socket(SocketFault::Binary)),
-    ("ws-not-utf8", "its texts about orders and trades are not UTF-8", || Fault::socket(SocketFault::NotUtf8)),
-    ("ws-fragments", "its messages come in three frames each", || Fault::socket(SocketFault::Fragments)),
-    ("ws-no-heartbeat", "it has no heartbeat", || Fault::socket(SocketFault::NoHeartbeat)),
-    ("ws-silent-line", "its first market data line falls silent", || Fault::socket(SocketFault::SilentLine)),
+    ("ws-close", "the WebSocket is closed with 1000 as soon as it is open", || at_socket(SocketFault::CloseAtOnce)),
+    ("ws-stale-session", "the WebSocket waits for its session", || at_socket(SocketFault::StaleSession)),
+    ("ws-status-in-pieces", "its status comes a key at a time", || at_socket(SocketFault::StatusInPieces)),
+    ("ws-status-at-top", "its status comes without `args`", || at_socket(SocketFault::StatusAtTop)),
+    ("ws-no-status", "it says nothing of the session's status", || at_socket(SocketFault::NoStatus)),
+    ("ws-lost-subscriptions", "it loses the first two subscriptions", || at_socket(SocketFault::LoseSubscriptions(2))),
+    ("ws-binary", "its messages are binary", || at_socket(SocketFault::Binary)),
+    ("ws-not-utf8", "its texts about orders and trades are not UTF-8", || at_socket(SocketFault::NotUtf8)),
+    ("ws-fragments", "its messages come in three frames each", || at_socket(SocketFault::Fragments)),
+    ("ws-no-heartbeat", "it has no heartbeat", || at_socket(SocketFault::NoHeartbeat)),
+    ("ws-silent-line", "its first market data line falls silent", || at_socket(SocketFault::SilentLine)),
     ("ws-odd-messages", "it has messages that are no JSON objects, or of no known topic", || {
-        Fault::socket(SocketFault::OddMessages)
+        at_socket(SocketFault::OddMessages)
     }),
-    ("ws-unconfirmed", "it confirms no unsubscription", || Fault::socket(SocketFault::Unconfirmed)),
+    ("ws-unconfirmed", "it confirms no unsubscription", || at_socket(SocketFault::Unconfirmed)),
 ];
 
+const TOKEN: &str = "/oauth/live_session_token";
+
+/// Of no token: there is one chance in 2^160.
+const WRONG_PROOF: &str = "\"0000000000000000000000000000000000000000\"";
+
+fn at_token(effect: Effect) -> Fault {
+    Fault::new(effect).at(TOKEN)
+}
+
+fn at_socket(fault: SocketFault) -> Fault {
+    Fault::new(Effect::Socket(fault)).at("/ws")
+}
 impl Fault {
     /// The faults that have a name, each with what it does.
     pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {

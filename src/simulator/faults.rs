@@ -1,6 +1,6 @@
 //! Faults to inject: what goes wrong, when, and how often.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -9,35 +9,32 @@ use serde_json::{Value, json};
 
 use super::{
     answers::{Answer, Body},
-    reason::LIVE_SESSION_TOKEN_FAILED,
     websocket::socket_fault::SocketFault,
 };
 
-const LIVE_SESSION_TOKEN: &str = "/oauth/live_session_token";
 const OPEN_BROKERAGE: &str = "/iserver/auth/ssodh/init";
-const WEBSOCKET: &str = "/ws";
 
 /// One thing that goes wrong, for [`Broker::inject`](super::Broker::inject).
 ///
 /// A fault applies to one request and is then spent: to the next request or, after [`at`](Self::at), to the next to a
-/// given path. [`times`](Self::times) and [`after`](Self::after) widen and delay that. Faults that concern one endpoint
-/// wait for a request to it by themselves.
+/// given path. [`times`](Self::times) and [`after`](Self::after) widen and delay that. What needs no number has a
+/// [name](Self::names), such as `wrong-proof` or `ws-close`, and is parsed from it.
 ///
 /// ```
 /// use ibkr_oauth::simulator::{Broker, Fault};
 ///
 /// let mut broker = Broker::default();
-/// broker.inject(Fault::status(503).with_empty_body().at("/tickle").times(2));
-/// broker.inject(Fault::wrong_proof());
+/// broker.inject(Fault::status(503).with_body("text/html", "<h1>Back soon</h1>").at("/tickle").times(2));
+/// broker.inject("wrong-proof".parse()?);
+/// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fault {
-    effect: Effect,
-    pub(super) path: Option<String>,
-    pub(super) after: u32,
-    pub(super) times: u32,
-    string_status_code: bool,
-    pub(super) needs: Option<Needs>,
+    pub(super) effect: Effect,
+    path: Option<String>,
+    after: u32,
+    times: u32,
+    needs: Option<Needs>,
 }
 
 /// What a fault waits for.
@@ -61,19 +58,16 @@ pub(super) enum Effect {
     /// By how many seconds the broker's clock goes forward.
     ClockStep(i64),
     DelayBridge(Duration),
-    /// Ends the brokerage session and sets these flags in the answer.
+    /// Ends the brokerage session and sets this flag in the answer.
     EndBrokerageSession {
         flag: &'static str,
         value: bool,
     },
-    SetField {
+    /// At the top of a JSON answer; `None` leaves it out.
+    Field {
         name: String,
-        value: Value,
+        value: Option<Value>,
     },
-    DropField(String),
-    UpperCase(&'static str),
-    WrongProof,
-    WrongResponse(WrongResponse),
     /// Of the next key agreement.
     Agree(Agreement),
     /// How long the next live session token lives.
@@ -112,28 +106,9 @@ pub enum Dropped {
     Response,
 }
 
-/// A `diffie_hellman_response` that no client may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WrongResponse {
-    /// 0.
-    Zero,
-    /// 1.
-    One,
-    /// p − 1.
-    PrimeMinusOne,
-    /// p.
-    Prime,
-    /// No digits.
-    Empty,
-    /// Text that is not hexadecimal.
-    NotHexadecimal,
-}
-
 /// A key agreement that is right, and that clients are known to get wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Agreement {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Agreement {
     /// The first bit of the first byte of K is set, so that a zero byte comes before it.
     TopBitSet,
     /// K is as long as p, and the first bit of its first byte is not set.
@@ -157,30 +132,25 @@ impl Agreement {
     }
 }
 
-impl WrongResponse {
-    fn text(self, prime: &BigUint) -> String {
-        match self {
-            Self::Zero => "0".to_owned(),
-            Self::One => "1".to_owned(),
-            Self::PrimeMinusOne => format!("{:x}", prime - 1_u8),
-            Self::Prime => format!("{prime:x}"),
-            Self::Empty => String::new(),
-            Self::NotHexadecimal => "not hexadecimal".to_owned(),
-        }
-    }
-}
-
 impl Fault {
-    const fn new(effect: Effect) -> Self {
-        Self { effect, path: None, after: 0, times: 1, string_status_code: false, needs: None }
+    pub(super) const fn new(effect: Effect) -> Self {
+        Self { effect, path: None, after: 0, times: 1, needs: None }
     }
 
-    /// An error status in place of the broker's answer, with `{"error":"…","statusCode":…}`. The broker does not see
-    /// the request. A number outside `100..=999` becomes 500.
+    /// A status in place of the broker's answer, with `{"error":"…","statusCode":…}` unless it is given
+    /// [another body](Self::with_body). The broker does not see the request. A number outside `100..=999` becomes 500.
     #[must_use]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(Effect::Instead(Answer::error(status, status.canonical_reason().unwrap_or("error"))))
+    }
+
+    /// An error as `application/problem+json`, in place of the broker's answer.
+    #[must_use]
+    pub fn problem(status: u16, detail: &str) -> Self {
+        let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("error");
+        let body = json!({ "type": "/simple", "title": title, "status": status, "detail": detail });
+        Self::status(status).with_body("application/problem+json", body.to_string())
     }
 
     /// 429, and the penalty box is open for `duration`: each request until its end is answered with 429 and is among the
@@ -188,50 +158,6 @@ impl Fault {
     #[must_use]
     pub const fn penalty_box(duration: Duration) -> Self {
         Self::new(Effect::PenaltyBox(duration))
-    }
-
-    /// An error as `application/problem+json`, in place of the broker's answer.
-    #[must_use]
-    pub fn problem(status: u16, detail: &str) -> Self {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = json!({
-            "type": "/simple",
-            "title": status.canonical_reason().unwrap_or("error"),
-            "status": status.as_u16(),
-            "detail": detail,
-        });
-        Self::new(Effect::Instead(Answer::new(status, Body::Problem(body))))
-    }
-
-    /// `{"error": text}` inside a 200, in place of the broker's answer.
-    #[must_use]
-    pub fn error_inside_ok(text: &str) -> Self {
-        Self::new(Effect::Instead(Answer::ok(json!({ "error": text }))))
-    }
-
-    /// `{"wait": milliseconds}` in place of opening the brokerage session.
-    #[must_use]
-    pub fn wait(duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self::new(Effect::Instead(Answer::ok(json!({ "wait": millis })))).at(OPEN_BROKERAGE)
-    }
-
-    /// 401 `invalid consumer`, as for a consumer key that is not active.
-    #[must_use]
-    pub const fn invalid_consumer() -> Self {
-        Self::new(Effect::Instead401("invalid consumer"))
-    }
-
-    /// 401 `LST failed, error: No access secret key found for …`, at the live session token.
-    #[must_use]
-    pub fn no_access_secret() -> Self {
-        Self::new(Effect::NoAccessSecret).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// 401 `LST failed, error: ` with nothing behind it, at the live session token.
-    #[must_use]
-    pub fn live_session_token_failed() -> Self {
-        Self::new(Effect::Instead401(LIVE_SESSION_TOKEN_FAILED)).at(LIVE_SESSION_TOKEN)
     }
 
     /// The request gets lost: the broker does not see it, and the response is marked [`Dropped::Request`].
@@ -276,71 +202,17 @@ impl Fault {
         Self::new(Effect::EndBrokerageSession { flag: "competing", value: true })
     }
 
-    /// A live session token whose proof is not that of the token.
-    #[must_use]
-    pub fn wrong_proof() -> Self {
-        Self::new(Effect::WrongProof).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// The proof of the live session token in upper-case hexadecimal.
-    #[must_use]
-    pub fn upper_case_proof() -> Self {
-        Self::new(Effect::UpperCase("live_session_token_signature")).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// The Diffie-Hellman response in upper-case hexadecimal.
-    #[must_use]
-    pub fn upper_case_response() -> Self {
-        Self::new(Effect::UpperCase("diffie_hellman_response")).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// A key agreement of this shape, which is right. Where the group has none, an ordinary one.
-    #[must_use]
-    pub fn agreement(agreement: Agreement) -> Self {
-        Self::new(Effect::Agree(agreement)).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// A live session token that expires so soon, and says so.
-    #[must_use]
-    pub fn short_life(life: Duration) -> Self {
-        Self::new(Effect::Life(life)).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// A Diffie-Hellman response that must be refused.
-    #[must_use]
-    pub fn wrong_response(response: WrongResponse) -> Self {
-        Self::new(Effect::WrongResponse(response)).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// A live session token without its expiration.
-    #[must_use]
-    pub fn no_expiration() -> Self {
-        Self::drop_field("live_session_token_expiration").at(LIVE_SESSION_TOKEN)
-    }
-
-    /// A live session token with another expiration, in milliseconds since the Unix epoch.
-    #[must_use]
-    pub fn expiration(millis: u64) -> Self {
-        Self::set_field("live_session_token_expiration", &millis.to_string()).at(LIVE_SESSION_TOKEN)
-    }
-
-    /// Something is wrong with the next WebSocket, from its opening on.
-    #[must_use]
-    pub fn socket(fault: SocketFault) -> Self {
-        Self::new(Effect::Socket(fault)).at(WEBSOCKET)
-    }
-
     /// A field at the top of a JSON answer gets another value: `json` where that is JSON text, else `json` as a string.
     #[must_use]
     pub fn set_field(name: impl Into<String>, json: &str) -> Self {
         let value = serde_json::from_str(json).unwrap_or_else(|_| Value::from(json));
-        Self::new(Effect::SetField { name: name.into(), value })
+        Self::new(Effect::Field { name: name.into(), value: Some(value) })
     }
 
     /// A field at the top of a JSON answer is left out.
     #[must_use]
     pub fn drop_field(name: impl Into<String>) -> Self {
-        Self::new(Effect::DropField(name.into()))
+        Self::new(Effect::Field { name: name.into(), value: None })
     }
 
     /// Only for requests to this path, which is given from the end of the base URL on, with its leading slash.
@@ -364,33 +236,15 @@ impl Fault {
         self
     }
 
-    /// Without a body. Only for faults that answer in the broker's place.
+    /// With this body. Only for faults that answer in the broker's place. Without a media type there is no
+    /// `Content-Type`; one that no header can hold becomes `application/octet-stream`.
     #[must_use]
-    pub fn with_empty_body(self) -> Self {
-        self.with_answer_body(Body::Empty)
-    }
-
-    /// With an HTML page. Only for faults that answer in the broker's place.
-    #[must_use]
-    pub fn with_html_body(self) -> Self {
-        self.with_answer_body(Body::Html(
-            "<html><body><h1>Service temporarily unavailable</h1></body></html>".to_owned(),
-        ))
-    }
-
-    /// With this body. Only for faults that answer in the broker's place. A media type that no header can hold becomes
-    /// `application/octet-stream`.
-    #[must_use]
-    pub fn with_body(self, media_type: &str, content: impl Into<Bytes>) -> Self {
-        let content_type =
-            HeaderValue::try_from(media_type).unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
-        self.with_answer_body(Body::Other { content_type, content: content.into() })
-    }
-
-    /// `statusCode`, where the answer has it, as a string.
-    #[must_use]
-    pub const fn with_status_code_as_string(mut self) -> Self {
-        self.string_status_code = true;
+    pub fn with_body(mut self, media_type: &str, content: impl Into<Bytes>) -> Self {
+        if let Effect::Instead(answer) = &mut self.effect {
+            let content_type = HeaderValue::try_from(media_type)
+                .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
+            answer.body = Body::Other { content_type, content: content.into() };
+        }
         self
     }
 
@@ -400,51 +254,21 @@ impl Fault {
         self
     }
 
-    fn with_answer_body(mut self, body: Body) -> Self {
-        if let Effect::Instead(answer) = &mut self.effect {
-            answer.body = body;
-        }
-        self
-    }
-
-    pub(super) const fn effect(&self) -> &Effect {
-        &self.effect
-    }
-
     /// Changes the broker's answer.
-    pub(super) fn alter(&self, answer: &mut Answer, prime: &BigUint) {
+    pub(super) fn alter(&self, answer: &mut Answer) {
         let Body::Json(body) = &mut answer.body else { return };
         match &self.effect {
             Effect::EndBrokerageSession { flag, value } => set_everywhere(body, flag, *value),
-            Effect::SetField { name, value } => {
+            Effect::Field { name, value } => {
                 if let Some(fields) = body.as_object_mut() {
-                    fields.insert(name.clone(), value.clone());
+                    match value {
+                        Some(value) => drop(fields.insert(name.clone(), value.clone())),
+                        None => drop(fields.remove(name)),
+                    }
                 }
-            }
-            Effect::DropField(name) => {
-                if let Some(fields) = body.as_object_mut() {
-                    fields.remove(name);
-                }
-            }
-            Effect::UpperCase(name) => rewrite(body, name, str::to_ascii_uppercase),
-            Effect::WrongProof => rewrite(body, "live_session_token_signature", |proof| {
-                let first = if proof.starts_with('0') { "1" } else { "0" };
-                format!("{first}{}", proof.get(1..).unwrap_or_default())
-            }),
-            Effect::WrongResponse(response) => {
-                rewrite(body, "diffie_hellman_response", |_| response.text(prime));
             }
             _ => {}
         }
-        if let Some(code) = body.get_mut("statusCode").filter(|_| self.string_status_code) {
-            *code = Value::from(code.to_string());
-        }
-    }
-}
-
-fn rewrite(body: &mut Value, name: &str, change: impl Fn(&str) -> String) {
-    if let Some(field) = body.get_mut(name) {
-        *field = Value::from(change(field.as_str().unwrap_or_default()));
     }
 }
 
@@ -457,5 +281,44 @@ fn set_everywhere(body: &mut Value, flag: &str, value: bool) {
         } else {
             set_everywhere(field, flag, value);
         }
+    }
+}
+
+/// The faults that wait for their request, in the order injected.
+#[derive(Debug, Default)]
+pub(super) struct Script(VecDeque<Fault>);
+
+impl Script {
+    pub(super) fn push(&mut self, fault: Fault) {
+        self.0.push_back(fault);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().filter(|fault| fault.times > 0).count()
+    }
+
+    /// The first fault for a request to `path`, if one is due, where there is `running`.
+    pub(super) fn take(&mut self, path: &str, running: &[Needs]) -> Option<Fault> {
+        self.0.retain(|fault| fault.times > 0);
+        for fault in &mut self.0 {
+            if fault.path.as_ref().is_some_and(|wanted| wanted != path) {
+                continue;
+            }
+            if fault.needs.is_some_and(|needs| path.starts_with("/oauth/") || !running.contains(&needs)) {
+                continue;
+            }
+            if fault.after > 0 {
+                fault.after -= 1;
+                continue;
+            }
+            fault.times -= 1;
+            return Some(fault.clone());
+        }
+        None
     }
 }

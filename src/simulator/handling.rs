@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 
 use super::{
     accepted_requests::AcceptedRequest,
-    answers::{Answer, Body},
+    answers::Answer,
     broker::Broker,
     endpoint::Endpoint,
     faults::{Dropped, Effect, Fault, Needs},
@@ -37,45 +37,39 @@ impl Broker {
         if let Some(answer) = self.take_orders(request, cx.now()) {
             return answer.into_response(self.clock(cx));
         }
+        let path = self.profile.base.relative(request.uri()).unwrap_or_default().to_owned();
+        let mut arrival = self.receive(cx, request, &path);
+        let answer = arrival.instead.take().unwrap_or_else(|| self.answer(cx, request, arrival.now));
+        if arrival.ends_brokerage_session() {
+            self.brokerage_session = None;
+        }
+        arrival.response(answer)
+    }
+
+    /// Has a request's fault strike, and answers what gets no further than that, or than the broker's front door.
+    pub(super) fn receive<T>(&mut self, cx: &Context<'_>, request: &Request<T>, path: &str) -> Arrival {
         self.requests = self.requests.saturating_add(1);
         let running = self.running(self.clock(cx));
-        let path = self.profile.base.relative(request.uri()).unwrap_or_default();
         let fault = self.script.take(path, &running);
         self.wanted.bridge_delay = Duration::ZERO;
         if let Some(fault) = &fault {
-            self.strike(fault.effect());
+            self.strike(&fault.effect);
         }
         let now = self.clock(cx);
         self.open_if_it_starts_open(now);
-        let lost = match fault.as_ref().map(Fault::effect) {
-            Some(Effect::Drop(lost)) => Some(*lost),
-            _ => None,
-        };
-        let turned_away = match lost {
+        let mut arrival = Arrival { now, fault, instead: None };
+        arrival.instead = match arrival.lost() {
             // It never arrived, so that there is nobody to be turned away.
             Some(Dropped::Request) => Some(no_answer()),
-            _ => self.turn_away(request, cx.now(), now),
+            _ => self
+                .turn_away(request, cx.now(), now)
+                .or_else(|| self.instead(cx.now(), &arrival.fault.as_ref()?.effect)),
         };
-        let instead = turned_away.or_else(|| self.instead(cx.now(), fault.as_ref()?.effect()));
-        let mut answer = instead.unwrap_or_else(|| self.answer(cx, request, now));
-        if lost.is_some() {
-            answer = no_answer();
-        }
-        if let Some(fault) = &fault {
-            if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
-                self.brokerage_session = None;
-            }
-            fault.alter(&mut answer, self.profile.group.prime());
-        }
-        let mut response = answer.into_response(now);
-        if let Some(lost) = lost {
-            response.extensions_mut().insert(lost);
-        }
-        response
+        arrival
     }
 
     /// What a fault answers in the broker's place.
-    pub(super) fn instead(&mut self, arrived: Timestamp, effect: &Effect) -> Option<Answer> {
+    fn instead(&mut self, arrived: Timestamp, effect: &Effect) -> Option<Answer> {
         Some(match effect {
             Effect::Instead(answer) => answer.clone(),
             Effect::Instead401(text) => Answer::traced_error(self.trace(), text),
@@ -92,7 +86,7 @@ impl Broker {
     }
 
     /// The first request opens the brokerage session of a broker that was built so.
-    pub(super) fn open_if_it_starts_open(&mut self, now: Timestamp) {
+    fn open_if_it_starts_open(&mut self, now: Timestamp) {
         if std::mem::take(&mut self.starts_open) {
             self.open_brokerage_session(now, Duration::ZERO);
             if let Some(session) = &mut self.brokerage_session {
@@ -102,7 +96,7 @@ impl Broker {
     }
 
     /// What there is for a fault to end.
-    pub(super) fn running(&self, now: Timestamp) -> Vec<Needs> {
+    fn running(&self, now: Timestamp) -> Vec<Needs> {
         let tokens = self.registry.grant.iter().flat_map(AccessGrant::live_session_tokens);
         let has_token = tokens.into_iter().any(|token| token.is_valid_at(now));
         let is_open = self.starts_open || self.brokerage_session.is_some_and(|session| !session.is_over(now));
@@ -112,7 +106,7 @@ impl Broker {
             .collect()
     }
 
-    pub(super) fn strike(&mut self, effect: &Effect) {
+    fn strike(&mut self, effect: &Effect) {
         match effect {
             Effect::ExpireLiveSessionTokens => self.expire_live_session_token(),
             Effect::Agree(agreement) => self.wanted.agreement = Some(*agreement),
@@ -124,7 +118,7 @@ impl Broker {
     }
 
     /// Answers what gets no further than the broker's front door.
-    pub(super) fn turn_away<T>(&mut self, request: &Request<T>, arrived: Timestamp, now: Timestamp) -> Option<Answer> {
+    fn turn_away<T>(&mut self, request: &Request<T>, arrived: Timestamp, now: Timestamp) -> Option<Answer> {
         if let Err(objection) = self.pacing.admit(self.profile.availability.rate_limit, arrived) {
             self.record(request, now, objection);
             return Some(Answer::too_many_requests());
@@ -134,7 +128,7 @@ impl Broker {
         }
         // Both shapes were seen.
         Some(if self.requests.is_multiple_of(2) {
-            Answer::new(StatusCode::SERVICE_UNAVAILABLE, Body::Empty)
+            Answer::empty(StatusCode::SERVICE_UNAVAILABLE)
         } else {
             Answer::error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         })
@@ -189,6 +183,38 @@ impl Broker {
     }
 }
 
-pub(super) fn no_answer() -> Answer {
-    Answer::new(StatusCode::GATEWAY_TIMEOUT, Body::Empty)
+/// A request that has come, and what strikes it.
+pub(super) struct Arrival {
+    now: Timestamp,
+    pub(super) fault: Option<Fault>,
+    /// The answer, where that is not the broker's.
+    pub(super) instead: Option<Answer>,
+}
+
+impl Arrival {
+    pub(super) fn lost(&self) -> Option<Dropped> {
+        match self.fault.as_ref()?.effect {
+            Effect::Drop(lost) => Some(lost),
+            _ => None,
+        }
+    }
+
+    pub(super) fn ends_brokerage_session(&self) -> bool {
+        self.fault.as_ref().is_some_and(|fault| matches!(fault.effect, Effect::EndBrokerageSession { .. }))
+    }
+
+    /// The answer as the client gets it.
+    pub(super) fn response(&self, mut answer: Answer) -> Response<Bytes> {
+        if let Some(fault) = &self.fault {
+            fault.alter(&mut answer);
+        }
+        let Some(lost) = self.lost() else { return answer.into_response(self.now) };
+        let mut response = no_answer().into_response(self.now);
+        response.extensions_mut().insert(lost);
+        response
+    }
+}
+
+fn no_answer() -> Answer {
+    Answer::empty(StatusCode::GATEWAY_TIMEOUT)
 }

@@ -18,5 +18,4 @@ mod upgrade;
 pub use self::{
     message::{SocketMessage, SocketOutput},
     socket::Socket,
-    socket_fault::SocketFault,
 };

@@ -10,7 +10,7 @@ use ibkr_oauth::{
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     local::SystemContext,
     oauth1::{BaseUri, Parameter, RequestSignature, UriError},
-    simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal, WrongResponse},
+    simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal},
 };
 
 const fn shared<T: Send + Sync + Unpin + 'static>() {}
@@ -106,7 +106,6 @@ fn values_may_be_cloned_and_shared() {
     cloned::<BaseUri>();
     cloned::<Fault>();
     cloned::<Dropped>();
-    cloned::<WrongResponse>();
 }
 
 #[test]

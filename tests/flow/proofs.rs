@@ -4,7 +4,7 @@ use crate::fixture::{self, NOW, SeededEntropy, reply};
 use crate::steps::Step;
 use ibkr_oauth::{
     Consumer, Context, Error, ErrorKind, LiveSessionToken, Secret, Timestamp, UnlockedToken,
-    simulator::{Broker, Fault, WrongResponse, test_keys},
+    simulator::{Broker, Fault, test_keys},
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -158,7 +158,7 @@ fn a_secret_of_an_odd_length_is_suspected() {
     let consumer = consumer();
     for (secret, suspected) in [(vec![7; 32], false), (vec![7; 31], true), (vec![7; 214], true), (vec![], true)] {
         let mut broker = Broker::builder().strict().access_token(fixture::TOKEN, secret.clone()).build().unwrap();
-        broker.inject(Fault::wrong_proof());
+        broker.inject("wrong-proof".parse().unwrap());
         let token = UnlockedToken::from_plaintext(fixture::TOKEN, Secret::from(secret.clone()));
         let error = negotiate(&consumer, &token, &mut broker, 3).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unverified);
@@ -168,7 +168,7 @@ fn a_secret_of_an_odd_length_is_suspected() {
     // Opened elsewhere, and handed over as text.
     for secret in ["07".repeat(32), format!("{}=", "BwcH".repeat(11).split_off(1))] {
         let mut broker = Broker::builder().strict().access_token(fixture::TOKEN, secret.as_bytes()).build().unwrap();
-        broker.inject(Fault::wrong_proof());
+        broker.inject("wrong-proof".parse().unwrap());
         let token = UnlockedToken::from_plaintext(fixture::TOKEN, Secret::from(secret));
         let error = negotiate(&consumer, &token, &mut broker, 3).unwrap_err();
         assert!(error.remedy().contains("neither hexadecimal nor Base64"), "{}", error.remedy());
@@ -178,16 +178,18 @@ fn a_secret_of_an_odd_length_is_suspected() {
 #[test]
 fn the_simulator_s_wrong_numbers_are_not_trusted() {
     let consumer = consumer();
+    let prime = prime();
     for (wrong, kind) in [
-        (WrongResponse::Zero, ErrorKind::Unverified),
-        (WrongResponse::One, ErrorKind::Unverified),
-        (WrongResponse::PrimeMinusOne, ErrorKind::Unverified),
-        (WrongResponse::Prime, ErrorKind::Unverified),
-        (WrongResponse::Empty, ErrorKind::Malformed),
-        (WrongResponse::NotHexadecimal, ErrorKind::Malformed),
+        ("0".to_owned(), ErrorKind::Unverified),
+        ("1".to_owned(), ErrorKind::Unverified),
+        (format!("{:x}", &prime - 1_u8), ErrorKind::Unverified),
+        (format!("{prime:x}"), ErrorKind::Unverified),
+        (String::new(), ErrorKind::Malformed),
+        ("not hexadecimal".to_owned(), ErrorKind::Malformed),
     ] {
         let mut broker = fixture::broker_builder().build().unwrap();
-        broker.inject(Fault::wrong_response(wrong));
+        broker
+            .inject(Fault::set_field("diffie_hellman_response", &format!("{wrong:?}")).at("/oauth/live_session_token"));
         let error = negotiate(&consumer, &fixture::unlocked(), &mut broker, 4).unwrap_err();
         assert_eq!(error.kind(), kind, "{wrong:?}");
         assert!(negotiate(&consumer, &fixture::unlocked(), &mut broker, 5).is_ok(), "the next one is good");

@@ -9,7 +9,7 @@ use crate::fixture::{self, NOW, SeededEntropy};
 use ibkr_oauth::{
     Compete, Context, Timestamp,
     session::{Input, Output, Session, SessionConfig},
-    simulator::{Broker, Fault, test_keys},
+    simulator::{Broker, test_keys},
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -65,7 +65,7 @@ fn names_are_as_documented_and_nothing_is_secret() {
     let token = test_keys::unlocked_token(&mut broker, &mut Context::new(NOW, &mut rng)).unwrap();
     let name = token.token().to_owned();
     let consumer = test_keys::consumer().unwrap();
-    broker.inject(Fault::no_access_secret());
+    broker.inject("no-access-secret".parse().unwrap());
     let mut session = Session::new(consumer, token, SessionConfig::default());
     let mut secrets = vec![name];
     let mut now = NOW;

@@ -274,14 +274,14 @@ fn the_errors_of_every_fault_show_none() {
     let markers = Markers::new();
     let consumer = fixture::consumer_builder().build().unwrap();
     for fault in [
-        Fault::status(503).with_empty_body(),
-        Fault::status(500).with_html_body(),
+        Fault::status(503).with_body("", ""),
+        Fault::status(500).with_body("text/html", "<h1>Unavailable</h1>"),
         Fault::problem(401, "Access token expired"),
-        Fault::error_inside_ok("bad"),
-        Fault::invalid_consumer(),
-        Fault::no_access_secret(),
-        Fault::live_session_token_failed(),
-        Fault::wrong_proof(),
+        Fault::status(200).with_body("application/json", r#"{"error":"bad"}"#),
+        "invalid-consumer".parse::<Fault>().unwrap(),
+        "no-access-secret".parse::<Fault>().unwrap(),
+        "lst-failed".parse::<Fault>().unwrap(),
+        "wrong-proof".parse::<Fault>().unwrap(),
         Fault::drop_field("live_session_token_signature"),
         Fault::set_field("diffie_hellman_response", "1"),
         Fault::status(429),

@@ -143,11 +143,11 @@ fn run(session: Session, mut broker: Broker, faults: Vec<Fault>, hours: u64) -> 
 fn faults() -> Vec<Fault> {
     vec![
         Fault::status(503).at("/oauth/live_session_token"),
-        Fault::wrong_proof(),
+        "wrong-proof".parse::<Fault>().unwrap(),
         Fault::set_field("session", r#""MARKER cookie""#).at("/tickle").after(3),
         Fault::problem(401, "Access token expired").at("/tickle").after(9),
         Fault::status(429).at("/tickle").after(20),
-        Fault::status(500).with_html_body().at("/tickle").after(30).times(3),
+        Fault::status(500).with_body("text/html", "<h1>Unavailable</h1>").at("/tickle").after(30).times(3),
         Fault::status(410).at("/tickle").after(60),
         Fault::competing().at("/tickle").after(90),
     ]

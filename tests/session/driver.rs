@@ -230,7 +230,7 @@ fn ready_means_that_the_brokerage_session_is_open() {
 #[test]
 fn who_waits_too_long_gets_the_last_error_with_its_remedy() {
     let (stage, handle, mut running) = started();
-    stage.broker.lock().unwrap().inject(Fault::invalid_consumer().times(100));
+    stage.broker.lock().unwrap().inject("invalid-consumer".parse::<Fault>().unwrap().times(100));
     let mut early = Running::new(Box::pin(handle.ready(Duration::from_secs(2))));
     let mut late = Running::new(Box::pin(handle.ready(Duration::from_secs(20))));
     assert!(early.go_on().is_pending() && late.go_on().is_pending());

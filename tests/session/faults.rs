@@ -19,24 +19,28 @@ fn passing() -> Vec<(&'static str, Fault, [u64; 3])> {
         ("lost reply", Fault::drop_response(), [2, 1, 1]),
         ("token expired", Fault::expire_live_session_token(), [1, 2, 2]),
         ("401", Fault::problem(401, "Access token expired"), [1, 2, 2]),
-        ("401, empty", Fault::status(401).with_empty_body(), [1, 2, 2]),
-        ("403", Fault::status(403).with_html_body(), [1, 1, 1]),
+        ("401, empty", Fault::status(401).with_body("", ""), [1, 2, 2]),
+        ("403", Fault::status(403).with_body("text/html", "<h1>Unavailable</h1>"), [1, 1, 1]),
         ("408", Fault::status(408), [1, 1, 1]),
         ("410", Fault::status(410), [1, 2, 2]),
         ("429", Fault::status(429), [1, 1, 1]),
         ("429, and a box", Fault::penalty_box(seconds(600)), [1, 1, 1]),
         ("500", Fault::status(500), [1, 1, 1]),
-        ("500, HTML", Fault::status(500).with_html_body(), [1, 1, 1]),
-        ("502", Fault::status(502).with_html_body(), [1, 1, 1]),
-        ("503, empty", Fault::status(503).with_empty_body(), [1, 1, 1]),
-        ("503, string", Fault::status(503).with_status_code_as_string(), [1, 1, 1]),
-        ("200, HTML", Fault::status(200).with_html_body(), [1, 1, 1]),
-        ("200, empty", Fault::status(200).with_empty_body(), [1, 1, 1]),
-        ("200, error", Fault::error_inside_ok("not now"), [1, 1, 1]),
+        ("500, HTML", Fault::status(500).with_body("text/html", "<h1>Unavailable</h1>"), [1, 1, 1]),
+        ("502", Fault::status(502).with_body("text/html", "<h1>Unavailable</h1>"), [1, 1, 1]),
+        ("503, empty", Fault::status(503).with_body("", ""), [1, 1, 1]),
+        (
+            "503, string",
+            Fault::status(503).with_body("application/json", r#"{"error":"no","statusCode":"503"}"#),
+            [1, 1, 1],
+        ),
+        ("200, HTML", Fault::status(200).with_body("text/html", "<h1>Unavailable</h1>"), [1, 1, 1]),
+        ("200, empty", Fault::status(200).with_body("", ""), [1, 1, 1]),
+        ("200, error", Fault::status(200).with_body("application/json", r#"{"error":"not now"}"#), [1, 1, 1]),
         ("200, array", Fault::status(200).with_body("application/json", "[]"), [1, 1, 1]),
-        ("302", Fault::status(302).with_empty_body(), [1, 1, 1]),
-        ("100", Fault::status(100).with_empty_body(), [1, 1, 1]),
-        ("999", Fault::status(999).with_empty_body(), [1, 1, 1]),
+        ("302", Fault::status(302).with_body("", ""), [1, 1, 1]),
+        ("100", Fault::status(100).with_body("", ""), [1, 1, 1]),
+        ("999", Fault::status(999).with_body("", ""), [1, 1, 1]),
         ("not authenticated", Fault::not_authenticated(), [1, 1, 1]),
         ("competing", Fault::competing(), [1, 1, 1]),
     ]
@@ -131,10 +135,10 @@ fn no_outage_ends_the_session_and_no_minute_is_without_a_tickle() {
 fn refusals_of_the_handshake_are_told_apart_and_bounded() {
     // What the broker says in words that only a person can answer is believed half a minute after the start.
     let cases = [
-        (Fault::invalid_consumer().at(HANDSHAKE), "weekend reset", 6..=7),
-        (Fault::no_access_secret(), "generate a new access token in the portal", 6..=7),
-        (Fault::live_session_token_failed(), "check that the signature key", 6..=7),
-        (Fault::status(401).with_empty_body().at(HANDSHAKE), "check that the signature key", 9..=9),
+        ("invalid-consumer".parse::<Fault>().unwrap().at(HANDSHAKE), "weekend reset", 6..=7),
+        ("no-access-secret".parse::<Fault>().unwrap(), "generate a new access token in the portal", 6..=7),
+        ("lst-failed".parse::<Fault>().unwrap(), "check that the signature key", 6..=7),
+        (Fault::status(401).with_body("", "").at(HANDSHAKE), "check that the signature key", 9..=9),
     ];
     for (fault, remedy, attempts) in cases {
         let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
@@ -154,7 +158,9 @@ fn refusals_of_the_handshake_are_told_apart_and_bounded() {
 fn a_status_without_known_words_never_ends_a_session() {
     for status in [403, 404] {
         let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
-        simulation.broker().inject(Fault::status(status).with_html_body().at(HANDSHAKE).times(100_000));
+        simulation
+            .broker()
+            .inject(Fault::status(status).with_body("text/html", "<h1>Unavailable</h1>").at(HANDSHAKE).times(100_000));
         simulation.run_for(hours(24));
         assert!(!simulation.is_finished(), "{status}");
         // Ten or so in the first half hour, then two to four an hour.
@@ -165,7 +171,7 @@ fn a_status_without_known_words_never_ends_a_session() {
 #[test]
 fn a_proof_that_never_matches_ends_it_and_signs_nothing() {
     let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
-    simulation.broker().inject(Fault::wrong_proof().times(100));
+    simulation.broker().inject("wrong-proof".parse::<Fault>().unwrap().times(100));
     simulation.run_for(hours(24));
     assert_eq!(given_up(&simulation).unwrap().kind(), ErrorKind::Unverified);
     assert!(paths(&simulation).iter().all(|path| *path == HANDSHAKE));
@@ -228,7 +234,9 @@ fn a_401_before_does_not_make_the_first_410_a_second() {
 #[test]
 fn a_broker_that_asks_to_wait_is_left_alone_so_long() {
     let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
-    simulation.broker().inject(Fault::wait(seconds(40)));
+    simulation
+        .broker()
+        .inject(Fault::status(200).with_body("application/json", r#"{"wait":40000}"#).at("/iserver/auth/ssodh/init"));
     simulation.run_for(hours(1));
     let times: Vec<_> = simulation.sent().iter().filter(|sent| sent.path.ends_with(OPEN)).map(|sent| sent.at).collect();
     assert_eq!(times.len(), 2);
@@ -236,7 +244,9 @@ fn a_broker_that_asks_to_wait_is_left_alone_so_long() {
 
     // One that says so for ever, with no time at all, is asked ever more rarely.
     let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
-    simulation.broker().inject(Fault::wait(seconds(0)).times(100_000));
+    simulation.broker().inject(
+        Fault::status(200).with_body("application/json", r#"{"wait":0}"#).at("/iserver/auth/ssodh/init").times(100_000),
+    );
     simulation.run_for(hours(24));
     assert!(count_sent(&simulation, OPEN) < 1200, "{}", count_sent(&simulation, OPEN));
 }

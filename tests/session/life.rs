@@ -194,7 +194,7 @@ fn a_failed_renewal_is_repeated_and_the_session_stays_live() {
 #[test]
 fn a_token_without_expiration_counts_for_a_day() {
     let mut machine = Machine::new(SessionConfig::default());
-    machine.broker.inject(ibkr_oauth::simulator::Fault::no_expiration());
+    machine.broker.inject("no-expiration".parse().unwrap());
     machine.drain();
     machine.answer();
     let expires_at = machine.events.iter().find_map(|event| match event {
@@ -303,13 +303,13 @@ fn a_week_with_a_fault_each_hour_ends_live() {
                 0 => Fault::drop_response(),
                 1 => Fault::drop_request(),
                 2 => Fault::expire_live_session_token(),
-                3 => Fault::status(503).with_empty_body().times(3),
-                4 => Fault::status(500).with_html_body(),
+                3 => Fault::status(503).with_body("", "").times(3),
+                4 => Fault::status(500).with_body("text/html", "<h1>Unavailable</h1>"),
                 5 => Fault::status(410),
                 6 => Fault::penalty_box(seconds(600)),
                 7 => Fault::not_authenticated().at(TICKLE),
                 8 => Fault::problem(401, "Access token expired"),
-                9 => Fault::status(200).with_html_body().times(2),
+                9 => Fault::status(200).with_body("text/html", "<h1>Unavailable</h1>").times(2),
                 10 => Fault::status(408),
                 _ => return simulation.broker().start_competing_session(),
             };

@@ -154,11 +154,13 @@ impl Storm {
         let roll = self.roll();
         match roll {
             0 => self.broker.inject(Fault::expire_live_session_token()),
-            1 => self.broker.inject(Fault::status(503).with_html_body().times(3)),
+            1 => self.broker.inject(Fault::status(503).with_body("text/html", "<h1>Unavailable</h1>").times(3)),
             2 => self.broker.inject(Fault::penalty_box(Duration::from_secs(600))),
             3 => self.broker.inject(Fault::status(410)),
             4 => self.broker.start_competing_session(),
-            5 => self.broker.inject(Fault::wait(Duration::from_secs(20))),
+            5 => self.broker.inject(
+                Fault::status(200).with_body("application/json", r#"{"wait":20000}"#).at("/iserver/auth/ssodh/init"),
+            ),
             6..=9 => {
                 let failure = Failure::new(FailureKind::MaybeSent, "storm");
                 return vec![Word::Failed(id, failure)];

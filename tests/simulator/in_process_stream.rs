@@ -8,7 +8,7 @@ use std::{
 use ibkr_oauth::{
     client::Client,
     session::SessionConfig,
-    simulator::{Broker, Fault, InProcess, SocketFault, test_keys},
+    simulator::{Broker, Fault, InProcess, test_keys},
     stream::{StreamEvent, Topic},
     transport::AsyncTransport,
 };
@@ -107,12 +107,10 @@ fn it_comes_back_after_closes_and_cuts_in_whatever_frames() {
         let mut messages = stream.subscribe(&Topic::market_data(265_598, &["31"])).unwrap();
         messages.next().await.unwrap();
         for (number, fault) in
-            [SocketFault::Fragments, SocketFault::Binary, SocketFault::StatusInPieces, SocketFault::StaleSession]
-                .into_iter()
-                .enumerate()
+            ["ws-fragments", "ws-binary", "ws-status-in-pieces", "ws-stale-session"].into_iter().enumerate()
         {
             network.broker(|broker, _| {
-                broker.inject(Fault::socket(fault));
+                broker.inject(fault.parse::<Fault>().unwrap());
                 broker.close_sockets(number.is_multiple_of(2).then_some(1001));
             });
             let opened = network.broker(|broker, _| broker.sockets_opened());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ibkr_oauth::{
     session::State,
-    simulator::{Fault, SocketFault},
+    simulator::Fault,
     stream::{StreamConfig, StreamEvent, Topic},
 };
 use serde_json::Value;
@@ -45,7 +45,7 @@ fn longest_waits(simulation: &Simulation<Simulated>) -> BTreeMap<String, u64> {
 
 #[test]
 fn burst_order_and_split_sts() {
-    let mut simulation = Simulation::faulty(SocketFault::StatusInPieces, 1);
+    let mut simulation = Simulation::faulty("ws-status-in-pieces", 1);
     simulation.get_ready(&[LINE]);
     let burst: Vec<String> =
         simulation.delivered.iter().map(|frame| String::from_utf8(frame.clone()).unwrap()).collect();
@@ -58,7 +58,7 @@ fn burst_order_and_split_sts() {
 
 #[test]
 fn top_level_sts() {
-    let mut simulation = Simulation::faulty(SocketFault::StatusAtTop, 1);
+    let mut simulation = Simulation::faulty("ws-status-at-top", 1);
     simulation.get_ready(&[LINE]);
     assert_eq!((simulation.opens.len(), simulation.sent("smd")), (1, 1));
     simulation.clear();
@@ -69,7 +69,7 @@ fn top_level_sts() {
 
 #[test]
 fn binary_text_text_with_0x99_empty_object_not_json_json_array() {
-    for fault in [SocketFault::Binary, SocketFault::Fragments, SocketFault::NotUtf8, SocketFault::OddMessages] {
+    for fault in ["ws-binary", "ws-fragments", "ws-not-utf8", "ws-odd-messages"] {
         let mut simulation = Simulation::faulty(fault, 1);
         simulation.get_ready(&[LINE, "sor", "str"]);
         simulation.happen("smd+265598");
@@ -78,15 +78,15 @@ fn binary_text_text_with_0x99_empty_object_not_json_json_array() {
         assert!(simulation.unaccounted(seconds(0)).is_empty(), "{fault:?}: {:?}", simulation.unaccounted(seconds(0)));
         assert_eq!(simulation.opens.len(), 1, "{fault:?}");
         let counts = simulation.stream.counts();
-        let is_odd = fault == SocketFault::OddMessages;
-        assert_eq!(counts.not_utf8 > 0, fault == SocketFault::NotUtf8, "{fault:?}");
+        let is_odd = fault == "ws-odd-messages";
+        assert_eq!(counts.not_utf8 > 0, fault == "ws-not-utf8", "{fault:?}");
         assert_eq!(
             (counts.unreadable, simulation.count("unreadable") > 0),
             (if is_odd { 2 } else { 0 }, is_odd),
             "{fault:?}"
         );
         assert_eq!(simulation.of("").contains(&"[1]".to_owned()), is_odd, "{fault:?}");
-        if fault == SocketFault::NotUtf8 {
+        if fault == "ws-not-utf8" {
             assert!(simulation.of("sor").iter().all(|message| message.contains('\u{fffd}')));
         }
     }
@@ -105,7 +105,7 @@ fn four_tic_replies() {
 
 #[test]
 fn waiting_for_session_then_session_frame_then_sts() {
-    let mut simulation = Simulation::faulty(SocketFault::StaleSession, 1);
+    let mut simulation = Simulation::faulty("ws-stale-session", 1);
     simulation.get_ready(&[LINE]);
     let session = simulation.session.view().last_tickle().unwrap().session().unwrap();
     let frame = format!(r#"{{"session":"{}"}}"#, str::from_utf8(session.expose()).unwrap());
@@ -129,7 +129,7 @@ fn session_frame_when_already_in_is_a_code_1_error() {
 
 #[test]
 fn subscribe_before_ready_is_lost() {
-    let mut simulation = Simulation::faulty(SocketFault::NoStatus, 1);
+    let mut simulation = Simulation::faulty("ws-no-status", 1);
     simulation.subscribe(LINE);
     simulation.run(8);
     simulation.subscribe("sor");
@@ -138,10 +138,11 @@ fn subscribe_before_ready_is_lost() {
     simulation.publish("sts", r#"{"topic":"sts","args":{"authenticated":true}}"#);
     simulation.run(10);
     assert_eq!(simulation.names(), ["ready", "subscribed", "subscribed"]);
-    // Where one is lost all the same, it is missed and asked for again.
-    let mut simulation = Simulation::faulty(SocketFault::LoseSubscriptions(1), 1);
-    simulation.get_ready(&[LINE]);
-    assert_eq!((simulation.sent("smd"), simulation.names()), (2, vec!["ready", "subscribed"]));
+    // Where some are lost all the same, they are missed and asked for again.
+    let mut simulation = Simulation::faulty("ws-lost-subscriptions", 1);
+    simulation.get_ready(&[LINE, "sor"]);
+    assert_eq!((simulation.sent("smd"), simulation.sent("sor")), (2, 2));
+    assert_eq!(simulation.names(), ["ready", "subscribed", "subscribed"]);
     assert!(!simulation.refusals().contains(&TOO_EARLY));
 }
 
@@ -183,7 +184,7 @@ fn hb_stops_and_the_socket_stays_open() {
     assert_eq!(gaps(&simulation), BTreeSet::from(["smd+265598", "sor"]));
 
     // Without heartbeats, messages are life enough.
-    let mut simulation = Simulation::faulty(SocketFault::NoHeartbeat, 1);
+    let mut simulation = Simulation::faulty("ws-no-heartbeat", 1);
     simulation.get_ready(&[LINE]);
     simulation.clear();
     for _ in 0..100 {
@@ -195,7 +196,7 @@ fn hb_stops_and_the_socket_stays_open() {
 
 #[test]
 fn close_1000_at_once() {
-    let mut simulation = Simulation::faulty(SocketFault::CloseAtOnce(1000), 10_000);
+    let mut simulation = Simulation::faulty("ws-close", 10_000);
     simulation.subscribe(LINE);
     simulation.run(3600);
     let opens = simulation.opens.len();
@@ -273,7 +274,7 @@ fn umd_without_ack_usd_and_uld_with_topic_less_ack_umh_both_ways() {
     for is_confirmed in [true, false] {
         let mut simulation = Simulation::new(1);
         if !is_confirmed {
-            simulation.broker.inject(Fault::socket(SocketFault::Unconfirmed));
+            simulation.broker.inject("ws-unconfirmed".parse().unwrap());
         }
         simulation.get_ready(&topics);
         simulation.clear();
@@ -360,7 +361,7 @@ fn tickle_session_changes_between_tickle_and_open() {
 
 #[test]
 fn unknown_topics_and_keys_pass_through() {
-    let mut simulation = Simulation::faulty(SocketFault::OddMessages, 1);
+    let mut simulation = Simulation::faulty("ws-odd-messages", 1);
     simulation.get_ready(&[LINE]);
     assert_eq!(simulation.of("xyz+1"), [r#"{"topic":"xyz+1","new":{"key":[]}}"#]);
     let own = r#"{"topic":"smd+265598","never":{"heard":["of"]},"31":"C1.00","2.02E8":1}"#;

@@ -6,7 +6,7 @@ use ibkr_oauth::{
     Context, Timestamp,
     http::Request,
     session::SessionConfig,
-    simulator::{Broker, BrokerBuilder, Dropped, Fault, Refusal, Socket, SocketFault, SocketOutput},
+    simulator::{Broker, BrokerBuilder, Dropped, Fault, Refusal, Socket, SocketOutput},
     stream::StreamConfig,
 };
 use serde_json::json;
@@ -94,9 +94,9 @@ impl Simulation<Simulated> {
     }
 
     /// One whose first connections have this fault.
-    pub(crate) fn faulty(fault: SocketFault, connections: u32) -> Self {
+    pub(crate) fn faulty(fault: &str, connections: u32) -> Self {
         let mut simulation = Self::new(1);
-        simulation.broker.inject(Fault::socket(fault).times(connections));
+        simulation.broker.inject(fault.parse::<Fault>().unwrap().times(connections));
         simulation
     }
 

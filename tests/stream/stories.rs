@@ -9,7 +9,7 @@ use ibkr_oauth::{
         header::{COOKIE, USER_AGENT},
     },
     session::{SessionConfig, State},
-    simulator::{Fault, SocketFault},
+    simulator::Fault,
     stream::{Input, StreamConfig, StreamEvent, Topic},
 };
 
@@ -47,7 +47,7 @@ fn it_opens_with_the_session_of_a_fresh_tickle_and_subscribes_when_the_broker_is
 
 #[test]
 fn a_broker_that_never_says_that_it_is_ready_is_left_after_ten_seconds() {
-    let mut simulation = Simulation::faulty(SocketFault::NoStatus, 10_000);
+    let mut simulation = Simulation::faulty("ws-no-status", 10_000);
     simulation.subscribe(LINE);
     simulation.run(3600);
     assert_eq!((simulation.sent("smd"), simulation.count("ready")), (0, 0));
@@ -237,7 +237,7 @@ fn refusals_name_the_topic_and_are_tried_again_more_and_more_seldom() {
 
 #[test]
 fn what_is_not_answered_is_asked_for_twice_and_then_said() {
-    let mut simulation = Simulation::faulty(SocketFault::LoseSubscriptions(2), 1);
+    let mut simulation = Simulation::faulty("ws-lost-subscriptions", 1);
     simulation.subscribe("spl");
     simulation.run(40);
     assert_eq!(simulation.names(), ["ready", "unconfirmed"]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ibkr_oauth::simulator::{Agreement, Broker, Fault};
+use ibkr_oauth::simulator::{Broker, Fault};
 
 /// After so many requests that did not lead to it, a case is passed over.
 const PATIENCE: u32 = 12;
@@ -133,8 +133,8 @@ pub(super) struct Finding {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A handshake comes about as is wanted, and its token is used.
-    Handshake(Agreed),
+    /// A handshake comes about as the fault of this name has it, and its token is used.
+    Handshake(&'static str, Use),
     /// The token ends.
     Expired,
     NoBridge,
@@ -144,10 +144,13 @@ enum Kind {
     LostReply,
 }
 
+/// What comes of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Agreed {
-    On(Agreement),
-    WithoutExpiry,
+enum Use {
+    /// Whoever gets it wrong has failed.
+    Decides,
+    Lasts,
+    /// It has to be replaced soon.
     ForSeconds,
 }
 
@@ -158,35 +161,35 @@ type Case = (&'static str, Kind, &'static str);
 const CASES: [Case; 12] = [
     (
         "k-top-bit-set",
-        Kind::Handshake(Agreed::On(Agreement::TopBitSet)),
+        Kind::Handshake("k-top-bit-set", Use::Decides),
         "where the first bit of K is set, a zero byte belongs before it: K's bytes are those of a signed number, as Java's \
          `BigInteger.toByteArray` has them; without it one token in two is wrong",
     ),
     (
         "k-top-bit-clear",
-        Kind::Handshake(Agreed::On(Agreement::TopBitClear)),
+        Kind::Handshake("k-top-bit-clear", Use::Decides),
         "where the first bit of K is not set, no zero byte belongs before it",
     ),
     (
         "k-leading-zero",
-        Kind::Handshake(Agreed::On(Agreement::LeadingZeroByte)),
+        Kind::Handshake("k-leading-zero", Use::Decides),
         "K is written as short as it is: not padded to the prime's length, and of hexadecimal an odd number of digits gets \
          one zero before it",
     ),
     (
         "odd-length-response",
-        Kind::Handshake(Agreed::On(Agreement::OddLengthResponse)),
+        Kind::Handshake("odd-length-response", Use::Decides),
         "`diffie_hellman_response` is a number: put a zero before an odd number of digits, and do not read it as pairs from \
          the left",
     ),
     (
         "no-expiration",
-        Kind::Handshake(Agreed::WithoutExpiry),
+        Kind::Handshake("no-expiration", Use::Lasts),
         "`live_session_token_expiration` may be absent: take the token for a day, and sign in again when it is refused",
     ),
     (
         "near-expiration",
-        Kind::Handshake(Agreed::ForSeconds),
+        Kind::Handshake("short-life", Use::ForSeconds),
         "a token may live for seconds: use it, and sign in again when it is refused",
     ),
     ("unauthorized", Kind::Expired, "after a 401 ask for a new live session token, once, and sign the request anew"),
@@ -276,12 +279,8 @@ impl Conformance {
         self.begun = self.begun.saturating_add(1).min(CASES.len());
         let is_first = self.begun == 1;
         match self.kind() {
-            Some(Kind::Handshake(agreed)) => {
-                orders.push(Order::Inject(match agreed {
-                    Agreed::On(agreement) => Fault::agreement(agreement),
-                    Agreed::WithoutExpiry => Fault::no_expiration(),
-                    Agreed::ForSeconds => Fault::short_life(Duration::from_secs(30)),
-                }));
+            Some(Kind::Handshake(fault, _)) => {
+                orders.extend(fault.parse().map(Order::Inject));
                 if !is_first {
                     orders.push(Order::ExpireToken);
                 }
@@ -394,7 +393,7 @@ impl Conformance {
 /// Whether the client has met what the case has in store.
 fn strikes(kind: Kind, seen: &Seen, is_unbridged: bool) -> bool {
     match kind {
-        Kind::Handshake(_) => seen.purpose == Purpose::Handshake && seen.is_accepted(),
+        Kind::Handshake(..) => seen.purpose == Purpose::Handshake && seen.is_accepted(),
         Kind::Expired => seen.status == 401 && seen.purpose != Purpose::Handshake,
         // Until it was used, it may not have been opened yet.
         Kind::NoBridge => seen.refused == Some("brokerage_session_closed") && is_unbridged,
@@ -421,19 +420,19 @@ fn judge(kind: Kind, struck: &mut Struck, seen: &Seen) -> Option<Outcome> {
         (struck.attempts >= MOST_ATTEMPTS).then_some(Outcome::Failed)
     };
     match kind {
-        Kind::Handshake(Agreed::On(_)) if seen.refused == Some("signature_differs") => Some(Outcome::Failed),
+        Kind::Handshake(_, Use::Decides) if seen.refused == Some("signature_differs") => Some(Outcome::Failed),
         // Whoever gets some tokens wrong has failed for that already.
-        Kind::Handshake(_) if seen.refused == Some("signature_differs") => again(),
+        Kind::Handshake(..) if seen.refused == Some("signature_differs") => again(),
         // It does not believe the proof.
-        Kind::Handshake(Agreed::On(_)) if !is_use => Some(Outcome::Failed),
-        Kind::Handshake(Agreed::ForSeconds) if !is_use && struck.is_halfway => Some(Outcome::Passed),
-        Kind::Handshake(_) if !is_use || seen.refused == Some("live_session_token_expired") => again(),
-        Kind::Handshake(_) if NOT_VERIFIED.contains(&seen.status) => None,
-        Kind::Handshake(Agreed::ForSeconds) => {
+        Kind::Handshake(_, Use::Decides) if !is_use => Some(Outcome::Failed),
+        Kind::Handshake(_, Use::ForSeconds) if !is_use && struck.is_halfway => Some(Outcome::Passed),
+        Kind::Handshake(..) if !is_use || seen.refused == Some("live_session_token_expired") => again(),
+        Kind::Handshake(..) if NOT_VERIFIED.contains(&seen.status) => None,
+        Kind::Handshake(_, Use::ForSeconds) => {
             struck.is_halfway = true;
             None
         }
-        Kind::Handshake(_) => Some(Outcome::Passed),
+        Kind::Handshake(..) => Some(Outcome::Passed),
         Kind::Expired if seen.purpose == Purpose::Handshake => {
             struck.is_halfway = true;
             None

@@ -37,7 +37,7 @@ fn token_prints_one_object_with_which_requests_can_be_signed() {
     let tickle = with_context(|cx| signer.brokerage().tickle(cx).unwrap());
     tickle.send(&agent).unwrap();
 
-    server.broker().inject(Fault::no_expiration());
+    server.broker().inject("no-expiration".parse().unwrap());
     let object: Value = serde_json::from_str(user.run(&["token"]).text()).unwrap();
     assert_eq!(object["expires_at"], Value::Null);
 }
@@ -120,7 +120,9 @@ fn the_brokerage_session_is_opened_on_demand() {
     outcome.assert_failure(1, "HTTP/1.1 400 Bad Request\n", "no bridge", "--open");
     assert!(outcome.text().contains("no bridge"));
 
-    server.broker().inject(Fault::wait(Duration::from_millis(1)).at("/iserver/auth/ssodh/init"));
+    server
+        .broker()
+        .inject(Fault::status(200).with_body("application/json", r#"{"wait":1}"#).at("/iserver/auth/ssodh/init"));
     assert_eq!(user.run(&["request", "--open", "GET", "/iserver/accounts"]).status, 0);
 
     server.broker().inject(Fault::no_bridge_for(Duration::from_millis(100)).at("/iserver/auth/ssodh/init"));
@@ -158,9 +160,9 @@ fn the_body_of_the_reply_comes_byte_for_byte() {
 #[test]
 fn a_broker_that_says_no_or_is_not_there_is_status_1() {
     let (server, user) = start();
-    server.broker().inject(Fault::invalid_consumer());
+    server.broker().inject("invalid-consumer".parse().unwrap());
     user.run(&["token"]).assert_failure(1, "", "invalid consumer", "reset");
-    server.broker().inject(Fault::wrong_proof());
+    server.broker().inject("wrong-proof".parse().unwrap());
     user.run(&["token"]).assert_failure(1, "", "proof", "key");
     server.broker().inject(Fault::drop_response());
     user.run(&["token"]).assert_failure(1, "", "no response from 127.0.0.1", "");

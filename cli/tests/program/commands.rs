@@ -136,7 +136,7 @@ fn authorize_takes_what_is_pasted() {
     assert!(outcome.status == 1 && outcome.stderr.contains("did not consent"), "{}", outcome.stderr);
     let outcome = run_in(&user.folder.0, &arguments);
     assert!(outcome.status == 2 && outcome.stderr.contains("input ended"), "{}", outcome.stderr);
-    server.broker().inject(Fault::invalid_consumer());
+    server.broker().inject("invalid-consumer".parse().unwrap());
     run_in(&user.folder.0, &arguments).assert_failure(1, "", "invalid consumer", "reset");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -278,7 +278,7 @@ fn json_is_one_object_and_errors_too() {
     assert_eq!((outcome.status, outcome.stderr.as_str(), &object["status"]), (0, "", &json!(200)));
     assert_eq!(object["body"][0]["id"], "DU0000001");
     assert!(object["headers"]["content-type"].is_string());
-    server.broker().inject(Fault::invalid_consumer());
+    server.broker().inject("invalid-consumer".parse().unwrap());
     let outcome = user.run(&["token", "--output", "json"]);
     let object: Value = serde_json::from_str(&outcome.stderr).unwrap();
     assert!(outcome.status == 1 && object["error"].as_str().unwrap().contains("invalid consumer"));
@@ -399,7 +399,10 @@ fn no_command_shows_a_secret() {
             if command[0] == "session" && changes == json!({}) {
                 continue;
             }
-            for fault in [Fault::no_access_secret().times(2), Fault::wrong_proof().times(2)] {
+            for fault in [
+                "no-access-secret".parse::<Fault>().unwrap().times(2),
+                "wrong-proof".parse::<Fault>().unwrap().times(2),
+            ] {
                 server.broker().inject(fault);
             }
             for format in ["text", "json"] {

@@ -292,7 +292,12 @@ fn broken_groups() {
 #[test]
 fn broken_names() {
     each(vec![
-        fault("an inactive consumer", at_sign_in(Fault::invalid_consumer()), "live_session_token", "weekend reset"),
+        fault(
+            "an inactive consumer",
+            at_sign_in("invalid-consumer".parse::<Fault>().unwrap()),
+            "live_session_token",
+            "weekend reset",
+        ),
         bundle(
             "another consumer key",
             json!({ "consumer_key": "SIMULATED" }),
@@ -324,13 +329,18 @@ fn broken_brokers() {
         fault("a clock that is fast", Fault::clock_step(-600), "clock", "set the clock"),
         fault(
             "a secret that the broker lost",
-            Fault::no_access_secret(),
+            "no-access-secret".parse::<Fault>().unwrap(),
             "live_session_token",
             "generate a new access token",
         ),
-        fault("a proof that does not fit", Fault::wrong_proof(), "proof", "Diffie-Hellman parameters"),
+        fault(
+            "a proof that does not fit",
+            "wrong-proof".parse::<Fault>().unwrap(),
+            "proof",
+            "Diffie-Hellman parameters",
+        ),
         fault("too many requests", at_sign_in(Fault::status(429)), "live_session_token", "10 to 15 minutes"),
-        fault("maintenance", at_sign_in(Fault::status(503).with_empty_body()), "live_session_token", "wait"),
+        fault("maintenance", at_sign_in(Fault::status(503).with_body("", "")), "live_session_token", "wait"),
         fault("a lost reply", at_sign_in(Fault::drop_response()), "live_session_token", "network"),
         fault("another session", Fault::competing().at(OPEN), "brokerage_session", "log out there"),
         fault("no permission to trade", not_entitled, "brokerage_session", "check the account"),

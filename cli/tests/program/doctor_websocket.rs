@@ -70,7 +70,7 @@ fn what_ends_before_leaves_it_out() {
     let (server, user) = start();
     let is_left_out = |outcome: &Outcome| finding(&report(outcome), "websocket") == Value::Null;
     assert!(is_left_out(&user.run(&["doctor", "--offline", "--output", "json"])));
-    server.broker().inject(Fault::invalid_consumer().at("/oauth/live_session_token"));
+    server.broker().inject("invalid-consumer".parse::<Fault>().unwrap().at("/oauth/live_session_token"));
     assert!(is_left_out(&user.run(&["doctor", "--output", "json"])));
     server.broker().inject(Fault::status(401).times(5).at("/trsrv/stocks"));
     assert!(is_left_out(&user.run(&["doctor", "--output", "json"])));

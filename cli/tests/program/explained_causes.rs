@@ -51,8 +51,8 @@ fn without_a_cause_they_are_listed() {
 fn errors_name_the_command_that_explains_them() {
     let at_sign_in = |fault: Fault| fault.at("/oauth/live_session_token");
     for (fault, cause) in [
-        (at_sign_in(Fault::invalid_consumer()), Cause::ConsumerNotActiveOrUnknown),
-        (Fault::wrong_proof(), Cause::LiveSessionTokenNotProved),
+        (at_sign_in("invalid-consumer".parse::<Fault>().unwrap()), Cause::ConsumerNotActiveOrUnknown),
+        ("wrong-proof".parse::<Fault>().unwrap(), Cause::LiveSessionTokenNotProved),
         (at_sign_in(Fault::status(410)), Cause::Gone),
     ] {
         let (server, user) = start();

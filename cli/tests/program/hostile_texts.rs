@@ -240,7 +240,7 @@ fn a_wrong_command_line_is_json_where_that_is_asked_for() {
 #[test]
 fn an_error_in_json_says_what_is_known_of_it() {
     let (server, user) = start();
-    server.broker().inject(ibkr_oauth::simulator::Fault::invalid_consumer());
+    server.broker().inject("invalid-consumer".parse().unwrap());
     let outcome = user.run(&["token", "--output", "json"]);
     let object: Value = serde_json::from_str(&outcome.stderr).unwrap();
     assert_eq!((outcome.status, &object["kind"], &object["status"]), (1, &json!("rejected"), &json!(401)));

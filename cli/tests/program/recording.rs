@@ -137,7 +137,7 @@ fn live_accounts_are_recorded_only_where_that_is_asked_for() {
 #[test]
 fn how_a_sign_in_is_refused_is_recorded_too() {
     let (server, user) = start_fast();
-    server.broker().inject(Fault::invalid_consumer().at("/oauth/live_session_token").times(2));
+    server.broker().inject("invalid-consumer".parse::<Fault>().unwrap().at("/oauth/live_session_token").times(2));
     let outcome = record(&user, &["--yes"], "");
     assert_eq!(outcome.status, 1);
     let recording: Value = serde_json::from_str(&written(&user).unwrap()).unwrap();

@@ -46,7 +46,7 @@ fn offline_with_swapped_keys() {
 #[test]
 fn doctor_with_an_inactive_consumer() {
     let (server, user) = start();
-    server.broker().inject(Fault::invalid_consumer().at("/oauth/live_session_token"));
+    server.broker().inject("invalid-consumer".parse::<Fault>().unwrap().at("/oauth/live_session_token"));
     let output = text(&user.run(&["doctor"]), 1);
     // The port is another each time, and so is the number in the broker's words.
     let (_, port) = server.server.origin().rsplit_once(':').unwrap();

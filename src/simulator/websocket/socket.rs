@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a status that is false only for a moment is so.
 const FLICKER: Duration = Duration::from_millis(700);
 
-/// The code of a socket that has no session.
-const NO_SESSION: u16 = 1000;
+/// The code of a close that gives no reason.
+pub(super) const NORMAL: u16 = 1000;
 
 /// Topics that nobody subscribes to, and everybody gets.
 const UNSOLICITED: [&str; 5] = ["act", "blt", "ntf", "sts", "system"];
@@ -132,8 +132,8 @@ impl Socket {
             is_status_silent: fault == Some(SocketFault::NoStatus),
             polled_at: now,
         };
-        if let Some(SocketFault::CloseAtOnce(code)) = fault {
-            socket.agenda.put(now, Due::Close(Some(code)));
+        if fault == Some(SocketFault::CloseAtOnce) {
+            socket.agenda.put(now, Due::Close(Some(NORMAL)));
         } else if knowledge == Knowledge::Session && fault != Some(SocketFault::StaleSession) {
             socket.greet(broker, now);
         } else {
@@ -252,7 +252,7 @@ impl Socket {
     fn produce(&mut self, broker: &Broker, at: Timestamp, next: Next) -> Option<Due> {
         match next {
             Next::Agenda => self.agenda.pop().map(|(_, due)| due),
-            Next::OutOfPatience => Some(Due::Close(Some(NO_SESSION))),
+            Next::OutOfPatience => Some(Due::Close(Some(NORMAL))),
             Next::Heartbeat => {
                 self.heartbeat_at = later(at, self.heartbeat);
                 Some(message(&json!({ "topic": "system", "hb": broker.clock_at(at).as_millis() })))

@@ -1,11 +1,10 @@
 //! What can be wrong with a WebSocket from its opening on.
 
-/// Something wrong with one WebSocket, for [`Fault::socket`](super::super::Fault::socket).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SocketFault {
-    /// It is closed with this code as soon as it is open.
-    CloseAtOnce(u16),
+/// Something wrong with one WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum SocketFault {
+    /// It is closed as soon as it is open.
+    CloseAtOnce,
     /// The session of the right cookie is not known until a message names it.
     StaleSession,
     /// The status comes in messages of one key each.

@@ -16,7 +16,7 @@ use super::{
     command::{Command, shown},
     feed::{Feed, Subscription},
     login::Status,
-    socket::{Phase, Socket},
+    socket::{NORMAL, Phase, Socket},
     socket_fault::SocketFault,
 };
 use crate::context::Timestamp;
@@ -112,7 +112,7 @@ impl Socket {
             self.greet(broker, now);
             return Ok(());
         }
-        self.agenda.put(now, Due::Close(Some(1000)));
+        self.agenda.put(now, Due::Close(Some(NORMAL)));
         let detail = if self.is_named {
             "the session that was sent is not that of the last tickle"
         } else {

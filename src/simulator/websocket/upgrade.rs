@@ -11,8 +11,7 @@ use super::{
         canonical::decoded_pairs,
         deviation::Deviation,
         endpoint::Endpoint,
-        faults::{Dropped, Effect, Fault},
-        handling::no_answer,
+        faults::{Effect, Fault},
         judge::Judge,
         reason::Reason,
         refusal::Objection,
@@ -39,53 +38,29 @@ impl Broker {
     /// Both count among the [`refusals`](Self::refusals). A [`Fault`] at `/ws` is for this.
     ///
     /// # Errors
-    /// The response, where the broker opens none. One that carries [`Dropped`] among its extensions means that no answer
+    /// The response, where the broker opens none. One that carries [`Dropped`](super::super::Dropped) among its extensions means that no answer
     /// arrived.
     pub fn open_socket<T>(
         &mut self,
         cx: &mut Context<'_>,
         request: &Request<T>,
     ) -> Result<Socket, Box<Response<Bytes>>> {
-        self.requests = self.requests.saturating_add(1);
-        let running = self.running(self.clock(cx));
-        let fault = self.script.take(PATH, &running);
-        if let Some(fault) = &fault {
-            self.strike(fault.effect());
-            if matches!(fault.effect(), Effect::EndBrokerageSession { .. }) {
-                self.brokerage_session = None;
-            }
+        let mut arrival = self.receive(cx, request, PATH);
+        if arrival.ends_brokerage_session() {
+            self.brokerage_session = None;
         }
-        let now = self.clock(cx);
-        self.open_if_it_starts_open(now);
-        let effect = fault.as_ref().map(Fault::effect);
-        let lost = match effect {
-            Some(Effect::Drop(lost)) => Some(*lost),
-            _ => None,
+        let admitted = match arrival.instead.take() {
+            Some(answer) => Err(answer),
+            None => self.admit(cx.now(), request, arrival.fault.as_ref()),
         };
-        let mut response = match lost {
-            Some(Dropped::Request) => no_answer(),
-            _ => match self.turn_away(request, cx.now(), now).or_else(|| self.instead(cx.now(), effect?)) {
-                Some(answer) => answer,
-                None => match (self.admit(cx.now(), request, effect), lost) {
-                    (Ok(socket), None) => return Ok(socket),
-                    (Ok(_), Some(_)) => no_answer(),
-                    (Err(answer), _) => answer,
-                },
-            },
+        match admitted {
+            Ok(socket) if arrival.lost().is_none() => Ok(socket),
+            Ok(_) => Err(Box::new(arrival.response(Answer::ok(Value::Null)))),
+            Err(answer) => Err(Box::new(arrival.response(answer))),
         }
-        .into_response(now);
-        if let Some(lost) = lost {
-            response.extensions_mut().insert(lost);
-        }
-        Err(Box::new(response))
     }
 
-    fn admit<T>(
-        &mut self,
-        arrived: Timestamp,
-        request: &Request<T>,
-        effect: Option<&Effect>,
-    ) -> Result<Socket, Answer> {
+    fn admit<T>(&mut self, arrived: Timestamp, request: &Request<T>, fault: Option<&Fault>) -> Result<Socket, Answer> {
         let now = self.clock_at(arrived);
         let mut judge = Judge::new(self.profile.strictness);
         let Seen(knowledge, objection) = self.look_at(request, now, &mut judge).map_err(|objection| {
@@ -95,7 +70,7 @@ impl Broker {
         })?;
         self.count_deviations(&judge);
         self.sockets = self.sockets.saturating_add(1);
-        let fault = match effect {
+        let fault = match fault.map(|fault| &fault.effect) {
             Some(Effect::Socket(fault)) => Some(*fault),
             _ => None,
         };

@@ -54,15 +54,15 @@ const FAULTS: usize = 26;
 
 fn fault(kind: usize) -> Fault {
     match kind {
-        0 => Fault::status(401).with_empty_body(),
+        0 => Fault::status(401).with_body("", ""),
         1 => Fault::problem(401, "Access token expired"),
-        2 => Fault::invalid_consumer(),
+        2 => "invalid-consumer".parse::<Fault>().unwrap(),
         3 => Fault::status(410),
-        4 => Fault::status(403).with_html_body(),
-        5 => Fault::error_inside_ok("out of order"),
-        6 => Fault::wrong_proof(),
-        7 => Fault::wrong_response(ibkr_oauth::simulator::WrongResponse::One),
-        8 => Fault::live_session_token_failed(),
+        4 => Fault::status(403).with_body("text/html", "<h1>Unavailable</h1>"),
+        5 => Fault::status(200).with_body("application/json", r#"{"error":"out of order"}"#),
+        6 => "wrong-proof".parse::<Fault>().unwrap(),
+        7 => "wrong-response".parse().unwrap(),
+        8 => "lst-failed".parse::<Fault>().unwrap(),
         9 => Fault::status(404),
         10 => Fault::status(400),
         11 => Fault::drop_request(),
@@ -70,14 +70,14 @@ fn fault(kind: usize) -> Fault {
         13 => Fault::status(408),
         14 => Fault::status(429),
         15 => Fault::penalty_box(Duration::from_secs(600)),
-        16 => Fault::status(500).with_html_body(),
-        17 => Fault::status(503).with_empty_body(),
-        18 => Fault::status(200).with_html_body(),
+        16 => Fault::status(500).with_body("text/html", "<h1>Unavailable</h1>"),
+        17 => Fault::status(503).with_body("", ""),
+        18 => Fault::status(200).with_body("text/html", "<h1>Unavailable</h1>"),
         19 => Fault::not_authenticated(),
         20 => Fault::competing(),
-        21 => Fault::wait(Duration::from_secs(30)),
+        21 => Fault::status(200).with_body("application/json", r#"{"wait":30000}"#).at("/iserver/auth/ssodh/init"),
         22 => Fault::no_bridge_for(Duration::from_secs(90)),
-        23 => Fault::no_expiration(),
+        23 => "no-expiration".parse::<Fault>().unwrap(),
         24 => Fault::expire_live_session_token(),
         _ => Fault::drop_field("diffie_hellman_response"),
     }
@@ -136,7 +136,9 @@ impl Script {
                 }
                 Trouble::Suspend(seconds) => simulation.suspend_client(Duration::from_secs(seconds.into())),
                 Trouble::Fatal => {
-                    simulation.broker().inject(Fault::invalid_consumer().at(PATHS[1]).times(u32::MAX));
+                    simulation
+                        .broker()
+                        .inject("invalid-consumer".parse::<Fault>().unwrap().at(PATHS[1]).times(u32::MAX));
                     simulation.broker().inject(Fault::expire_live_session_token());
                 }
             }

@@ -129,7 +129,13 @@ impl Desk {
         let clock = if self.clock.1 == 1 { self.date(now) } else { now };
         if endpoint == "handshake" {
             if let Some(life) = self.token_life {
-                self.simulator.inject(Fault::expiration(now.saturating_add(life).as_millis()));
+                self.simulator.inject(
+                    Fault::set_field(
+                        "live_session_token_expiration",
+                        &now.saturating_add(life).as_millis().to_string(),
+                    )
+                    .at("/oauth/live_session_token"),
+                );
             }
             let response = self.simulator.handle(&mut Context::new(clock, entropy), request);
             self.is_revoked &= response.status() != StatusCode::OK;

@@ -4,17 +4,17 @@ use bytes::Bytes;
 use http::Request;
 use ibkr_oauth::{
     Context,
-    simulator::{Fault, SocketFault, SocketOutput},
+    simulator::{Fault, SocketOutput},
 };
 use serde_json::{Value, json};
 
 use super::{Desk, NOTHING, TOKEN, topics, upgrade};
 
 /// A socket with this fault, from its opening on.
-fn desk_with(fault: SocketFault) -> Desk {
+fn desk_with(fault: &str) -> Desk {
     let mut desk = Desk::new(|builder| builder);
     desk.open_brokerage_session();
-    desk.broker.inject(Fault::socket(fault));
+    desk.broker.inject(fault.parse::<Fault>().unwrap());
     desk.connect();
     desk
 }
@@ -29,15 +29,15 @@ fn order(desk: &mut Desk, body: &Value) {
 
 #[test]
 fn a_fault_strikes_one_socket() {
-    let mut desk = desk_with(SocketFault::CloseAtOnce(1008));
-    assert_eq!(desk.outputs(10), [SocketOutput::Close(Some(1008))]);
+    let mut desk = desk_with("ws-close");
+    assert_eq!(desk.outputs(10), [SocketOutput::Close(Some(1000))]);
     desk.connect();
     assert_eq!(topics(&desk.hear(1)), ["system", "act", "sts"]);
 }
 
 #[test]
 fn a_stale_session_is_taken_by_message() {
-    let mut desk = desk_with(SocketFault::StaleSession);
+    let mut desk = desk_with("ws-stale-session");
     assert_eq!(desk.hear(1), [json!({ "message": "waiting for session" })]);
     let session = desk.tickle();
     desk.say(&json!({ "session": session }).to_string());
@@ -46,18 +46,18 @@ fn a_stale_session_is_taken_by_message() {
 
 #[test]
 fn the_status_comes_in_pieces_or_at_the_top() {
-    let mut desk = desk_with(SocketFault::StatusInPieces);
+    let mut desk = desk_with("ws-status-in-pieces");
     let greeting = desk.hear(1);
     let pieces: Vec<&Value> = greeting[2..].iter().map(|message| &message["args"]).collect();
     assert_eq!(pieces, [&json!({ "competing": false }), &json!({ "message": "" }), &json!({ "authenticated": true })]);
-    let mut desk = desk_with(SocketFault::StatusAtTop);
+    let mut desk = desk_with("ws-status-at-top");
     let status = &desk.hear(1)[2];
     assert!(status["args"].is_null() && status["authenticated"] == true, "{status}");
 }
 
 #[test]
 fn the_status_is_kept_back_from_the_opening_on_or_from_some_moment() {
-    let mut desk = desk_with(SocketFault::NoStatus);
+    let mut desk = desk_with("ws-no-status");
     assert_eq!(topics(&desk.hear(1)), ["system", "act"]);
     desk.broker.end_brokerage_session();
     assert_eq!(desk.hear_topic(60, "sts"), NOTHING);
@@ -76,7 +76,7 @@ fn the_status_is_kept_back_from_the_opening_on_or_from_some_moment() {
 
 #[test]
 fn the_first_subscriptions_are_lost() {
-    let mut desk = desk_with(SocketFault::LoseSubscriptions(2));
+    let mut desk = desk_with("ws-lost-subscriptions");
     desk.hear(1);
     assert_eq!(desk.ask("tic").len(), 4, "no subscription");
     for _ in 0..2 {
@@ -89,16 +89,16 @@ fn the_first_subscriptions_are_lost() {
 
 #[test]
 fn messages_are_binary_in_fragments_or_not_utf_8() {
-    let mut desk = desk_with(SocketFault::Binary);
+    let mut desk = desk_with("ws-binary");
     assert!(desk.messages(30).iter().all(|message| !message.is_text()));
-    let mut desk = desk_with(SocketFault::Fragments);
+    let mut desk = desk_with("ws-fragments");
     for message in desk.messages(30) {
         let pieces: Vec<Bytes> = message.pieces().collect();
         assert_eq!(pieces.len(), 3);
         assert_eq!(pieces.concat(), message.payload().to_vec());
         assert!(message.is_text());
     }
-    let mut desk = desk_with(SocketFault::NotUtf8);
+    let mut desk = desk_with("ws-not-utf8");
     desk.hear(1);
     desk.say("sor+{}");
     desk.say("smd+265598+{}");
@@ -116,13 +116,13 @@ fn messages_are_binary_in_fragments_or_not_utf_8() {
 
 #[test]
 fn heartbeats_lines_and_confirmations_are_missing() {
-    let mut desk = desk_with(SocketFault::NoHeartbeat);
+    let mut desk = desk_with("ws-no-heartbeat");
     desk.hear(1);
     assert_eq!(desk.hear(100), NOTHING);
     assert_eq!(desk.ask("tic").len(), 4, "it lives");
     assert!(desk.socket.as_ref().unwrap().next_output_at(&desk.broker).is_some(), "for the session ends some day");
 
-    let mut desk = desk_with(SocketFault::SilentLine);
+    let mut desk = desk_with("ws-silent-line");
     desk.hear(1);
     desk.say("smd+1+{}");
     desk.say("smd+2+{}");
@@ -132,7 +132,7 @@ fn heartbeats_lines_and_confirmations_are_missing() {
     desk.say("smd+1+{}");
     assert_eq!(desk.hear_topic(10, "smd+1").len(), 21);
 
-    let mut desk = desk_with(SocketFault::Unconfirmed);
+    let mut desk = desk_with("ws-unconfirmed");
     desk.hear(1);
     desk.say("ssd+DU0000001+{}");
     desk.hear(0);
@@ -142,7 +142,7 @@ fn heartbeats_lines_and_confirmations_are_missing() {
 
 #[test]
 fn odd_messages_come_between_others() {
-    let mut desk = desk_with(SocketFault::OddMessages);
+    let mut desk = desk_with("ws-odd-messages");
     let messages = desk.messages(11);
     let json = |message: &ibkr_oauth::simulator::SocketMessage| serde_json::from_slice::<Value>(message.payload());
     assert_eq!(messages.iter().filter(|message| json(message).is_err()).count(), 2);

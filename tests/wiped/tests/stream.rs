@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use ibkr_oauth::{
     Consumer, Context, Timestamp, UnlockedToken,
     session::{self, Session, SessionConfig},
-    simulator::{Broker, Fault, SeededEntropy, Socket, SocketFault, SocketOutput, test_keys},
+    simulator::{Broker, SeededEntropy, Socket, SocketOutput, test_keys},
     stream::{Input, Output, Stream, StreamConfig, Topic},
 };
 use ibkr_oauth_wiped::{Heap, Marker};
@@ -149,7 +149,7 @@ fn the_session_of_the_tickles_is_wiped_wherever_the_stream_has_it() {
     let mut life = Life::new();
     let heap = Heap::record();
     // The first connection waits for its session, so that it is sent as a text too.
-    heap.pause(|| life.broker.inject(Fault::socket(SocketFault::StaleSession)));
+    heap.pause(|| life.broker.inject("ws-stale-session".parse().unwrap()));
     life.run(&heap, START.saturating_add(minutes(10)));
     let first = heap.pause(|| life.marker());
     heap.held().assert_with(&first);

@@ -52,7 +52,7 @@ impl Client {
                 return;
             }
             match CASES[index].1 {
-                Kind::Handshake(_) => self.ok(&[Handshake, Other]),
+                Kind::Handshake(..) => self.ok(&[Handshake, Other]),
                 _ => self.ok(&[Other]),
             }
             if self.conformance.kind() == Some(Kind::Displaced) && self.conformance.struck.is_some() {

@@ -150,9 +150,9 @@ fn a_lost_reply_and_a_broken_proof_are_told_apart() {
     };
     server.broker().inject(Fault::drop_response());
     assert_eq!(negotiate().kind(), ErrorKind::Unavailable);
-    server.broker().inject(Fault::wrong_proof());
+    server.broker().inject("wrong-proof".parse().unwrap());
     assert_eq!(negotiate().kind(), ErrorKind::Unverified);
-    server.broker().inject(Fault::invalid_consumer());
+    server.broker().inject("invalid-consumer".parse().unwrap());
     let error = negotiate();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Rejected, Some(StatusCode::UNAUTHORIZED)));
 }
