@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     });
     bot(network.clone(), &bundle, 30).await?;
     network.broker(|broker, _| {
-        let placed = broker.accepted().filter(|request| request.path() == ORDERS).count();
+        let placed = broker.accepted().filter(|request| request.path == ORDERS).count();
         println!("{placed} orders in 30 hours, with {} sign-ins", broker.live_session_tokens_issued());
         assert_eq!((placed, broker.live_session_tokens_issued()), (30, 3));
     });

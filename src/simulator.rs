@@ -57,8 +57,8 @@
 //! *request.uri_mut() = url.replace("AAPL", "MSFT").parse()?;
 //! assert_eq!(broker.handle(&mut cx, &request).status(), http::StatusCode::UNAUTHORIZED);
 //! let refusal = broker.refusals().last().expect("it was refused");
-//! assert_eq!(refusal.reason(), "signature_differs");
-//! assert!(refusal.expected_base_string().is_some_and(|text| text.contains("MSFT")));
+//! assert_eq!(refusal.reason, "signature_differs");
+//! assert!(refusal.expected_base_string.as_deref().is_some_and(|text| text.contains("MSFT")));
 //!
 //! // The next tickle finds no back end.
 //! broker.inject(Fault::status(503).at("/tickle"));
@@ -162,8 +162,8 @@
 //!
 //! [`QueryPolicy`]: crate::consumer::QueryPolicy
 
-// Each file names only files before it: percent, reason, refusal, deviation, judge, seeded_entropy, newest, arithmetic, address,
-// canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, diagnosis, signature,
+// Each file names only files before it: percent, reason, refusal, judge, seeded_entropy, newest, arithmetic, address,
+// canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, examination, diagnosis, signature,
 // verify, accepted_requests, answers, faults, broker, fault_names, control, consent, consent_page, sign_in, opening, resources, handling, websocket (but for what `faults` and `broker` name of
 // it), in_process, test_keys, builder.
 mod accepted_requests;
@@ -180,9 +180,9 @@ mod consent;
 mod consent_page;
 mod content;
 mod control;
-mod deviation;
 mod diagnosis;
 mod endpoint;
+mod examination;
 mod fault_names;
 mod faults;
 mod handling;

@@ -1,122 +1,51 @@
-//! The log of what the broker accepted.
-
-use std::collections::VecDeque;
+//! What the broker remembers of a request that it accepted.
 
 use http::{Method, StatusCode};
 
-use super::{judge::Judge, newest::REMEMBERED, verify::Verified};
+use super::verify::Verified;
 use crate::{consumer::QueryPolicy, context::Timestamp};
 
 /// A request that passed every check of its address, parameters and signature.
 ///
 /// Its resource may have refused it all the same: see [`status`](Self::status).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AcceptedRequest {
-    at: Timestamp,
-    method: Method,
-    path: String,
-    token: Option<String>,
-    timestamp: u64,
-    nonce: String,
-    status: StatusCode,
-    query_policies: Vec<QueryPolicy>,
-    deviations: Vec<&'static str>,
-}
-
-impl AcceptedRequest {
     /// The broker's time when it answered.
-    #[must_use]
-    pub const fn at(&self) -> Timestamp {
-        self.at
-    }
-
+    pub at: Timestamp,
     /// The method.
-    #[must_use]
-    pub const fn method(&self) -> &Method {
-        &self.method
-    }
-
+    pub method: Method,
     /// The path from the end of the base URL on, with its leading slash.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
+    pub path: String,
     /// `oauth_token`; `None` in the request for a request token.
-    #[must_use]
-    pub fn token(&self) -> Option<&str> {
-        self.token.as_deref()
-    }
-
+    pub token: Option<String>,
     /// `oauth_timestamp`, in seconds.
-    #[must_use]
-    pub const fn timestamp(&self) -> u64 {
-        self.timestamp
-    }
-
+    pub timestamp: u64,
     /// `oauth_nonce`.
-    #[must_use]
-    pub fn nonce(&self) -> &str {
-        &self.nonce
-    }
-
+    pub nonce: String,
     /// The answer's status.
-    #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        self.status
-    }
-
+    pub status: StatusCode,
     /// The query policies under which its query and form are signed so: more than one where they come to the same text,
     /// and none where the request has neither, or belongs to the sign-in.
-    #[must_use]
-    pub fn query_policies(&self) -> &[QueryPolicy] {
-        &self.query_policies
-    }
-
+    pub query_policies: Vec<QueryPolicy>,
     /// Where it deviates from the written contract, by name: lower case, with underscores, such as
     /// `header_value_unquoted`. A [strict](super::BrokerBuilder::strict) broker would have refused it.
     ///
     /// As those of [reasons](super::Refusal::reason), the names are **not under semantic versioning**.
-    #[must_use]
-    pub fn deviations(&self) -> &[&'static str] {
-        &self.deviations
-    }
-
-    /// What is known before the answer is.
-    pub(super) fn new(method: &Method, verified: &Verified, at: Timestamp) -> Self {
-        Self {
-            at,
-            method: method.clone(),
-            path: verified.path.clone(),
-            token: verified.parameters.get("oauth_token").map(str::to_owned),
-            timestamp: verified.timestamp,
-            nonce: verified.parameters.get("oauth_nonce").unwrap_or_default().to_owned(),
-            status: StatusCode::OK,
-            query_policies: verified.query_policies.clone(),
-            deviations: Vec::new(),
-        }
-    }
-
-    pub(super) fn answered(mut self, status: StatusCode, judge: &Judge) -> Self {
-        self.status = status;
-        self.deviations = judge.names();
-        self
-    }
+    pub deviations: Vec<&'static str>,
 }
 
-/// The newest accepted requests, the oldest of them first.
-#[derive(Debug, Default)]
-pub(super) struct Log(VecDeque<AcceptedRequest>);
-
-impl Log {
-    pub(super) fn push(&mut self, accepted: AcceptedRequest) {
-        if self.0.len() == REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back(accepted);
-    }
-
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &AcceptedRequest> + ExactSizeIterator {
-        self.0.iter()
+impl AcceptedRequest {
+    pub(super) fn new(
+        method: &Method,
+        verified: Verified,
+        at: Timestamp,
+        status: StatusCode,
+        deviations: Vec<&'static str>,
+    ) -> Self {
+        let Verified { path, parameters, timestamp, query_policies, .. } = verified;
+        let parameter = |name| parameters.get(name).map(str::to_owned);
+        let (token, nonce) = (parameter("oauth_token"), parameter("oauth_nonce").unwrap_or_default());
+        Self { at, method: method.clone(), path, token, timestamp, nonce, status, query_policies, deviations }
     }
 }

@@ -3,10 +3,9 @@
 use http::{Request, Uri, header, uri::Authority};
 
 use super::{
-    deviation::Deviation,
-    judge::Judge,
+    judge::{Deviation, Judge},
     reason::Reason,
-    refusal::{Objection, refuse},
+    refusal::{Objection, ensure, refuse},
 };
 
 /// The base URL, taken apart.
@@ -68,20 +67,25 @@ impl Base {
     pub(super) fn locate<B>(&self, request: &Request<B>, judge: &mut Judge) -> Result<Address, Objection> {
         let uri = request.uri();
         let Some((scheme, host, port)) = place(uri) else {
-            return refuse(Reason::UriNotAbsolute, format!("`{}` has no scheme, host and usable port", uri.path()));
+            return refuse(
+                Reason::UriNotAbsolute,
+                format_args!("`{}` has no scheme, host and usable port", uri.path()),
+            );
         };
-        if uri.authority().is_some_and(has_userinfo) {
-            return refuse(Reason::UserinfoPresent, "the URI holds a user name");
-        }
-        differs(Reason::SchemeDiffers, "scheme", &scheme, &self.scheme)?;
-        differs(Reason::HostDiffers, "host", &host, &self.host)?;
-        differs(Reason::PortDiffers, "port", &port.to_string(), &self.port.to_string())?;
+        let has_userinfo = uri.authority().is_some_and(has_userinfo);
+        ensure(!has_userinfo, Reason::UserinfoPresent, "the URI holds a user name")?;
+        ensure_same(Reason::SchemeDiffers, "scheme", &scheme, &self.scheme)?;
+        ensure_same(Reason::HostDiffers, "host", &host, &self.host)?;
+        ensure_same(Reason::PortDiffers, "port", &port.to_string(), &self.port.to_string())?;
         self.check_host_header(request, judge)?;
         if let Some(fault) = abnormality(uri.path()) {
-            return refuse(Reason::PathNotNormal, format!("the path `{}` {fault}", uri.path()));
+            return refuse(Reason::PathNotNormal, format_args!("the path `{}` {fault}", uri.path()));
         }
         let Some(path) = self.relative(uri) else {
-            return refuse(Reason::PathOutsideBase, format!("the path `{}` is not under `{}`", uri.path(), self.path));
+            return refuse(
+                Reason::PathOutsideBase,
+                format_args!("the path `{}` is not under `{}`", uri.path(), self.path),
+            );
         };
         let shown_port = if port == default_port(&scheme) { String::new() } else { format!(":{port}") };
         let base_uri = format!("{scheme}://{host}{shown_port}{}", uri.path());
@@ -105,11 +109,8 @@ impl Base {
     }
 }
 
-fn differs(reason: Reason, what: &str, given: &str, wanted: &str) -> Result<(), Objection> {
-    if given == wanted {
-        return Ok(());
-    }
-    refuse(reason, format!("the URI's {what} is `{given}`, the broker's is `{wanted}`"))
+fn ensure_same(reason: Reason, what: &str, given: &str, wanted: &str) -> Result<(), Objection> {
+    ensure(given == wanted, reason, format_args!("the URI's {what} is `{given}`, the broker's is `{wanted}`"))
 }
 
 /// Scheme and host in lower case, and the port.

@@ -1,11 +1,15 @@
 //! The broker's state, and what it counts.
 
-use std::{collections::BTreeMap, error, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    error, fmt,
+    time::Duration,
+};
 
 use http::Request;
 
 use super::{
-    accepted_requests::{AcceptedRequest, Log},
+    accepted_requests::AcceptedRequest,
     address::without_query,
     answers::Answer,
     brokerage_session::BrokerageSession,
@@ -42,7 +46,8 @@ pub struct Broker {
     pub(super) refusals: Vec<Refusal>,
     pub(super) refused: u64,
     pub(super) responses: Responses,
-    pub(super) accepted: Log,
+    /// The newest, the oldest of them first.
+    pub(super) accepted: VecDeque<AcceptedRequest>,
     /// How often each was let pass.
     pub(super) deviations: BTreeMap<&'static str, u64>,
     pub(super) requests: u64,
@@ -71,7 +76,7 @@ impl Broker {
             refusals: Vec::new(),
             refused: 0,
             responses: Responses::default(),
-            accepted: Log::default(),
+            accepted: VecDeque::new(),
             deviations: BTreeMap::new(),
             requests: 0,
             orders: 0,
@@ -190,7 +195,7 @@ impl Broker {
 
     pub(super) fn record<T>(&mut self, request: &Request<T>, at: Timestamp, objection: Objection) {
         let subject = format!("{} {}", request.method(), without_query(request.uri()));
-        self.remember(Refusal { at, subject, objection });
+        self.remember(Refusal::new(at, subject, objection));
     }
 
     pub(super) fn remember(&mut self, refusal: Refusal) {

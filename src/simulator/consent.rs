@@ -7,11 +7,10 @@ use super::{
     arithmetic::{hex, random_bytes},
     broker::Broker,
     canonical::decoded_pairs,
-    deviation::Deviation,
-    judge::Judge,
+    judge::{Deviation, Judge},
     percent::encode,
     reason::Reason,
-    refusal::{Objection, Refusal, refuse},
+    refusal::{Objection, Refusal, ensure, refuse},
     registry::Consent,
 };
 use crate::context::Context;
@@ -93,16 +92,17 @@ impl Broker {
     }
 
     fn record_visit(&mut self, cx: &Context<'_>, url: &Uri, objection: Objection) -> Refusal {
-        let refusal = Refusal { at: self.clock(cx), subject: format!("visit to {}", without_query(url)), objection };
+        let refusal = Refusal::new(self.clock(cx), format!("visit to {}", without_query(url)), objection);
         self.remember(refusal.clone());
         refusal
     }
 
     pub(super) fn visit(&self, url: &Uri, judge: &mut Judge) -> Result<Visit, Objection> {
-        if !self.is_consent_page(url) {
-            let page = without_query(url);
-            return refuse(Reason::ConsentPageUnknown, format!("`{page}` is not the consent page"));
-        }
+        ensure(
+            self.is_consent_page(url),
+            Reason::ConsentPageUnknown,
+            format_args!("`{}` is not the consent page", without_query(url)),
+        )?;
         let mut token = None;
         let mut redirect = None;
         let mut answer = None;
@@ -110,26 +110,25 @@ impl Broker {
             Objection::new(Reason::BodyMalformed, "the query has a `%` without two hexadecimal digits")
         })?;
         for (name, value) in pairs {
-            let slot = match name.as_slice() {
-                b"oauth_token" => &mut token,
-                b"redirect_uri" => &mut redirect,
-                b"answer" => &mut answer,
-                _ => return refuse(Reason::ParameterUnknown, format!("unknown {}", String::from_utf8_lossy(&name))),
+            let name = String::from_utf8_lossy(&name);
+            let slot = match &*name {
+                "oauth_token" => &mut token,
+                "redirect_uri" => &mut redirect,
+                "answer" => &mut answer,
+                _ => return refuse(Reason::ParameterUnknown, format_args!("unknown {name}")),
             };
-            if slot.replace(String::from_utf8_lossy(&value).into_owned()).is_some() {
-                return refuse(
-                    Reason::ParameterRepeated,
-                    format!("{} appears more than once", String::from_utf8_lossy(&name)),
-                );
-            }
+            let before = slot.replace(String::from_utf8_lossy(&value).into_owned());
+            ensure(before.is_none(), Reason::ParameterRepeated, format_args!("{name} appears more than once"))?;
         }
         let token = token.ok_or_else(|| Objection::new(Reason::ParameterMissing, "missing oauth_token"))?;
         let Some(request_token) = self.registry.request_tokens.get(&token) else {
             return refuse(Reason::RequestTokenUnknown, "oauth_token is not a request token");
         };
-        if !matches!(request_token.consent, Consent::Pending) {
-            return refuse(Reason::RequestTokenUsed, "the user has answered for this request token before");
-        }
+        ensure(
+            matches!(request_token.consent, Consent::Pending),
+            Reason::RequestTokenUsed,
+            "the user has answered for this request token before",
+        )?;
         let callback = match &redirect {
             None => request_token.callback.clone(),
             Some(redirect) => {
@@ -159,7 +158,7 @@ fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {
         Some(origin) if is_path => Ok(format!("{origin}{redirect}")),
         _ => refuse(
             Reason::RedirectMalformed,
-            format!("redirect_uri is `{redirect}`, neither a path nor an absolute URL"),
+            format_args!("redirect_uri is `{redirect}`, neither a path nor an absolute URL"),
         ),
     }
 }

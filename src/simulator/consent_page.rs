@@ -9,7 +9,7 @@ use super::{
     consent::Visit,
     judge::Judge,
     reason::Reason,
-    refusal::{Objection, refuse},
+    refusal::{Objection, ensure, refuse},
 };
 use crate::context::Context;
 
@@ -41,17 +41,18 @@ impl Broker {
         request: &Request<Bytes>,
         judge: &mut Judge,
     ) -> Result<Answer, Objection> {
-        if request.method() != Method::GET {
-            let detail = format!("the consent page does not take {}", request.method());
-            return refuse(Reason::MethodNotAllowed, detail);
-        }
+        ensure(
+            request.method() == Method::GET,
+            Reason::MethodNotAllowed,
+            format_args!("the consent page does not take {}", request.method()),
+        )?;
         let visit = self.visit(request.uri(), judge)?;
         let location = match visit.answer.as_deref() {
             None => return Ok(self.question(&visit)),
             Some("agree") => self.agree(cx, &visit)?,
             Some("decline") => self.refuse_consent(visit),
             Some(other) => {
-                let detail = format!("answer is `{other}`, neither `agree` nor `decline`");
+                let detail = format_args!("answer is `{other}`, neither `agree` nor `decline`");
                 return refuse(Reason::BodyMalformed, detail);
             }
         };

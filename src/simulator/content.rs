@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     reason::Reason,
-    refusal::{Objection, refuse},
+    refusal::{Objection, ensure, refuse},
 };
 
 /// Whether the request's `Content-Type`, its parameters left aside, is `media_type`.
@@ -26,9 +26,15 @@ pub(super) fn form_of(request: &Request<Bytes>) -> Option<&[u8]> {
 
 /// The body as JSON.
 pub(super) fn read_json(request: &Request<Bytes>) -> Result<Value, Objection> {
-    if !is_media_type(request, "application/json") {
-        return refuse(Reason::BodyMalformed, "Content-Type is not application/json");
-    }
+    let is_json = is_media_type(request, "application/json");
+    ensure(is_json, Reason::BodyMalformed, "Content-Type is not application/json")?;
     serde_json::from_slice(request.body())
-        .or_else(|error| refuse(Reason::BodyMalformed, format!("the body is not JSON: {error}")))
+        .or_else(|error| refuse(Reason::BodyMalformed, format_args!("the body is not JSON: {error}")))
+}
+
+/// Sets a field of a JSON object.
+pub(super) fn set_field(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value.into());
+    }
 }

@@ -12,9 +12,10 @@ use super::{
     endpoint::Endpoint,
     faults::{Dropped, Effect, Fault, Needs},
     judge::Judge,
+    newest::{REMEMBERED, push_newest},
     refusal::Objection,
     registry::AccessGrant,
-    verify::{self, Verified},
+    verify::{Verified, verify},
 };
 use crate::context::{Context, Timestamp};
 
@@ -140,14 +141,12 @@ impl Broker {
         }
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
         let mut judge = Judge::new(self.profile.strictness);
-        let verified = verify::locate(&self.profile, request, &mut judge)
-            .and_then(|address| verify::verify(&self.profile, &self.registry, request, &address, now, &mut judge));
-        let (accepted, served) = match verified {
+        let (verified, served) = match verify(&self.profile, &self.registry, request, now, &mut judge) {
             Ok(verified) => {
                 let parameter = |name| verified.parameters.get(name).unwrap_or_default();
                 self.registry.accept(parameter("oauth_token"), parameter("oauth_nonce"), verified.timestamp);
-                let accepted = AcceptedRequest::new(request.method(), &verified, now);
-                (Some(accepted), self.serve(cx, request, &verified, now, &mut judge))
+                let served = self.serve(cx, request, &verified, now, &mut judge);
+                (Some(verified), served)
             }
             Err(objection) => (None, Err(objection)),
         };
@@ -158,10 +157,10 @@ impl Broker {
             answer
         });
         let answer = self.naming_deviations(answer, &judge);
-        let Some(accepted) = accepted else { return answer };
-        let accepted = accepted.answered(answer.status, &judge);
-        let policies: Vec<&str> = accepted.query_policies().iter().map(|policy| policy.name()).collect();
-        self.accepted.push(accepted);
+        let Some(verified) = verified else { return answer };
+        let policies: Vec<&str> = verified.query_policies.iter().map(|policy| policy.name()).collect();
+        let accepted = AcceptedRequest::new(request.method(), verified, now, answer.status, judge.names());
+        push_newest(&mut self.accepted, accepted, REMEMBERED);
         if policies.is_empty() { answer } else { answer.with_header(QUERY_POLICY, &policies.join(", ")) }
     }
 

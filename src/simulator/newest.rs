@@ -50,3 +50,10 @@ impl<K, V> Default for Newest<K, V> {
         Self { known: BTreeMap::new(), order: VecDeque::new() }
     }
 }
+
+/// Pushes onto a queue of so many at most, which forgets its oldest, and returns that.
+pub(super) fn push_newest<T>(queue: &mut VecDeque<T>, item: T, most: usize) -> Option<T> {
+    let forgotten = if queue.len() >= most { queue.pop_front() } else { None };
+    queue.push_back(item);
+    forgotten
+}

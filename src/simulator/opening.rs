@@ -7,8 +7,7 @@ use serde_json::Value;
 use super::{
     canonical::decoded_pairs,
     content::{form_of, is_media_type, read_json},
-    deviation::Deviation,
-    judge::Judge,
+    judge::{Deviation, Judge},
     reason::Reason,
     refusal::{Objection, refuse},
 };

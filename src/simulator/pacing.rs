@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use super::{
     availability::RateLimit,
     reason::Reason,
-    refusal::{Objection, refuse},
+    refusal::{Objection, ensure, refuse},
 };
 use crate::context::Timestamp;
 
@@ -23,9 +23,11 @@ pub(super) struct Pacing {
 impl Pacing {
     /// Counts a request that arrives.
     pub(super) fn admit(&mut self, limit: Option<RateLimit>, now: Timestamp) -> Result<(), Objection> {
-        if now < self.boxed_until {
-            return refuse(Reason::PenaltyBox, format!("no request may come before {}", self.boxed_until));
-        }
+        ensure(
+            now >= self.boxed_until,
+            Reason::PenaltyBox,
+            format_args!("no request may come before {}", self.boxed_until),
+        )?;
         let Some(limit) = limit else { return Ok(()) };
         let second = Duration::from_secs(1);
         // A moment that lies ahead was counted before the time was set back, and says nothing about now.
@@ -37,7 +39,7 @@ impl Pacing {
         self.confine(now, limit.penalty_box);
         refuse(
             Reason::RateExceeded,
-            format!("there were more than {} requests within a second", limit.requests_per_second),
+            format_args!("there were more than {} requests within a second", limit.requests_per_second),
         )
     }
 

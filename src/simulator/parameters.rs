@@ -8,11 +8,10 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::{
     content::is_media_type,
-    deviation::Deviation,
-    judge::Judge,
+    judge::{Deviation, Judge},
     percent,
     reason::Reason,
-    refusal::{Objection, refuse},
+    refusal::{Objection, ensure, refuse},
 };
 
 const BLANKS: [char; 2] = [' ', '\t'];
@@ -56,12 +55,11 @@ impl Parameters {
         let Some((scheme, mut rest)) = text.split_once(' ') else {
             return Err(malformed("the Authorization header is one word"));
         };
-        if scheme != "OAuth" {
-            return refuse(
-                Reason::AuthorizationSchemeUnknown,
-                format!("the Authorization header's scheme is `{scheme}`, not `OAuth`"),
-            );
-        }
+        ensure(
+            scheme == "OAuth",
+            Reason::AuthorizationSchemeUnknown,
+            format_args!("the Authorization header's scheme is `{scheme}`, not `OAuth`"),
+        )?;
         let mut parameters = Self { pairs: Vec::new(), realm: None, placement: Placement::Header };
         loop {
             let (name, after) = rest.split_once('=').ok_or_else(|| malformed("a parameter has no `=`"))?;
@@ -89,11 +87,7 @@ impl Parameters {
     fn push(&mut self, name: String, value: &str, judge: &mut Judge) -> Result<(), Objection> {
         // The realm is a quoted string of HTTP's, which RFC 5849 section 3.5.1 does not have percent-encoded.
         if name == "realm" {
-            if self.realm.is_some() {
-                return Err(repeated("realm"));
-            }
-            self.realm = Some(value.to_owned());
-            return Ok(());
+            return if self.realm.replace(value.to_owned()).is_some() { Err(repeated("realm")) } else { Ok(()) };
         }
         let value = decode_value(&name, value, judge)?;
         self.pairs.push((name, value));
@@ -102,15 +96,13 @@ impl Parameters {
 
     fn from_json(body: &[u8]) -> Result<Self, Objection> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let pairs = deserializer.deserialize_map(Pairs).and_then(|pairs| deserializer.end().map(|()| pairs)).map_err(
-            |error| {
-                Objection::new(
-                    Reason::ParametersMalformed,
-                    format!("the body is not one JSON object of strings: {error}"),
-                )
-            },
-        )?;
-        Ok(Self { pairs, realm: None, placement: Placement::JsonBody })
+        let pairs = deserializer.deserialize_map(Pairs).and_then(|pairs| deserializer.end().map(|()| pairs));
+        match pairs {
+            Ok(pairs) => Ok(Self { pairs, realm: None, placement: Placement::JsonBody }),
+            Err(error) => {
+                refuse(Reason::ParametersMalformed, format_args!("the body is not one JSON object of strings: {error}"))
+            }
+        }
     }
 
     fn refuse_repeated(&self) -> Result<(), Objection> {
@@ -133,8 +125,8 @@ impl Parameters {
     /// The value of a parameter that has to be there and must not be empty.
     pub(super) fn require(&self, name: &str) -> Result<&str, Objection> {
         match self.get(name) {
-            None => refuse(Reason::ParameterMissing, format!("missing {name}")),
-            Some("") => refuse(Reason::ParameterMissing, format!("empty {name}")),
+            None => refuse(Reason::ParameterMissing, format_args!("missing {name}")),
+            Some("") => refuse(Reason::ParameterMissing, format_args!("empty {name}")),
             Some(value) => Ok(value),
         }
     }
@@ -189,7 +181,7 @@ fn decode_value(name: &str, text: &str, judge: &mut Judge) -> Result<String, Obj
     let detail = format!("the value of {name} is not percent-encoded as RFC 5849 has it");
     let value = percent::decode(text.as_bytes())
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| malformed(detail.as_str()))?;
+        .ok_or_else(|| malformed(&detail))?;
     let escapes = || text.split('%').skip(1).filter_map(|piece| piece.get(..2));
     let is_needless = |digits: &str| {
         let byte = u8::from_str_radix(digits, 16).unwrap_or_default();
@@ -203,13 +195,13 @@ fn decode_value(name: &str, text: &str, judge: &mut Judge) -> Result<String, Obj
         (escapes().any(is_needless), Deviation::HeaderEscapeNeedless),
     ] {
         if found {
-            judge.tolerate(deviation, Reason::AuthorizationMalformed, detail.as_str())?;
+            judge.tolerate(deviation, Reason::AuthorizationMalformed, &detail)?;
         }
     }
     Ok(value)
 }
 
-fn malformed(detail: impl Into<String>) -> Objection {
+fn malformed(detail: impl fmt::Display) -> Objection {
     Objection::new(Reason::AuthorizationMalformed, detail)
 }
 

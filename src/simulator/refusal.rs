@@ -13,51 +13,41 @@ use crate::{
 /// `Display` is one line: the request, what differed and, for a wrong signature, the base string that was expected.
 /// No secret is ever in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
-    pub(super) at: Timestamp,
-    pub(super) subject: String,
-    pub(super) objection: Objection,
-}
-
-impl Refusal {
+    /// The broker's time when it refused.
+    pub at: Timestamp,
+    /// What was refused: the method and the URI without its query.
+    pub subject: String,
     /// Which check failed, by name: lower case, with underscores, such as `signature_differs`.
     ///
     /// For what a test asserts. The names are **not under semantic versioning**: the broker's checks follow what is learnt of
     /// the real one, and so a check may be split, renamed or dropped in any version. The source of this module,
     /// `simulator/reason.rs`, has them all.
-    #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        self.objection.reason.name()
-    }
-
-    /// The broker's time when it refused.
-    #[must_use]
-    pub const fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    /// What was refused: the method and the URI without its query.
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
+    pub reason: &'static str,
+    /// What exactly was wrong, in one line.
+    pub detail: String,
     /// The signature base string that the broker computed, for a wrong signature.
     ///
     /// It starts with the method: the access token's secret, which comes before it in the request for a live session
     /// token, is left out here and shown as `[secret]` by `Display`.
-    #[must_use]
-    pub fn expected_base_string(&self) -> Option<&str> {
-        self.objection.base_string.as_deref()
+    pub expected_base_string: Option<String>,
+    is_secret_prepended: bool,
+}
+
+impl Refusal {
+    pub(super) fn new(at: Timestamp, subject: String, objection: Objection) -> Self {
+        let Objection { reason, detail, base_string, is_secret_prepended } = objection;
+        Self { at, subject, reason: reason.name(), detail, expected_base_string: base_string, is_secret_prepended }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.objection.detail)?;
-        match &self.objection.base_string {
+        write!(f, "{}: {}", self.subject, self.detail)?;
+        match &self.expected_base_string {
             None => Ok(()),
-            Some(text) if self.objection.prepended => write!(f, "; expected base string: [secret]{text}"),
+            Some(text) if self.is_secret_prepended => write!(f, "; expected base string: [secret]{text}"),
             Some(text) => write!(f, "; expected base string: {text}"),
         }
     }
@@ -66,35 +56,38 @@ impl fmt::Display for Refusal {
 impl error::Error for Refusal {}
 
 /// What is wrong with a request, before it is known which one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Objection {
     pub(super) reason: Reason,
     pub(super) detail: String,
-    pub(super) base_string: Option<String>,
-    pub(super) prepended: bool,
+    base_string: Option<String>,
+    is_secret_prepended: bool,
 }
 
 impl Objection {
-    pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
+    pub(super) fn new(reason: Reason, detail: impl fmt::Display) -> Self {
         // What a client sends must not start a new line in a log.
-        let detail = escape_invisible(&detail.into()).into_owned();
-        Self { reason, detail, base_string: None, prepended: false }
+        let detail = escape_invisible(&detail.to_string()).into_owned();
+        Self { reason, detail, base_string: None, is_secret_prepended: false }
     }
 
-    pub(super) fn with_base_string(mut self, base_string: String, prepended: bool) -> Self {
-        self.base_string = Some(base_string);
-        self.prepended = prepended;
-        self
+    pub(super) fn with_base_string(self, base_string: String, is_secret_prepended: bool) -> Self {
+        Self { base_string: Some(base_string), is_secret_prepended, ..self }
     }
 }
 
 /// Refuses, with the check that failed and a line on what exactly.
-pub(super) fn refuse<T>(reason: Reason, detail: impl Into<String>) -> Result<T, Objection> {
+pub(super) fn refuse<T>(reason: Reason, detail: impl fmt::Display) -> Result<T, Objection> {
     Err(Objection::new(reason, detail))
+}
+
+/// Refuses unless it holds.
+pub(super) fn ensure(holds: bool, reason: Reason, detail: impl fmt::Display) -> Result<(), Objection> {
+    if holds { Ok(()) } else { refuse(reason, detail) }
 }
 
 impl From<EntropyError> for Objection {
     fn from(error: EntropyError) -> Self {
-        Self::new(Reason::EntropyFailed, error.to_string())
+        Self::new(Reason::EntropyFailed, error)
     }
 }

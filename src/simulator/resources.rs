@@ -13,12 +13,11 @@ use super::{
     brokerage_session::{BrokerageSession, IDLE_TIMEOUT},
     canned::{Found, account_of, shipped},
     canonical::decoded_pairs,
-    content::{form_of, read_json},
-    deviation::Deviation,
-    judge::Judge,
+    content::{form_of, read_json, set_field},
+    judge::{Deviation, Judge},
     opening::read_compete,
     reason::Reason,
-    refusal::{Objection, refuse},
+    refusal::{Objection, ensure, refuse},
     websocket::journal::Order,
 };
 use crate::context::{Context, Timestamp};
@@ -98,13 +97,11 @@ impl Broker {
         }
         let needs_accounts = path == "/iserver/marketdata/snapshot"
             || (path.starts_with("/iserver/account/") && (path.ends_with("/orders") || path.ends_with("/whatif")));
-        if needs_accounts && path != "/iserver/account/orders" && !session.accounts_queried {
-            return refuse(
-                Reason::AccountsNotQueried,
-                "no GET /iserver/accounts came before it in this brokerage session",
-            );
-        }
-        Ok(())
+        ensure(
+            !needs_accounts || path == "/iserver/account/orders" || session.accounts_queried,
+            Reason::AccountsNotQueried,
+            "no GET /iserver/accounts came before it in this brokerage session",
+        )
     }
 
     fn answer_of(
@@ -119,8 +116,10 @@ impl Broker {
         if let Some(body) = self.responses.get(method, path) {
             return Ok(Answer::ok(body.clone()));
         }
-        if let Some(account) = account_of(method, path) {
-            self.check_account(account)?;
+        let account = account_of(method, path);
+        if let Some(account) = account {
+            let is_known = self.profile.accounts.iter().any(|known| known == account);
+            ensure(is_known, Reason::AccountUnknown, format_args!("there is no account `{account}`"))?;
         }
         let by_get = match path {
             "/logout" => Some(Deviation::LogoutByGet),
@@ -143,21 +142,23 @@ impl Broker {
                 return self.open_brokerage(request, now, judge);
             }
             (&Method::GET | &Method::POST, "/logout") => return Ok(self.logout()),
-            (&Method::POST, _) if path.ends_with("/orders") && account_of(method, path).is_some() => {
-                return self.place_orders(request, account_of(method, path).unwrap_or_default(), now);
+            (&Method::POST, _) if path.ends_with("/order_impact") => {
+                ensure(form_of(request).is_some(), Reason::BodyMalformed, "the body is not form-encoded")?;
             }
-            _ if path.ends_with("/order_impact") && method == Method::POST && form_of(request).is_none() => {
-                return refuse(Reason::BodyMalformed, "the body is not form-encoded");
+            (&Method::POST, _) if path.ends_with("/orders") => {
+                if let Some(account) = account {
+                    return self.place_orders(request, account, now);
+                }
             }
             _ => {}
         }
         match shipped(method, path, request.uri().query().unwrap_or_default(), &self.profile.accounts) {
             Found::Answer(body) => Ok(Answer::ok(body)),
             Found::Nothing if !SESSION_PATHS.contains(&path) => {
-                refuse(Reason::ResourceUnknown, format!("there is no resource `{path}`"))
+                refuse(Reason::ResourceUnknown, format_args!("there is no resource `{path}`"))
             }
             Found::OtherMethods | Found::Nothing => {
-                refuse(Reason::MethodNotAllowed, format!("`{path}` does not take {method}"))
+                refuse(Reason::MethodNotAllowed, format_args!("`{path}` does not take {method}"))
             }
         }
     }
@@ -168,10 +169,6 @@ impl Broker {
         let (settling, idle_timeout) = (availability.scaled(settling), availability.scaled(IDLE_TIMEOUT));
         let reset_at = availability.next_reset(now);
         self.brokerage_session = Some(BrokerageSession::open(now, settling, idle_timeout, reset_at));
-    }
-
-    fn is_bridged(&self, now: Timestamp) -> bool {
-        self.brokerage_session.is_some_and(|session| session.is_ready(now))
     }
 
     fn tickle(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<Answer, Objection> {
@@ -204,12 +201,10 @@ impl Broker {
             "message": "",
             "MAC": "98:F2:B3:23:BF:A0",
         });
-        if let Some(fields) = status.as_object_mut().filter(|_| open) {
-            fields.insert("established".to_owned(), Value::from(self.is_bridged(now)));
-            fields.insert(
-                "serverInfo".to_owned(),
-                json!({ "serverName": "simulator", "serverVersion": env!("CARGO_PKG_VERSION") }),
-            );
+        if let Some(session) = self.brokerage_session {
+            let server = json!({ "serverName": "simulator", "serverVersion": env!("CARGO_PKG_VERSION") });
+            set_field(&mut status, "established", session.is_ready(now));
+            set_field(&mut status, "serverInfo", server);
         }
         status
     }
@@ -265,13 +260,6 @@ impl Broker {
             }));
         }
         Ok(Answer::ok(Value::from(answers)))
-    }
-
-    fn check_account(&self, account: &str) -> Result<(), Objection> {
-        if self.profile.accounts.iter().any(|known| known == account) {
-            return Ok(());
-        }
-        refuse(Reason::AccountUnknown, format!("there is no account `{account}`"))
     }
 }
 

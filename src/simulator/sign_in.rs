@@ -13,7 +13,7 @@ use super::{
     broker::Broker,
     parameters::Parameters,
     reason::Reason,
-    refusal::{Objection, refuse},
+    refusal::{Objection, ensure, refuse},
     registry::{AccessGrant, Consent, RequestToken},
     verify::read_challenge,
 };
@@ -93,9 +93,8 @@ impl Broker {
             exponent = random_bytes::<32>(cx)?;
             response = group.response(&exponent);
         }
-        if !group.contains(&response) {
-            return refuse(Reason::EntropyFailed, "the exponents drawn give no usable response");
-        }
+        let is_usable = group.contains(&response);
+        ensure(is_usable, Reason::EntropyFailed, "the exponents drawn give no usable response")?;
         let Some(grant) = &mut self.registry.grant else {
             return refuse(Reason::TokenUnknown, "oauth_token is not the access token");
         };

@@ -90,7 +90,7 @@ fn a_lost_order_is_not_sent_twice() {
     broker.lock().unwrap().inject(Fault::drop_response().at(ORDERS));
     let order = json!({"orders": [{"conid": 265_598, "side": "BUY", "quantity": 1}]});
     assert!(client.post_json(ORDERS, &order).unwrap_err().may_have_been_sent());
-    let orders = broker.lock().unwrap().accepted().filter(|request| request.path() == ORDERS).count();
+    let orders = broker.lock().unwrap().accepted().filter(|request| request.path == ORDERS).count();
     assert_eq!(orders, 1);
     client.shutdown().unwrap();
     driving.join().unwrap();

@@ -49,7 +49,7 @@ fn order(id: u32) -> Value {
 
 fn accepted(network: &InProcess, method: &Method, path: &str) -> usize {
     network.broker(|broker, _| {
-        broker.accepted().filter(|request| request.method() == method && request.path() == path).count()
+        broker.accepted().filter(|request| request.method == method && request.path == path).count()
     })
 }
 

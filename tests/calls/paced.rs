@@ -11,7 +11,7 @@ use ibkr_oauth::{
     diagnose::Cause,
     pacing::{LIMITS, PacingConfig, Rate},
     session::{Failure, SessionConfig},
-    simulator::{AcceptedRequest, Broker, Fault, InProcess, Refusal, test_keys},
+    simulator::{Broker, Fault, InProcess, Refusal, test_keys},
     transport::{AsyncTransport, Limits},
 };
 use proptest::{collection::vec, prelude::*};
@@ -83,12 +83,12 @@ fn is_too_early(error: &Error) -> bool {
 /// How many requests the broker took, by path, and when; fails where a span of a limit has too many.
 fn check_limits(network: &InProcess) {
     network.broker(|broker, _| {
-        let is_of_pace = |refusal: &&Refusal| ["rate_exceeded", "penalty_box"].contains(&refusal.reason());
+        let is_of_pace = |refusal: &&Refusal| ["rate_exceeded", "penalty_box"].contains(&refusal.reason);
         assert!(!broker.refusals().iter().any(|refusal| is_of_pace(&refusal)), "{:?}", broker.refusals().last());
         for limit in LIMITS {
             let Rate::Within(most, within) = limit.rate else { continue };
             let at: Vec<Timestamp> =
-                broker.accepted().filter(|request| limit.covers(request.path())).map(AcceptedRequest::at).collect();
+                broker.accepted().filter(|request| limit.covers(&request.path)).map(|request| request.at).collect();
             let most = usize::try_from(most).unwrap();
             for span in at.windows(most + 1) {
                 assert!(span[most].saturating_duration_since(span[0]) >= within, "{:?}: {span:?}", limit.paths);
@@ -151,7 +151,7 @@ fn a_burst_is_spread_over_the_time_that_it_takes_and_the_session_goes_first() {
         let took = network.now().saturating_duration_since(start);
         assert!(took >= Duration::from_secs(19) && took < Duration::from_secs(24), "{took:?}");
         let tickles = network.broker(|broker, _| {
-            broker.accepted().filter(|request| request.path() == "/tickle" && request.at() > start).count()
+            broker.accepted().filter(|request| request.path == "/tickle" && request.at > start).count()
         });
         assert!(tickles > 0);
         check_limits(&network);

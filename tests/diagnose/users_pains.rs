@@ -279,7 +279,7 @@ fn pain_25_rsa_sha256_is_missing_elsewhere() {
     wrong.headers_mut().insert(header::AUTHORIZATION, header.parse().unwrap());
     let mut broker = fixture::broker_builder().build().unwrap();
     let response = broker.handle(&mut Context::new(NOW, &mut SeededEntropy(2)), &wrong);
-    assert_eq!(broker.refusals()[0].reason(), "signature_method_differs");
+    assert_eq!(broker.refusals()[0].reason, "signature_method_differs");
     let error = Error::from_response(&response).unwrap();
     assert_eq!(error.cause(), Some(Cause::SignatureMethodRefused));
     assert!(error.remedy().contains("RSA-SHA256"), "{}", error.remedy());

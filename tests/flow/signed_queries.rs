@@ -23,7 +23,7 @@ fn broker(policy: QueryPolicy) -> Broker {
 fn refusal(broker: &mut Broker, request: &Request<Bytes>) -> Option<&'static str> {
     let before = broker.refusals().len();
     broker.handle(&mut Context::new(NOW, &mut SeededEntropy(1)), request);
-    let reason = broker.refusals().get(before).map(ibkr_oauth::simulator::Refusal::reason);
+    let reason = broker.refusals().get(before).map(|refusal| refusal.reason);
     reason.filter(|reason| *reason != "resource_unknown")
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request, Uri, header};
 use ibkr_oauth::{
     Compete, Consumer, Context, Endpoints, Error, ErrorKind, Stage,
     oauth1::{UriError, parse_uri},
-    simulator::{Broker, Refusal},
+    simulator::Broker,
 };
 
 fn consumer() -> Consumer {
@@ -31,7 +31,7 @@ fn post(content_type: &str, body: &'static str) -> Request<Bytes> {
 fn refusal(broker: &mut Broker, request: &Request<Bytes>) -> Option<&'static str> {
     let before = broker.refusals().len();
     broker.handle(&mut Context::new(NOW, &mut SeededEntropy(1)), request);
-    broker.refusals().get(before).map(Refusal::reason).filter(|reason| *reason != "resource_unknown")
+    broker.refusals().get(before).map(|refusal| refusal.reason).filter(|reason| *reason != "resource_unknown")
 }
 
 type Head = (Method, Uri, HeaderMap, http::Version, Bytes, Option<u8>);

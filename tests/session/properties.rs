@@ -60,7 +60,7 @@ proptest! {
         prop_assert!(becomes_live(&mut simulation, bound), "not live {bound:?} after the last fault: {:?}", simulation.session());
         log::check(&simulation, false);
         let boxed = |reason| reason == "penalty_box";
-        prop_assert!(!simulation.broker().refusals().iter().any(|refusal| boxed(refusal.reason())));
+        prop_assert!(!simulation.broker().refusals().iter().any(|refusal| boxed(refusal.reason)));
         let stepped = |event: &SessionEvent| matches!(event, SessionEvent::ClockStepped { .. });
         prop_assert!(!simulation.events().iter().any(|(_, event)| stepped(event)), "no step was that large");
     }

@@ -76,7 +76,7 @@ impl Desk {
     }
 
     fn reasons(&self) -> Vec<&'static str> {
-        self.broker.refusals().iter().map(ibkr_oauth::simulator::Refusal::reason).collect()
+        self.broker.refusals().iter().map(|refusal| refusal.reason).collect()
     }
 }
 
@@ -278,7 +278,7 @@ fn the_brokers_clock_may_be_off_from_the_start() {
         let mut cx = Context::new(Timestamp::from_secs(START), &mut entropy);
         let signed_in = test_keys::sign_in(&mut broker, &mut cx).is_ok();
         assert_eq!(signed_in, expected.is_none());
-        assert_eq!(broker.refusals().first().map(ibkr_oauth::simulator::Refusal::reason), expected);
+        assert_eq!(broker.refusals().first().map(|refusal| refusal.reason), expected);
     }
 }
 
@@ -299,7 +299,9 @@ fn the_broker_counts_and_remembers_what_it_accepted() {
     let logged: Vec<_> = desk
         .broker
         .accepted()
-        .map(|accepted| (accepted.method().as_str(), accepted.path(), accepted.timestamp(), accepted.status().as_u16()))
+        .map(|accepted| {
+            (accepted.method.as_str(), accepted.path.as_str(), accepted.timestamp, accepted.status.as_u16())
+        })
         .collect();
     assert_eq!(
         logged,
@@ -312,8 +314,8 @@ fn the_broker_counts_and_remembers_what_it_accepted() {
         "neither what a fault answered nor what got lost on its way, but what was done though its answer got lost"
     );
     let last = desk.broker.accepted().next_back().unwrap();
-    assert_eq!((last.token(), last.at()), (Some(TOKEN), Timestamp::from_secs(START + 5)));
-    let mut nonces: Vec<&str> = desk.broker.accepted().map(ibkr_oauth::simulator::AcceptedRequest::nonce).collect();
+    assert_eq!((last.token.as_deref(), last.at), (Some(TOKEN), Timestamp::from_secs(START + 5)));
+    let mut nonces: Vec<&str> = desk.broker.accepted().map(|accepted| accepted.nonce.as_str()).collect();
     nonces.sort_unstable();
     nonces.dedup();
     assert_eq!(nonces.len(), 4);
@@ -326,7 +328,7 @@ fn the_memory_of_what_was_accepted_is_bounded() {
         assert_eq!(desk.tickle(), 200);
     }
     assert_eq!(desk.broker.accepted().len(), 4096);
-    assert!(desk.broker.accepted().all(|accepted| accepted.path() == "/tickle"));
+    assert!(desk.broker.accepted().all(|accepted| accepted.path == "/tickle"));
     assert_eq!(desk.broker.requests(), 4097);
 }
 

@@ -42,7 +42,7 @@ impl Browser {
     }
 
     fn last_reason(&self) -> &'static str {
-        self.broker.refusals().last().unwrap().reason()
+        self.broker.refusals().last().unwrap().reason
     }
 }
 

@@ -192,7 +192,7 @@ fn each_deviation_is_let_pass_and_named() {
             let response = good.send(&request);
             assert!(response.status().is_success(), "{deviation}: {:?}", good.broker.refusals().last());
             assert_eq!(named(&response), Some(*deviation));
-            assert_eq!(good.broker.accepted().last().unwrap().deviations(), [*deviation]);
+            assert_eq!(good.broker.accepted().last().unwrap().deviations, [*deviation]);
             assert_eq!(good.broker.deviations().collect::<Vec<_>>(), [(*deviation, 1)]);
         }
     }
@@ -211,7 +211,7 @@ fn a_strict_broker_refuses_each() {
 /// The deviations are no part of the interface, so that their source has to say which there are.
 #[test]
 fn no_deviation_is_left_out() {
-    let source = include_str!("../../src/simulator/deviation.rs");
+    let source = include_str!("../../src/simulator/judge.rs");
     let declared: Vec<&str> = source
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -230,7 +230,7 @@ fn a_good_request_deviates_in_nothing() {
         let request = good.request.clone();
         let response = good.send(&request);
         assert!(response.status().is_success() && named(&response).is_none(), "{response:?}");
-        assert_eq!(good.broker.accepted().last().unwrap().deviations(), [""; 0]);
+        assert_eq!(good.broker.accepted().last().unwrap().deviations, [""; 0]);
     }
 }
 
@@ -323,7 +323,7 @@ fn a_redirect_may_have_backslashes_as_json_writes_them() {
     let callback = callback.unwrap();
     assert!(callback.starts_with("http://localhost:5002/back?oauth_token=") && counted == 1, "{callback}");
     let (refusal, counted) = visit(Broker::builder().strict().build().unwrap());
-    assert_eq!((refusal.unwrap_err().reason(), counted), ("redirect_malformed", 0));
+    assert_eq!((refusal.unwrap_err().reason, counted), ("redirect_malformed", 0));
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn a_cancelled_consent_leads_to_the_bare_callback() {
     let step = &vectors["step3_access_token"];
     let (status, _) = handle(&mut broker, 1_700_000_060, &mut entropy, &post(step, "authorization_header_realm_first"));
     assert_eq!(status, 401);
-    assert_eq!(broker.refusals()[0].reason(), "consent_missing");
+    assert_eq!(broker.refusals()[0].reason, "consent_missing");
 }
 
 #[test]
@@ -198,8 +198,8 @@ fn each_protected_request_is_accepted_under_its_own_policy_and_no_other() {
                 } else {
                     assert_eq!(status, 401, "{name}, {sent_as} as {read_as}");
                     let refusal = &broker.refusals()[0];
-                    assert_eq!(refusal.reason(), "signature_differs");
-                    assert_eq!(refusal.expected_base_string(), Some(text(&read["signature_base_string"])));
+                    assert_eq!(refusal.reason, "signature_differs");
+                    assert_eq!(refusal.expected_base_string.as_deref(), Some(text(&read["signature_base_string"])));
                     assert!(refusal.to_string().contains("; cause: "), "{refusal}");
                     refused += 1;
                 }

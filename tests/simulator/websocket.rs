@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use ibkr_oauth::{
     Compete, Context, Secret, Signer, Timestamp, UnlockedToken,
-    simulator::{Broker, BrokerBuilder, Refusal, Socket, SocketMessage, SocketOutput, test_keys},
+    simulator::{Broker, BrokerBuilder, Socket, SocketMessage, SocketOutput, test_keys},
 };
 use serde_json::{Value, json};
 
@@ -157,7 +157,7 @@ impl Desk {
     }
 
     fn reasons(&self) -> Vec<&'static str> {
-        let reasons: Vec<&str> = self.broker.refusals().iter().map(Refusal::reason).collect();
+        let reasons: Vec<&str> = self.broker.refusals().iter().map(|refusal| refusal.reason).collect();
         for reason in &reasons {
             note(reason);
         }

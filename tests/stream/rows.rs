@@ -202,7 +202,7 @@ fn close_1000_at_once() {
     let opens = simulation.opens.len();
     assert!((50..90).contains(&opens), "{opens} attempts in an hour");
     // Each has a tickle of its own: so many there were, but no more than the session allows itself.
-    let tickles = simulation.broker.accepted().filter(|request| request.path() == "/tickle").count();
+    let tickles = simulation.broker.accepted().filter(|request| request.path == "/tickle").count();
     assert!(tickles >= opens, "{tickles} tickles, {opens} openings");
     assert!(tickles <= 60 + 20, "{tickles} tickles");
     simulation.broker.clear_faults();
@@ -410,7 +410,7 @@ fn midnight_sts_false_rest_401_and_500_for_minutes_then_recovery_incl_get_accoun
     simulation.run(65);
     simulation.clear();
     let primed = |simulation: &Simulation<Simulated>| {
-        simulation.broker.accepted().filter(|request| request.path() == "/iserver/accounts").count()
+        simulation.broker.accepted().filter(|request| request.path == "/iserver/accounts").count()
     };
     let before = primed(&simulation);
     simulation.broker.inject(Fault::status(401).times(6).after(1));

@@ -6,7 +6,7 @@ use ibkr_oauth::{
     Context, Timestamp,
     http::Request,
     session::SessionConfig,
-    simulator::{Broker, BrokerBuilder, Dropped, Fault, Refusal, Socket, SocketOutput},
+    simulator::{Broker, BrokerBuilder, Dropped, Fault, Socket, SocketOutput},
     stream::StreamConfig,
 };
 use serde_json::json;
@@ -142,6 +142,6 @@ impl Simulation<Simulated> {
 
     /// Why the broker refused what it refused.
     pub(crate) fn refusals(&self) -> Vec<&'static str> {
-        self.broker.refusals().iter().map(Refusal::reason).collect()
+        self.broker.refusals().iter().map(|refusal| refusal.reason).collect()
     }
 }

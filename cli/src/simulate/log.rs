@@ -63,10 +63,10 @@ impl<'a> Line<'a> {
         let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
         match self.refusal {
             Some(refusal) => {
-                put("refused", refusal.subject().into());
-                put("reason", refusal.reason().into());
+                put("refused", refusal.subject.as_str().into());
+                put("reason", refusal.reason.into());
                 put("detail", refusal.to_string().into());
-                put("expected_base_string", refusal.expected_base_string().into());
+                put("expected_base_string", refusal.expected_base_string.as_deref().into());
             }
             None => put("request", self.subject.into()),
         }
@@ -106,7 +106,7 @@ impl Log {
         let (mut text, mut fields) = (line.text(), line.json());
         if let Some(refusal) = refusal {
             text = format!("{text}; waiting for session: {refusal}");
-            fields.insert("reason".to_owned(), refusal.reason().into());
+            fields.insert("reason".to_owned(), refusal.reason.into());
             fields.insert("detail".to_owned(), refusal.to_string().into());
         }
         self.say(&text, fields);
@@ -115,8 +115,8 @@ impl Log {
     /// Of a client's message on a WebSocket.
     pub(super) fn message_refused(self, refusal: &Refusal) {
         let fields = json!({
-            "refused": refusal.subject(),
-            "reason": refusal.reason(),
+            "refused": refusal.subject,
+            "reason": refusal.reason,
             "detail": refusal.to_string(),
             "status": null,
         });

@@ -134,8 +134,7 @@ impl Simulation {
     pub(super) fn answer(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
         let (mut response, mut refusal, passed) = {
             let mut stage = self.lock();
-            let newest =
-                |stage: &Stage| stage.broker.accepted().next_back().map(|accepted| accepted.nonce().to_owned());
+            let newest = |stage: &Stage| stage.broker.accepted().next_back().map(|accepted| accepted.nonce.clone());
             let before = newest(&stage);
             let (response, refusal) = stage.ask(|broker, cx| broker.handle(cx, request));
             let passed = newest(&stage) != before;
@@ -146,7 +145,7 @@ impl Simulation {
                         at,
                         purpose,
                         status: response.status().as_u16(),
-                        refused: refusal.as_ref().map(Refusal::reason),
+                        refused: refusal.as_ref().map(|refusal| refusal.reason),
                         dropped: response.extensions().get::<Dropped>().is_some(),
                     })
                 });
@@ -154,7 +153,7 @@ impl Simulation {
             (response, refusal, passed)
         };
         self.tell_sockets();
-        let has_answer = refusal.as_ref().is_none_or(|refusal| NO_ANSWER_OF_ITS_OWN.contains(&refusal.reason()));
+        let has_answer = refusal.as_ref().is_none_or(|refusal| NO_ANSWER_OF_ITS_OWN.contains(&refusal.reason));
         if let Some((upstream, path)) = self.upstream.as_ref().zip(self.handed_on(request)) {
             if passed && has_answer {
                 refusal = None;

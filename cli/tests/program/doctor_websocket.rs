@@ -61,7 +61,7 @@ fn it_is_opened_once_and_the_last() {
     // One who subscribed too early, or named no session, would be among them.
     let about_it = |subject: &str| subject.contains("/ws") || subject.contains("WebSocket");
     let broker = server.broker();
-    let refusals: Vec<_> = broker.refusals().iter().filter(|refusal| about_it(refusal.subject())).collect();
+    let refusals: Vec<_> = broker.refusals().iter().filter(|refusal| about_it(&refusal.subject)).collect();
     assert!(refusals.is_empty(), "{refusals:?}");
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::super::content::set_field;
 use crate::context::Timestamp;
 
 /// What is subscribed.
@@ -96,9 +97,7 @@ impl Subscription {
             Feed::Summary { account } => summary(account, number, clock),
             Feed::Ledger { account } => ledger(account, number, clock),
         };
-        if let Some(fields) = message.as_object_mut() {
-            fields.insert("topic".to_owned(), Value::from(topic));
-        }
+        set_field(&mut message, "topic", topic);
         message
     }
 }
@@ -128,25 +127,23 @@ fn market_data(conid: u64, fields: &[String], number: u64, clock: Timestamp) -> 
         "conid": conid,
         "_updated": clock.as_millis(),
     });
-    let Some(object) = message.as_object_mut() else { return message };
     let is_first = number == 0;
     if is_first {
-        object.insert("6509".to_owned(), Value::from("RpB"));
+        set_field(&mut message, "6509", "RpB");
     }
     for field in fields {
         if let Some((_, spread)) = PRICES.iter().find(|(name, _)| name == field) {
-            object.insert(field.clone(), price(cents(conid, number).saturating_add(*spread)).into());
+            set_field(&mut message, field, price(cents(conid, number).saturating_add(*spread)));
         } else if SIZES.contains(&field.as_str()) {
             // Numbers and texts of numbers come side by side.
             let size = number % 9 * 100 + 100;
-            let is_text = number.is_multiple_of(2);
-            object.insert(field.clone(), if is_text { size.to_string().into() } else { size.into() });
+            let size = if number.is_multiple_of(2) { Value::from(size.to_string()) } else { Value::from(size) };
+            set_field(&mut message, field, size);
         } else if field == "87" && number.is_multiple_of(4) {
-            object.insert("87".to_owned(), "2.02E8".into());
-            object.insert("87_raw".to_owned(), json!(2.02E8));
+            set_field(&mut message, "87", "2.02E8");
+            set_field(&mut message, "87_raw", 2.02E8);
         } else if is_first {
-            let text = if field == "55" { "AAPL" } else { "C1.00" };
-            object.insert(field.clone(), text.into());
+            set_field(&mut message, field, if field == "55" { "AAPL" } else { "C1.00" });
         }
     }
     message
@@ -172,10 +169,7 @@ fn history(conid: u64, server_id: &str, clock: Timestamp) -> Value {
 fn ladder(number: u64) -> Value {
     let row = |row: u64| {
         let mut fields = json!({ "row": row, "focus": u8::from(row == 5), "price": price(18_500 + row) });
-        let side = if row < 5 { "bid" } else { "ask" };
-        if let Some(fields) = fields.as_object_mut() {
-            fields.insert(side.to_owned(), (number % 7 * 100 + 100).to_string().into());
-        }
+        set_field(&mut fields, if row < 5 { "bid" } else { "ask" }, (number % 7 * 100 + 100).to_string());
         fields
     };
     let rows: Vec<Value> = if number == 0 { (0..10).map(row).collect() } else { vec![row(number % 10)] };

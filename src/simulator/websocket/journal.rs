@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::super::{
+    content::set_field,
+    newest::{REMEMBERED, push_newest},
+};
 use crate::context::Timestamp;
-
-/// How much is remembered. A socket that has not been polled for longer than that is cut.
-const REMEMBERED: usize = 4096;
 
 /// How many executions are replayed at most.
 const EXECUTIONS: usize = 512;
@@ -65,14 +66,14 @@ impl Order {
             "conid": self.conid,
             "conidEx": self.conid.to_string(),
         });
-        if let Some(fields) = execution.as_object_mut().filter(|_| has_commission) {
-            fields.insert("commission".to_owned(), Value::from("1.0"));
+        if has_commission {
+            set_field(&mut execution, "commission", "1.0");
         }
         execution
     }
 }
 
-/// The newest happenings, each with its number.
+/// The newest happenings, each with its number. A socket that has not been polled for longer than they go back is cut.
 #[derive(Debug, Default)]
 pub(in super::super) struct Journal {
     happenings: VecDeque<Happening>,
@@ -85,11 +86,8 @@ pub(in super::super) struct Journal {
 
 impl Journal {
     pub(in super::super) fn push(&mut self, happening: Happening) {
-        if self.happenings.len() == REMEMBERED {
-            self.happenings.pop_front();
-            self.forgotten = self.forgotten.saturating_add(1);
-        }
-        self.happenings.push_back(happening);
+        let forgotten = push_newest(&mut self.happenings, happening, REMEMBERED);
+        self.forgotten = self.forgotten.saturating_add(u64::from(forgotten.is_some()));
     }
 
     /// The number of what happens next.
@@ -105,10 +103,7 @@ impl Journal {
     }
 
     pub(in super::super) fn executed(&mut self, at: Timestamp, execution: Value) {
-        if self.executions.len() == EXECUTIONS {
-            self.executions.pop_front();
-        }
-        self.executions.push_back((at, execution));
+        push_newest(&mut self.executions, (at, execution), EXECUTIONS);
     }
 
     /// The executions from this time on.

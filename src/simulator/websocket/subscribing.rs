@@ -1,6 +1,6 @@
 //! What a client says on a WebSocket, and what becomes of it.
 
-use std::time::Duration;
+use std::{fmt, mem, time::Duration};
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -9,6 +9,7 @@ use super::{
     super::{
         broker::Broker,
         canned::{Found, shipped},
+        content::set_field,
         reason::Reason,
         refusal::{Objection, Refusal},
     },
@@ -41,10 +42,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The code of every error, since only this one is known.
 const CODE: u8 = 1;
 
-/// A message that is refused: the topic that the answer names, and why.
+/// A message that is refused: the topic that the answer names, what it says, and why.
 struct Refused {
     topic: Option<String>,
-    text: String,
+    text: &'static str,
     objection: Objection,
 }
 
@@ -80,7 +81,7 @@ impl Socket {
         };
         if let Err(objection) = outcome {
             let at = broker.clock_at(now);
-            broker.remember(Refusal { at, subject: shown(&text), objection });
+            broker.remember(Refusal::new(at, shown(&text), objection));
         }
     }
 
@@ -93,14 +94,14 @@ impl Socket {
     }
 
     fn too_early(&self, why: &str) -> Objection {
-        Objection::new(Reason::SubscribedTooEarly, format!("lost: socket {} was asked while {why}", self.number))
+        Objection::new(Reason::SubscribedTooEarly, format_args!("lost: socket {} was asked while {why}", self.number))
     }
 
     /// Says why a message is refused.
     fn tell(&mut self, now: Timestamp, refused: Refused) -> Objection {
         let mut error = json!({ "error": refused.text, "code": CODE });
-        if let Some((fields, topic)) = error.as_object_mut().zip(refused.topic) {
-            fields.insert("topic".to_owned(), topic.into());
+        if let Some(topic) = refused.topic {
+            set_field(&mut error, "topic", topic);
         }
         self.agenda.say(now, &error);
         refused.objection
@@ -139,27 +140,29 @@ impl Socket {
         object: &Map<String, Value>,
     ) -> Result<(), Refused> {
         let topic = [&[verb], places].concat().join("+");
-        match (verb, places) {
-            ("smd", [contract]) => self.subscribe_market_data(broker, now, topic, contract, object),
-            ("smh", [contract]) => self.subscribe_history(broker, now, topic, contract),
+        let feed = match (verb, places) {
+            ("smd", [contract]) => Feed::MarketData { conid: conid(contract)?, fields: texts(object, "fields") },
+            ("smh", [contract]) => {
+                let server_id = format!("h{}.{}", self.number, self.serial);
+                Feed::History { conid: conid(contract)?, server_id }
+            }
             ("sbd", [account, contract] | [account, contract, _]) => {
-                conid(contract).ok_or_else(|| unknown("a price ladder is of a contract"))?;
+                conid(contract)?;
                 known_account(broker, &topic, account)?;
-                self.subscribe(broker, now, topic, Feed::Ladder)
+                Feed::Ladder
             }
-            ("sor", []) => self.subscribe(broker, now, topic, Feed::Orders { filters: texts(object, "filters") }),
-            ("str", []) => self.subscribe_trades(broker, now, topic, object),
-            ("spl", []) => self.subscribe(broker, now, topic, Feed::ProfitAndLoss),
-            ("ssd", [account]) => {
-                known_account(broker, &topic, account)?;
-                self.subscribe(broker, now, topic, Feed::Summary { account: (*account).to_owned() })
-            }
-            ("sld", [account]) => {
-                known_account(broker, &topic, account)?;
-                self.subscribe(broker, now, topic, Feed::Ledger { account: (*account).to_owned() })
-            }
-            _ => self.unsubscribe(now, verb, places),
+            ("sor", []) => Feed::Orders { filters: texts(object, "filters") },
+            ("str", []) => Feed::Trades,
+            ("spl", []) => Feed::ProfitAndLoss,
+            ("ssd", [account]) => Feed::Summary { account: known_account(broker, &topic, account)? },
+            ("sld", [account]) => Feed::Ledger { account: known_account(broker, &topic, account)? },
+            _ => return self.unsubscribe(now, verb, places),
+        };
+        self.subscribe(broker, now, topic, feed)?;
+        if verb == "str" {
+            self.tell_trades(broker, now, object);
         }
+        Ok(())
     }
 
     fn unsubscribe(&mut self, now: Timestamp, verb: &str, places: &[&str]) -> Result<(), Refused> {
@@ -195,18 +198,42 @@ impl Socket {
         Ok(())
     }
 
-    fn subscribe(&mut self, broker: &Broker, now: Timestamp, topic: String, feed: Feed) -> Result<(), Refused> {
+    fn subscribe(&mut self, broker: &Broker, now: Timestamp, topic: String, mut feed: Feed) -> Result<(), Refused> {
+        let limit = match feed {
+            Feed::MarketData { .. } => {
+                Some((LINES, "market data lines exceeded", Reason::MarketDataLinesExceeded, "lines"))
+            }
+            Feed::History { .. } => Some((HISTORIES, "too many histories", Reason::HistoriesExceeded, "histories")),
+            _ => None,
+        };
+        if let Some((most, text, reason, what)) = limit {
+            let is_other =
+                |other: &str, held: &Feed| other != topic && mem::discriminant(held) == mem::discriminant(&feed);
+            let others = self.subscriptions.iter().filter(|(other, held)| is_other(other, &held.feed)).count();
+            if others >= most {
+                return Err(Refused::new(&topic, text, reason, format_args!("a user has {most} {what} at a time")));
+            }
+        }
+        // Asked again, a line has the new fields beside the old ones.
+        if let Feed::MarketData { fields, .. } = &mut feed {
+            let before = match self.subscriptions.get(&topic).map(|held| &held.feed) {
+                Some(Feed::MarketData { fields, .. }) => fields.clone(),
+                _ => Vec::new(),
+            };
+            for field in mem::replace(fields, before) {
+                if !fields.contains(&field) {
+                    fields.push(field);
+                }
+            }
+        }
         let availability = &broker.profile.availability;
         let period = availability.market_data_period.unwrap_or(MARKET_DATA_PERIOD);
         let is_line = matches!(feed, Feed::MarketData { .. });
         let ends_at = is_line.then(|| now.saturating_add(availability.scaled(LINE)));
         let subscription = Subscription::new(feed, now, period, ends_at);
         if subscription.needs_brokerage_session() && !Status::of(broker, now).established {
-            return Err(Refused {
-                topic: Some(topic),
-                text: "Missing iserver bridge".to_owned(),
-                objection: Objection::new(Reason::BrokerageSessionClosed, "the brokerage session is not open"),
-            });
+            let detail = "the brokerage session is not open";
+            return Err(Refused::new(&topic, "Missing iserver bridge", Reason::BrokerageSessionClosed, detail));
         }
         self.serial = self.serial.saturating_add(1);
         if let Some(mut earlier) = self.subscriptions.insert(topic.clone(), subscription) {
@@ -219,71 +246,11 @@ impl Socket {
         Ok(())
     }
 
-    /// How many other subscriptions of a kind there are.
-    fn others(&self, topic: &str, is_of_kind: impl Fn(&Feed) -> bool) -> usize {
-        self.subscriptions.iter().filter(|(other, held)| *other != topic && is_of_kind(&held.feed)).count()
-    }
-
-    fn subscribe_market_data(
-        &mut self,
-        broker: &Broker,
-        now: Timestamp,
-        topic: String,
-        contract: &str,
-        object: &Map<String, Value>,
-    ) -> Result<(), Refused> {
-        let conid = conid(contract).ok_or_else(|| unknown("market data is of a contract"))?;
-        if self.others(&topic, |feed| matches!(feed, Feed::MarketData { .. })) >= LINES {
-            return Err(Refused {
-                topic: Some(topic),
-                text: "market data lines exceeded".to_owned(),
-                objection: Objection::new(Reason::MarketDataLinesExceeded, format!("a user has {LINES} lines")),
-            });
-        }
-        // Asked again, a line has the new fields beside the old ones.
-        let mut fields = match self.subscriptions.get(&topic).map(|subscription| &subscription.feed) {
-            Some(Feed::MarketData { fields, .. }) => fields.clone(),
-            _ => Vec::new(),
-        };
-        for field in texts(object, "fields") {
-            if !fields.contains(&field) {
-                fields.push(field);
-            }
-        }
-        self.subscribe(broker, now, topic, Feed::MarketData { conid, fields })
-    }
-
-    fn subscribe_history(
-        &mut self,
-        broker: &Broker,
-        now: Timestamp,
-        topic: String,
-        contract: &str,
-    ) -> Result<(), Refused> {
-        let conid = conid(contract).ok_or_else(|| unknown("a history is of a contract"))?;
-        if self.others(&topic, |feed| matches!(feed, Feed::History { .. })) >= HISTORIES {
-            return Err(Refused {
-                topic: Some(topic),
-                text: "too many histories".to_owned(),
-                objection: Objection::new(Reason::HistoriesExceeded, format!("{HISTORIES} may be open at a time")),
-            });
-        }
-        let server_id = format!("h{}.{}", self.number, self.serial);
-        self.subscribe(broker, now, topic, Feed::History { conid, server_id })
-    }
-
     /// The first message of the trades is empty, and then comes the history, unless only what is new is wanted.
-    fn subscribe_trades(
-        &mut self,
-        broker: &Broker,
-        now: Timestamp,
-        topic: String,
-        object: &Map<String, Value>,
-    ) -> Result<(), Refused> {
-        self.subscribe(broker, now, topic, Feed::Trades)?;
+    fn tell_trades(&mut self, broker: &Broker, now: Timestamp, object: &Map<String, Value>) {
         self.agenda.say(now, &json!({ "topic": "str", "args": [] }));
         if object.get("realtimeUpdatesOnly") == Some(&Value::Bool(true)) {
-            return Ok(());
+            return;
         }
         let days = object.get("days").and_then(Value::as_u64).and_then(|days| u32::try_from(days).ok()).unwrap_or(1);
         let from = broker.clock_at(now).saturating_sub(DAY.saturating_mul(days));
@@ -295,13 +262,19 @@ impl Socket {
         for trade in trades {
             self.agenda.say(now, &json!({ "topic": "str", "args": [trade] }));
         }
-        Ok(())
+    }
+}
+
+impl Refused {
+    fn new(topic: &str, text: &'static str, reason: Reason, detail: impl fmt::Display) -> Self {
+        Self { topic: Some(topic.to_owned()), text, objection: Objection::new(reason, detail) }
     }
 }
 
 /// `265598`, or `265598@SMART`.
-fn conid(contract: &str) -> Option<u64> {
-    contract.split('@').next()?.parse().ok()
+fn conid(contract: &str) -> Result<u64, Refused> {
+    let number = contract.split('@').next().and_then(|number| number.parse().ok());
+    number.ok_or_else(|| unknown("this is of a contract, which has a number"))
 }
 
 fn texts(object: &Map<String, Value>, name: &str) -> Vec<String> {
@@ -309,17 +282,14 @@ fn texts(object: &Map<String, Value>, name: &str) -> Vec<String> {
     list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
-fn known_account(broker: &Broker, topic: &str, account: &str) -> Result<(), Refused> {
+fn known_account(broker: &Broker, topic: &str, account: &str) -> Result<String, Refused> {
     if broker.profile.accounts.iter().any(|known| known == account) {
-        return Ok(());
+        return Ok(account.to_owned());
     }
-    Err(Refused {
-        topic: Some(topic.to_owned()),
-        text: "unknown account".to_owned(),
-        objection: Objection::new(Reason::AccountUnknown, format!("there is no account `{account}`")),
-    })
+    let detail = format_args!("there is no account `{account}`");
+    Err(Refused::new(topic, "unknown account", Reason::AccountUnknown, detail))
 }
 
 fn unknown(detail: &str) -> Refused {
-    Refused { topic: None, text: "Topic unknown".to_owned(), objection: Objection::new(Reason::TopicUnknown, detail) }
+    Refused { topic: None, text: "Topic unknown", objection: Objection::new(Reason::TopicUnknown, detail) }
 }

@@ -9,12 +9,11 @@ use super::{
         answers::Answer,
         broker::Broker,
         canonical::decoded_pairs,
-        deviation::Deviation,
         endpoint::Endpoint,
         faults::{Effect, Fault},
-        judge::Judge,
+        judge::{Deviation, Judge},
         reason::Reason,
-        refusal::Objection,
+        refusal::{Objection, ensure},
         verify::check_user_agent,
     },
     socket::{Knowledge, Socket},
@@ -88,18 +87,16 @@ impl Broker {
             located.headers_mut().append(header::HOST, host.clone());
         }
         let address = self.profile.base.locate(&located, judge)?;
-        if address.path != PATH {
-            return Err(Objection::new(
-                Reason::ResourceUnknown,
-                format!("no WebSocket is opened at `{}`", address.path),
-            ));
-        }
-        if request.method() != Method::GET {
-            return Err(Objection::new(
-                Reason::MethodNotAllowed,
-                format!("a WebSocket is not opened by {}", request.method()),
-            ));
-        }
+        ensure(
+            address.path == PATH,
+            Reason::ResourceUnknown,
+            format_args!("no WebSocket is opened at `{}`", address.path),
+        )?;
+        ensure(
+            request.method() == Method::GET,
+            Reason::MethodNotAllowed,
+            format_args!("a WebSocket is not opened by {}", request.method()),
+        )?;
         if request.headers().contains_key(header::AUTHORIZATION) {
             let detail = "a WebSocket takes its access token in the query, and no Authorization";
             judge.tolerate(Deviation::AuthorizationAtWebSocket, Reason::ParameterMisplaced, detail)?;

@@ -98,7 +98,7 @@ pub(crate) fn a_broker_without_random_bytes() {
         let mut broken = Broken;
         let mut cx = Context::new(Timestamp::from_secs(NOW), &mut broken);
         assert_eq!(good.broker.handle(&mut cx, &good.request).status(), 503);
-        assert_eq!(good.broker.refusals()[0].reason(), "entropy_failed");
+        assert_eq!(good.broker.refusals()[0].reason, "entropy_failed");
         note("entropy_failed");
     }
 }

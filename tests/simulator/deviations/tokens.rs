@@ -131,7 +131,7 @@ fn visit(reason: &'static str, change: impl FnOnce(&str) -> String) {
     let consent = exchange.complete(response).unwrap();
     let url: Uri = change(&consent.url().to_string()).parse().unwrap();
     let refusal = good.broker.consent(&mut cx, &url).unwrap_err();
-    assert_eq!(refusal.reason(), reason, "{refusal}");
+    assert_eq!(refusal.reason, reason, "{refusal}");
     good.broker.consent(&mut cx, consent.url()).unwrap();
     good.broker.decline(&mut cx, consent.url()).unwrap_err();
     crate::deviations::good::note(reason);

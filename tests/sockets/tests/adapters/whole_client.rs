@@ -55,7 +55,7 @@ fn order() -> serde_json::Value {
 
 fn check(broker: &Mutex<Broker>) {
     let broker = broker.lock().unwrap();
-    let orders = broker.accepted().filter(|request| request.path() == ORDERS).count();
+    let orders = broker.accepted().filter(|request| request.path == ORDERS).count();
     assert_eq!((orders, broker.live_session_tokens_issued()), (1, 2));
 }
 
