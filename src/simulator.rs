@@ -162,10 +162,10 @@
 //!
 //! [`QueryPolicy`]: crate::consumer::QueryPolicy
 
-// Each file names only files before it: percent, reason, refusal, judge, seeded_entropy, newest, arithmetic, address,
-// canonical, canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, examination, diagnosis, signature,
-// verify, accepted_requests, answers, faults, broker, fault_names, control, consent, consent_page, sign_in, opening, resources, handling, websocket (but for what `faults` and `broker` name of
-// it), in_process, test_keys, builder.
+// Each file names only files before it: percent, reason, refusal, judge, seeded_entropy, newest, arithmetic, address, canonical,
+// canned, content, parameters, endpoint, availability, pacing, profile, brokerage_session, registry, examination, signature,
+// verify, accepted_requests, answers, faults, broker, fault_names, control, consent, sign_in, opening, resources, handling,
+// websocket (but for its journal, which `broker` names), in_process, test_keys, builder.
 mod accepted_requests;
 mod address;
 mod answers;
@@ -177,10 +177,8 @@ mod builder;
 mod canned;
 mod canonical;
 mod consent;
-mod consent_page;
 mod content;
 mod control;
-mod diagnosis;
 mod endpoint;
 mod examination;
 mod fault_names;

@@ -7,8 +7,7 @@ use super::{
     arithmetic::{Group, RsaPublic},
     availability::{Availability, RateLimit},
     broker::{Broker, BrokerError},
-    judge::Strictness,
-    profile::{ConsumerStatus, Profile},
+    profile::Profile,
     registry::{AccessGrant, Registry, RequestToken},
     test_keys,
 };
@@ -27,6 +26,7 @@ use crate::{consumer::QueryPolicy, context::Timestamp, dh::DhGroup, secret::Secr
 /// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
 /// ```
 #[must_use]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct BrokerBuilder {
     consumer_key: String,
     realm: Option<String>,
@@ -36,10 +36,10 @@ pub struct BrokerBuilder {
     generator: Vec<u8>,
     base_url: String,
     query_policies: Option<Vec<QueryPolicy>>,
-    strictness: Strictness,
+    is_strict: bool,
     logout_ends_token: Option<bool>,
     paper: bool,
-    status: ConsumerStatus,
+    is_active: bool,
     first_party_only: bool,
     accounts: Vec<String>,
     callback: String,
@@ -71,10 +71,10 @@ impl BrokerBuilder {
             generator: group.generator().to_bytes_be(),
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
             query_policies: None,
-            strictness: Strictness::Lenient,
+            is_strict: false,
             logout_ends_token: None,
             paper: true,
-            status: ConsumerStatus::Active,
+            is_active: true,
             first_party_only: false,
             accounts: vec!["DU0000001".to_owned()],
             callback: "https://www.example.com/callback".to_owned(),
@@ -137,7 +137,7 @@ impl BrokerBuilder {
     /// [named](super::AcceptedRequest::deviations). Unless set otherwise, queries are then verified by RFC 5849, and a
     /// logout ends the live session token.
     pub const fn strict(mut self) -> Self {
-        self.strictness = Strictness::Strict;
+        self.is_strict = true;
         self
     }
 
@@ -170,7 +170,7 @@ impl BrokerBuilder {
 
     /// Whether the consumer is active: `true` unless set. An inactive one is answered `invalid consumer`.
     pub const fn active(mut self, active: bool) -> Self {
-        self.status = if active { ConsumerStatus::Active } else { ConsumerStatus::Inactive };
+        self.is_active = active;
         self
     }
 
@@ -305,10 +305,8 @@ impl BrokerBuilder {
         if let (Some(grant), Some((token, expires_at))) = (&mut registry.grant, self.live_session_token) {
             grant.add_live_session_token(token, None, expires_at);
         }
-        let query_policies = self.query_policies.unwrap_or_else(|| match self.strictness {
-            Strictness::Lenient => QueryPolicy::ALL.to_vec(),
-            Strictness::Strict => vec![QueryPolicy::default()],
-        });
+        let usual: &[QueryPolicy] = if self.is_strict { &[QueryPolicy::Rfc5849] } else { &QueryPolicy::ALL };
+        let query_policies = self.query_policies.unwrap_or_else(|| usual.to_vec());
         let mut availability = self.availability;
         if let Some(limit) = availability.rate_limit {
             let penalty_box = availability.scaled(limit.penalty_box);
@@ -322,10 +320,10 @@ impl BrokerBuilder {
             group,
             base,
             query_policies,
-            strictness: self.strictness,
-            logout_ends_token: self.logout_ends_token.unwrap_or(self.strictness == Strictness::Strict),
+            is_strict: self.is_strict,
+            logout_ends_token: self.logout_ends_token.unwrap_or(self.is_strict),
             paper: self.paper,
-            status: self.status,
+            is_active: self.is_active,
             first_party_only: self.first_party_only,
             accounts: self.accounts,
             callback: self.callback,

@@ -1,9 +1,11 @@
-//! The user in front of the consent page.
+//! The user in front of the consent page, and the page as a browser gets it.
 
-use http::Uri;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri};
 
 use super::{
     address::{is_absolute_url, without_query},
+    answers::Answer,
     arithmetic::{hex, random_bytes},
     broker::Broker,
     canonical::decoded_pairs,
@@ -19,13 +21,13 @@ const CONSENT_PAGES: [&str; 2] =
     ["https://www.interactivebrokers.com/authorize", "https://interactivebrokers.com/authorize"];
 
 /// A visit to the consent page with a request token that waits for an answer.
-pub(super) struct Visit {
-    pub(super) token: String,
+struct Visit {
+    token: String,
     /// Where the browser is sent to.
-    pub(super) callback: String,
+    callback: String,
     /// `redirect_uri` as given.
-    pub(super) redirect: Option<String>,
-    pub(super) answer: Option<String>,
+    redirect: Option<String>,
+    answer: Option<String>,
 }
 
 impl Broker {
@@ -56,7 +58,7 @@ impl Broker {
         url: &Uri,
         answer: impl FnOnce(&mut Self, &mut Context<'_>, Visit) -> Result<String, Objection>,
     ) -> Result<String, Refusal> {
-        let mut judge = Judge::new(self.profile.strictness);
+        let mut judge = Judge::new(self.profile.is_strict);
         let answered = self.visit(url, &mut judge).and_then(|visit| match visit.answer {
             Some(_) => refuse(Reason::ParameterUnknown, "the answer is given twice"),
             None => answer(self, cx, visit),
@@ -65,19 +67,19 @@ impl Broker {
         answered.map_err(|objection| self.record_visit(cx, url, objection))
     }
 
-    pub(super) fn agree(&mut self, cx: &mut Context<'_>, visit: &Visit) -> Result<String, Objection> {
+    fn agree(&mut self, cx: &mut Context<'_>, visit: &Visit) -> Result<String, Objection> {
         let verifier = hex(&random_bytes::<10>(cx)?);
         let callback = with_query(visit, &verifier);
         self.answer_consent(&visit.token, Consent::Given { verifier });
         Ok(callback)
     }
 
-    pub(super) fn refuse_consent(&mut self, visit: Visit) -> String {
+    fn refuse_consent(&mut self, visit: Visit) -> String {
         self.answer_consent(&visit.token, Consent::Declined);
         visit.callback
     }
 
-    pub(super) fn is_consent_page(&self, url: &Uri) -> bool {
+    fn is_consent_page(&self, url: &Uri) -> bool {
         let page = without_query(url);
         match &self.profile.consent_page {
             Some(own) => page == *own,
@@ -97,7 +99,7 @@ impl Broker {
         refusal
     }
 
-    pub(super) fn visit(&self, url: &Uri, judge: &mut Judge) -> Result<Visit, Objection> {
+    fn visit(&self, url: &Uri, judge: &mut Judge) -> Result<Visit, Objection> {
         ensure(
             self.is_consent_page(url),
             Reason::ConsentPageUnknown,
@@ -166,4 +168,97 @@ fn redirected(callback: &str, redirect: &str) -> Result<String, Objection> {
 fn with_query(visit: &Visit, verifier: &str) -> String {
     let separator = if visit.callback.contains('?') { '&' } else { '?' };
     format!("{}{separator}oauth_token={}&oauth_verifier={verifier}", visit.callback, encode(visit.token.as_bytes()))
+}
+
+impl Broker {
+    /// Answers a request for the consent page; `None` where it is for something else.
+    ///
+    /// Without `answer` in the query the page asks the user. With `answer=agree` or `answer=decline`, which its buttons
+    /// add, the browser is sent to the callback.
+    pub(super) fn consent_page(&mut self, cx: &mut Context<'_>, request: &Request<Bytes>) -> Option<Answer> {
+        if !self.is_consent_page(request.uri()) {
+            return None;
+        }
+        let mut judge = Judge::new(self.profile.is_strict);
+        let served = self.serve_page(cx, request, &mut judge);
+        let answer = served.unwrap_or_else(|objection| {
+            let detail = objection.detail.clone();
+            let refused = self.clock(cx);
+            self.record(request, refused, objection);
+            page(StatusCode::BAD_REQUEST, "This cannot be consented to", &format!("<p>{}</p>", escaped(&detail)))
+        });
+        // The URL holds the request token.
+        let answer = answer.with_header("cache-control", "no-store").with_header("referrer-policy", "no-referrer");
+        Some(self.naming_deviations(answer, &judge))
+    }
+
+    fn serve_page(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        judge: &mut Judge,
+    ) -> Result<Answer, Objection> {
+        ensure(
+            request.method() == Method::GET,
+            Reason::MethodNotAllowed,
+            format_args!("the consent page does not take {}", request.method()),
+        )?;
+        let visit = self.visit(request.uri(), judge)?;
+        let location = match visit.answer.as_deref() {
+            None => return Ok(self.question(&visit)),
+            Some("agree") => self.agree(cx, &visit)?,
+            Some("decline") => self.refuse_consent(visit),
+            Some(other) => {
+                let detail = format_args!("answer is `{other}`, neither `agree` nor `decline`");
+                return refuse(Reason::BodyMalformed, detail);
+            }
+        };
+        let link = format!("<p><a href=\"{0}\">{0}</a></p>", escaped(&location));
+        Ok(page(StatusCode::FOUND, "Answered", &link).with_header("location", &location))
+    }
+
+    fn question(&self, visit: &Visit) -> Answer {
+        let redirect = visit.redirect.as_deref().map(|redirect| hidden("redirect_uri", redirect)).unwrap_or_default();
+        let content = format!(
+            "<p>The consumer <b>{}</b> asks to trade in your name, with the accounts {}.</p>\n\
+             <p>Your browser is then sent to {}.</p>\n\
+             <form method=\"get\">{}{redirect}\n\
+             <button name=\"answer\" value=\"agree\">Agree</button>\n\
+             <button name=\"answer\" value=\"decline\">Decline</button></form>",
+            escaped(&self.profile.consumer_key),
+            escaped(&self.profile.accounts.join(", ")),
+            escaped(&visit.callback),
+            hidden("oauth_token", &visit.token),
+        );
+        page(StatusCode::OK, "Do you consent?", &content)
+    }
+}
+
+fn hidden(name: &str, value: &str) -> String {
+    format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value))
+}
+
+/// `content` is HTML.
+fn page(status: StatusCode, heading: &str, content: &str) -> Answer {
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Simulated broker</title></head>\n\
+         <body>\n<h1>{heading}</h1>\n{content}\n<p>This is a simulation. No broker is asked.</p>\n</body>\n</html>\n"
+    );
+    Answer::page(status, html)
+}
+
+/// Text as HTML, in an attribute too.
+fn escaped(text: &str) -> String {
+    let mut html = String::new();
+    for char in text.chars() {
+        match char {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+    html
 }

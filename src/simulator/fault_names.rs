@@ -2,43 +2,36 @@
 
 use std::{str::FromStr, time::Duration};
 
+use self::{
+    Agreement::{LeadingZeroByte, OddLengthResponse, TopBitClear, TopBitSet},
+    Effect::{Agree, Instead401, Life, NoAccessSecret, Socket},
+};
 use super::{
     broker::BrokerError,
-    faults::{Agreement, Effect, Fault, Needs},
+    faults::{Agreement, Effect, Fault, Needs, SocketFault},
     reason::LIVE_SESSION_TOKEN_FAILED,
-    websocket::socket_fault::SocketFault,
 };
 
 /// A name, what it does, and how it is made.
 type Named = (&'static str, &'static str, fn() -> Fault);
 
 const NAMED: [Named; 36] = [
-    ("invalid-consumer", "401 `invalid consumer`", || Fault::new(Effect::Instead401("invalid consumer"))),
-    ("no-access-secret", "401 `No access secret key found`, at the live session token", || {
-        at_token(Effect::NoAccessSecret)
-    }),
-    ("lst-failed", "401 `LST failed`, at the live session token", || {
-        at_token(Effect::Instead401(LIVE_SESSION_TOKEN_FAILED))
-    }),
+    ("invalid-consumer", "401 `invalid consumer`", || Fault::new(Instead401("invalid consumer"))),
+    ("no-access-secret", "401 `No access secret key found`, at the live session token", || at_token(NoAccessSecret)),
+    ("lst-failed", "401 `LST failed`, at the live session token", || at_token(Instead401(LIVE_SESSION_TOKEN_FAILED))),
     ("wrong-proof", "a live session token whose proof is wrong", || {
         Fault::set_field("live_session_token_signature", WRONG_PROOF).at(TOKEN)
     }),
     ("wrong-response", "a Diffie-Hellman response that must not be trusted", || {
         Fault::set_field("diffie_hellman_response", "\"1\"").at(TOKEN)
     }),
-    ("k-top-bit-set", "a right token, of a K whose first bit is set", || at_token(Effect::Agree(Agreement::TopBitSet))),
-    ("k-top-bit-clear", "a right token, of a K whose first bit is not set", || {
-        at_token(Effect::Agree(Agreement::TopBitClear))
-    }),
-    ("k-leading-zero", "a right token, of a K that is a byte shorter than p", || {
-        at_token(Effect::Agree(Agreement::LeadingZeroByte))
-    }),
+    ("k-top-bit-set", "a right token, of a K whose first bit is set", || at_token(Agree(TopBitSet))),
+    ("k-top-bit-clear", "a right token, of a K whose first bit is not set", || at_token(Agree(TopBitClear))),
+    ("k-leading-zero", "a right token, of a K that is a byte shorter than p", || at_token(Agree(LeadingZeroByte))),
     ("odd-length-response", "a right token, of a response with an odd number of digits", || {
-        at_token(Effect::Agree(Agreement::OddLengthResponse))
+        at_token(Agree(OddLengthResponse))
     }),
-    ("short-life", "a live session token that lives for half a minute", || {
-        at_token(Effect::Life(Duration::from_secs(30)))
-    }),
+    ("short-life", "a live session token that lives for half a minute", || at_token(Life(Duration::from_secs(30)))),
     ("no-expiration", "a live session token without its expiration", || {
         Fault::drop_field("live_session_token_expiration").at(TOKEN)
     }),
@@ -89,7 +82,7 @@ fn at_token(effect: Effect) -> Fault {
 }
 
 fn at_socket(fault: SocketFault) -> Fault {
-    Fault::new(Effect::Socket(fault)).at("/ws")
+    Fault::new(Socket(fault)).at("/ws")
 }
 impl Fault {
     /// The faults that have a name, each with what it does.

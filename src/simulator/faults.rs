@@ -7,10 +7,7 @@ use http::{HeaderValue, StatusCode};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
-use super::{
-    answers::{Answer, Body},
-    websocket::socket_fault::SocketFault,
-};
+use super::answers::{Answer, Body};
 
 const OPEN_BROKERAGE: &str = "/iserver/auth/ssodh/init";
 
@@ -104,6 +101,37 @@ pub enum Dropped {
     Request,
     /// The broker did what was asked; its answer got lost.
     Response,
+}
+
+/// Something wrong with one WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SocketFault {
+    /// It is closed as soon as it is open.
+    CloseAtOnce,
+    /// The session of the right cookie is not known until a message names it.
+    StaleSession,
+    /// The status comes in messages of one key each.
+    StatusInPieces,
+    /// The status is at the top of its message, without `args`.
+    StatusAtTop,
+    /// No status comes, whatever happens to the session.
+    NoStatus,
+    /// That many subscriptions are lost without a word, the first ones.
+    LoseSubscriptions(u32),
+    /// Each message is binary.
+    Binary,
+    /// Each text about orders and trades has a byte in it that is not UTF-8.
+    NotUtf8,
+    /// Each message comes in three frames.
+    Fragments,
+    /// No heartbeat comes.
+    NoHeartbeat,
+    /// The first market data line falls silent after its first message.
+    SilentLine,
+    /// Between others come an empty object, text that is not JSON, a list, and a topic that nobody knows.
+    OddMessages,
+    /// No unsubscription is confirmed.
+    Unconfirmed,
 }
 
 /// A key agreement that is right, and that clients are known to get wrong.

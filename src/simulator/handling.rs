@@ -140,7 +140,7 @@ impl Broker {
             return page;
         }
         let endpoint = Endpoint::of(self.profile.base.relative(request.uri()).unwrap_or_default());
-        let mut judge = Judge::new(self.profile.strictness);
+        let mut judge = Judge::new(self.profile.is_strict);
         let (verified, served) = match verify(&self.profile, &self.registry, request, now, &mut judge) {
             Ok(verified) => {
                 let parameter = |name| verified.parameters.get(name).unwrap_or_default();

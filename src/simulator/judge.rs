@@ -7,29 +7,20 @@ use super::{
     refusal::{Objection, refuse},
 };
 
-/// How a broker takes deviations from the written contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strictness {
-    /// As the real broker's own code is known to.
-    Lenient,
-    /// It refuses each.
-    Strict,
-}
-
 /// Judges one request or visit, and notes what it let pass.
 #[derive(Debug)]
 pub(super) struct Judge {
-    strictness: Strictness,
+    is_strict: bool,
     seen: Vec<Deviation>,
 }
 
 impl Judge {
-    pub(super) const fn new(strictness: Strictness) -> Self {
-        Self { strictness, seen: Vec::new() }
+    pub(super) const fn new(is_strict: bool) -> Self {
+        Self { is_strict, seen: Vec::new() }
     }
 
-    pub(super) fn is_strict(&self) -> bool {
-        self.strictness == Strictness::Strict
+    pub(super) const fn is_strict(&self) -> bool {
+        self.is_strict
     }
 
     /// Notes the deviation, or refuses it for the reason and the detail.
@@ -39,7 +30,7 @@ impl Judge {
         reason: Reason,
         detail: impl fmt::Display,
     ) -> Result<(), Objection> {
-        if self.is_strict() {
+        if self.is_strict {
             return refuse(reason, detail);
         }
         self.note(deviation);

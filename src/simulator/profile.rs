@@ -4,12 +4,12 @@ use super::{
     address::Base,
     arithmetic::{Group, RsaPublic},
     availability::Availability,
-    judge::Strictness,
 };
 use crate::consumer::QueryPolicy;
 
 /// What the broker knows of its one consumer, and where it listens.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(super) struct Profile {
     pub(super) consumer_key: String,
     pub(super) realm: String,
@@ -19,21 +19,16 @@ pub(super) struct Profile {
     pub(super) base: Base,
     /// Those that query and form may be signed under; at least one.
     pub(super) query_policies: Vec<QueryPolicy>,
-    pub(super) strictness: Strictness,
+    /// Whether it refuses what deviates from the written contract.
+    pub(super) is_strict: bool,
     /// Whether `/logout` ends the live session tokens too.
     pub(super) logout_ends_token: bool,
     pub(super) paper: bool,
-    pub(super) status: ConsumerStatus,
+    /// Whether the broker has activated the consumer.
+    pub(super) is_active: bool,
     pub(super) first_party_only: bool,
     pub(super) accounts: Vec<String>,
     pub(super) callback: String,
     pub(super) consent_page: Option<String>,
     pub(super) availability: Availability,
-}
-
-/// Whether the broker has activated the consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ConsumerStatus {
-    Active,
-    Inactive,
 }

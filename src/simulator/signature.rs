@@ -1,10 +1,9 @@
-//! The check of a signature, against each base string that is accepted.
+//! The check of a signature, against each base string that is accepted, and what explains a wrong one.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     arithmetic::{hex, hmac_sha256},
-    diagnosis,
     endpoint::Endpoint,
     examination::Examination,
     judge::{Deviation, Judge},
@@ -57,7 +56,7 @@ impl Examination<'_> {
             Objection::new(Reason::SignatureMalformed, format_args!("oauth_signature is not Base64: {error}"))
         })?;
         let exchanged = mistakes::exchanged_methods(signature.len(), length != HMAC_LENGTH);
-        let hint = exchanged.map(|issue| diagnosis::cause(&issue.what)).unwrap_or_default();
+        let hint = exchanged.map(|issue| cause(&issue.what)).unwrap_or_default();
         ensure(
             signature.len() == length,
             Reason::SignatureMalformed,
@@ -108,9 +107,9 @@ impl Examination<'_> {
         let base_string = candidates.into_iter().next().map(|candidate| candidate.text).unwrap_or_default();
         let expected = format!("{secret}{base_string}");
         let hint = if self.profile.encryption_key.verifies(expected.as_bytes(), &signature) {
-            diagnosis::cause("the encryption key signed, in place of the signature key")
+            cause("the encryption key signed, in place of the signature key")
         } else {
-            diagnosis::of_rsa(&self.to_diagnose(QueryPolicy::Rfc5849), &base_string, secret, verifies)
+            mistake_of_rsa(&self.to_diagnose(QueryPolicy::Rfc5849), &base_string, secret, verifies)
         };
         let detail = "oauth_signature is not that of the expected base string under the registered signature key";
         let objection = Objection::new(Reason::SignatureDiffers, format_args!("{detail}{hint}"));
@@ -142,7 +141,7 @@ impl Examination<'_> {
         let mut plain = candidates.iter().filter(|candidate| candidate.spelling == Spelling::Rfc3986);
         let explained = plain.find_map(|candidate| {
             candidate.policies.iter().find_map(|&policy| {
-                let hint = diagnosis::of_hmac(&self.to_diagnose(policy), &candidate.text, grant, signs);
+                let hint = mistake_of_hmac(&self.to_diagnose(policy), &candidate.text, grant, signs);
                 (!hint.is_empty()).then_some((policy, candidate, hint))
             })
         });
@@ -161,4 +160,50 @@ impl Examination<'_> {
         let base_string = expected.map(|candidate| candidate.text.clone()).unwrap_or_default();
         Err(Objection::new(Reason::SignatureDiffers, detail).with_base_string(base_string, false))
     }
+}
+
+/// Text to append to a refusal; empty where no known mistake explains the signature.
+fn mistake_of_rsa(
+    signed: &mistakes::Signed<'_>,
+    expected: &str,
+    prepend: &str,
+    verifies: impl Fn(&str) -> bool,
+) -> String {
+    if !prepend.is_empty() && verifies(expected) {
+        return cause("the access token's secret does not precede the base string");
+    }
+    let upper = prepend.to_ascii_uppercase();
+    if upper != prepend && verifies(&format!("{upper}{expected}")) {
+        return cause("the access token's secret is in upper-case hexadecimal");
+    }
+    signed.explain(|text| verifies(&format!("{prepend}{text}"))).map(|issue| cause(&issue.what)).unwrap_or_default()
+}
+
+/// Text to append to a refusal; empty where no known mistake explains the signature.
+fn mistake_of_hmac(
+    signed: &mistakes::Signed<'_>,
+    expected: &str,
+    grant: &AccessGrant,
+    signs: impl Fn(&[u8], &str) -> bool,
+) -> String {
+    if signs(grant.secret.expose(), expected) {
+        return cause("the key was the access token's secret, in place of the live session token");
+    }
+    for token in grant.live_session_tokens() {
+        if token.without_sign_byte.as_ref().is_some_and(|mistake| signs(mistake.expose(), expected)) {
+            return cause("the live session token was computed without the sign byte of K");
+        }
+        if signs(STANDARD.encode(token.token.expose()).as_bytes(), expected) {
+            return cause("the key was the live session token's Base64 text, in place of its bytes");
+        }
+        if let Some(issue) = signed.explain(|text| signs(token.token.expose(), text)) {
+            return cause(&issue.what);
+        }
+    }
+    String::new()
+}
+
+/// How a mistake is named.
+fn cause(what: &str) -> String {
+    format!("; cause: {what}")
 }

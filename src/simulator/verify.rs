@@ -12,7 +12,7 @@ use super::{
     examination::Examination,
     judge::{Deviation, Judge},
     parameters::{Parameters, Placement},
-    profile::{ConsumerStatus, Profile},
+    profile::Profile,
     reason::Reason,
     refusal::{Objection, ensure, refuse},
     registry::Registry,
@@ -151,7 +151,7 @@ impl Examination<'_> {
             Reason::ConsumerUnknown,
             format_args!("oauth_consumer_key is `{given}`, the consumer is `{}`", profile.consumer_key),
         )?;
-        ensure(profile.status == ConsumerStatus::Active, Reason::ConsumerInactive, "the consumer is not active")?;
+        ensure(profile.is_active, Reason::ConsumerInactive, "the consumer is not active")?;
         ensure(
             !profile.first_party_only || !matches!(self.endpoint, Endpoint::RequestToken | Endpoint::AccessToken),
             Reason::FirstPartyOnly,

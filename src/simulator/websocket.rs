@@ -1,8 +1,7 @@
 //! The broker's WebSocket: messages in, messages out, on the broker's clock.
 
-// Each file names only files before it: socket_fault, journal, message, command, feed, order_messages, login, agenda, socket,
-// subscribing, controls, upgrade.
-mod agenda;
+// Each file names only files before it: journal, message, command, feed, order_messages, login, socket, subscribing, controls,
+// upgrade.
 mod command;
 mod controls;
 mod feed;
@@ -11,7 +10,6 @@ mod login;
 mod message;
 mod order_messages;
 mod socket;
-pub(super) mod socket_fault;
 mod subscribing;
 mod upgrade;
 

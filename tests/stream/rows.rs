@@ -140,9 +140,8 @@ fn subscribe_before_ready_is_lost() {
     assert_eq!(simulation.names(), ["ready", "subscribed", "subscribed"]);
     // Where some are lost all the same, they are missed and asked for again.
     let mut simulation = Simulation::faulty("ws-lost-subscriptions", 1);
-    simulation.get_ready(&[LINE, "sor"]);
-    assert_eq!((simulation.sent("smd"), simulation.sent("sor")), (2, 2));
-    assert_eq!(simulation.names(), ["ready", "subscribed", "subscribed"]);
+    simulation.get_ready(&[LINE, r#"smd+8314+{"fields":["31"]}"#]);
+    assert_eq!((simulation.sent("smd"), simulation.names()), (4, vec!["ready", "subscribed", "subscribed"]));
     assert!(!simulation.refusals().contains(&TOO_EARLY));
 }
 

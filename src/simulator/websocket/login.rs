@@ -3,12 +3,10 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::{
-    super::{
-        broker::Broker,
-        canned::{Found, shipped},
-    },
-    socket_fault::SocketFault,
+use super::super::{
+    broker::Broker,
+    canned::{Found, shipped},
+    faults::SocketFault,
 };
 use crate::context::Timestamp;
 

@@ -10,15 +10,14 @@ use super::{
         broker::Broker,
         canned::{Found, shipped},
         content::set_field,
+        faults::SocketFault,
         reason::Reason,
         refusal::{Objection, Refusal},
     },
-    agenda::Due,
     command::{Command, shown},
     feed::{Feed, Subscription},
     login::Status,
-    socket::{NORMAL, Phase, Socket},
-    socket_fault::SocketFault,
+    socket::{Due, NORMAL, Phase, Socket},
 };
 use crate::context::Timestamp;
 
@@ -158,7 +157,7 @@ impl Socket {
             ("sld", [account]) => Feed::Ledger { account: known_account(broker, &topic, account)? },
             _ => return self.unsubscribe(now, verb, places),
         };
-        self.subscribe(broker, now, topic, feed)?;
+        self.subscribe(broker, now, &topic, feed)?;
         if verb == "str" {
             self.tell_trades(broker, now, object);
         }
@@ -198,7 +197,7 @@ impl Socket {
         Ok(())
     }
 
-    fn subscribe(&mut self, broker: &Broker, now: Timestamp, topic: String, mut feed: Feed) -> Result<(), Refused> {
+    fn subscribe(&mut self, broker: &Broker, now: Timestamp, topic: &str, mut feed: Feed) -> Result<(), Refused> {
         let limit = match feed {
             Feed::MarketData { .. } => {
                 Some((LINES, "market data lines exceeded", Reason::MarketDataLinesExceeded, "lines"))
@@ -211,12 +210,12 @@ impl Socket {
                 |other: &str, held: &Feed| other != topic && mem::discriminant(held) == mem::discriminant(&feed);
             let others = self.subscriptions.iter().filter(|(other, held)| is_other(other, &held.feed)).count();
             if others >= most {
-                return Err(Refused::new(&topic, text, reason, format_args!("a user has {most} {what} at a time")));
+                return Err(Refused::new(topic, text, reason, format_args!("a user has {most} {what} at a time")));
             }
         }
         // Asked again, a line has the new fields beside the old ones.
         if let Feed::MarketData { fields, .. } = &mut feed {
-            let before = match self.subscriptions.get(&topic).map(|held| &held.feed) {
+            let before = match self.subscriptions.get(topic).map(|held| &held.feed) {
                 Some(Feed::MarketData { fields, .. }) => fields.clone(),
                 _ => Vec::new(),
             };
@@ -233,13 +232,13 @@ impl Socket {
         let subscription = Subscription::new(feed, now, period, ends_at);
         if subscription.needs_brokerage_session() && !Status::of(broker, now).established {
             let detail = "the brokerage session is not open";
-            return Err(Refused::new(&topic, "Missing iserver bridge", Reason::BrokerageSessionClosed, detail));
+            return Err(Refused::new(topic, "Missing iserver bridge", Reason::BrokerageSessionClosed, detail));
         }
         self.serial = self.serial.saturating_add(1);
-        if let Some(mut earlier) = self.subscriptions.insert(topic.clone(), subscription) {
+        if let Some(mut earlier) = self.subscriptions.insert(topic.to_owned(), subscription) {
             // What was due before, and is not sent yet because the host was busy.
             while let Some(at) = earlier.due().filter(|at| *at <= now) {
-                let told = earlier.message(&topic, &broker.profile.accounts, broker.clock_at(at));
+                let told = earlier.message(topic, &broker.profile.accounts, broker.clock_at(at));
                 self.agenda.say(at, &told);
             }
         }

@@ -61,7 +61,7 @@ impl Broker {
 
     fn admit<T>(&mut self, arrived: Timestamp, request: &Request<T>, fault: Option<&Fault>) -> Result<Socket, Answer> {
         let now = self.clock_at(arrived);
-        let mut judge = Judge::new(self.profile.strictness);
+        let mut judge = Judge::new(self.profile.is_strict);
         let Seen(knowledge, objection) = self.look_at(request, now, &mut judge).map_err(|objection| {
             let answer = Answer::refusing(&objection, Endpoint::Protected, "", self.trace());
             self.record(request, now, objection);
