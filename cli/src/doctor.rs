@@ -146,15 +146,16 @@ fn negotiate(
     match signed_in {
         // What keeps the bundle from being used was checked and is known, or it is nobody's fault but the reader's.
         Err(failure) => {
-            report.error_of(LIVE_SESSION_TOKEN, failure.what(), failure.remedy(), failure.cause())?;
+            report.failed(LIVE_SESSION_TOKEN, &failure)?;
         }
         Ok(Err(error)) if advice::is_about_proof(&error) => {
             report.ok(LIVE_SESSION_TOKEN, "the broker took the request, and with it signature, secret and token")?;
-            report.error_of(PROOF, &error.to_string(), &advice::on_proof(&error, findings), error.cause())?;
+            let remedy = advice::on_proof(&error, findings);
+            report.failed(PROOF, &Failure::from(error).with_remedy(remedy))?;
         }
         Ok(Err(error)) => {
             let remedy = advice::on_refusal(&error, findings);
-            report.error_of(LIVE_SESSION_TOKEN, &error.to_string(), &remedy, error.cause())?;
+            report.failed(LIVE_SESSION_TOKEN, &Failure::from(error).with_remedy(remedy))?;
         }
         Ok(Ok(token)) => {
             credentials::hide(&token);

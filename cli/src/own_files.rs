@@ -44,7 +44,17 @@ impl OwnFiles {
         Ok(is_there)
     }
 
-    pub(crate) fn in_the_way(&self, path: &Path, why: &str) -> Failure {
+    /// Puts this content in the place of one that is still there, and is still own.
+    pub(crate) fn replace(&self, path: &Path, content: &[u8], is_own: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+        let is_unchanged = || self.is_replaceable(path, &is_own).is_ok_and(|is_there| is_there);
+        match files::replace(path, content, is_unchanged) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.in_the_way(path, self.foreign)),
+            Err(error) => Err(self.cannot_write(path, &error)),
+        }
+    }
+
+    fn in_the_way(&self, path: &Path, why: &str) -> Failure {
         Failure::usage(format!("{} is there already, and is not overwritten: {why}", path.display()), self.remedy)
     }
 

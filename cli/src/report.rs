@@ -33,19 +33,13 @@ impl Report {
     }
 
     pub(crate) fn error(&mut self, subject: &'static str, message: &str, remedy: &str) -> Result<(), Failure> {
-        self.error_of(subject, message, remedy, None)
+        self.failed(subject, &Failure::refused(message, remedy))
     }
 
-    /// As [`error`](Self::error), with what is behind it.
-    pub(crate) fn error_of(
-        &mut self,
-        subject: &'static str,
-        message: &str,
-        remedy: &str,
-        cause: Option<Cause>,
-    ) -> Result<(), Failure> {
-        let (message, remedy) = (message.to_owned(), Some(remedy.to_owned()));
-        self.add_with(Finding { subject, severity: Severity::Error, message, remedy }, cause)
+    /// With its remedy, and with what is behind it.
+    pub(crate) fn failed(&mut self, subject: &'static str, failure: &Failure) -> Result<(), Failure> {
+        let (message, remedy) = (failure.what().to_owned(), Some(failure.remedy().to_owned()));
+        self.add_with(Finding { subject, severity: Severity::Error, message, remedy }, failure.cause())
     }
 
     pub(crate) fn add(&mut self, finding: Finding) -> Result<(), Failure> {

@@ -20,7 +20,7 @@ pub(super) fn probe(client: &HttpClient, signer: &Signer, report: &mut Report) -
             Ok(true)
         }
         Err(failure) => {
-            report.error_of(BROKERAGE, failure.what(), failure.remedy(), failure.cause())?;
+            report.failed(BROKERAGE, &failure)?;
             Ok(false)
         }
     }

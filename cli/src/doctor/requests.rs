@@ -44,7 +44,8 @@ pub(super) fn probe(
                 refusal.get_or_insert(error);
             }
             Fate::Unclear(error) => {
-                report.error_of(REQUESTS, &format!("under `{policy}`: {error}"), error.remedy(), error.cause())?;
+                let what = format!("under `{policy}`: {error}");
+                report.failed(REQUESTS, &Failure::refused(what, error.remedy()).about(&error))?;
                 return Ok(None);
             }
         }
@@ -68,8 +69,8 @@ pub(super) fn probe(
             return Ok(Some(credentials::signer_under(*first, token)?));
         }
         ([], Some(error)) => {
-            let message = format!("refused under every query policy: {error}");
-            report.error_of(REQUESTS, &message, error.remedy(), error.cause())?;
+            let what = format!("refused under every query policy: {error}");
+            report.failed(REQUESTS, &Failure::refused(what, error.remedy()).about(&error))?;
         }
         ([], None) => {}
     }

@@ -35,7 +35,7 @@ pub(super) fn probe(
     });
     let (upgrade, session) = match opening {
         Ok(opening) => opening,
-        Err(error) => return report.error_of(WEBSOCKET, &error.to_string(), error.remedy(), error.cause()),
+        Err(error) => return report.failed(WEBSOCKET, &error.into()),
     };
     hide(&session);
     let route = connection::route(signer.consumer().endpoints())?;
@@ -47,14 +47,17 @@ pub(super) fn probe(
     let mut listening = Listening::for_a_sign_of_life(session);
     let finding = match wire::listen(client, upgrade, &mut listening) {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            finding::of_connection(&listening, circumstances)
+            finding::of_connection(&listening.seen, circumstances)
         }
         Ok(response) => finding::of_refusal(&response, circumstances),
         Err(failure) => finding::of_failure(&failure, circumstances),
     };
     match finding {
         Finding::Ok(message) => report.ok(WEBSOCKET, &message),
-        Finding::Error { message, remedy, cause } => report.error_of(WEBSOCKET, &message, &remedy, cause),
+        Finding::Error { message, remedy, cause } => {
+            let failure = Failure::refused(message, remedy);
+            report.failed(WEBSOCKET, &cause.into_iter().fold(failure, Failure::caused_by))
+        }
     }
 }
 

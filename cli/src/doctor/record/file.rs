@@ -21,12 +21,7 @@ pub(super) fn is_earlier(path: &Path) -> Result<bool, Failure> {
 
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if is_earlier(path)? {
-        let is_unchanged = || is_earlier(path).is_ok_and(|is_earlier| is_earlier);
-        return match files::replace(path, text.as_bytes(), is_unchanged) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::usage(format!("{} was changed meanwhile", path.display()), RECORDINGS.remedy)),
-            Err(error) => Err(RECORDINGS.cannot_write(path, &error)),
-        };
+        return RECORDINGS.replace(path, text.as_bytes(), Recording::is_one);
     }
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let name = path

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use self::Rule::{Accepted, Clock, Cookies, Expiry, Fields, Opening, Settling, Status, Verdict, WebSocket};
 use super::{
     recording::{Answered, Listened, Probed, Seen},
     socket_answers,
@@ -26,7 +27,7 @@ enum Rule {
     /// The names of the fields, and what the flags are.
     Fields,
     /// Status, cause and kind of body.
-    Answered,
+    Status,
     /// When the token expires.
     Expiry,
     /// How far the clocks are apart.
@@ -38,7 +39,7 @@ enum Rule {
     /// How long it takes.
     Settling,
     /// What came by the WebSocket.
-    Listened(fn(&Listened) -> String),
+    WebSocket(fn(&Listened) -> String),
 }
 
 const fn question(id: &'static str, rule: Rule, asks: &'static str, assumed: &'static str) -> Question {
@@ -54,149 +55,124 @@ const OF_WEBSOCKET: &str = "websocket_";
 const WEBSOCKET: &str = "websocket_upgrade";
 
 pub(super) static QUESTIONS: &[Question] = &[
-    question("sign_in", Rule::Verdict, "Is a live session token negotiated and proved?", "accepted"),
+    question("sign_in", Verdict, "Is a live session token negotiated and proved?", "accepted"),
     question(
         EXPIRY,
-        Rule::Expiry,
+        Expiry,
         "Is `live_session_token_expiration` the moment of the expiry, and when is that?",
         "the moment of the expiry, 24 hours after the request",
     ),
-    question("accounts", Rule::Answered, "Does `/portfolio` need no brokerage session?", "200"),
-    question("clock", Rule::Clock, "Does each response have a date, and do the clocks agree?", "a date in each"),
-    question("cookies", Rule::Cookies, "Which cookies are set? None is sent back.", "`api` and `x-sess-uuid`"),
-    question("status_fields", Rule::Fields, "What does `/iserver/auth/status` look like?", "as the simulator's"),
-    question("status_by_get", Rule::Verdict, "May the status be asked for by GET?", "accepted"),
-    question("tickle_fields", Rule::Fields, "What does `/tickle` look like?", "as the simulator's"),
-    question("tickle_by_get", Rule::Verdict, "May a tickle be a GET?", "accepted"),
+    question("accounts", Status, "Does `/portfolio` need no brokerage session?", "200"),
+    question("clock", Clock, "Does each response have a date, and do the clocks agree?", "a date in each"),
+    question("cookies", Cookies, "Which cookies are set? None is sent back.", "`api` and `x-sess-uuid`"),
+    question("status_fields", Fields, "What does `/iserver/auth/status` look like?", "as the simulator's"),
+    question("status_by_get", Verdict, "May the status be asked for by GET?", "accepted"),
+    question("tickle_fields", Fields, "What does `/tickle` look like?", "as the simulator's"),
+    question("tickle_by_get", Verdict, "May a tickle be a GET?", "accepted"),
     question(
         "no_brokerage_session",
-        Rule::Answered,
+        Status,
         "How does `/iserver` answer without a brokerage session?",
         "400 no_brokerage_session",
     ),
-    question("unknown_path", Rule::Answered, "How is an unknown path answered?", "404 not_found"),
+    question("unknown_path", Status, "How is an unknown path answered?", "404 not_found"),
     question(
         "query_policies",
-        Rule::Accepted,
+        Accepted,
         "Under which query policies is a signature accepted?",
         "under rfc5849; the simulator takes any",
     ),
-    question("wrong_signature", Rule::Verdict, "Is a signature by a wrong token refused?", "refused"),
-    question("other_method", Rule::Verdict, "Is a signature over another method refused?", "refused"),
-    question("token_alone", Rule::Verdict, "Is a request with the access token alone refused?", "refused"),
-    question("without_nonce", Rule::Verdict, "Is a request without a nonce refused?", "refused"),
-    question("other_realm", Rule::Verdict, "Is another realm refused?", "refused"),
-    question("without_realm", Rule::Verdict, "Is a header without a realm accepted?", "accepted, and never sent"),
-    question("nonce_repeated", Rule::Verdict, "Is a nonce refused that was used before?", "refused"),
+    question("wrong_signature", Verdict, "Is a signature by a wrong token refused?", "refused"),
+    question("other_method", Verdict, "Is a signature over another method refused?", "refused"),
+    question("token_alone", Verdict, "Is a request with the access token alone refused?", "refused"),
+    question("without_nonce", Verdict, "Is a request without a nonce refused?", "refused"),
+    question("other_realm", Verdict, "Is another realm refused?", "refused"),
+    question("without_realm", Verdict, "Is a header without a realm accepted?", "accepted, and never sent"),
+    question("nonce_repeated", Verdict, "Is a nonce refused that was used before?", "refused"),
     question(
         "timestamp_behind_4",
-        Rule::Verdict,
+        Verdict,
         "Is a timestamp refused that is some seconds behind the newest?",
         "accepted, and never sent",
     ),
-    question("timestamp_behind_60", Rule::Verdict, "And one that is a minute behind?", "refused"),
-    question("timestamp_behind_600", Rule::Verdict, "And one that is ten minutes behind?", "refused"),
-    question(
-        "header_unquoted",
-        Rule::Verdict,
-        "Are header values without quotes accepted?",
-        "accepted, and never sent",
-    ),
-    question(
-        "header_raw",
-        Rule::Verdict,
-        "Is a signature accepted that is not percent-encoded?",
-        "accepted, and never sent",
-    ),
-    question("header_lower_case", Rule::Verdict, "Are escapes in lower case accepted?", "accepted, and never sent"),
-    question("header_twice", Rule::Verdict, "Is a signature accepted that is percent-encoded twice?", "refused"),
-    question(
-        "header_trailing_comma",
-        Rule::Verdict,
-        "Is a comma at the header's end accepted?",
-        "accepted, and never sent",
-    ),
+    question("timestamp_behind_60", Verdict, "And one that is a minute behind?", "refused"),
+    question("timestamp_behind_600", Verdict, "And one that is ten minutes behind?", "refused"),
+    question("header_unquoted", Verdict, "Are header values without quotes accepted?", "accepted, and never sent"),
+    question("header_raw", Verdict, "Is a signature accepted that is not percent-encoded?", "accepted, and never sent"),
+    question("header_lower_case", Verdict, "Are escapes in lower case accepted?", "accepted, and never sent"),
+    question("header_twice", Verdict, "Is a signature accepted that is percent-encoded twice?", "refused"),
+    question("header_trailing_comma", Verdict, "Is a comma at the header's end accepted?", "accepted, and never sent"),
     question(
         "compete_false",
-        Rule::Opening,
+        Opening,
         "Does the brokerage session open with `compete` false, where nobody has it?",
         "opened; for some users not",
     ),
-    question("settling", Rule::Settling, "How long does it take until it is ready?", "some seconds at most"),
+    question("settling", Settling, "How long does it take until it is ready?", "some seconds at most"),
     question(
         "accounts_first",
-        Rule::Answered,
+        Status,
         "Is a snapshot refused before `GET /iserver/accounts`?",
         "500 accounts_not_queried",
     ),
-    question("iserver_accounts", Rule::Answered, "Does `GET /iserver/accounts` answer then?", "200"),
-    question("accounts_after", Rule::Answered, "And is the snapshot served after it?", "200"),
-    question(
-        "opening_by_query",
-        Rule::Opening,
-        "May `publish` and `compete` be in the query?",
-        "opened, and never sent so",
-    ),
+    question("iserver_accounts", Status, "Does `GET /iserver/accounts` answer then?", "200"),
+    question("accounts_after", Status, "And is the snapshot served after it?", "200"),
+    question("opening_by_query", Opening, "May `publish` and `compete` be in the query?", "opened, and never sent so"),
     question(
         "tickle_open",
-        Rule::Fields,
+        Fields,
         "What does `/tickle` look like while there is a brokerage session?",
         "as the simulator's",
     ),
-    question(WEBSOCKET, Rule::Answered, "How is the upgrade to a WebSocket answered?", "101, whatever the session"),
+    question(WEBSOCKET, Status, "How is the upgrade to a WebSocket answered?", "101, whatever the session"),
     question(
         "websocket_messages",
-        Rule::Listened(socket_answers::greeting),
+        WebSocket(socket_answers::greeting),
         "Which messages come by themselves until `sts` says that the user is authenticated, and in which order?",
         "system, act, sts",
     ),
-    question("websocket_opcode", Rule::Listened(socket_answers::opcodes), "Are its messages text or binary?", "either"),
+    question("websocket_opcode", WebSocket(socket_answers::opcodes), "Are its messages text or binary?", "either"),
     question(
         "websocket_ready",
-        Rule::Listened(socket_answers::readiness),
+        WebSocket(socket_answers::readiness),
         "How long does it take until `sts` says so?",
         "less than a second; 10 s at most are waited for",
     ),
     question(
         "websocket_heartbeats",
-        Rule::Listened(socket_answers::heartbeats),
+        WebSocket(socket_answers::heartbeats),
         "How often does a heartbeat come?",
         "one each, in 10 s; after 25 s without anything it is given up",
     ),
     question(
         "websocket_tic",
-        Rule::Listened(socket_answers::tic),
+        WebSocket(socket_answers::tic),
         "Is `tic` answered, and how often?",
         "answered 4 times; one is enough",
     ),
     question(
         "websocket_close",
-        Rule::Listened(socket_answers::closing),
+        WebSocket(socket_answers::closing),
         "How does it answer a close of code 1000?",
         "with code 1000, and is not waited for",
     ),
-    question("second_sign_in", Rule::Verdict, "Is a second live session token negotiated?", "accepted"),
+    question("second_sign_in", Verdict, "Is a second live session token negotiated?", "accepted"),
     question(
         "earlier_token",
-        Rule::Verdict,
+        Verdict,
         "Does the live session token before the newest still sign?",
         "accepted, for requests under way",
     ),
-    question(
-        "challenge_upper_case",
-        Rule::Verdict,
-        "Is a challenge in upper case accepted?",
-        "accepted, and never sent",
-    ),
+    question("challenge_upper_case", Verdict, "Is a challenge in upper case accepted?", "accepted, and never sent"),
     question(
         "challenge_leading_zeros",
-        Rule::Verdict,
+        Verdict,
         "Is a challenge with zeros before it accepted?",
         "accepted, and never sent",
     ),
-    question("logout", Rule::Answered, "How is `/logout` answered?", "200"),
-    question("token_after_logout", Rule::Verdict, "Does the token sign after `/logout`?", "either"),
-    question("opening_after_logout", Rule::Opening, "Does a brokerage session open after `/logout`?", "either"),
+    question("logout", Status, "How is `/logout` answered?", "200"),
+    question("token_after_logout", Verdict, "Does the token sign after `/logout`?", "either"),
+    question("opening_after_logout", Opening, "Does a brokerage session open after `/logout`?", "either"),
 ];
 
 /// The answer to each question, as these responses give it.
@@ -224,16 +200,16 @@ impl Question {
             .collect();
         let first = own.first()?;
         match self.rule {
-            Rule::Verdict => Some(verdict(first).text()),
-            Rule::Accepted => Some(accepted(&own)),
-            Rule::Clock => clock(&own),
-            Rule::Cookies => Some(cookies(&own)),
-            Rule::Fields => Some(seen_or(first, |seen| names(&seen.body))),
-            Rule::Answered => Some(seen_or(first, in_short)),
-            Rule::Expiry => Some(seen_or(first, expiry)),
-            Rule::Opening => Some(seen_or(first, opening)),
-            Rule::Settling => Some(seen_or(first, settling)),
-            Rule::Listened(answer) => Some(match &first.listened {
+            Verdict => Some(verdict(first).text()),
+            Accepted => Some(accepted(&own)),
+            Clock => clock(&own),
+            Cookies => Some(cookies(&own)),
+            Fields => Some(seen_or(first, |seen| names(&seen.body))),
+            Status => Some(seen_or(first, in_short)),
+            Expiry => Some(seen_or(first, expiry)),
+            Opening => Some(seen_or(first, opening)),
+            Settling => Some(seen_or(first, settling)),
+            WebSocket(answer) => Some(match &first.listened {
                 Some(listened) => answer(listened),
                 None => seen_or(first, |seen| format!("unclear: {}", in_short(seen))),
             }),
@@ -242,14 +218,14 @@ impl Question {
 }
 
 /// What a response says to who asks.
-enum Verdict {
+enum Judgement {
     Accepted,
     Refused(String),
     /// Nothing, and what there is instead.
     Unclear(String),
 }
 
-impl Verdict {
+impl Judgement {
     fn text(&self) -> String {
         match self {
             Self::Accepted => "accepted".to_owned(),
@@ -259,14 +235,14 @@ impl Verdict {
     }
 }
 
-fn verdict(probed: &Probed) -> Verdict {
+fn verdict(probed: &Probed) -> Judgement {
     let Some(seen) = &probed.response else {
-        return Verdict::Unclear(probed.failure.clone().unwrap_or_default());
+        return Judgement::Unclear(probed.failure.clone().unwrap_or_default());
     };
     match seen.status {
-        _ if seen.cause.is_none() => Verdict::Accepted,
-        200..=299 | 400..=407 | 409 | 411..=428 => Verdict::Refused(in_short(seen)),
-        _ => Verdict::Unclear(in_short(seen)),
+        _ if seen.cause.is_none() => Judgement::Accepted,
+        200..=299 | 400..=407 | 409 | 411..=428 => Judgement::Refused(in_short(seen)),
+        _ => Judgement::Unclear(in_short(seen)),
     }
 }
 
@@ -275,9 +251,9 @@ fn accepted(own: &[&Probed]) -> String {
     let mut names = Vec::new();
     for probed in own {
         match verdict(probed) {
-            Verdict::Accepted => names.push(name(probed)),
-            Verdict::Refused(_) => {}
-            Verdict::Unclear(what) => names.push(format!("{} unclear ({what})", name(probed))),
+            Judgement::Accepted => names.push(name(probed)),
+            Judgement::Refused(_) => {}
+            Judgement::Unclear(what) => names.push(format!("{} unclear ({what})", name(probed))),
         }
     }
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }

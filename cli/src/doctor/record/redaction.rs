@@ -44,7 +44,7 @@ pub(super) fn record(heard: &[Heard], about: About, values: &[String]) -> Record
         if let Outcome::Response(reply) = &heard.outcome {
             values.extend(shape::values_of(reply.response.body()));
             values.extend(cookie_values(reply.response.headers()));
-            let messages = reply.listened.iter().flat_map(|listening| listening.messages());
+            let messages = reply.listened.iter().flat_map(|listening| &listening.seen.messages);
             values.extend(messages.flat_map(|message| values_of(&message.payload)));
         }
     }
@@ -102,9 +102,9 @@ fn seen(reply: &Reply) -> Seen {
     }
 }
 
-fn listened(listening: &Listening) -> Listened {
+fn listened(Listening { seen, .. }: &Listening) -> Listened {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let (ended, close) = listening.ended().unwrap_or((Duration::ZERO, Close::NoFrame));
+    let (ended, close) = seen.ended.unwrap_or((Duration::ZERO, Close::NoFrame));
     let message = |heard: &listening::Heard| Message {
         at: millis(heard.at),
         opcode: if heard.is_text { Opcode::Text } else { Opcode::Binary },
@@ -112,12 +112,12 @@ fn listened(listening: &Listening) -> Listened {
         body: shape::of(&heard.payload),
     };
     Listened {
-        messages: listening.messages().iter().map(message).collect(),
-        more: listening.more(),
-        ready: listening.ready().map(millis),
-        session_sent: listening.session_sent().map(millis),
-        tic_sent: listening.tic_sent().map(millis),
-        close_sent: listening.close_sent().map(millis),
+        messages: seen.messages.iter().map(message).collect(),
+        more: seen.more,
+        ready: seen.ready.map(millis),
+        session_sent: seen.session_sent.map(millis),
+        tic_sent: seen.tic_sent.map(millis),
+        close_sent: seen.close_sent.map(millis),
         ended: millis(ended),
         close,
     }

@@ -1,14 +1,14 @@
 //! What was seen of the WebSocket, in the words of the report.
 
 use ibkr_oauth::{
-    Error,
+    BrokerageStatus, Error,
     bytes::Bytes,
     diagnose::Cause,
     http::{Response, StatusCode},
     session::{Failure as SendFailure, FailureKind},
 };
 
-use super::listening::{Close, Listening};
+use super::listening::{Close, Seen};
 
 /// What is reported.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,19 +95,19 @@ pub(super) fn of_refusal(response: &Response<Bytes>, circumstances: Circumstance
 }
 
 /// It was open.
-pub(super) fn of_connection(listening: &Listening, circumstances: Circumstances<'_>) -> Finding {
+pub(super) fn of_connection(seen: &Seen, circumstances: Circumstances<'_>) -> Finding {
     const WITHOUT_BROKERAGE: &str =
         "opens; it says that the user is authenticated as soon as there is a brokerage session";
-    let was_closed_by_broker = listening.close_sent().is_none();
-    if listening.ready().is_some() && listening.status().is_ready() {
-        return of_ready(listening, was_closed_by_broker, circumstances);
+    let was_closed_by_broker = seen.close_sent.is_none();
+    if seen.ready.is_some() && seen.status.is_ready() {
+        return of_ready(seen, was_closed_by_broker, circumstances);
     }
-    if let Some(words) = listening.error().and_then(|message| Error::from_response(&Response::new(message.clone()))) {
+    if let Some(words) = seen.error.as_ref().and_then(|message| Error::from_response(&Response::new(message.clone()))) {
         let said = words.detail().unwrap_or("an error");
         return error(format!("opens, and says: {said}"), words.remedy(), words.cause());
     }
     // What the broker says of the session goes before how it ends.
-    if let Some(flags) = listening.status().error().filter(|_| listening.has_status()) {
+    if let Some(flags) = seen.status.error().filter(|_| seen.status != BrokerageStatus::default()) {
         if !circumstances.has_brokerage_session {
             return Finding::Ok(WITHOUT_BROKERAGE.to_owned());
         }
@@ -118,9 +118,9 @@ pub(super) fn of_connection(listening: &Listening, circumstances: Circumstances<
         };
         return error(format!("opens, but the user is not served: {flags}"), remedy, flags.cause());
     }
-    if listening.is_waiting_for_session() {
+    if seen.is_waiting_for_session {
         return error(
-            format!("opens, and waits for the session; that of the tickle is not taken: {}", end(listening)),
+            format!("opens, and waits for the session; that of the tickle is not taken: {}", end(seen)),
             "run this again, since each tickle may have another session; if it stays so, log out everywhere (TWS, the \
              phone, other programs), and ask IBKR whether this user may have the WebSocket",
             Some(Cause::NotAuthenticated),
@@ -128,14 +128,14 @@ pub(super) fn of_connection(listening: &Listening, circumstances: Circumstances<
     }
     if was_closed_by_broker {
         return error(
-            format!("opens, and before the user is said to be authenticated, {}", end(listening)),
+            format!("opens, and before the user is said to be authenticated, {}", end(seen)),
             "run this again in a minute; if it stays so, log out everywhere (TWS, the phone, other programs), and ask IBKR \
              whether this user may have the WebSocket",
             None,
         );
     }
-    let seconds = listening.close_sent().unwrap_or_default().as_secs();
-    if listening.messages().is_empty() {
+    let seconds = seen.close_sent.unwrap_or_default().as_secs();
+    if seen.messages.is_empty() {
         return error(format!("opens, and then nothing comes in {seconds} s"), circumstances.hold_nothing_back(), None);
     }
     // The status is the brokerage session's, and may not come without it.
@@ -150,13 +150,13 @@ pub(super) fn of_connection(listening: &Listening, circumstances: Circumstances<
 }
 
 /// It said that the user is authenticated.
-fn of_ready(listening: &Listening, was_closed_by_broker: bool, circumstances: Circumstances<'_>) -> Finding {
-    let sign = match (listening.is_tic_answered(), listening.has_heartbeat()) {
+fn of_ready(seen: &Seen, was_closed_by_broker: bool, circumstances: Circumstances<'_>) -> Finding {
+    let sign = match (seen.tic_answers > 0, seen.heartbeats > 0) {
         (true, _) => "answers `tic`",
         (false, true) => "beats",
         (false, false) if was_closed_by_broker => {
             return error(
-                format!("opens and says that the user is authenticated, and then {}", end(listening)),
+                format!("opens and says that the user is authenticated, and then {}", end(seen)),
                 circumstances.hold_nothing_back(),
                 None,
             );
@@ -169,18 +169,15 @@ fn of_ready(listening: &Listening, was_closed_by_broker: bool, circumstances: Ci
             );
         }
     };
-    let session = if listening.session_sent().is_some() {
-        "; the cookie alone was not enough, it asked for the session"
-    } else {
-        ""
-    };
+    let session =
+        if seen.session_sent.is_some() { "; the cookie alone was not enough, it asked for the session" } else { "" };
     Finding::Ok(format!("opens, says that the user is authenticated, and {sign}{session}"))
 }
 
 /// How it ended.
-fn end(listening: &Listening) -> String {
-    match listening.ended() {
-        _ if listening.close_sent().is_some() => "it stays silent".to_owned(),
+fn end(seen: &Seen) -> String {
+    match seen.ended {
+        _ if seen.close_sent.is_some() => "it stays silent".to_owned(),
         Some((_, Close::Code(code))) => format!("the broker closes it with code {code}"),
         Some((_, Close::NoCode)) => "the broker closes it without a code".to_owned(),
         Some((_, Close::NoFrame)) | None => "the connection is cut".to_owned(),

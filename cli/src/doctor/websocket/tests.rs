@@ -59,7 +59,7 @@ impl Simulated {
         let response = in_process::listen(&mut self.broker, &mut self.now, &mut self.entropy, &upgrade, &mut listening);
         let finding = match response {
             Some(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                finding::of_connection(&listening, circumstances)
+                finding::of_connection(&listening.seen, circumstances)
             }
             Some(response) => finding::of_refusal(&response, circumstances),
             None => finding::of_failure(&SendFailure::new(FailureKind::TimedOut, ""), circumstances),
@@ -211,7 +211,7 @@ fn what_the_broker_says_and_does_not_say_is_told_apart() {
     let of = |messages: &[(u64, &str)], end: Option<(u64, Close)>| {
         let (listening, took, sent) = play(messages, end);
         assert!(took <= LONGEST, "{took:?}");
-        (finding::of_connection(&listening, DIRECT), sent)
+        (finding::of_connection(&listening.seen, DIRECT), sent)
     };
     let (finding, sent) = of(&[(0, READY), (0, TIC)], None);
     assert_eq!((finding, sent), (ok(ALL_IS_WELL), vec!["tic".to_owned(), "close".to_owned()]));
@@ -289,11 +289,11 @@ proptest! {
         for (text, most) in [("tic", 1), (r#"{"session":"5e551017"}"#, 1), ("close", 1)] {
             prop_assert!(sent.iter().filter(|sent| *sent == text).count() <= most);
         }
-        prop_assert!(sent.len() <= 3 && listening.messages().len() <= 60);
-        let heard = listening.messages().len() + usize::try_from(listening.more()).unwrap();
+        prop_assert!(sent.len() <= 3 && listening.seen.messages.len() <= 60);
+        let heard = listening.seen.messages.len() + usize::try_from(listening.seen.more).unwrap();
         prop_assert!(heard <= messages.len());
         for has_brokerage_session in [true, false] {
-            let shown = format!("{:?}", finding::of_connection(&listening, Circumstances { has_brokerage_session, ..DIRECT }));
+            let shown = format!("{:?}", finding::of_connection(&listening.seen, Circumstances { has_brokerage_session, ..DIRECT }));
             prop_assert!(!shown.contains("5e551017"), "{shown}");
         }
     }

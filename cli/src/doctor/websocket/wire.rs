@@ -86,7 +86,7 @@ async fn converse(mut socket: Socket, listening: &mut Listening) {
         };
         // What the broker sent before it went away is read to its end.
         let until = Instant::now() + SENDING;
-        while !matches!(is_sent, Ok(Ok(()))) && listening.ended().is_none() {
+        while !matches!(is_sent, Ok(Ok(()))) && listening.seen.ended.is_none() {
             let received = timeout_at(until, socket.next()).await.ok().flatten();
             take(received.and_then(Result::ok), opened.elapsed(), listening);
         }

@@ -182,9 +182,13 @@ fn no_marker_is_in_what_comes_by_a_thousand_random_web_sockets() {
         let mut reply = Reply::new(rng.response());
         *reply.response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let listening = listening(&mut rng);
-        heard += listening.messages().len();
-        let shown: Vec<String> =
-            listening.messages().iter().map(|message| String::from_utf8_lossy(&message.payload).into_owned()).collect();
+        heard += listening.seen.messages.len();
+        let shown: Vec<String> = listening
+            .seen
+            .messages
+            .iter()
+            .map(|message| String::from_utf8_lossy(&message.payload).into_owned())
+            .collect();
         reply.listened = Some(Box::new(listening));
         let recording = recording_of_all(
             &[Heard { probe, before: None, outcome: Outcome::Response(reply) }],
