@@ -1,11 +1,8 @@
 //! `ibkr-oauth stream`
 
 use std::{
-    future::{Future, poll_fn},
     num::NonZeroU64,
-    pin::pin,
     sync::{Arc, OnceLock},
-    task::Poll,
     time::Duration,
 };
 
@@ -14,9 +11,10 @@ use ibkr_oauth::{
     client::{Client, Events, Subscription},
     local,
     session::{Session, SessionConfig, SessionEvent},
-    stream::{Message, StreamEvent, Topic},
+    stream::{Message, Topic},
 };
 use serde_json::{Value, json};
+use tokio::select;
 
 use crate::{
     credentials, driving,
@@ -112,34 +110,18 @@ async fn listen(
 ) -> Result<(), Failure> {
     let mut left = count.map(NonZeroU64::get);
     while left != Some(0) {
-        match next(&mut messages, &mut events).await {
-            Next::Event(event) => say(event.name(), &event.to_string(), format),
-            Next::Message(message) => {
+        select! {
+            // Events before messages, since what was missed was missed before.
+            biased;
+            Some(event) = events.next() => say(event.name(), &event.to_string(), format),
+            message = messages.next() => {
+                let Some(message) = message else { break };
                 print(&message)?;
                 left = left.map(|left| left - 1);
             }
-            Next::End => break,
         }
     }
     Ok(())
-}
-
-enum Next {
-    Event(StreamEvent),
-    Message(Message),
-    End,
-}
-
-/// Whatever comes first; events before messages, since what was missed was missed before.
-async fn next(messages: &mut Subscription, events: &mut Events) -> Next {
-    let (mut event, mut message) = (pin!(events.next()), pin!(messages.next()));
-    poll_fn(|task| {
-        if let Poll::Ready(Some(event)) = event.as_mut().poll(task) {
-            return Poll::Ready(Next::Event(event));
-        }
-        message.as_mut().poll(task).map(|message| message.map_or(Next::End, Next::Message))
-    })
-    .await
 }
 
 fn print(message: &Message) -> Result<(), Failure> {

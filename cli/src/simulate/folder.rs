@@ -63,14 +63,7 @@ fn fill(folder: &Path, bundle: &Bundle, keys: &[KeyFile]) -> Result<(), Failure>
     if is_first {
         return Ok(());
     }
-    let is_unchanged = || OWN.is_replaceable(&path, is_renewed).is_ok_and(|is_there| is_there);
-    let failure = match files::replace(&path, content.as_bytes(), is_unchanged) {
-        Ok(true) => return Ok(()),
-        Ok(false) => OWN.in_the_way(&path, OWN.foreign),
-        Err(error) => OWN.cannot_write(&path, &error),
-    };
-    created.undo();
-    Err(failure)
+    OWN.replace(&path, content.as_bytes(), is_renewed).inspect_err(|_| created.undo())
 }
 
 fn make_fresh() -> Result<PathBuf, Failure> {

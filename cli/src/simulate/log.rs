@@ -16,70 +16,6 @@ const QUERY_POLICIES: &str = "x-simulator-query-policy";
 #[derive(Clone, Copy)]
 pub(super) struct Log(pub(super) Format);
 
-/// What became of one request.
-pub(super) struct Line<'a> {
-    /// Method and path.
-    subject: &'a str,
-    status: StatusCode,
-    /// The client saw no answer.
-    dropped: bool,
-    deviations: Vec<&'a str>,
-    query_policies: Vec<&'a str>,
-    refusal: Option<&'a Refusal>,
-}
-
-impl<'a> Line<'a> {
-    pub(super) fn new(subject: &'a str, response: &'a Response<Bytes>, refusal: Option<&'a Refusal>) -> Self {
-        let names = |header: &str| {
-            let value = response.headers().get(header).and_then(|names| names.to_str().ok());
-            value.map(|names| names.split(", ").collect()).unwrap_or_default()
-        };
-        Self {
-            subject,
-            status: response.status(),
-            dropped: response.extensions().get::<Dropped>().is_some(),
-            deviations: names(DEVIATIONS),
-            query_policies: names(QUERY_POLICIES),
-            refusal,
-        }
-    }
-
-    fn text(&self) -> String {
-        let mut line = match self.refusal {
-            Some(refusal) => format!("refused: {refusal}"),
-            None if self.dropped => format!("no answer: {}", self.subject),
-            None => format!("{}: {}", self.status.as_u16(), self.subject),
-        };
-        for (what, names) in [("deviates", &self.deviations), ("query policy", &self.query_policies)] {
-            if !names.is_empty() {
-                line = format!("{line}; {what}: {}", names.join(", "));
-            }
-        }
-        line
-    }
-
-    fn json(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
-        match self.refusal {
-            Some(refusal) => {
-                put("refused", refusal.subject.as_str().into());
-                put("reason", refusal.reason.into());
-                put("detail", refusal.to_string().into());
-                put("expected_base_string", refusal.expected_base_string.as_deref().into());
-            }
-            None => put("request", self.subject.into()),
-        }
-        put("status", if self.dropped { Value::Null } else { self.status.as_u16().into() });
-        for (name, names) in [("deviations", &self.deviations), ("query_policies", &self.query_policies)] {
-            if !names.is_empty() {
-                put(name, names.clone().into());
-            }
-        }
-        fields
-    }
-}
-
 impl Log {
     fn say(self, text: &str, fields: impl Into<Value>) {
         match self.0 {
@@ -88,38 +24,45 @@ impl Log {
         }
     }
 
-    pub(super) fn write(self, line: &Line<'_>) {
-        self.say(&line.text(), line.json());
+    /// Of a request, as `Method path`, that was answered, or was to be.
+    pub(super) fn answered(self, subject: &str, response: &Response<Bytes>, refusal: Option<&Refusal>) {
+        let names = |header: &str| -> Vec<&str> {
+            let value = response.headers().get(header).and_then(|names| names.to_str().ok());
+            value.map(|names| names.split(", ").collect()).unwrap_or_default()
+        };
+        let is_dropped = response.extensions().get::<Dropped>().is_some();
+        let status = (!is_dropped).then(|| response.status().as_u16());
+        let (mut text, mut fields) = match (refusal, status) {
+            (Some(refusal), _) => (format!("refused: {refusal}"), of_refusal(refusal)),
+            (None, None) => (format!("no answer: {subject}"), of_request(subject)),
+            (None, Some(status)) => (format!("{status}: {subject}"), of_request(subject)),
+        };
+        if let Some(refusal) = refusal {
+            fields.insert("expected_base_string".to_owned(), refusal.expected_base_string.as_deref().into());
+        }
+        fields.insert("status".to_owned(), status.into());
+        add_names(&mut text, &mut fields, ("deviates", "deviations"), &names(DEVIATIONS));
+        add_names(&mut text, &mut fields, ("query policy", "query_policies"), &names(QUERY_POLICIES));
+        self.say(&text, fields);
     }
 
     /// Of a WebSocket's opening; `refusal` is why it waits for its session.
     pub(super) fn socket_opened(self, subject: &str, deviations: &[&str], refusal: Option<&Refusal>) {
-        let status = StatusCode::SWITCHING_PROTOCOLS;
-        let line = Line {
-            subject,
-            status,
-            dropped: false,
-            deviations: deviations.to_vec(),
-            query_policies: Vec::new(),
-            refusal: None,
-        };
-        let (mut text, mut fields) = (line.text(), line.json());
+        let status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
+        let (mut text, mut fields) = (format!("{status}: {subject}"), of_request(subject));
+        fields.insert("status".to_owned(), status.into());
+        add_names(&mut text, &mut fields, ("deviates", "deviations"), deviations);
         if let Some(refusal) = refusal {
             text = format!("{text}; waiting for session: {refusal}");
-            fields.insert("reason".to_owned(), refusal.reason.into());
-            fields.insert("detail".to_owned(), refusal.to_string().into());
+            fields.extend(of_refusal(refusal).into_iter().filter(|(name, _)| name != "refused"));
         }
         self.say(&text, fields);
     }
 
     /// Of a client's message on a WebSocket.
     pub(super) fn message_refused(self, refusal: &Refusal) {
-        let fields = json!({
-            "refused": refusal.subject,
-            "reason": refusal.reason,
-            "detail": refusal.to_string(),
-            "status": null,
-        });
+        let mut fields = of_refusal(refusal);
+        fields.insert("status".to_owned(), Value::Null);
         self.say(&format!("refused: {refusal}"), fields);
     }
 
@@ -138,5 +81,26 @@ impl Log {
             "status": status.map(|status| status.as_u16()),
         });
         self.say(&format!("refused: {subject}: {why}"), fields);
+    }
+}
+
+fn of_request(subject: &str) -> Map<String, Value> {
+    Map::from_iter([("request".to_owned(), subject.into())])
+}
+
+fn of_refusal(refusal: &Refusal) -> Map<String, Value> {
+    let fields = [
+        ("refused", Value::from(refusal.subject.as_str())),
+        ("reason", refusal.reason.into()),
+        ("detail", refusal.to_string().into()),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Adds these, if there are any.
+fn add_names(text: &mut String, fields: &mut Map<String, Value>, (word, field): (&str, &str), names: &[&str]) {
+    if !names.is_empty() {
+        *text = format!("{text}; {word}: {}", names.join(", "));
+        fields.insert(field.to_owned(), names.into());
     }
 }

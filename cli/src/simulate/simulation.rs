@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{
     conformance::{Conformance, Finding, Order, Purpose, Seen},
-    log::{Line, Log},
+    log::Log,
     upstream::Upstream,
 };
 use crate::credentials::with_context;
@@ -167,7 +167,7 @@ impl Simulation {
                 response = with_own_headers(answer, &response);
             }
         }
-        self.log.write(&Line::new(&subject(request), &response, refusal.as_ref()));
+        self.log.answered(&subject(request), &response, refusal.as_ref());
         response.extensions().get::<Dropped>().is_none().then_some(response)
     }
 
@@ -187,7 +187,7 @@ impl Simulation {
         let subject = subject(request);
         match &opened {
             Ok(socket) => self.log.socket_opened(&subject, socket.deviations(), refusal.as_ref()),
-            Err(response) => self.log.write(&Line::new(&subject, response, refusal.as_ref())),
+            Err(response) => self.log.answered(&subject, response, refusal.as_ref()),
         }
         opened
     }
