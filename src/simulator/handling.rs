@@ -177,7 +177,10 @@ impl Broker {
             Endpoint::RequestToken => self.request_token(cx, parameters),
             Endpoint::AccessToken => self.access_token(cx, parameters),
             Endpoint::LiveSessionToken => self.live_session_token(cx, parameters, now),
-            Endpoint::Protected => self.resource(cx, request, &verified.path, now, judge),
+            Endpoint::Protected => {
+                let answer = self.resource(cx, request, &verified.path, now, judge)?;
+                Ok(self.with_own_headers(request, answer, now))
+            }
         }
     }
 }

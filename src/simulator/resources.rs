@@ -60,59 +60,8 @@ impl Broker {
         if self.brokerage_session.is_some_and(|session| session.is_over(now)) {
             self.brokerage_session = None;
         }
-        self.check_brokerage_session(request.method(), path, now)?;
-        let echo = |name, pairs: Option<&[u8]>| {
-            let text = shown(&decoded_pairs(pairs?)?);
-            (text.len() <= LONGEST_ECHO).then_some((name, text))
-        };
-        let echoes =
-            [echo(ECHOED_QUERY, request.uri().query().map(str::as_bytes)), echo(ECHOED_FORM, form_of(request))];
-        let answer = self.answer_of(cx, request, path, now, judge)?;
-        let answer =
-            echoes.into_iter().flatten().fold(answer, |answer, (name, pairs)| answer.with_header(name, &pairs));
-        let session_id = self.registry.grant.as_ref().and_then(|grant| grant.session_id.as_deref());
-        Ok(match session_id {
-            None => answer,
-            Some(id) => answer
-                .with_header("set-cookie", &format!("api={id}; Path=/; HttpOnly"))
-                // What spreads the load sets it, of parts divided by dots.
-                .with_header("set-cookie", &format!("x-sess-uuid=0.{:.8}.{}; secure", id, now.as_secs())),
-        })
-    }
-
-    /// Refuses what needs a brokerage session, or one whose accounts were asked for, where there is none.
-    fn check_brokerage_session(&mut self, method: &Method, path: &str, now: Timestamp) -> Result<(), Objection> {
-        let about_session = matches!(path, "/iserver/auth/ssodh/init" | "/iserver/auth/status");
-        if !path.starts_with("/iserver/") || about_session {
-            return Ok(());
-        }
-        let Some(session) = self.brokerage_session.as_mut().filter(|session| session.is_ready(now)) else {
-            return refuse(
-                Reason::BrokerageSessionClosed,
-                "the brokerage session is not open: POST /iserver/auth/ssodh/init comes first",
-            );
-        };
-        if path == "/iserver/accounts" && method == Method::GET {
-            session.accounts_queried = true;
-        }
-        let needs_accounts = path == "/iserver/marketdata/snapshot"
-            || (path.starts_with("/iserver/account/") && (path.ends_with("/orders") || path.ends_with("/whatif")));
-        ensure(
-            !needs_accounts || path == "/iserver/account/orders" || session.accounts_queried,
-            Reason::AccountsNotQueried,
-            "no GET /iserver/accounts came before it in this brokerage session",
-        )
-    }
-
-    fn answer_of(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: &Request<Bytes>,
-        path: &str,
-        now: Timestamp,
-        judge: &mut Judge,
-    ) -> Result<Answer, Objection> {
         let method = request.method();
+        self.check_brokerage_session(method, path, now)?;
         if let Some(body) = self.responses.get(method, path) {
             return Ok(Answer::ok(body.clone()));
         }
@@ -161,6 +110,48 @@ impl Broker {
                 refuse(Reason::MethodNotAllowed, format_args!("`{path}` does not take {method}"))
             }
         }
+    }
+
+    /// The answer of a resource with what every one has: what arrived, and cookies.
+    pub(super) fn with_own_headers(&self, request: &Request<Bytes>, mut answer: Answer, now: Timestamp) -> Answer {
+        let query = request.uri().query().map(str::as_bytes);
+        for (name, pairs) in [(ECHOED_QUERY, query), (ECHOED_FORM, form_of(request))] {
+            let text = pairs.and_then(decoded_pairs).map(|pairs| shown(&pairs));
+            if let Some(text) = text.filter(|text| text.len() <= LONGEST_ECHO) {
+                answer = answer.with_header(name, &text);
+            }
+        }
+        match self.registry.grant.as_ref().and_then(|grant| grant.session_id.as_deref()) {
+            None => answer,
+            Some(id) => answer
+                .with_header("set-cookie", &format!("api={id}; Path=/; HttpOnly"))
+                // What spreads the load sets it, of parts divided by dots.
+                .with_header("set-cookie", &format!("x-sess-uuid=0.{:.8}.{}; secure", id, now.as_secs())),
+        }
+    }
+
+    /// Refuses what needs a brokerage session, or one whose accounts were asked for, where there is none.
+    fn check_brokerage_session(&mut self, method: &Method, path: &str, now: Timestamp) -> Result<(), Objection> {
+        let about_session = matches!(path, "/iserver/auth/ssodh/init" | "/iserver/auth/status");
+        if !path.starts_with("/iserver/") || about_session {
+            return Ok(());
+        }
+        let Some(session) = self.brokerage_session.as_mut().filter(|session| session.is_ready(now)) else {
+            return refuse(
+                Reason::BrokerageSessionClosed,
+                "the brokerage session is not open: POST /iserver/auth/ssodh/init comes first",
+            );
+        };
+        if path == "/iserver/accounts" && method == Method::GET {
+            session.accounts_queried = true;
+        }
+        let needs_accounts = path == "/iserver/marketdata/snapshot"
+            || (path.starts_with("/iserver/account/") && (path.ends_with("/orders") || path.ends_with("/whatif")));
+        ensure(
+            !needs_accounts || path == "/iserver/account/orders" || session.accounts_queried,
+            Reason::AccountsNotQueried,
+            "no GET /iserver/accounts came before it in this brokerage session",
+        )
     }
 
     pub(super) fn open_brokerage_session(&mut self, now: Timestamp, settling: Duration) {
