@@ -46,11 +46,6 @@ struct Span {
 }
 
 impl Pairs {
-    /// Without any memory yet.
-    pub(super) const fn new() -> Self {
-        Self { text: Vec::new(), spans: Vec::new(), before_protocol: 0 }
-    }
-
     /// How many bytes of memory are kept.
     pub(super) fn capacity(&self) -> usize {
         self.text.capacity().saturating_add(self.spans.capacity().saturating_mul(size_of::<Span>()))

@@ -13,10 +13,6 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    const fn new() -> Self {
-        Self { base_string: Vec::new(), header: Vec::new(), pairs: Pairs::new() }
-    }
-
     pub(super) fn clear(&mut self) {
         self.base_string.clear();
         self.header.clear();
@@ -31,7 +27,7 @@ impl Scratch {
 const MOST_KEPT: usize = 64 * 1024;
 
 thread_local! {
-    static KEPT: Cell<Scratch> = const { Cell::new(Scratch::new()) };
+    static KEPT: Cell<Scratch> = Cell::default();
 }
 
 /// Lends this thread's scratch.

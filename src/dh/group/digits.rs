@@ -56,7 +56,7 @@ fn are_likely(text: &str) -> bool {
     if text.contains("-----BEGIN") {
         return false;
     }
-    if lines(text).any(|line| !matches!(heading(line), Heading::None)) {
+    if lines(text).any(|line| heading(line).is_some()) {
         return true;
     }
     // Of base64 a third is hexadecimal digits; a prime with a slip in it is to be told from that.
@@ -108,77 +108,60 @@ fn read(text: &str) -> Result<DhGroup, KeyError> {
 
 /// What has been gathered from OpenSSL's print.
 #[derive(Default)]
-struct Printed<'a> {
-    section: Heading<'a>,
+struct Printed {
     bits: Option<u64>,
     group: Option<DhGroup>,
     prime: Digits,
     generator: Option<Digits>,
 }
 
-impl<'a> Printed<'a> {
-    fn of(text: &'a str) -> Result<Self, &'static str> {
-        let mut printed = Self { section: Heading::Prime(""), ..Self::default() };
-        lines(text).try_for_each(|line| printed.take(line))?;
-        Ok(printed)
-    }
-
-    fn take(&mut self, line: &'a str) -> Result<(), &'static str> {
-        let rest = match heading(line) {
-            Heading::None => line,
-            heading => {
-                self.section = heading;
-                match heading {
-                    Heading::Title(rest) => {
-                        self.bits = bits(rest);
-                        ""
-                    }
-                    Heading::Group(name) => {
-                        self.group = Some(named(name).ok_or(UNKNOWN_GROUP)?);
-                        ""
-                    }
-                    Heading::Prime(rest) | Heading::Generator(rest) => rest,
-                    Heading::Ignored | Heading::None => "",
-                }
+impl Printed {
+    fn of(text: &str) -> Result<Self, &'static str> {
+        let (mut printed, mut section) = (Self::default(), Section::Prime);
+        for line in lines(text) {
+            let (found, rest) = heading(line).unwrap_or((section, line));
+            section = found;
+            match section {
+                Section::Prime => printed.prime.append(rest)?,
+                Section::Generator => printed.generator.get_or_insert_default().append(small(rest))?,
+                Section::Ignored => {}
+                _ if rest.is_empty() => {}
+                Section::Title => printed.bits = Some(bits(rest).ok_or(NO_DIGIT)?),
+                Section::Group => printed.group = Some(named(rest).ok_or(UNKNOWN_GROUP)?),
             }
-        };
-        match self.section {
-            Heading::Prime(_) => self.prime.append(rest),
-            Heading::Generator(_) => self.generator.get_or_insert_default().append(small(rest)),
-            _ if rest.is_empty() || matches!(self.section, Heading::Ignored) => Ok(()),
-            _ => Err(NO_DIGIT),
         }
+        Ok(printed)
     }
 }
 
-/// What a line begins.
-#[derive(Clone, Copy, Default)]
-enum Heading<'a> {
-    #[default]
-    None,
+/// What lines are about, from their heading on.
+#[derive(Clone, Copy)]
+enum Section {
     /// `DH Parameters: (2048 bit)`
-    Title(&'a str),
+    Title,
     /// `GROUP: modp_2048`, where OpenSSL 3 knows the group and so leaves out its numbers.
-    Group(&'a str),
-    Prime(&'a str),
-    Generator(&'a str),
+    Group,
+    Prime,
+    Generator,
     Ignored,
 }
 
-fn heading(line: &str) -> Heading<'_> {
-    let Some((name, rest)) = line.split_once(':') else { return Heading::None };
-    match name.trim().to_ascii_lowercase().as_str() {
-        "p" | "prime" | "prime p" => Heading::Prime(rest),
-        "g" | "generator" | "generator g" => Heading::Generator(rest),
-        "group" => Heading::Group(rest),
+/// What a line begins, and the rest of it, if it is a heading.
+fn heading(line: &str) -> Option<(Section, &str)> {
+    let (name, rest) = line.split_once(':')?;
+    let section = match name.trim().to_ascii_lowercase().as_str() {
+        "p" | "prime" | "prime p" => Section::Prime,
+        "g" | "generator" | "generator g" => Section::Generator,
+        "group" => Section::Group,
         "dh parameters" | "pkcs#3 dh parameters" | "x9.42 dh parameters" | "diffie-hellman-parameters" => {
-            Heading::Title(rest)
+            Section::Title
         }
         "q" | "j" | "subgroup order" | "subgroup factor" | "seed" | "counter" | "recommended-private-length" => {
-            Heading::Ignored
+            Section::Ignored
         }
-        _ => Heading::None,
-    }
+        _ => return None,
+    };
+    Some((section, rest))
 }
 
 /// The lines, also where their breaks were escaped on the way.
