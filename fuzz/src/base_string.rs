@@ -6,7 +6,7 @@
 use ibkr_oauth::{
     QueryPolicy,
     http::Method,
-    oauth1::{self, BaseUri, UriError},
+    oauth1::{self, BaseUri},
 };
 
 use crate::canonical;
@@ -93,5 +93,5 @@ fn check_address(url: &str) {
         let segment = segment.to_lowercase().replace("%2e", ".");
         assert!(segment != "." && segment != "..", "{url}");
     }
-    assert_eq!(oauth1::parse_uri(&format!("{url}#")), Err(UriError::Fragment));
+    assert!(oauth1::parse_uri(&format!("{url}#")).is_err());
 }

@@ -73,7 +73,7 @@ impl Endpoints {
         let refused = |error| uri_error(Stage::Sign, error);
         let mut parts = uri::Parts::from(self.base.clone());
         parts.path_and_query = Some(oauth1::parse_path_and_query(path).map_err(refused)?);
-        Uri::from_parts(parts).map_err(|_| refused(oauth1::UriError::Syntax))
+        Uri::from_parts(parts).map_err(|_| refused(oauth1::UriError::SYNTAX))
     }
 }
 

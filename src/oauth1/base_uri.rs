@@ -25,12 +25,12 @@ pub struct BaseUri(String);
 /// [`UriError`] says what is wrong.
 pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
     if text.contains('#') {
-        return Err(UriError::Fragment);
+        return Err(UriError::FRAGMENT);
     }
     if !text.is_ascii() {
-        return Err(UriError::NonAscii);
+        return Err(UriError::NON_ASCII);
     }
-    let uri = text.parse().map_err(|_| UriError::Syntax)?;
+    let uri = text.parse().map_err(|_| UriError::SYNTAX)?;
     checked(&uri)?;
     Ok(uri)
 }
@@ -38,15 +38,15 @@ pub fn parse_uri(text: &str) -> Result<Uri, UriError> {
 /// Reads path and query of a URI that is to be signed, and checks them as [`parse_uri`] does.
 pub(crate) fn parse_path_and_query(text: String) -> Result<PathAndQuery, UriError> {
     if text.contains('#') {
-        return Err(UriError::Fragment);
+        return Err(UriError::FRAGMENT);
     }
     if !text.is_ascii() {
-        return Err(UriError::NonAscii);
+        return Err(UriError::NON_ASCII);
     }
     if text.len() > LONGEST {
-        return Err(UriError::Syntax);
+        return Err(UriError::SYNTAX);
     }
-    let parsed = PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(|_| UriError::Syntax)?;
+    let parsed = PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(|_| UriError::SYNTAX)?;
     check_path(parsed.path())?;
     Ok(parsed)
 }
@@ -55,7 +55,7 @@ pub(crate) fn parse_path_and_query(text: String) -> Result<PathAndQuery, UriErro
 fn checked(uri: &Uri) -> Result<Origin<'_>, UriError> {
     let origin = Origin::new(uri)?;
     if !uri.path().is_ascii() || !uri.query().unwrap_or_default().is_ascii() {
-        return Err(UriError::NonAscii);
+        return Err(UriError::NON_ASCII);
     }
     check_path(uri.path())?;
     Ok(origin)
@@ -63,7 +63,7 @@ fn checked(uri: &Uri) -> Result<Origin<'_>, UriError> {
 
 fn check_path(path: &str) -> Result<(), UriError> {
     if path.as_bytes().split(|byte| *byte == b'/').any(is_dot_segment) {
-        return Err(UriError::DotSegment);
+        return Err(UriError::DOT_SEGMENT);
     }
     Ok(())
 }
@@ -136,25 +136,25 @@ mod tests {
     #[test]
     fn what_clients_might_send_otherwise_is_refused() {
         for (text, expected) in [
-            ("/v1/api", UriError::NoAuthority),
-            ("api.ibkr.com", UriError::Scheme),
-            ("ftp://api.ibkr.com/", UriError::Scheme),
-            ("https://user@api.ibkr.com/", UriError::UserInfo),
-            ("https://user:password@api.ibkr.com/", UriError::UserInfo),
-            ("https://münchen.example/", UriError::NonAscii),
-            ("https://api.ibkr.com/ü", UriError::NonAscii),
-            ("https://api.ibkr.com/?q=ü", UriError::NonAscii),
-            ("https://api.ibkr.com/a/./b", UriError::DotSegment),
-            ("https://api.ibkr.com/a/..", UriError::DotSegment),
-            ("https://api.ibkr.com/a/%2e%2E/b", UriError::DotSegment),
-            ("https://api.ibkr.com/a/.%2e/b", UriError::DotSegment),
-            ("https://api.ibkr.com/a#b", UriError::Fragment),
-            ("https://api.ibkr.com:65536/", UriError::Port),
-            ("https://api.ibkr.com:/", UriError::Port),
-            ("https://[::1]443/", UriError::Port),
-            ("https://[::1]x/", UriError::Port),
-            ("https://a!b/", UriError::Host),
-            ("https:///path", UriError::Syntax),
+            ("/v1/api", UriError::NO_AUTHORITY),
+            ("api.ibkr.com", UriError::SCHEME),
+            ("ftp://api.ibkr.com/", UriError::SCHEME),
+            ("https://user@api.ibkr.com/", UriError::USER_INFO),
+            ("https://user:password@api.ibkr.com/", UriError::USER_INFO),
+            ("https://münchen.example/", UriError::NON_ASCII),
+            ("https://api.ibkr.com/ü", UriError::NON_ASCII),
+            ("https://api.ibkr.com/?q=ü", UriError::NON_ASCII),
+            ("https://api.ibkr.com/a/./b", UriError::DOT_SEGMENT),
+            ("https://api.ibkr.com/a/..", UriError::DOT_SEGMENT),
+            ("https://api.ibkr.com/a/%2e%2E/b", UriError::DOT_SEGMENT),
+            ("https://api.ibkr.com/a/.%2e/b", UriError::DOT_SEGMENT),
+            ("https://api.ibkr.com/a#b", UriError::FRAGMENT),
+            ("https://api.ibkr.com:65536/", UriError::PORT),
+            ("https://api.ibkr.com:/", UriError::PORT),
+            ("https://[::1]443/", UriError::PORT),
+            ("https://[::1]x/", UriError::PORT),
+            ("https://a!b/", UriError::HOST),
+            ("https:///path", UriError::SYNTAX),
         ] {
             assert_eq!(base(text), Err(expected), "{text}");
         }
@@ -163,6 +163,6 @@ mod tests {
     #[test]
     fn non_ascii_inside_a_finished_uri_is_refused() {
         let uri = Uri::from_maybe_shared("https://api.ibkr.com/ü?ü".as_bytes()).expect("`http` takes such a path");
-        assert_eq!(BaseUri::new(&uri), Err(UriError::NonAscii));
+        assert_eq!(BaseUri::new(&uri), Err(UriError::NON_ASCII));
     }
 }

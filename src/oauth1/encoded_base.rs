@@ -53,7 +53,7 @@ pub(crate) fn append_base_uri(out: &mut Vec<u8>, uri: &Uri, base: Option<&Encode
         uri.path()
     };
     if !uri.query().unwrap_or_default().is_ascii() {
-        return Err(UriError::NonAscii);
+        return Err(UriError::NON_ASCII);
     }
     append_path(out, path.as_bytes())
 }
@@ -62,8 +62,8 @@ pub(crate) fn append_base_uri(out: &mut Vec<u8>, uri: &Uri, base: Option<&Encode
 fn append_path(out: &mut Vec<u8>, mut path: &[u8]) -> Result<(), UriError> {
     while let (Some(reserved), rest) = append_unreserved(out, path) {
         match reserved {
-            0x80.. => return Err(UriError::NonAscii),
-            b'/' if starts_with_dot_segment(rest) => return Err(UriError::DotSegment),
+            0x80.. => return Err(UriError::NON_ASCII),
+            b'/' if starts_with_dot_segment(rest) => return Err(UriError::DOT_SEGMENT),
             _ => append_reserved::<false>(out, reserved),
         }
         path = rest;

@@ -21,25 +21,25 @@ const HTTP: (&str, u16) = ("http", 80);
 
 impl<'a> Origin<'a> {
     pub(crate) fn new(uri: &'a Uri) -> Result<Self, UriError> {
-        let authority = uri.authority().ok_or(UriError::NoAuthority)?;
+        let authority = uri.authority().ok_or(UriError::NO_AUTHORITY)?;
         let (scheme, default_port) = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => HTTPS,
             Some(scheme) if *scheme == Scheme::HTTP => HTTP,
-            _ => return Err(UriError::Scheme),
+            _ => return Err(UriError::SCHEME),
         };
         if authority.as_str().contains('@') {
-            return Err(UriError::UserInfo);
+            return Err(UriError::USER_INFO);
         }
         if !authority.as_str().is_ascii() {
-            return Err(UriError::NonAscii);
+            return Err(UriError::NON_ASCII);
         }
         let host = authority.host();
         if !is_plain_host(host) {
-            return Err(UriError::Host);
+            return Err(UriError::HOST);
         }
         let port = match authority.as_str().get(host.len()..).unwrap_or_default() {
             "" => None,
-            behind_host => Some(port(behind_host).ok_or(UriError::Port)?),
+            behind_host => Some(port(behind_host).ok_or(UriError::PORT)?),
         };
         Ok(Self { scheme, host, port: port.filter(|port| *port != default_port) })
     }

@@ -131,43 +131,43 @@ fn double_slashes_are_neither_dropped_nor_added() {
 }
 
 /// What no text of a URL may have, with a word of the error that names the cause.
-const BAD_URLS: [(&str, UriError, &str); 26] = [
-    ("", UriError::Syntax, "not a valid"),
-    ("/v1/api", UriError::NoAuthority, "no host"),
-    ("api.ibkr.com", UriError::Scheme, "scheme"),
-    ("api.ibkr.com/v1", UriError::Syntax, "not a valid"),
-    ("ftp://api.ibkr.com/v1", UriError::Scheme, "scheme"),
-    ("wss://api.ibkr.com/v1", UriError::Scheme, "scheme"),
-    ("https://user@api.ibkr.com/v1", UriError::UserInfo, "user name or password"),
-    ("https://user:pass@api.ibkr.com/v1", UriError::UserInfo, "user name or password"),
-    ("https://@api.ibkr.com/v1", UriError::UserInfo, "user name or password"),
-    ("https://api.ibkr.com@evil.example/v1", UriError::UserInfo, "user name or password"),
-    ("https://münchen.example/v1", UriError::NonAscii, "`xn--`"),
-    ("https://api.ibkr.com/ü", UriError::NonAscii, "outside ASCII"),
-    ("https://api.ibkr.com/v1?q=ü", UriError::NonAscii, "outside ASCII"),
-    ("https://api.ibkr.com/v1/./a", UriError::DotSegment, "segment `.` or `..`"),
-    ("https://api.ibkr.com/v1/../a", UriError::DotSegment, "segment `.` or `..`"),
-    ("https://api.ibkr.com/v1/..", UriError::DotSegment, "segment `.` or `..`"),
-    ("https://api.ibkr.com/v1/%2e%2E/a", UriError::DotSegment, "segment `.` or `..`"),
-    ("https://api.ibkr.com/v1/.%2e", UriError::DotSegment, "segment `.` or `..`"),
-    ("https://api.ibkr.com/v1#", UriError::Fragment, "fragment"),
-    ("https://api.ibkr.com/v1?a=b#c", UriError::Fragment, "fragment"),
-    ("#", UriError::Fragment, "fragment"),
-    ("https://api.ibkr.com:65536/v1", UriError::Port, "port"),
-    ("https://api.ibkr.com:443a/v1", UriError::Port, "port"),
-    ("https://api!ibkr.com/v1", UriError::Host, "host"),
-    ("https://[v1.x]/v1", UriError::Host, "host"),
-    ("https://api.ibkr.com/a b", UriError::Syntax, "not a valid"),
+const BAD_URLS: [(&str, &str); 26] = [
+    ("", "not a valid"),
+    ("/v1/api", "no host"),
+    ("api.ibkr.com", "scheme"),
+    ("api.ibkr.com/v1", "not a valid"),
+    ("ftp://api.ibkr.com/v1", "scheme"),
+    ("wss://api.ibkr.com/v1", "scheme"),
+    ("https://user@api.ibkr.com/v1", "user name or password"),
+    ("https://user:pass@api.ibkr.com/v1", "user name or password"),
+    ("https://@api.ibkr.com/v1", "user name or password"),
+    ("https://api.ibkr.com@evil.example/v1", "user name or password"),
+    ("https://münchen.example/v1", "`xn--`"),
+    ("https://api.ibkr.com/ü", "outside ASCII"),
+    ("https://api.ibkr.com/v1?q=ü", "outside ASCII"),
+    ("https://api.ibkr.com/v1/./a", "segment `.` or `..`"),
+    ("https://api.ibkr.com/v1/../a", "segment `.` or `..`"),
+    ("https://api.ibkr.com/v1/..", "segment `.` or `..`"),
+    ("https://api.ibkr.com/v1/%2e%2E/a", "segment `.` or `..`"),
+    ("https://api.ibkr.com/v1/.%2e", "segment `.` or `..`"),
+    ("https://api.ibkr.com/v1#", "fragment"),
+    ("https://api.ibkr.com/v1?a=b#c", "fragment"),
+    ("#", "fragment"),
+    ("https://api.ibkr.com:65536/v1", "port"),
+    ("https://api.ibkr.com:443a/v1", "port"),
+    ("https://api!ibkr.com/v1", "host"),
+    ("https://[v1.x]/v1", "host"),
+    ("https://api.ibkr.com/a b", "not a valid"),
 ];
 
 #[test]
 fn a_url_that_might_be_sent_otherwise_is_refused_wherever_text_is_read() {
-    for (url, cause, word) in BAD_URLS {
-        assert_eq!(parse_uri(url), Err(cause), "{url}");
+    for (url, word) in BAD_URLS {
+        assert!(parse_uri(url).unwrap_err().to_string().contains(word), "{url}");
         let error = Endpoints::new(url).unwrap_err();
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Config, Stage::Consumer), "{url}");
         assert!(error.to_string().contains(word) && error.to_string().contains("base URL"), "{url}: {error}");
-        assert_eq!(std::error::Error::source(&error).unwrap().downcast_ref(), Some(&cause));
+        assert!(std::error::Error::source(&error).unwrap().is::<UriError>());
     }
     assert!(Endpoints::new("https://h/a?b=c").unwrap_err().to_string().contains("query"));
     assert!(Endpoints::new("https://h/a?").unwrap_err().to_string().contains("query"));
@@ -179,10 +179,10 @@ fn a_url_that_might_be_sent_otherwise_is_refused_wherever_text_is_read() {
 
 #[test]
 fn a_finished_uri_that_might_be_sent_otherwise_is_refused_and_left_alone() {
-    for (url, cause, word) in BAD_URLS {
+    for (url, word) in BAD_URLS {
         // `http::Uri` drops a fragment silently, and takes bytes outside ASCII in a path or query.
         let Ok(uri) = Uri::from_maybe_shared(url.as_bytes()) else { continue };
-        if cause == UriError::Fragment {
+        if word == "fragment" {
             continue;
         }
         let error = refused(get(uri), sign);
