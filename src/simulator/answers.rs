@@ -6,11 +6,6 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{
-    endpoint::Endpoint,
-    reason::{LIVE_SESSION_TOKEN_FAILED, Reason, Words},
-    refusal::Objection,
-};
 use crate::context::Timestamp;
 
 /// An answer before it becomes bytes, so that a fault can still change it.
@@ -51,11 +46,6 @@ impl Answer {
         Self::new(status, Body::Json(json!({ "error": text, "statusCode": status.as_u16() })))
     }
 
-    /// An error of the three OAuth endpoints, with the number that changes at every request.
-    pub(super) fn traced_error(trace: u64, text: &str) -> Self {
-        Self::error(StatusCode::UNAUTHORIZED, &format!("id: {trace}, error: {text}"))
-    }
-
     /// Without a body.
     pub(super) const fn empty(status: StatusCode) -> Self {
         Self::new(status, Body::Other { content_type: HeaderValue::from_static(""), content: Bytes::new() })
@@ -66,28 +56,8 @@ impl Answer {
         Self::new(status, Body::Other { content_type, content: html.into() })
     }
 
-    pub(super) fn refusing(objection: &Objection, endpoint: Endpoint, token: &str, trace: u64) -> Self {
-        let is_about_token = endpoint == Endpoint::LiveSessionToken;
-        match (objection.reason, objection.reason.words()) {
-            (Reason::TokenUnknown, _) if is_about_token => Self::no_access_secret(trace, token),
-            (Reason::SignatureMalformed | Reason::SignatureDiffers, _) if is_about_token => {
-                Self::traced_error(trace, LIVE_SESSION_TOKEN_FAILED)
-            }
-            (_, Words::Page(status, heading)) => {
-                Self::page(status, format!("<html><body><h1>{heading}</h1></body></html>"))
-            }
-            (_, Words::Error(status, text)) => Self::error(status, text),
-            (_, Words::Traced(text)) => Self::traced_error(trace, text),
-            (_, Words::TracedDetail) => Self::traced_error(trace, &objection.detail),
-        }
-    }
-
     pub(super) fn too_many_requests() -> Self {
         Self::error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
-    }
-
-    pub(super) fn no_access_secret(trace: u64, token: &str) -> Self {
-        Self::traced_error(trace, &format!("{LIVE_SESSION_TOKEN_FAILED}No access secret key found for {token}"))
     }
 
     pub(super) fn into_response(self, now: Timestamp) -> Response<Bytes> {

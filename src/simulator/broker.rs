@@ -174,11 +174,6 @@ impl Broker {
         shifted(clock, self.clock_skew.saturating_neg())
     }
 
-    /// The number in the text of an error, which changes at every request.
-    pub(super) const fn trace(&self) -> u64 {
-        self.requests.saturating_add(10_000)
-    }
-
     pub(super) fn count_deviations(&mut self, judge: &Judge) {
         for name in judge.names() {
             let count = self.deviations.entry(name).or_default();

@@ -282,10 +282,12 @@ impl BrokerBuilder {
     /// Diffie-Hellman parameters (even prime, fewer than 512 bits, generator not within `2..=p-2`), or when the base URL
     /// or the callback is not a URL as described.
     pub fn build(self) -> Result<Broker, BrokerError> {
-        let signature_key = RsaPublic::from_pem(&self.signature_key)
-            .map_err(|error| BrokerError(format!("the signature public key cannot be read: {error}")))?;
-        let encryption_key = RsaPublic::from_pem(&self.encryption_key)
-            .map_err(|error| BrokerError(format!("the encryption public key cannot be read: {error}")))?;
+        let read = |what: &str, pem: &str| {
+            let key = RsaPublic::from_pem(pem);
+            key.map_err(|error| BrokerError(format!("the {what} public key cannot be read: {error}")))
+        };
+        let (signature_key, encryption_key) =
+            (read("signature", &self.signature_key)?, read("encryption", &self.encryption_key)?);
         let group = Group::new(&self.prime, &self.generator)
             .ok_or_else(|| BrokerError("no key agreement can work with the Diffie-Hellman parameters".to_owned()))?;
         let base = Base::parse(&self.base_url).ok_or_else(|| {

@@ -13,6 +13,7 @@ use super::{
     faults::{Dropped, Effect, Fault, Needs},
     judge::Judge,
     newest::{REMEMBERED, push_newest},
+    reason::{LIVE_SESSION_TOKEN_FAILED, Reason, Words},
     refusal::Objection,
     registry::AccessGrant,
     verify::{Verified, verify},
@@ -73,11 +74,8 @@ impl Broker {
     fn instead(&mut self, arrived: Timestamp, effect: &Effect) -> Option<Answer> {
         Some(match effect {
             Effect::Instead(answer) => answer.clone(),
-            Effect::Instead401(text) => Answer::traced_error(self.trace(), text),
-            Effect::NoAccessSecret => {
-                let token = self.registry.grant.as_ref().map(|grant| grant.token.clone()).unwrap_or_default();
-                Answer::no_access_secret(self.trace(), &token)
-            }
+            Effect::Instead401(text) => self.traced_error(text),
+            Effect::NoAccessSecret => self.no_access_secret(),
             Effect::PenaltyBox(duration) => {
                 self.start_penalty_box(arrived, *duration);
                 Answer::too_many_requests()
@@ -151,8 +149,7 @@ impl Broker {
             Err(objection) => (None, Err(objection)),
         };
         let answer = served.unwrap_or_else(|objection| {
-            let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
-            let answer = Answer::refusing(&objection, endpoint, token, self.trace());
+            let answer = self.refusing(&objection, endpoint);
             self.record(request, now, objection);
             answer
         });
@@ -162,6 +159,34 @@ impl Broker {
         let accepted = AcceptedRequest::new(request.method(), verified, now, answer.status, judge.names());
         push_newest(&mut self.accepted, accepted, REMEMBERED);
         if policies.is_empty() { answer } else { answer.with_header(QUERY_POLICY, &policies.join(", ")) }
+    }
+
+    /// The answer to what fails a check.
+    pub(super) fn refusing(&self, objection: &Objection, endpoint: Endpoint) -> Answer {
+        let is_about_token = endpoint == Endpoint::LiveSessionToken;
+        match (objection.reason, objection.reason.words()) {
+            (Reason::TokenUnknown, _) if is_about_token => self.no_access_secret(),
+            (Reason::SignatureMalformed | Reason::SignatureDiffers, _) if is_about_token => {
+                self.traced_error(LIVE_SESSION_TOKEN_FAILED)
+            }
+            (_, Words::Page(status, heading)) => {
+                Answer::page(status, format!("<html><body><h1>{heading}</h1></body></html>"))
+            }
+            (_, Words::Error(status, text)) => Answer::error(status, text),
+            (_, Words::Traced(text)) => self.traced_error(text),
+            (_, Words::TracedDetail) => self.traced_error(&objection.detail),
+        }
+    }
+
+    /// An error of the three OAuth endpoints, with the number that changes at every request.
+    fn traced_error(&self, text: &str) -> Answer {
+        let number = self.requests.saturating_add(10_000);
+        Answer::error(StatusCode::UNAUTHORIZED, &format!("id: {number}, error: {text}"))
+    }
+
+    fn no_access_secret(&self) -> Answer {
+        let token = self.registry.grant.as_ref().map(|grant| grant.token.as_str()).unwrap_or_default();
+        self.traced_error(&format!("{LIVE_SESSION_TOKEN_FAILED}No access secret key found for {token}"))
     }
 
     fn serve(

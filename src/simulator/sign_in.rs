@@ -1,6 +1,6 @@
 //! The three endpoints of the sign-in.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use num_bigint::BigUint;
@@ -84,14 +84,13 @@ impl Broker {
     ) -> Result<Answer, Objection> {
         let challenge = read_challenge(parameters.require("diffie_hellman_challenge")?).unwrap_or_default();
         let group = &self.profile.group;
-        let mut exponent = random_bytes::<32>(cx)?;
-        let mut response = group.response(&exponent);
-        for _ in 1..DRAWS {
+        let (mut exponent, mut response) = ([0; 32], BigUint::default());
+        for _ in 0..DRAWS {
+            exponent = random_bytes(cx)?;
+            response = group.response(&exponent);
             if group.contains(&response) {
                 break;
             }
-            exponent = random_bytes::<32>(cx)?;
-            response = group.response(&exponent);
         }
         let is_usable = group.contains(&response);
         ensure(is_usable, Reason::EntropyFailed, "the exponents drawn give no usable response")?;
@@ -99,22 +98,14 @@ impl Broker {
             return refuse(Reason::TokenUnknown, "oauth_token is not the access token");
         };
         let wanted = std::mem::take(&mut self.wanted);
-        let mut secret = group.shared_secret(&challenge, &exponent);
-        if let Some(agreement) = wanted.agreement {
-            let ordinary = (response.clone(), secret.clone());
-            let is_wanted = |response: &BigUint, secret: &BigUint| {
+        let ordinary = (response, group.shared_secret(&challenge, &exponent));
+        let shaped = wanted.agreement.and_then(|agreement| {
+            let next = |(response, secret): &(BigUint, BigUint)| Some(group.step(response, secret, &challenge));
+            iter::successors(Some(ordinary.clone()), next).take(STEPS).find(|(response, secret)| {
                 agreement.fits(response, secret, group.prime().bits()) && group.contains(response)
-            };
-            for _ in 0..STEPS {
-                if is_wanted(&response, &secret) {
-                    break;
-                }
-                (response, secret) = group.step(&response, &secret, &challenge);
-            }
-            if !is_wanted(&response, &secret) {
-                (response, secret) = ordinary;
-            }
-        }
+            })
+        });
+        let (response, secret) = shaped.unwrap_or(ordinary);
         let k = signed_bytes(secret);
         let token = live_session_token(&k, grant.secret.expose());
         let mistake = k.strip_prefix(&[0]).map(|bare| live_session_token(bare, grant.secret.expose()));

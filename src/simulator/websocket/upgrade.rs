@@ -63,7 +63,7 @@ impl Broker {
         let now = self.clock_at(arrived);
         let mut judge = Judge::new(self.profile.is_strict);
         let Seen(knowledge, objection) = self.look_at(request, now, &mut judge).map_err(|objection| {
-            let answer = Answer::refusing(&objection, Endpoint::Protected, "", self.trace());
+            let answer = self.refusing(&objection, Endpoint::Protected);
             self.record(request, now, objection);
             answer
         })?;
