@@ -13,7 +13,7 @@ use crate::{
 /// Diffie-Hellman parameters.
 #[derive(Debug)]
 pub(super) struct Group {
-    prime: BigUint,
+    pub(super) prime: BigUint,
     generator: BigUint,
 }
 
@@ -28,10 +28,6 @@ impl Group {
         let generator = BigUint::from_bytes_be(generator) % &prime;
         let group = Self { prime, generator };
         group.contains(&group.generator).then_some(group)
-    }
-
-    pub(super) const fn prime(&self) -> &BigUint {
-        &self.prime
     }
 
     /// Whether `number` is within `2..=p-2`.

@@ -10,7 +10,8 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 /// An open brokerage session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BrokerageSession {
-    ready_from: Timestamp,
+    /// When `/iserver` begins to answer.
+    pub(super) ready_from: Timestamp,
     /// How long it lives without a tickle.
     idle_timeout: Duration,
     /// Unless there is a tickle before.
@@ -46,11 +47,6 @@ impl BrokerageSession {
     /// Whether `/iserver` answers.
     pub(super) fn is_ready(&self, now: Timestamp) -> bool {
         now >= self.ready_from
-    }
-
-    /// When `/iserver` begins to answer.
-    pub(super) const fn ready_from(&self) -> Timestamp {
-        self.ready_from
     }
 
     /// When it is over, if there is no tickle before.

@@ -8,7 +8,7 @@ use super::{
     availability::{Availability, RateLimit},
     broker::{Broker, BrokerError},
     profile::Profile,
-    registry::{AccessGrant, Registry, RequestToken},
+    registry::{AccessGrant, Consent, Registry, RequestToken},
     test_keys,
 };
 use crate::{consumer::QueryPolicy, context::Timestamp, dh::DhGroup, secret::Secret};
@@ -301,7 +301,8 @@ impl BrokerBuilder {
         });
         let mut registry = Registry::default();
         if let Some((token, verifier)) = self.request_token {
-            registry.add_request_token(token, RequestToken::consented(self.callback.clone(), verifier));
+            let (callback, consent) = (self.callback.clone(), Consent::Given { verifier });
+            registry.add_request_token(token, RequestToken { callback, consent });
         }
         registry.grant = self.access_token.map(|(token, secret)| AccessGrant::new(token, secret));
         if let (Some(grant), Some((token, expires_at))) = (&mut registry.grant, self.live_session_token) {

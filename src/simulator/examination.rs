@@ -49,7 +49,7 @@ impl Examination<'_> {
             uri: self.request.uri(),
             form: self.form(),
             oauth: &self.protocol,
-            realm: self.parameters.realm(),
+            realm: self.parameters.realm.as_deref(),
             policy,
         }
     }

@@ -15,7 +15,6 @@ use super::{
     newest::{REMEMBERED, push_newest},
     reason::{LIVE_SESSION_TOKEN_FAILED, Reason, Words},
     refusal::Objection,
-    registry::AccessGrant,
     verify::{Verified, verify},
 };
 use crate::context::{Context, Timestamp};
@@ -96,7 +95,7 @@ impl Broker {
 
     /// What there is for a fault to end.
     fn running(&self, now: Timestamp) -> Vec<Needs> {
-        let tokens = self.registry.grant.iter().flat_map(AccessGrant::live_session_tokens);
+        let tokens = self.registry.grant.iter().flat_map(|grant| &grant.live_session_tokens);
         let has_token = tokens.into_iter().any(|token| token.is_valid_at(now));
         let is_open = self.starts_open || self.brokerage_session.is_some_and(|session| !session.is_over(now));
         [has_token.then_some(Needs::LiveSessionToken), is_open.then_some(Needs::BrokerageSession)]

@@ -10,17 +10,13 @@ use super::{
 /// Judges one request or visit, and notes what it let pass.
 #[derive(Debug)]
 pub(super) struct Judge {
-    is_strict: bool,
+    pub(super) is_strict: bool,
     seen: Vec<Deviation>,
 }
 
 impl Judge {
     pub(super) const fn new(is_strict: bool) -> Self {
         Self { is_strict, seen: Vec::new() }
-    }
-
-    pub(super) const fn is_strict(&self) -> bool {
-        self.is_strict
     }
 
     /// Notes the deviation, or refuses it for the reason and the detail.

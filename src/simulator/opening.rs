@@ -16,7 +16,7 @@ use super::{
 /// from another program of the user's. Each value is read from the JSON body, else from the form, else from the query.
 pub(super) fn read_compete(request: &Request<Bytes>, judge: &mut Judge) -> Result<bool, Objection> {
     let has_json = is_media_type(request, "application/json") && !request.body().is_empty();
-    let json = if has_json || judge.is_strict() { read_json(request)? } else { Value::Null };
+    let json = if has_json || judge.is_strict { read_json(request)? } else { Value::Null };
     let publish = (Reason::PublishNotTrue, "`publish` is not `true` in the JSON body");
     if read_flag(request, &json, "publish", publish, judge)? != Some(true) {
         return refuse(Reason::PublishNotTrue, "`publish` is not `true`");

@@ -20,8 +20,8 @@ const BLANKS: [char; 2] = [' ', '\t'];
 #[derive(Debug)]
 pub(super) struct Parameters {
     pairs: Vec<(String, String)>,
-    realm: Option<String>,
-    placement: Placement,
+    pub(super) realm: Option<String>,
+    pub(super) placement: Placement,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,14 +129,6 @@ impl Parameters {
             Some("") => refuse(Reason::ParameterMissing, format_args!("empty {name}")),
             Some(value) => Ok(value),
         }
-    }
-
-    pub(super) fn realm(&self) -> Option<&str> {
-        self.realm.as_deref()
-    }
-
-    pub(super) const fn placement(&self) -> Placement {
-        self.placement
     }
 
     /// All but the signature: what the base string takes.

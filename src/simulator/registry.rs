@@ -48,16 +48,6 @@ pub(super) struct RequestToken {
     pub(super) consent: Consent,
 }
 
-impl RequestToken {
-    pub(super) const fn pending(callback: String) -> Self {
-        Self { callback, consent: Consent::Pending }
-    }
-
-    pub(super) const fn consented(callback: String, verifier: String) -> Self {
-        Self { callback, consent: Consent::Given { verifier } }
-    }
-}
-
 #[derive(Debug)]
 pub(super) enum Consent {
     Pending,
@@ -71,7 +61,8 @@ pub(super) enum Consent {
 pub(super) struct AccessGrant {
     pub(super) token: String,
     pub(super) secret: Secret,
-    live_session_tokens: Vec<LiveSessionToken>,
+    /// Newest first, those that have ended among them.
+    pub(super) live_session_tokens: Vec<LiveSessionToken>,
     pub(super) session_id: Option<String>,
 }
 
@@ -122,11 +113,6 @@ impl AccessGrant {
         }
     }
 
-    /// Newest first, those that have ended among them.
-    pub(super) fn live_session_tokens(&self) -> &[LiveSessionToken] {
-        &self.live_session_tokens
-    }
-
     /// The user logs out, and may go on with the live session tokens all the same.
     pub(super) fn log_out(&mut self) {
         for token in &mut self.live_session_tokens {
@@ -165,7 +151,10 @@ mod tests {
         let mut registry = Registry::default();
         for number in 0..=REMEMBERED {
             registry.newest_timestamps.insert(number.to_string(), 1);
-            registry.add_request_token(number.to_string(), RequestToken::pending("oob".to_owned()));
+            registry.add_request_token(
+                number.to_string(),
+                RequestToken { callback: "oob".to_owned(), consent: Consent::Pending },
+            );
         }
         assert!(registry.request_tokens.get("0").is_none() && registry.newest_timestamp("0").is_none());
         for kept in [1, REMEMBERED] {

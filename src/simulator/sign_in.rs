@@ -39,7 +39,7 @@ impl Broker {
             url if is_absolute_url(url) => url.to_owned(),
             _ => self.profile.callback.clone(),
         };
-        self.registry.add_request_token(token.clone(), RequestToken::pending(callback));
+        self.registry.add_request_token(token.clone(), RequestToken { callback, consent: Consent::Pending });
         Ok(Answer::ok(json!({ "oauth_token": token })))
     }
 
@@ -102,7 +102,7 @@ impl Broker {
         let shaped = wanted.agreement.and_then(|agreement| {
             let next = |(response, secret): &(BigUint, BigUint)| Some(group.step(response, secret, &challenge));
             iter::successors(Some(ordinary.clone()), next).take(STEPS).find(|(response, secret)| {
-                agreement.fits(response, secret, group.prime().bits()) && group.contains(response)
+                agreement.fits(response, secret, group.prime.bits()) && group.contains(response)
             })
         });
         let (response, secret) = shaped.unwrap_or(ordinary);

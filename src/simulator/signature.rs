@@ -72,7 +72,7 @@ impl Examination<'_> {
             for &policy in policies {
                 // The others encode each name and value before the whole, which leaves nothing to be spelled in two ways.
                 let is_encoded_once = matches!(policy, QueryPolicy::RawPairs | QueryPolicy::DecodedOnce);
-                if spelling != Spelling::Rfc3986 && (judge.is_strict() || !is_encoded_once) {
+                if spelling != Spelling::Rfc3986 && (judge.is_strict || !is_encoded_once) {
                     continue;
                 }
                 let Some(text) = self.signed().base_string(policy, spelling) else { continue };
@@ -92,7 +92,7 @@ impl Examination<'_> {
         let (key, secret) = (&self.profile.signature_key, prepend.unwrap_or_default());
         let signature = self.read_signature(key.size())?;
         let mut policies = vec![QueryPolicy::Rfc5849];
-        if !judge.is_strict() {
+        if !judge.is_strict {
             policies.push(QueryPolicy::DecodedOnce);
         }
         let candidates = self.candidates(&policies, judge)?;
@@ -120,7 +120,7 @@ impl Examination<'_> {
         let policies = self.profile.query_policies.as_slice();
         let signature = self.read_signature(HMAC_LENGTH)?;
         let candidates = self.candidates(policies, judge)?;
-        let tokens = grant.live_session_tokens();
+        let tokens = &grant.live_session_tokens;
         let signs = |key: &[u8], text: &str| hmac_sha256(key, text) == signature;
         let signed_by = |candidate: &Candidate| -> Option<&LiveSessionToken> {
             tokens.iter().find(|token| signs(token.token.expose(), &candidate.text))
@@ -189,7 +189,7 @@ fn mistake_of_hmac(
     if signs(grant.secret.expose(), expected) {
         return cause("the key was the access token's secret, in place of the live session token");
     }
-    for token in grant.live_session_tokens() {
+    for token in &grant.live_session_tokens {
         if token.without_sign_byte.as_ref().is_some_and(|mistake| signs(mistake.expose(), expected)) {
             return cause("the live session token was computed without the sign byte of K");
         }

@@ -115,7 +115,7 @@ impl Examination<'_> {
     }
 
     fn check_body(&self, judge: &mut Judge) -> Result<(), Objection> {
-        let takes_body = self.endpoint == Endpoint::Protected || self.parameters.placement() == Placement::JsonBody;
+        let takes_body = self.endpoint == Endpoint::Protected || self.parameters.placement == Placement::JsonBody;
         if takes_body || self.request.body().is_empty() {
             return Ok(());
         }
@@ -157,7 +157,7 @@ impl Examination<'_> {
             Reason::FirstPartyOnly,
             "a first-party consumer gets its access token from the portal",
         )?;
-        match (self.parameters.placement(), self.parameters.realm()) {
+        match (self.parameters.placement, self.parameters.realm.as_deref()) {
             (Placement::JsonBody, _) => Ok(()),
             (Placement::Header, None) => {
                 judge.tolerate(Deviation::RealmMissing, Reason::ParameterMissing, "missing realm")

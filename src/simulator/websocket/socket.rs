@@ -231,8 +231,7 @@ impl Socket {
             return Some(self.polled_at);
         }
         // A brokerage session begins to answer, and ends, by itself.
-        let changes =
-            broker.brokerage_session.into_iter().flat_map(|session| [session.ready_from(), session.ends_at()]);
+        let changes = broker.brokerage_session.into_iter().flat_map(|session| [session.ready_from, session.ends_at()]);
         let changes = changes.map(|clock| broker.time_of(clock)).filter(|at| *at > self.polled_at);
         let next = self.next(broker, self.polled_at).map(|(at, _)| at);
         changes.filter(|_| !matches!(self.phase, Phase::Waiting(_))).chain(next).min()
@@ -276,7 +275,7 @@ impl Socket {
         }
         let since = broker
             .brokerage_session
-            .map(|session| broker.time_of(if status.authenticated { session.ready_from() } else { session.ends_at() }));
+            .map(|session| broker.time_of(if status.authenticated { session.ready_from } else { session.ends_at() }));
         Some((since.filter(|at| *at <= now).unwrap_or(now), status))
     }
 

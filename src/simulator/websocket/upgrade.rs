@@ -116,7 +116,7 @@ impl Broker {
                 "oauth_token is not the access token; a live session token is none",
             ));
         };
-        if !grant.live_session_tokens().iter().any(|token| token.is_valid_at(now)) {
+        if !grant.live_session_tokens.iter().any(|token| token.is_valid_at(now)) {
             return Ok(nobody(Reason::LiveSessionTokenExpired, "there is no live session token"));
         }
         let given = cookie(request, judge)?;
