@@ -28,7 +28,7 @@ impl SocketMessage {
         Self { payload, is_text, pieces }
     }
 
-    /// Its bytes: JSON in UTF-8, unless a [fault](super::super::SocketFault) has it otherwise.
+    /// Its bytes: JSON in UTF-8, unless a [fault](super::super::Fault) has it otherwise.
     #[must_use]
     pub const fn payload(&self) -> &Bytes {
         &self.payload
