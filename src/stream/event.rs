@@ -36,6 +36,8 @@ pub enum StreamEvent {
     Unconfirmed {
         /// The [name](Topic::name) of its topic.
         topic: Arc<str>,
+        /// Where it was confirmed before: from when on its messages may be missing.
+        since: Option<Timestamp>,
         /// When next.
         retry_at: Timestamp,
     },
@@ -45,6 +47,8 @@ pub enum StreamEvent {
         topic: Arc<str>,
         /// In the broker's words.
         error: Error,
+        /// Where it was confirmed before: from when on its messages may be missing.
+        since: Option<Timestamp>,
         /// When next.
         retry_at: Timestamp,
     },
@@ -86,6 +90,10 @@ impl StreamEvent {
     }
 }
 
+fn missing_since(since: Option<Timestamp>) -> String {
+    since.map_or_else(String::new, |since| format!("messages may be missing since {since}; "))
+}
+
 /// What is lost in a gap of a topic, and what has it.
 fn missing(topic: &Topic) -> &'static str {
     match topic.kind() {
@@ -106,11 +114,8 @@ impl fmt::Display for StreamEvent {
         match self {
             Self::Ready => f.write_str("the stream is ready"),
             Self::Disconnected { error, since, retry_at } => {
-                write!(f, "{error}; ")?;
-                if let Some(since) = since {
-                    write!(f, "messages may be missing since {since}; ")?;
-                }
-                write!(f, "next connection at {retry_at} at the earliest; {}", error.remedy())
+                let missing = missing_since(*since);
+                write!(f, "{error}; {missing}next connection at {retry_at} at the earliest; {}", error.remedy())
             }
             Self::Renewing { since } => write!(
                 f,
@@ -120,11 +125,14 @@ impl fmt::Display for StreamEvent {
             Self::Subscribed { topic, gap: Some(since) } => {
                 write!(f, "subscribed again: {}, lost since {since}: {}", topic.name(), missing(topic))
             }
-            Self::Unconfirmed { topic, retry_at } => {
-                write!(f, "nothing comes of the subscription of {topic}; asked for again at {retry_at}")
-            }
-            Self::Refused { topic, error, retry_at } => {
-                write!(f, "{topic}: {error}; asked for again at {retry_at}; {}", error.remedy())
+            Self::Unconfirmed { topic, since, retry_at } => write!(
+                f,
+                "nothing comes of the subscription of {topic}; {}asked for again at {retry_at}",
+                missing_since(*since)
+            ),
+            Self::Refused { topic, error, since, retry_at } => {
+                let missing = missing_since(*since);
+                write!(f, "{topic}: {error}; {missing}asked for again at {retry_at}; {}", error.remedy())
             }
             Self::Quiet { topic, since } => {
                 write!(f, "{topic} has been quiet since {since}: asked for again; messages may be missing")

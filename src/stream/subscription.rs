@@ -7,7 +7,7 @@ use super::{
     topic::{Kind, Topic},
 };
 use crate::{
-    context::Entropy,
+    context::{Entropy, Timestamp},
     error::Error,
     session::{Clock, Moment, from_zero, limit},
 };
@@ -176,8 +176,8 @@ impl Subscription {
                 self.is_announced = true;
                 let until = now.after(self.pause());
                 self.state = State::Pausing { until };
-                let (topic, retry_at) = (self.name(), clock.wall(until));
-                Due { event: Some(StreamEvent::Unconfirmed { topic, retry_at }), sends: false }
+                let (topic, since, retry_at) = (self.name(), self.missing_since(clock), clock.wall(until));
+                Due { event: Some(StreamEvent::Unconfirmed { topic, since, retry_at }), sends: false }
             }
             State::Unsent | State::Awaiting { .. } | State::Pausing { .. } => {
                 self.attempts = self.attempts.saturating_add(1);
@@ -238,15 +238,21 @@ impl Subscription {
         self.state = State::Pausing { until };
         self.is_asked = false;
         let was_announced = std::mem::replace(&mut self.is_announced, true);
-        let (topic, retry_at) = (self.name(), clock.wall(until));
-        (!was_announced).then_some(StreamEvent::Refused { topic, error, retry_at })
+        let (topic, since, retry_at) = (self.name(), self.missing_since(clock), clock.wall(until));
+        (!was_announced).then_some(StreamEvent::Refused { topic, error, since, retry_at })
     }
 
     fn confirm(&mut self, clock: &Clock) -> StreamEvent {
         self.state = State::Confirmed;
         (self.attempts, self.is_announced) = (0, false);
         self.spoken = clock.now();
-        StreamEvent::Subscribed { topic: self.topic.clone(), gap: self.gap.take().map(|since| clock.wall(since)) }
+        let gap = self.missing_since(clock);
+        self.gap = None;
+        StreamEvent::Subscribed { topic: self.topic.clone(), gap }
+    }
+
+    fn missing_since(&self, clock: &Clock) -> Option<Timestamp> {
+        self.gap.map(|since| clock.wall(since))
     }
 
     fn name(&self) -> Arc<str> {

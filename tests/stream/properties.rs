@@ -300,3 +300,15 @@ proptest! {
         check(&play);
     }
 }
+
+/// What was lost before a topic was refused is announced with the refusal: its end may be hours away.
+#[test]
+fn a_loss_that_ends_in_a_refusal_is_announced_with_it() {
+    let script = vec![
+        (265, Trouble::Maintenance(95)),
+        (10, Trouble::TopicRefused(1, 144)),
+        (84, Trouble::Silent(2, 310)),
+        (22, Trouble::Flap(3)),
+    ];
+    check(&(5_147_903_869_278_343_274, 1, script));
+}
