@@ -20,14 +20,15 @@ fn crates(item: &str) -> BTreeSet<&str> {
 const CLIENTS: [(&str, &[&str]); 4] = [
     ("ureq", &["ureq"]),
     ("reqwest", &["reqwest"]),
-    ("hyper", &["hyper_util", "http_body_util"]),
+    ("hyper", &["hyper", "hyper_util", "http_body_util"]),
     // The traits of what reads and writes.
-    ("tungstenite", &["tokio", "hyper_util", "reqwest"]),
+    ("tungstenite", &["tokio", "hyper", "hyper_util", "reqwest"]),
 ];
 
-/// Whether the item is a method of a client's, which it has as a transport.
+/// Whether the item is a method or a type of a client's, which it has as a transport.
 fn is_of(client: &[&str], item: &str) -> bool {
-    let path = item.trim_start_matches("pub ").trim_start_matches("async ").trim_start_matches("fn ");
+    let path = item.trim_start_matches("pub ").trim_start_matches("async ");
+    let path = path.trim_start_matches("fn ").trim_start_matches("type ");
     client.iter().any(|name| path.starts_with(&format!("{name}::")))
 }
 
