@@ -3,8 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{self, Path, PathBuf},
-    sync::{Arc, OnceLock, atomic::AtomicU64, mpsc},
-    thread,
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use clap::{Args, value_parser};
@@ -35,6 +34,7 @@ mod decision;
 mod exchange;
 mod frames;
 mod headers;
+mod lifetime;
 mod listen;
 mod log;
 mod outgoing;
@@ -60,6 +60,9 @@ mod decision_tests;
 #[cfg(feature = "simulate")]
 mod exchange_tests;
 #[cfg(test)]
+#[cfg(feature = "simulate")]
+mod lifetime_tests;
+#[cfg(test)]
 mod slow_reader_tests;
 #[cfg(test)]
 mod socket_tests;
@@ -67,6 +70,7 @@ mod socket_tests;
 use caller::Callers;
 use decision::Rules;
 use exchange::Exchanges;
+use lifetime::Lifetime;
 use listen::{Listen, Listening};
 use log::Log;
 use permission::PathPattern;
@@ -173,50 +177,34 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let log = Log { format, requests: arguments.log_requests };
 
     // Before anything is announced, so that nobody can ask too early.
-    let (wake, woken) = mpsc::channel();
-    let asked_by_signal = wake.clone();
-    stop::in_order("stopped without waiting for what is under way", move || {
-        // Nobody listens any more only where the program ends anyway.
-        let _ = asked_by_signal.send(());
-    })?;
+    let lifetime = Lifetime::new();
+    stop::in_order("stopped without waiting for what is under way", lifetime.end())?;
     let listening = arguments.listen.open()?;
     let folder = arguments.certificate.as_deref().unwrap_or_else(|| folder_of(arguments.sign_in.bundle.path()));
     let (door, announced, _socket_file) = door(listening, folder, &names)?;
     let service = Service { gateway: Arc::clone(&gateway), log, run: random_hex::<4>()?, count: AtomicU64::new(0) };
     let report = Arc::new(move |why: &str| log.note(&format!("a connection: {why}")));
 
-    let ended = Arc::new(OnceLock::new());
-    let (end, written, keeper) = (Arc::clone(&ended), state.clone(), Arc::clone(&gateway));
-    let snapshots = handle.clone();
-    let driver = driver.on_event(move |event| {
-        keeper.heard(&event);
-        log.event(&event);
-        if let (SessionEvent::Negotiated { .. }, Some(state), Some(snapshot)) = (&event, &written, snapshots.snapshot())
+    let (written, keeper, snapshots) = (state.clone(), Arc::clone(&gateway), handle.clone());
+    let on_event = move |event: &SessionEvent| {
+        keeper.heard(event);
+        log.event(event);
+        if let (SessionEvent::Negotiated { .. }, Some(state), Some(snapshot)) = (event, &written, snapshots.snapshot())
         {
             keep(state, &snapshot);
         }
-        if let SessionEvent::GaveUp { error } = event {
-            let _ = end.set(error);
-        }
-    });
+    };
     let (runtime, ending) = (driving::runtime()?, driving::runtime()?);
     let server = Server::start(door, service::answers(Arc::new(service)), service::LIMITS, report)?;
-    let driving = thread::spawn(move || {
-        runtime.block_on(driver);
-        let _ = wake.send(());
-    });
     output::print_json(&announced)?;
-
-    // Asked to end, or the session has.
-    let _ = woken.recv();
-    ending.block_on(gateway.sockets.end());
-    server.stop();
-    if let Some((state, snapshot)) = state.as_ref().zip(handle.snapshot()) {
-        keep(state, &snapshot);
-    }
-    handle.shutdown();
-    let _ = driving.join();
-    ended.get().map_or(Ok(()), |error| Err(Failure::from(error.clone())))
+    let close = || {
+        ending.block_on(gateway.sockets.end());
+        server.stop();
+        if let Some((state, snapshot)) = state.as_ref().zip(handle.snapshot()) {
+            keep(state, &snapshot);
+        }
+    };
+    Ok(lifetime.last(runtime, driver, &handle, on_event, close)?)
 }
 
 /// The session, and when its token ends if there is one already.

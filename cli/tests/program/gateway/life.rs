@@ -134,14 +134,6 @@ fn a_penalty_box_is_kept_for_all() {
 }
 
 #[test]
-fn keys_that_are_refused_end_it_with_the_reason() {
-    let gateway = Gateway::start(&["--fault", "invalid-consumer*99"], &[]);
-    let outcome = gateway.running.end();
-    assert_eq!(outcome.status, 1, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("invalid consumer") && outcome.stderr.contains("try:"), "{}", outcome.stderr);
-}
-
-#[test]
 fn a_state_file_survives_a_restart_without_a_handshake() {
     let gateway = Gateway::start(&[], &["--state", "state"]).live();
     let path = gateway.folder.0.join("state");
