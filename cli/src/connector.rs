@@ -23,6 +23,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types:
 use tower::{Service, ServiceExt};
 
 use crate::{
+    default_port,
     failure::Failure,
     proxy::{Protocol, Proxy, Route},
 };
@@ -151,7 +152,7 @@ where
 /// The URL with its port, which proxies are told.
 fn with_port(target: Uri) -> Uri {
     let Some(authority) = target.authority().filter(|authority| authority.port().is_none()) else { return target };
-    let port = if target.scheme_str() == Some("http") { 80 } else { 443 };
+    let port = default_port::of_url(&target);
     let with_port = uri::Authority::try_from(format!("{}:{port}", authority.host())).ok();
     let mut parts = target.clone().into_parts();
     parts.authority = with_port;

@@ -19,6 +19,7 @@ mod connection;
 mod connector;
 mod consent;
 mod credentials;
+mod default_port;
 mod doctor;
 mod driving;
 mod explain;

@@ -6,7 +6,10 @@ use std::{ffi::OsString, fmt, net::Ipv6Addr};
 use ibkr_oauth::http::Uri;
 use percent_encoding::percent_decode_str;
 
-use crate::no_proxy::{Exception, look_up};
+use crate::{
+    default_port,
+    no_proxy::{Exception, look_up},
+};
 
 /// What a proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ pub(crate) fn route(url: &Uri, variable: impl Fn(&str) -> Option<OsString>) -> R
     };
     let host = url.host().unwrap_or_default();
     if let Some((exceptions, list)) = first(["NO_PROXY", "no_proxy"], &variable) {
-        let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
+        let port = default_port::of_url(url);
         match list.to_str().map(|list| look_up(list, host, port)) {
             Some(Exception::Listed) => return Ok(Route::Excepted(exceptions)),
             Some(Exception::NotListed) => {}

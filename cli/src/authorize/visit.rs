@@ -13,6 +13,8 @@ use ibkr_oauth::{
     },
 };
 
+use crate::default_port;
+
 /// What the program takes for its own address.
 pub(crate) struct OwnAddress {
     hosts: Vec<String>,
@@ -112,9 +114,9 @@ impl OwnAddress {
 }
 
 fn without_default_port(url: Option<&Uri>, authority: &Authority) -> String {
-    let default = if url.and_then(Uri::scheme_str) == Some("http") { ":80" } else { ":443" };
+    let default = format!(":{}", default_port::of_scheme(url.and_then(Uri::scheme_str)));
     let text = authority.as_str();
-    text.strip_suffix(default).unwrap_or(text).to_owned()
+    text.strip_suffix(&default).unwrap_or(text).to_owned()
 }
 
 /// Whether the browser, if it says what for, came to show the page to its user.

@@ -18,7 +18,9 @@ use ibkr_oauth::{
 };
 use tokio_rustls::rustls;
 
-use crate::{arguments, connection, failure::Failure, http_client::HttpClient, proxy::Route, report::Report};
+use crate::{
+    arguments, connection, default_port, failure::Failure, http_client::HttpClient, proxy::Route, report::Report,
+};
 
 const PROXY: &str = "proxy";
 const REACHABILITY: &str = "reachability";
@@ -70,8 +72,7 @@ pub(super) fn probe(
 
 /// Tries the first step of the way: to the proxy where there is one, and else to the host itself.
 fn connect(route: &Route, url: &Uri, report: &mut Report) -> Result<bool, Failure> {
-    let default_port = if url.scheme_str() == Some("http") { 80 } else { 443 };
-    let own = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(default_port));
+    let own = (url.host().unwrap_or_default(), default_port::of_url(url));
     let ((host, port), role) = match route {
         Route::Through { proxy, shown, variable } => {
             report.ok(PROXY, &format!("{shown}, as {variable} says"))?;

@@ -15,6 +15,7 @@ use ibkr_oauth::{
 };
 
 use super::refusal::Refusal;
+use crate::default_port;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -56,7 +57,7 @@ impl Callers {
         let Some(origin) = origins.next() else { return Ok(()) };
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let is_ours = origin.to_str().ok().and_then(authority_of).zip(host).is_some_and(|((scheme, origin), host)| {
-            let default = if scheme == "http" { 80 } else { 443 };
+            let default = default_port::of_scheme(Some(scheme));
             let port = |authority: &Authority| authority.port_u16().unwrap_or(default);
             let hosts = self.hosts.as_deref().unwrap_or_default();
             // `localhost` and `127.0.0.1` are one machine; its other ports are other programs.

@@ -19,6 +19,8 @@ mod callback_visits;
 mod command_line;
 #[cfg(unix)]
 mod commands;
+#[path = "../../src/default_port.rs"]
+mod default_port;
 mod doctor;
 mod doctor_websocket;
 #[cfg(all(unix, feature = "simulate"))]
