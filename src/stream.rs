@@ -135,7 +135,7 @@
 //! | ready | the flags of `sts`, as they stand with all pieces taken together: authenticated, and nothing against it; 10 s at most |
 //! | "waiting for session" | answered once in a connection |
 //! | keeps alive | `tic` each 30 s; closes after 25 s without any frame (the broker beats each 10 s) |
-//! | not authenticated any more | has the session tickle; 10 s later, closes. If the broker takes it back, all is asked for again |
+//! | not authenticated any more | has the session tickle; 10 s later, closes. If the broker takes it back, an event, and all is asked for again |
 //! | session lost, or taken by another | closes, and waits until the session is live: nothing is taken back here |
 //! | new live session token | closes, and opens under the new one |
 //! | market data | each line is asked for again after 4½ to 8½ minutes, by chance, for the broker ends it after ten; and where it says nothing for five |
@@ -296,12 +296,16 @@ impl Stream {
                 let error = lost(format!("the connection failed: {failure}")).with_source(failure);
                 let remedy =
                     remedy.unwrap_or("wait: the stream connects again by itself; check network and proxy".into());
-                self.disconnect(cx, error.with_remedy(remedy), self.heard());
+                self.disconnect(cx, error.with_remedy(remedy), self.relied_until());
             }
             Input::Closed(code) if self.is_connecting() => {
                 let code = code.map_or_else(String::new, |code| format!(" (code {code})"));
                 let error = lost(format!("the broker closed the connection{code}"));
-                self.disconnect(cx, error.with_remedy("wait: the stream connects again by itself"), self.heard());
+                self.disconnect(
+                    cx,
+                    error.with_remedy("wait: the stream connects again by itself"),
+                    self.relied_until(),
+                );
             }
             // What is due is found when the stream is polled.
             Input::Timeout | Input::Failed(_) | Input::Closed(_) => {}
@@ -312,10 +316,10 @@ impl Stream {
         matches!(self.phase, Phase::Opening { .. } | Phase::Connected(_))
     }
 
-    /// When the last frame came on the present connection.
-    fn heard(&self) -> Option<Moment> {
+    /// From when on messages may be missing where the present connection ends now.
+    fn relied_until(&self) -> Option<Moment> {
         match &self.phase {
-            Phase::Connected(connection) => Some(connection.heard),
+            Phase::Connected(connection) => Some(connection.relied_until()),
             _ => None,
         }
     }
@@ -352,9 +356,9 @@ impl Stream {
                 true
             }
             Phase::Connected(connection) => {
-                if let Some((error, since)) = connection.failure(now) {
+                if let Some(error) = connection.failure(now) {
                     self.outputs.push_back(Output::Close);
-                    self.disconnect(cx, error, Some(since));
+                    self.disconnect(cx, error, self.relied_until());
                     return true;
                 }
                 self.serve(cx, view)

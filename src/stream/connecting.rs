@@ -73,11 +73,12 @@ impl Stream {
         }
         if view.token_id().is_some() && view.token_id() != token_id {
             let now = self.clock.now();
+            let since = self.relied_until().unwrap_or(now);
             if self.was_ready() {
-                self.emit(StreamEvent::Renewing { since: self.clock.wall(now) });
+                self.emit(StreamEvent::Renewing { since: self.clock.wall(since) });
             }
             self.outputs.push_back(Output::Close);
-            self.subscriptions.lose_connection(now);
+            self.subscriptions.lose_connection(since);
             self.attempts = 0;
             self.phase = Phase::Waiting { not_before: now, asked: None };
             return true;

@@ -99,12 +99,17 @@ impl Connection {
         }
     }
 
+    /// From when on messages may be missing where the connection ends now.
+    pub(super) fn relied_until(&self) -> Moment {
+        match self.standing {
+            Standing::Doubtful { since, .. } => since.min(self.heard),
+            Standing::Settling { .. } | Standing::Ready => self.heard,
+        }
+    }
+
     /// From when on messages may be missing where the session turns out to be lost.
     pub(super) fn last_certain(&self) -> Moment {
-        match self.standing {
-            Standing::Doubtful { since, .. } => since.min(self.assured.0),
-            Standing::Settling { .. } | Standing::Ready => self.assured.0,
-        }
+        self.relied_until().min(self.assured.0)
     }
 
     /// The broker named the user; without a brokerage session, that is all there is to wait for.
@@ -140,14 +145,13 @@ impl Connection {
         }
     }
 
-    /// Why the connection is over, if it is, and since when nothing can be relied on.
-    pub(super) fn failure(&self, now: Moment) -> Option<(Error, Moment)> {
+    /// Why the connection is over, if it is.
+    pub(super) fn failure(&self, now: Moment) -> Option<Error> {
         match self.standing {
-            Standing::Settling { until } if until <= now => Some((self.not_served(), self.heard)),
-            Standing::Doubtful { since, until } if until <= now => Some((self.not_served(), since)),
+            Standing::Settling { until } | Standing::Doubtful { until, .. } if until <= now => Some(self.not_served()),
             _ if self.heard.after(SILENCE) <= now => {
                 let message = format!("nothing came from the broker for {} s", SILENCE.as_secs());
-                Some((lost(message).with_remedy("wait: the stream connects again by itself"), self.heard))
+                Some(lost(message).with_remedy("wait: the stream connects again by itself"))
             }
             _ => None,
         }

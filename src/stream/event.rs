@@ -11,6 +11,12 @@ use crate::{context::Timestamp, error::Error};
 pub enum StreamEvent {
     /// The broker says that the user is authenticated on this connection: what is subscribed is asked for now.
     Ready,
+    /// The broker said that the user is not authenticated, and took it back: what is subscribed is asked for again, on the same
+    /// connection.
+    Restored {
+        /// From when on messages may be missing.
+        since: Timestamp,
+    },
     /// The connection was lost, is given up, or could not be opened. Another follows.
     Disconnected {
         /// Why.
@@ -77,6 +83,7 @@ impl StreamEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Ready => "ready",
+            Self::Restored { .. } => "restored",
             Self::Disconnected { .. } => "disconnected",
             Self::Renewing { .. } => "renewing",
             Self::Subscribed { .. } => "subscribed",
@@ -113,6 +120,9 @@ impl fmt::Display for StreamEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready => f.write_str("the stream is ready"),
+            Self::Restored { since } => {
+                write!(f, "the broker serves the stream again after a doubt; messages may be missing since {since}")
+            }
             Self::Disconnected { error, since, retry_at } => {
                 let missing = missing_since(*since);
                 write!(f, "{error}; {missing}next connection at {retry_at} at the earliest; {}", error.remedy())

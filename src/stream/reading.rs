@@ -89,7 +89,10 @@ impl Stream {
             // The session looks into it.
             Change::Doubtful => self.outputs.push_back(Output::Tickle),
             // Where the broker meant it, what was subscribed is gone.
-            Change::Restored(since) => self.subscriptions.doubt(since),
+            Change::Restored(since) => {
+                self.subscriptions.doubt(since);
+                self.emit(StreamEvent::Restored { since: self.clock.wall(since) });
+            }
         }
     }
 

@@ -39,7 +39,9 @@ pub(super) struct Subscription {
     attempts: u32,
     /// Why it does not come was said.
     is_announced: bool,
-    /// From when on messages may be missing.
+    /// It was confirmed once, on this connection or an earlier one.
+    was_confirmed: bool,
+    /// From when on messages may be missing, until it is confirmed again.
     gap: Option<Moment>,
     /// When the line is asked for again.
     renewal: Moment,
@@ -83,6 +85,7 @@ impl Subscription {
             is_known,
             attempts: 0,
             is_announced: false,
+            was_confirmed: false,
             gap: None,
             renewal: Moment::default(),
             spoken: Moment::default(),
@@ -127,18 +130,17 @@ impl Subscription {
         if self.is_over() {
             return;
         }
-        let since = self.last_heard(since);
-        if self.state == State::Confirmed {
-            self.gap.get_or_insert(since);
-        }
+        self.miss(since);
         (self.state, self.attempts, self.is_announced) = (State::Unsent, 0, false);
         (self.is_quiet, self.is_asked) = (false, false);
     }
 
-    /// From when on messages may be missing, if they may from a moment on: of a line, from its last message, for it may have
-    /// been dead since.
-    fn last_heard(&self, since: Moment) -> Moment {
-        if self.is_line() { self.spoken.min(since) } else { since }
+    /// Messages may be missing from a moment on: of a line, from its last message, for it may have been dead since.
+    fn miss(&mut self, since: Moment) {
+        // A history comes once, whole.
+        if self.was_confirmed && self.topic.kind() != Kind::History {
+            self.gap.get_or_insert(if self.is_line() { self.spoken.min(since) } else { since });
+        }
     }
 
     /// When something is due, if ever.
@@ -156,7 +158,7 @@ impl Subscription {
     pub(super) fn is_to_send(&self) -> bool {
         match self.state {
             State::Unsent => self.topic.kind() != Kind::Unasked,
-            State::Awaiting { .. } => self.has_first_message() && (self.is_announced || self.attempts != 2),
+            State::Awaiting { .. } => self.has_first_message() && (self.is_announced || self.attempts < 2),
             State::Pausing { .. } | State::Confirmed => true,
         }
     }
@@ -172,8 +174,9 @@ impl Subscription {
             State::Awaiting { .. } if !self.has_first_message() => {
                 Due { event: Some(self.confirm(clock)), sends: false }
             }
-            State::Awaiting { .. } if self.attempts == 2 && !self.is_announced => {
+            State::Awaiting { .. } if self.attempts >= 2 && !self.is_announced => {
                 self.is_announced = true;
+                self.miss(now);
                 let until = now.after(self.pause());
                 self.state = State::Pausing { until };
                 let (topic, since, retry_at) = (self.name(), self.missing_since(clock), clock.wall(until));
@@ -230,9 +233,7 @@ impl Subscription {
         if self.state == State::Unsent {
             return None;
         }
-        if self.state == State::Confirmed && !self.is_over() {
-            self.gap.get_or_insert(self.last_heard(clock.now()));
-        }
+        self.miss(clock.now());
         self.attempts = self.attempts.max(1);
         let until = clock.after(self.pause());
         self.state = State::Pausing { until };
@@ -244,7 +245,7 @@ impl Subscription {
 
     fn confirm(&mut self, clock: &Clock) -> StreamEvent {
         self.state = State::Confirmed;
-        (self.attempts, self.is_announced) = (0, false);
+        (self.attempts, self.is_announced, self.was_confirmed) = (0, false, true);
         self.spoken = clock.now();
         let gap = self.missing_since(clock);
         self.gap = None;

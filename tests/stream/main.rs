@@ -12,6 +12,7 @@
 )]
 
 mod day;
+mod losses;
 mod properties;
 mod rows;
 mod server;

@@ -449,10 +449,15 @@ impl<U: Upstream> Simulation<U> {
                 break;
             }
             let since = match event {
-                StreamEvent::Disconnected { since: Some(since), .. } | StreamEvent::Renewing { since } => Some(*since),
+                StreamEvent::Disconnected { since: Some(since), .. }
+                | StreamEvent::Renewing { since }
+                | StreamEvent::Restored { since } => Some(*since),
                 StreamEvent::Quiet { topic, since } if **topic == lost.topic => Some(*since),
-                StreamEvent::Refused { topic, since, .. } if **topic == lost.topic => Some(since.unwrap_or(*said)),
-                StreamEvent::Unconfirmed { topic, since, .. } if **topic == lost.topic => *since,
+                StreamEvent::Refused { topic, since, .. } | StreamEvent::Unconfirmed { topic, since, .. }
+                    if **topic == lost.topic =>
+                {
+                    *since
+                }
                 StreamEvent::Subscribed { topic, gap } if topic.name() == lost.topic => {
                     if gap.is_some_and(|since| since <= at) && *said >= lost.at {
                         return true;
