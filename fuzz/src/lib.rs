@@ -7,6 +7,9 @@ pub mod base_string;
 pub mod bundle;
 pub mod callback;
 pub mod canonical;
+#[allow(dead_code, reason = "the gateway's half asks only for that of a scheme")]
+#[path = "../../cli/src/default_port.rs"]
+mod default_port;
 /// The pure half of the program's gateway, as it stands there.
 #[allow(dead_code, reason = "the program uses all of it")]
 mod gateway;
