@@ -7,7 +7,7 @@ use super::{
     encoding::{self, Algorithm, Content, Wanted},
 };
 
-#[cfg(feature = "encrypted-keys")]
+#[cfg(all(feature = "encrypted-keys", any(feature = "rsa", feature = "aws-lc-rs")))]
 mod encrypted;
 mod limits;
 mod numbers;
