@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -81,11 +82,13 @@ def browser():
         options = ["--headless", "--no-first-run", "--no-proxy-server", "--disable-gpu", "--disable-dev-shm-usage"]
         # Its sandbox takes rights that containers do not give; it sees nothing but the simulator.
         options += ["--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
-        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Debian's program is a script that starts the browser, which does not end with it: a session of their own does.
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([program, *options], start_new_session=True, **quiet)
         try:
             yield Browser(create_connection(page_of(process, Path(folder)), timeout=PATIENCE, suppress_origin=True))
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=30)
 
 
