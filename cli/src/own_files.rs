@@ -44,7 +44,7 @@ impl OwnFiles {
         Ok(is_there)
     }
 
-    /// Puts this content in the place of one that is still there, and is still own.
+    /// Replaces the content of a file, if it is still there and still this program's.
     pub(crate) fn replace(&self, path: &Path, content: &[u8], is_own: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
         let is_unchanged = || self.is_replaceable(path, &is_own).is_ok_and(|is_there| is_there);
         match files::replace(path, content, is_unchanged) {

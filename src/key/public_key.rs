@@ -99,8 +99,8 @@ impl RsaPublicKey {
     }
 }
 
-/// The number that is signed for a digest (RFC 8017 section 9.2), for a modulus of so many bytes. It is compared as a whole,
-/// so that there is no padding to be read.
+/// The number that is signed for a digest (RFC 8017 section 9.2), for a modulus of this length in bytes. It is compared as
+/// a whole, so that there is no padding to be read.
 fn encoded_digest(digest: &[u8; 32], modulus_bytes: usize) -> BigUint {
     /// What a `DigestInfo` of SHA-256 has before the digest.
     const DIGEST_INFO: &[u8] = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";

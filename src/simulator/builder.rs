@@ -26,7 +26,7 @@ use crate::{consumer::QueryPolicy, context::Timestamp, dh::DhGroup, secret::Secr
 /// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
 /// ```
 #[must_use]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings do not depend on each other")]
 pub struct BrokerBuilder {
     consumer_key: String,
     realm: Option<String>,

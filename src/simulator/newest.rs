@@ -51,7 +51,7 @@ impl<K, V> Default for Newest<K, V> {
     }
 }
 
-/// Pushes onto a queue of so many at most, which forgets its oldest, and returns that.
+/// Pushes onto a queue of limited length. Where it is full, it drops its oldest, and returns that.
 pub(super) fn push_newest<T>(queue: &mut VecDeque<T>, item: T, most: usize) -> Option<T> {
     let forgotten = if queue.len() >= most { queue.pop_front() } else { None };
     queue.push_back(item);

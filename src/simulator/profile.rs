@@ -9,7 +9,7 @@ use crate::consumer::QueryPolicy;
 
 /// What the broker knows of its one consumer, and where it listens.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings do not depend on each other")]
 pub(super) struct Profile {
     pub(super) consumer_key: String,
     pub(super) realm: String,

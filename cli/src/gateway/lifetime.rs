@@ -31,8 +31,8 @@ impl Lifetime {
         }
     }
 
-    /// Drives the session on this runtime, and hands its events on. At the end, `close` closes what stands before the
-    /// session, which is shut down then.
+    /// Drives the session on this runtime, and hands its events on. At the end, `close` closes what uses the
+    /// session, which is shut down after that.
     ///
     /// # Errors
     /// What the session met last, if it ended by itself.

@@ -31,7 +31,7 @@ fn keys_that_are_refused_end_it_with_the_reason() {
     let error = ended.unwrap_err();
     assert!(error.to_string().contains("invalid consumer") && !error.remedy().is_empty(), "{error}");
     assert_eq!(Failure::from(error).exit_code(), ExitCode::FAILURE);
-    assert_eq!(*closed.borrow(), 1, "what stands before the session is closed");
+    assert_eq!(*closed.borrow(), 1, "what uses the session is closed");
     // The broker may know them a moment later.
     let waited = network.now().saturating_duration_since(START);
     assert!(waited >= Duration::from_secs(30) && waited <= Duration::from_secs(90), "{waited:?}");

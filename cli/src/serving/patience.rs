@@ -1,7 +1,7 @@
 //! The timer for what a client is waited for.
 //!
-//! That is set with each request, and seldom runs out. So one that is set again later is left as it is in the runtime's list,
-//! and looked at when it runs out: entries in that list cost more than all else that a connection does with its clock.
+//! It is set with each request, and seldom runs out. So one that is set to a later moment stays as it is in the runtime's
+//! list, and is looked at when it runs out: changing that list costs more than all else that a connection does with time.
 
 use std::{
     future::Future,
@@ -16,10 +16,13 @@ use tokio::time;
 
 /// A connection's timer, of which only the sleep that was begun last is in use.
 #[derive(Default)]
-pub(super) struct Patience(Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>);
+pub(super) struct Patience(Entry);
+
+/// What is in the runtime's list, once something was waited for.
+type Entry = Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>;
 
 struct Waiting {
-    entry: Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>,
+    entry: Entry,
     deadline: time::Instant,
 }
 

@@ -147,7 +147,7 @@ enum Kind {
 /// What comes of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
-    /// Whoever gets it wrong has failed.
+    /// A client that gets it wrong has failed.
     Decides,
     Lasts,
     /// It has to be replaced soon.
