@@ -4,7 +4,6 @@ application of `cli/examples/web_app.rs`.
     python tests/interop/consent_in_browser.py target/debug/ibkr-oauth target/debug/examples/web_app
 """
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -12,26 +11,16 @@ import tempfile
 from pathlib import Path
 
 from browser import browser
+from running import running
 from simulated import simulator, unexpected
-
-
-@contextlib.contextmanager
-def running(*command: str):
-    """A program that has written its first line, and that line."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process, process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait(timeout=30)
 
 
 def authorize(page, program: str, bundle: str) -> None:
     """It gets the token, though the user declines at first."""
     for answer, status in [("Decline", None), ("Agree", 0)]:
         command = [program, "authorize", "--bundle", bundle, "--listen", "127.0.0.1:0", "--timeout", "60"]
-        with running(*command) as (process, url):
-            question = page.open(url)
+        with running(command, seconds=120, stdin=subprocess.DEVNULL) as (process, _):
+            question = page.open(process.stdout.readline().strip())
             assert "SIMULATOR asks to trade in your name, with the accounts DU0000001" in question, question
             reply = page.press(answer)
             assert page.address().startswith("http://127.0.0.1:") and "/callback" in page.address(), page.address()
@@ -46,7 +35,8 @@ def authorize(page, program: str, bundle: str) -> None:
 
 def web_app(page, program: str, bundle: str) -> None:
     """The browser is led from the application to the broker, and back to what the application got for the user."""
-    with running(program, bundle, "127.0.0.1:0") as (_, connect):
+    with running([program, bundle, "127.0.0.1:0"], seconds=120, stdin=subprocess.DEVNULL) as (process, _):
+        connect = process.stdout.readline().strip()
         assert "asks to trade" in page.open(connect)
         refused = page.press("Decline")
         assert "DU0000001" not in refused and page.address().startswith(connect.removesuffix("connect")), refused

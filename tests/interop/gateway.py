@@ -2,14 +2,12 @@
 
 import contextlib
 import json
-import signal
-import subprocess
 import tempfile
-import threading
 import time
 import urllib.request
 from pathlib import Path
 
+from running import running
 from simulated import simulator
 
 
@@ -35,19 +33,11 @@ def gateway(program: str, *options: str, simulate: tuple[str, ...] = (), seconds
         path.touch(0o600)
         path.write_text(json.dumps(bundle))
         command = [str(Path(program).resolve()), "gateway", "--bundle", str(path), "--listen", "0", *options]
-        with tempfile.TemporaryFile("w+") as errors:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-            watchdog = threading.Timer(seconds, process.kill)
-            watchdog.start()
-            try:
-                running = Gateway(json.loads(process.stdout.readline()), bundle["base_url"].removesuffix("/v1/api"))
-                for _ in range(300):
-                    if running.health()["ready"]:
-                        break
-                    time.sleep(0.1)
-                yield running, log
-            finally:
-                watchdog.cancel()
-                process.send_signal(signal.SIGTERM)
-                process.wait(timeout=60)
-            assert process.returncode == 0, process.returncode
+        with running(command, seconds=seconds) as (process, _):
+            served = Gateway(json.loads(process.stdout.readline()), bundle["base_url"].removesuffix("/v1/api"))
+            for _ in range(300):
+                if served.health()["ready"]:
+                    break
+                time.sleep(0.1)
+            yield served, log
+        assert process.returncode == 0, process.returncode

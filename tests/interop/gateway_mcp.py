@@ -11,10 +11,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 from gateway import gateway
+from running import running
 from simulated import unexpected
 
 ACCOUNT = "DU0000001"
@@ -67,23 +67,13 @@ class Server:
 
 @contextlib.contextmanager
 def server(package: Path, port: int):
-    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "HOME": home, "TMPDIR": home, "IB_GATEWAY_PORT": str(port)}
         command = ["node", str(package / "dist/index.js")]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
-        process = subprocess.Popen(command, env=environment, cwd=home, text=True, **pipes)
-        watchdog = threading.Timer(120, process.kill)
-        watchdog.start()
         try:
-            yield Server(process)
-        except BaseException:
-            errors.seek(0)
-            sys.stderr.write(errors.read())
-            raise
+            with running(command, seconds=120, env=environment, cwd=home, stdin=subprocess.PIPE) as (process, _):
+                yield Server(process)
         finally:
-            watchdog.cancel()
-            process.terminate()
-            process.wait(timeout=30)
             end_tickler(package)
 
 

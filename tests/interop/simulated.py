@@ -3,12 +3,10 @@
 import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 from pathlib import Path
+
+from running import running
 
 # What a client signs whose base URL is a constant, but for its scheme, and the setting by which its requests reach the
 # simulator all the same.
@@ -22,30 +20,15 @@ def simulator(program: str, *options: str, seconds: float = 120):
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             del os.environ[name]
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryDirectory() as folder:
         command = [str(Path(program).resolve()), "simulate", "--out", str(Path(folder, "simulated")), *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        # A simulator that never gets ready must not keep the check waiting for ever.
-        watchdog = threading.Timer(seconds, process.kill)
-        watchdog.start()
-        log: list[str] = []
-        try:
+        with running(command, seconds=seconds) as (process, log):
             ready = json.loads(process.stdout.readline())
             bundle = json.loads(Path(ready["bundle"]).read_text())
             assert bundle["base_url"] == ready["base_url"] and ready["address"] in ready["authorize_url"], ready
             if "--base-url" not in options:
                 assert bundle["base_url"] == f"http://{ready['address']}/v1/api", ready
             yield bundle, log
-        except Exception:
-            errors.seek(0)
-            sys.stderr.write(errors.read())
-            raise
-        finally:
-            watchdog.cancel()
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
-            errors.seek(0)
-            log.extend(errors.read().splitlines())
         assert process.returncode == 0, process.returncode
 
 
