@@ -24,6 +24,9 @@ use ibkr_oauth::{Consumer, Context, Entropy, EntropyError, QueryPolicy, Secret, 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[cfg(feature = "simulator")]
+#[path = "support/cases.rs"]
+mod cases;
+#[cfg(feature = "simulator")]
 #[path = "support/fixture.rs"]
 mod fixture;
 #[cfg(feature = "simulator")]

@@ -18,6 +18,9 @@ mod blocking;
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod bots;
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
+#[path = "../support/cases.rs"]
+mod cases;
+#[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod judgement;
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod never_twice;

@@ -1,5 +1,6 @@
 //! Clients that keep the broker's limits: none of their requests is one too many, and none is lost.
 
+use crate::cases::cases;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -98,7 +99,7 @@ fn check_limits(network: &InProcess) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(cases(16))]
 
     #[test]
     fn no_request_is_one_too_many_and_none_is_lost(

@@ -1,5 +1,6 @@
 //! What the broker's refusals mean: by their words in any status, and by their status where the words are not known.
 
+use crate::cases::cases;
 use crate::fixture::{self, reply};
 use crate::steps::Step;
 use bytes::Bytes;
@@ -279,7 +280,7 @@ fn only_what_certainly_was_not_acted_on_was_not_sent() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(512))]
 
     #[test]
     fn whatever_comes_back_is_read_without_a_panic_and_repeats_no_secret(

@@ -13,6 +13,8 @@
 #[path = "../support/authorization_header.rs"]
 mod authorization_header;
 mod broken_texts;
+#[path = "../support/cases.rs"]
+mod cases;
 mod catalogue;
 mod check;
 mod explain;

@@ -1,5 +1,6 @@
 //! Time and randomness as the caller hands them in.
 
+use crate::cases::cases;
 use std::time::{Duration, SystemTime};
 
 use ibkr_oauth::{Context, Entropy, EntropyError, Timestamp};
@@ -17,7 +18,7 @@ fn by_httpdate(seconds: u64) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(4096))]
 
     #[test]
     fn a_moment_is_written_as_another_calendar_writes_it(seconds in 0..253_402_300_800_u64, millis in 0..1000_u64) {

@@ -17,6 +17,8 @@ mod autotraits;
 mod brokerage;
 #[cfg(feature = "simulator")]
 mod callbacks;
+#[path = "../support/cases.rs"]
+mod cases;
 mod consumer;
 mod context;
 #[cfg(feature = "simulator")]

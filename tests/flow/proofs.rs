@@ -1,5 +1,6 @@
 //! The reply with the live session token: the broker's number, its proof, and the stated expiry.
 
+use crate::cases::cases;
 use crate::fixture::{self, NOW, SeededEntropy, reply};
 use crate::steps::Step;
 use ibkr_oauth::{
@@ -240,7 +241,7 @@ fn an_expiry_that_cannot_be_meant_is_none() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn no_other_number_and_proof_is_ever_trusted(number in "[0-9a-fA-F]{1,520}", proof in "[0-9a-f]{40}") {

@@ -1,5 +1,6 @@
 //! Replies that are cut off, garbled or hostile: each exchange answers with a typed error, and never panics.
 
+use crate::cases::cases;
 use crate::fixture;
 use crate::fixture::reply;
 use crate::steps::Step;
@@ -212,7 +213,7 @@ fn mutations() -> impl Strategy<Value = (usize, Value)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn random_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..300), status in 200u16..600) {

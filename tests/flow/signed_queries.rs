@@ -1,5 +1,6 @@
 //! Random paths, queries and forms under each policy: the client signs what the broker verifies, and nothing else.
 
+use crate::cases::cases;
 use crate::fixture::{self, NOW, SeededEntropy};
 use bytes::Bytes;
 use http::{Method, Request, header};
@@ -94,7 +95,7 @@ fn multiset(text: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(100))]
 
     #[test]
     fn what_the_client_signs_the_broker_verifies(

@@ -1,5 +1,6 @@
 //! Timestamps, nonces and the rng: never smaller, never twice, and an error where they fail.
 
+use crate::cases::cases;
 use std::{collections::HashSet, error::Error as _, sync::Mutex, thread, time::Duration};
 
 use crate::authorization_header::AuthorizationHeader;
@@ -254,7 +255,7 @@ fn a_repeated_nonce_is_the_fault_of_the_generator_and_is_noticed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn whatever_the_clock_does_no_timestamp_is_smaller(clock in prop::collection::vec(0u64..2000, 1..40)) {

@@ -16,6 +16,8 @@
 )]
 
 mod adversary;
+#[path = "../support/cases.rs"]
+mod cases;
 mod clock;
 mod compete;
 #[cfg(feature = "getrandom")]

@@ -6,19 +6,17 @@ mod log;
 mod operations;
 mod script;
 
-use crate::simulation::Simulation;
+use crate::{cases::cases, simulation::Simulation};
 use std::time::Duration;
 
 use self::script::Script;
 use ibkr_oauth::session::{SessionEvent, State};
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 
-/// As many cases as the environment says, or so many.
-fn cases(by_default: u32) -> ProptestConfig {
-    let config = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { by_default };
+/// What fails is kept beside the test, for it takes long to find.
+fn kept(by_default: u32) -> ProptestConfig {
     let persistence = FileFailurePersistence::WithSource("proptest-regressions");
-    ProptestConfig { cases, failure_persistence: Some(Box::new(persistence)), ..config }
+    ProptestConfig { failure_persistence: Some(Box::new(persistence)), ..cases(by_default) }
 }
 
 /// Runs until the session is live, at most so long; whether it came to that.
@@ -38,7 +36,7 @@ fn gave_up(simulation: &Simulation) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases(30))]
+    #![proptest_config(kept(30))]
 
     /// Faults that pass, and network: the session comes back to life.
     #[test]
@@ -82,7 +80,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(60))]
+    #![proptest_config(kept(60))]
 
     /// Any inputs in any order at any time: no panic, no endless drain, no deadline behind, no second request.
     #[test]

@@ -11,6 +11,8 @@
     reason = "a test fails by panicking, and a broker misbehaves in many ways at once"
 )]
 
+#[path = "../support/cases.rs"]
+mod cases;
 mod day;
 mod losses;
 mod properties;

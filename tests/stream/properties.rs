@@ -1,5 +1,6 @@
 //! Whatever the broker, the network and the application are up to.
 
+use crate::cases::cases;
 use std::time::Duration;
 
 use ibkr_oauth::{
@@ -293,7 +294,7 @@ pub(crate) fn check(play: &Play) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 300, ..cases(48) })]
 
     #[test]
     fn each_known_loss_is_announced_and_each_subscription_comes_back(

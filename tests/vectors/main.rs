@@ -12,6 +12,8 @@
 
 #[path = "../support/authorization_header.rs"]
 mod authorization_header;
+#[path = "../support/cases.rs"]
+mod cases;
 #[cfg(feature = "rsa")]
 mod intermediates;
 #[cfg(feature = "simulator")]

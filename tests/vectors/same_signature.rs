@@ -1,6 +1,7 @@
 //! Every way to sign makes the signature that the plain `QueryPolicy::base_string` leads to, whatever the request.
 
 use crate::authorization_header::AuthorizationHeader;
+use crate::cases::cases;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, header, request::Parts};
@@ -139,7 +140,7 @@ fn urls() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn every_way_to_sign_is_the_plain_way(
