@@ -69,7 +69,7 @@ fn a_new_token_in_the_midst_of_a_silence_hides_no_loss() {
     let renewed = |frozen_at: Option<Timestamp>| {
         let mut simulation = ready(&["sor"]);
         while simulation.count("renewing") == 0 {
-            simulation.server.behaviour.frozen = frozen_at.is_some_and(|at| at <= simulation.now);
+            simulation.server.behaviour.frozen = usize::from(frozen_at.is_some_and(|at| at <= simulation.now));
             simulation.run(1);
             assert_eq!(simulation.count("disconnected"), 0, "{:?}", simulation.events);
         }

@@ -87,8 +87,8 @@ fn begin(simulation: &mut Simulation<Server>, trouble: &Trouble) -> Option<(u64,
             return None;
         }
         Trouble::Frozen(seconds) => {
-            behaviour.frozen = true;
-            (seconds, Box::new(|simulation| simulation.server.behaviour.frozen = false))
+            behaviour.frozen += 1;
+            (seconds, Box::new(|simulation| simulation.server.behaviour.frozen -= 1))
         }
         Trouble::NoHeartbeats(seconds) => {
             behaviour.heartbeats = false;

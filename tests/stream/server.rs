@@ -32,8 +32,8 @@ pub(crate) struct Behaviour {
     pub(crate) refused: BTreeSet<String>,
     /// These say nothing, and do not answer.
     pub(crate) silent: BTreeSet<String>,
-    /// Nothing at all is said, and the connection stays open.
-    pub(crate) frozen: bool,
+    /// For how many reasons nothing at all is said, while the connection stays open.
+    pub(crate) frozen: usize,
     /// How long a line lives.
     pub(crate) line_life: Duration,
 }
@@ -50,7 +50,7 @@ impl Default for Behaviour {
             closes: None,
             refused: BTreeSet::new(),
             silent: BTreeSet::new(),
-            frozen: false,
+            frozen: 0,
             line_life: Duration::from_secs(600),
         }
     }
@@ -134,7 +134,7 @@ impl Server {
     }
 
     pub(crate) fn say(&mut self, text: impl Into<Vec<u8>>) {
-        if self.connection.is_some() && !self.behaviour.frozen {
+        if self.connection.is_some() && self.behaviour.frozen == 0 {
             self.acts.push_back(Act::Frame(text.into()));
         }
     }
