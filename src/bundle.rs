@@ -1,6 +1,6 @@
 //! Everything that a user of the portal has, in one JSON text.
 
-use std::{error, fmt};
+use std::error;
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -64,8 +64,7 @@ const FIELDS: [&str; 11] = [
 /// passphrase beside it: `{"file": "…", "passphrase": {"env": "…"}}`. [`from_file`](Self::from_file) reads them with
 /// the bundle; [`resolve`](Self::resolve) asks the caller to.
 ///
-/// Fields that are not listed here are refused. No error and no [`Debug`](fmt::Debug) output shows a key, a token or a
-/// secret.
+/// Fields that are not listed here are refused. No error and no [`Debug`] output shows a key, a token or a secret.
 ///
 /// ```
 /// # #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))] {
@@ -111,6 +110,17 @@ pub struct CredentialBundle {
     pub(crate) dh_params: Option<KeySource>,
     pub(crate) dh_prime: Option<KeySource>,
 }
+
+debug_fields!(CredentialBundle {
+    consumer_key,
+    realm,
+    endpoints,
+    query_policy,
+    signature_key,
+    encryption_key,
+    dh_params,
+    dh_prime
+});
 
 impl CredentialBundle {
     /// Reads a bundle. Keys and the access token's secret are not looked at yet.
@@ -304,36 +314,5 @@ impl<'de> Deserialize<'de> for CredentialBundle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Json::deserialize(deserializer)?.into_object();
         fields.and_then(Self::from_fields).map_err(de::Error::custom)
-    }
-}
-
-impl fmt::Debug for CredentialBundle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            consumer_key,
-            realm,
-            endpoints,
-            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-                base_url: _,
-            query_policy,
-            access_token,
-            #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-                read_key: _,
-            signature_key,
-            encryption_key,
-            dh_params,
-            dh_prime,
-        } = self;
-        f.debug_struct("CredentialBundle")
-            .field("consumer_key", consumer_key)
-            .field("realm", realm)
-            .field("endpoints", endpoints)
-            .field("query_policy", query_policy)
-            .field("access_token", &access_token.as_ref().map(|_| "[redacted]"))
-            .field("signature_key", signature_key)
-            .field("encryption_key", encryption_key)
-            .field("dh_params", dh_params)
-            .field("dh_prime", dh_prime)
-            .finish()
     }
 }

@@ -106,6 +106,9 @@ pub struct Call {
     last: Option<Result<Response<Bytes>, Error>>,
 }
 
+// Without the path, which may name an account.
+debug_fields!(self: Call { method: self.request.method(), attempt: self.attempt, deadline: self.deadline });
+
 enum Phase {
     /// Nothing is under way, and nothing is sent before a moment.
     Waiting(Timestamp),
@@ -319,16 +322,5 @@ impl fmt::Debug for Step {
             Self::Done(Ok(response)) => f.debug_tuple("Done").field(&response.status()).finish(),
             Self::Done(Err(error)) => f.debug_tuple("Done").field(error).finish(),
         }
-    }
-}
-
-impl fmt::Debug for Call {
-    /// Leaves out the path, which may name an account.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("method", self.request.method())
-            .field("attempt", &self.attempt)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
     }
 }

@@ -37,7 +37,6 @@
 //! it again.
 
 use std::{
-    fmt,
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
@@ -92,6 +91,8 @@ pub struct Client<T> {
     shared: Arc<Shared<T>>,
     policy: CallPolicy,
 }
+
+debug_fields!(self: Client<T> { handle: self.shared.handle, policy: self.policy });
 
 impl<T: AsyncTransport + 'static> Client<T> {
     /// A client that signs in with the keys and the access token of a bundle, and what drives its session: a future, to be
@@ -265,14 +266,5 @@ impl<T: AsyncTransport + 'static> Client<T> {
 impl<T> Clone for Client<T> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), policy: self.policy }
-    }
-}
-
-impl<T> fmt::Debug for Client<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("handle", &self.shared.handle)
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Who the program is to the broker: consumer key, keys, and where the broker is.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderValue, Uri};
 
@@ -39,7 +39,7 @@ pub(crate) use self::{endpoints::uri_error, hosts::Hosts};
 /// # }
 /// # Ok::<(), ibkr_oauth::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Consumer(Arc<Settings>);
 
 #[derive(Clone)]
@@ -56,6 +56,8 @@ struct Settings {
     parameter_placement: ParameterPlacement,
     user_agent: HeaderValue,
 }
+
+debug_fields!(Settings { consumer_key, endpoints, realm, query_policy });
 
 impl Consumer {
     /// Starts a consumer with the key that the portal, or IBKR itself, gave out. Its case matters.
@@ -170,20 +172,9 @@ impl Consumer {
     }
 }
 
-impl fmt::Debug for Consumer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumer")
-            .field("consumer_key", &self.0.consumer_key)
-            .field("endpoints", &self.0.endpoints)
-            .field("realm", &self.0.realm)
-            .field("query_policy", &self.0.query_policy)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Puts a [`Consumer`] together.
 #[must_use = "nothing comes of it until `build`"]
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ConsumerBuilder(Result<Settings, Error>);
 
 impl ConsumerBuilder {
@@ -309,12 +300,6 @@ fn check_printable(what: &str, text: &str) -> Result<(), Error> {
         return refuse("has characters other than printable ASCII");
     }
     Ok(())
-}
-
-impl fmt::Debug for ConsumerBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ConsumerBuilder").field(&self.0.as_ref().map(|settings| &settings.consumer_key)).finish()
-    }
 }
 
 /// Where the OAuth parameters of the three requests of the sign-in go.

@@ -203,6 +203,8 @@ pub struct Context<'a> {
     entropy: &'a mut dyn Entropy,
 }
 
+debug_fields!(Context<'a> { now });
+
 impl<'a> Context<'a> {
     /// The outside world as of `now`.
     pub fn new(now: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
@@ -218,12 +220,6 @@ impl<'a> Context<'a> {
     /// The source of random bytes.
     pub fn entropy(&mut self) -> &mut dyn Entropy {
         &mut *self.entropy
-    }
-}
-
-impl fmt::Debug for Context<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("now", &self.now).finish_non_exhaustive()
     }
 }
 

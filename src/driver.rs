@@ -27,7 +27,7 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -53,6 +53,8 @@ pub struct Driver<E> {
     entropy: E,
     mailbox: Arc<Mailbox>,
 }
+
+debug_fields!(Driver<E> { session });
 
 /// What the driver has to do next.
 #[allow(clippy::large_enum_variant, reason = "one at a time, and taken apart at once")]
@@ -140,11 +142,5 @@ impl<E> Drop for Driver<E> {
     /// Whoever waits for the session learns that nobody drives it any more.
     fn drop(&mut self) {
         self.mailbox.close();
-    }
-}
-
-impl<E> fmt::Debug for Driver<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("session", &self.session).finish_non_exhaustive()
     }
 }

@@ -177,6 +177,9 @@
 //!
 //! No feature turns on TLS: the client is yours, and so is its TLS.
 
+#[macro_use]
+mod debug;
+
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "tungstenite", feature = "ureq"))]
 pub mod adapter;
 mod brokerage;

@@ -22,7 +22,7 @@
 //! assert!(matches!(pacer.admit(later, "/pa/summary"), Admission::Refused(_)));
 //! ```
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use crate::context::Timestamp;
 
@@ -79,6 +79,8 @@ pub struct Pacer {
     learned: Learned,
     latest: Timestamp,
 }
+
+debug_fields!(Pacer { config, latest });
 
 /// The count of one class of paths.
 enum Count {
@@ -237,10 +239,4 @@ fn class_of(path: &str) -> Option<usize> {
 /// What is learned of a path is learned of its class.
 fn key(class: Option<usize>, path: &str) -> &str {
     class.and_then(|class| LIMITS.get(class)).and_then(|limit| limit.paths.first()).map_or(path, |first| first)
-}
-
-impl fmt::Debug for Pacer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pacer").field("config", &self.config).field("latest", &self.latest).finish_non_exhaustive()
-    }
 }

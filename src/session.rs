@@ -76,7 +76,7 @@
 //!
 #![doc = include_str!("session/states.md")]
 
-use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{
     brokerage::Compete,
@@ -191,6 +191,8 @@ pub struct Session {
     next_id: u64,
     shutting_down: bool,
 }
+
+debug_fields!(Session { consumer, view });
 
 /// What a session remembers of its past.
 #[derive(Clone, Copy, Debug, Default)]
@@ -444,11 +446,5 @@ impl Session {
             Phase::Opening { compete, .. } => compete,
             _ => Compete::Yield,
         }
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("consumer", &self.consumer).field("view", &self.view).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Signing protected requests with a live session token (HMAC-SHA256).
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderValue, Request, header::AUTHORIZATION, request::Parts};
 use sha2::{Digest, Sha256};
@@ -76,6 +76,8 @@ pub struct Signer {
     token_id: TokenId,
     floor: Arc<TimestampFloor>,
 }
+
+debug_fields!(Signer { consumer, token_id });
 
 impl Signer {
     pub(crate) fn new(
@@ -210,14 +212,5 @@ impl Signer {
             signature: base64(&mac),
             authorization: sensitive(&scratch.header).map_err(|error| Error::header(STAGE, error))?,
         })
-    }
-}
-
-impl fmt::Debug for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer")
-            .field("consumer", &self.consumer)
-            .field("token_id", &self.token_id)
-            .finish_non_exhaustive()
     }
 }

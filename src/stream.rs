@@ -144,7 +144,7 @@
 //! | `sor` | with `GET /iserver/account/orders?force=true`, without which a filtered query of somebody's leaves it mute |
 //! | sends | at most 25 texts at once, and 25 a second |
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -200,6 +200,8 @@ pub struct Stream {
     unreadable_reported: Option<Moment>,
     shutting_down: bool,
 }
+
+debug_fields!(self: Stream { is_ready: self.is_ready(), counts: self.counts });
 
 enum Phase {
     /// No connection. `asked`: of how many requests the session knew when it was asked for a tickle.
@@ -447,13 +449,4 @@ fn unmuting(topic: &Topic, view: &SessionView) -> Option<Request<Bytes>> {
     let mut request = Request::new(Bytes::new());
     (*request.method_mut(), *request.uri_mut()) = (Method::GET, uri);
     Some(request)
-}
-
-impl fmt::Debug for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream")
-            .field("is_ready", &self.is_ready())
-            .field("counts", &self.counts)
-            .finish_non_exhaustive()
-    }
 }

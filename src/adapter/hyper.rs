@@ -1,6 +1,6 @@
 //! [`hyper`](https://docs.rs/hyper/1) 1 as a transport, by the client of `hyper-util`. Needs the feature `hyper`.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -24,6 +24,8 @@ pub struct HyperTransport<C, S> {
     pub(super) client: Client<C, Full<Bytes>>,
     pub(super) sleep: S,
 }
+
+debug_fields!(self: HyperTransport<C, S> {});
 
 impl<C, S> HyperTransport<C, S> {
     /// This client with this timer.
@@ -49,12 +51,6 @@ where
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
         (self.sleep)(time)
-    }
-}
-
-impl<C, S> fmt::Debug for HyperTransport<C, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HyperTransport").finish_non_exhaustive()
     }
 }
 

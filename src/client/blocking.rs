@@ -21,7 +21,7 @@
 //! # Ok::<(), ibkr_oauth::Error>(())
 //! ```
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -52,6 +52,8 @@ pub struct Client<T> {
     shared: Arc<Shared<T>>,
     policy: CallPolicy,
 }
+
+debug_fields!(self: Client<T> { handle: self.shared.handle, policy: self.policy });
 
 impl<T: Transport + Send + Sync + 'static> Client<T> {
     /// A client that signs in with the keys and the access token of a bundle, and what drives its session, on a thread of
@@ -200,15 +202,6 @@ impl<T> Clone for Client<T> {
     }
 }
 
-impl<T> fmt::Debug for Client<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("handle", &self.shared.handle)
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
-    }
-}
-
 type Sign = dyn FnMut(SigningInput, Duration) -> Result<Vec<u8>, Failure> + Send;
 
 /// Drives the session of a [`Client`] on the thread that [runs](Self::run) it. Dropped, it leaves the session where it
@@ -220,6 +213,8 @@ pub struct ClientDriver<T> {
     on_event: Box<dyn FnMut(SessionEvent) + Send>,
     key_store: Option<Box<Sign>>,
 }
+
+debug_fields!(ClientDriver<T> { driver });
 
 impl<T: Transport + Send + Sync + 'static> ClientDriver<T> {
     /// Hands each event to this function, in order; an event's `Display` is a sentence for a log.
@@ -244,11 +239,5 @@ impl<T: Transport + Send + Sync + 'static> ClientDriver<T> {
             Some(key_store) => driver.run_blocking_with_key_store(&send, key_store, on_event),
             None => driver.run_blocking(&send, on_event),
         }
-    }
-}
-
-impl<T> fmt::Debug for ClientDriver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientDriver").field("driver", &self.driver).finish_non_exhaustive()
     }
 }

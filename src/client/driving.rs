@@ -1,7 +1,6 @@
 //! What drives a client's session, as one future.
 
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -30,6 +29,8 @@ pub struct ClientDriver<T> {
     start: Option<Box<Start<T>>>,
     running: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
+
+debug_fields!(self: ClientDriver<T> { is_running: self.running.is_some() });
 
 struct Start<T> {
     driver: Driver<OsEntropy>,
@@ -103,11 +104,5 @@ impl<T: AsyncTransport + 'static> Future for ClientDriver<T> {
             self.running = Some(Box::pin(start.run()));
         }
         self.running.as_mut().map_or(Poll::Ready(()), |running| running.as_mut().poll(task))
-    }
-}
-
-impl<T> fmt::Debug for ClientDriver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientDriver").field("is_running", &self.running.is_some()).finish_non_exhaustive()
     }
 }

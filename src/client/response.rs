@@ -1,7 +1,5 @@
 //! The broker's response to a call.
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
@@ -14,6 +12,9 @@ use crate::{
 /// The broker's response, whatever its status.
 #[derive(Clone)]
 pub struct Response(http::Response<Bytes>);
+
+// Without headers and body, which are the user's.
+debug_fields!(self: Response { status: self.status(), length: self.0.body().len() });
 
 impl Response {
     pub(super) fn new(response: http::Response<Bytes>) -> Self {
@@ -75,13 +76,5 @@ impl Response {
 
     fn unreadable(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
         Error::malformed(Stage::Transport, message).with_status(self.status())
-    }
-}
-
-impl fmt::Debug for Response {
-    /// Leaves out headers and body, which are the user's.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = self.0.body().len();
-        f.debug_struct("Response").field("status", &self.status()).field("length", &length).finish_non_exhaustive()
     }
 }

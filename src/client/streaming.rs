@@ -1,7 +1,6 @@
 //! A client's stream: one connection for all who subscribe.
 
 use std::{
-    fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
@@ -63,7 +62,7 @@ impl Drop for CloseOnDrop {
 }
 
 /// A stream that is driven elsewhere. From [`Client::stream`]. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct StreamHandle(Arc<Shared>);
 
 impl StreamHandle {
@@ -204,10 +203,4 @@ async fn drive<T: Upgrade + 'static>(client: &Client<T>, shared: &Shared) {
         if actions.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-}
-
-impl fmt::Debug for StreamHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamHandle").field("counts", &self.0.with(|hub| hub.counts())).finish_non_exhaustive()
-    }
 }

@@ -70,6 +70,8 @@ pub struct Explanation {
     mask: Mask,
 }
 
+debug_fields!(Explanation { issues });
+
 impl Explanation {
     /// How `signer` signs a request with this nonce and this timestamp (in seconds). `form` is the body of a form request.
     ///
@@ -285,11 +287,5 @@ impl fmt::Display for Explanation {
             write!(f, "\nissue        {}\n             -> {}", issue.what, issue.hint)?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Explanation").field("issues", &self.issues).finish_non_exhaustive()
     }
 }

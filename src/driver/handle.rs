@@ -1,6 +1,6 @@
 //! What the rest of a program holds of a session that is driven elsewhere.
 
-use std::{fmt, future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use super::mailbox::{Content, Mailbox, Place};
 use crate::{
@@ -48,6 +48,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct SessionHandle(Arc<Mailbox>);
+
+debug_fields!(self: SessionHandle { view: self.view() });
 
 impl SessionHandle {
     pub(super) fn new(mailbox: Arc<Mailbox>) -> Self {
@@ -200,10 +202,4 @@ fn ended<T>(content: &Content) -> Option<Result<T, Error>> {
 
 fn not_in_time<T>(content: &Content) -> Result<T, Error> {
     Err(content.view.not_in_time())
-}
-
-impl fmt::Debug for SessionHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionHandle").field("view", &self.view()).finish()
-    }
 }

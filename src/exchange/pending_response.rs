@@ -1,7 +1,5 @@
 //! The only thing that may read the response to a request.
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::Response;
 
@@ -16,6 +14,8 @@ pub struct PendingResponse<T> {
     stage: Stage,
     read: Box<ReadResponse<T>>,
 }
+
+debug_fields!(PendingResponse<T> { stage });
 
 pub(super) type ReadResponse<T> = dyn FnOnce(Response<Bytes>) -> Result<T, Error> + Send + Sync;
 
@@ -49,11 +49,5 @@ impl<T> PendingResponse<T> {
     #[must_use]
     pub fn stage(&self) -> Stage {
         self.stage
-    }
-}
-
-impl<T> fmt::Debug for PendingResponse<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingResponse").field("stage", &self.stage).finish_non_exhaustive()
     }
 }

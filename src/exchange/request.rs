@@ -1,7 +1,5 @@
 //! One request, and the only thing that may read the response to it.
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::{Request, Response};
 
@@ -43,6 +41,8 @@ pub struct Exchange<T> {
     response: PendingResponse<T>,
 }
 
+debug_fields!(self: Exchange<T> { method: self.request.method(), uri: self.request.uri() });
+
 impl<T> Exchange<T> {
     pub(crate) fn new(
         stage: Stage,
@@ -83,14 +83,5 @@ impl<T> Exchange<T> {
     /// be understood or trusted.
     pub fn complete(self, response: Response<Bytes>) -> Result<T, Error> {
         self.response.complete(response)
-    }
-}
-
-impl<T> fmt::Debug for Exchange<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
-            .field("method", self.request.method())
-            .field("uri", self.request.uri())
-            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,5 @@
 //! A request of the sign-in whose signature comes from elsewhere.
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, Uri,
@@ -46,6 +44,8 @@ pub struct Unsigned<T> {
     input: SigningInput,
     read: Box<ReadResponse<T>>,
 }
+
+debug_fields!(Unsigned<T> { stage, uri, input });
 
 impl<T> Unsigned<T> {
     /// A request that is made now and dated by `timestamp`. `parameters` are those beside the ones of every request;
@@ -130,15 +130,5 @@ impl<T> Unsigned<T> {
     pub(crate) fn sign(self, cx: &mut Context<'_>) -> Result<Exchange<T>, Error> {
         let signature = self.consumer.sign(self.stage, cx, &self.input)?;
         self.attach(&signature)
-    }
-}
-
-impl<T> fmt::Debug for Unsigned<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unsigned")
-            .field("stage", &self.stage)
-            .field("uri", &self.uri)
-            .field("input", &self.input)
-            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /oauth/access_token`: turns the user's consent into an access token, whose secret is then opened.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub struct AccessToken {
     encrypted_secret: Vec<u8>,
     is_paper: Option<bool>,
 }
+
+debug_fields!(AccessToken { is_paper });
 
 /// The response, and the form in which a token is stored.
 #[derive(Serialize, Deserialize)]
@@ -116,12 +118,6 @@ impl AccessToken {
     }
 }
 
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessToken").field("is_paper", &self.is_paper).finish_non_exhaustive()
-    }
-}
-
 impl Verifier {
     /// Asks for the access token that the user consented to.
     ///
@@ -181,6 +177,8 @@ pub struct UnlockedToken {
     floor: Arc<TimestampFloor>,
 }
 
+debug_fields!(UnlockedToken { secret });
+
 impl Consumer {
     /// Opens the secret of an access token with the consumer's encryption key.
     ///
@@ -220,11 +218,5 @@ impl UnlockedToken {
 
     pub(crate) fn floor(&self) -> &Arc<TimestampFloor> {
         &self.floor
-    }
-}
-
-impl fmt::Debug for UnlockedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnlockedToken").field("secret", &self.secret).finish_non_exhaustive()
     }
 }

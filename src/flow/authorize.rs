@@ -1,7 +1,5 @@
 //! The user's consent in the browser, and the callback that comes from it.
 
-use std::fmt;
-
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +40,8 @@ pub struct Consent {
     request_token: String,
     url: Uri,
 }
+
+debug_fields!(Consent { request_token });
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,12 +178,6 @@ fn single(query: &str, name: &str) -> Result<Option<String>, Error> {
     }
 }
 
-impl fmt::Debug for Consent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consent").field("request_token", &self.request_token).finish_non_exhaustive()
-    }
-}
-
 /// The proof that the user consented, bound to its request token. It is good for one access token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verifier {
@@ -191,8 +185,4 @@ pub struct Verifier {
     pub(super) verifier: String,
 }
 
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("request_token", &self.request_token).finish_non_exhaustive()
-    }
-}
+debug_fields!(Verifier { request_token });

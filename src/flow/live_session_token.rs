@@ -1,6 +1,6 @@
 //! `POST /oauth/live_session_token`: negotiates the key that signs a day's requests, and proves it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -40,6 +40,8 @@ pub struct LiveSessionToken {
     expires_at: Option<Timestamp>,
 }
 
+debug_fields!(LiveSessionToken { expires_at });
+
 impl LiveSessionToken {
     /// A token that was proved earlier and kept since, to sign on with the timestamp floor of `token`.
     pub(crate) fn restore(
@@ -72,12 +74,6 @@ impl LiveSessionToken {
     #[must_use]
     pub fn secret(&self) -> &Secret {
         &self.secret
-    }
-}
-
-impl fmt::Debug for LiveSessionToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveSessionToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! RSA public keys, whatever computes with the private ones.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
@@ -16,6 +16,8 @@ use crate::encoding::{hexadecimal, pem};
 /// Two are equal where modulus and exponent are. A clone shares the same key.
 #[derive(Clone)]
 pub struct RsaPublicKey(Arc<Inner>);
+
+debug_fields!(self: RsaPublicKey { bits: self.modulus_bits(), fingerprint: self.fingerprint() });
 
 struct Inner {
     modulus: BigUint,
@@ -116,9 +118,3 @@ impl PartialEq for RsaPublicKey {
 }
 
 impl Eq for RsaPublicKey {}
-
-impl fmt::Debug for RsaPublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RsaPublicKey({} bits, {})", self.modulus_bits(), self.fingerprint())
-    }
-}

@@ -1,6 +1,6 @@
 //! What became of a request of the application's own.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, Uri};
@@ -27,6 +27,9 @@ pub struct Report {
     pub(super) error: Option<Error>,
     pub(super) retry_after: Option<Duration>,
 }
+
+// Without the path, which may name an account.
+debug_fields!(Report { token_id, signed_at, attempt, method, status, error });
 
 impl Report {
     /// A report of the first attempt of a request that was signed at `signed_at` (on the clock that the session sees) with
@@ -96,18 +99,4 @@ impl Report {
 /// Whether a path is one of those that need the brokerage session.
 pub(crate) fn is_iserver(path: &str) -> bool {
     path.split('/').any(|segment| segment == "iserver")
-}
-
-impl fmt::Debug for Report {
-    /// Leaves out the path, which may name an account.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Report")
-            .field("token_id", &self.token_id)
-            .field("signed_at", &self.signed_at)
-            .field("attempt", &self.attempt)
-            .field("method", &self.method)
-            .field("status", &self.status)
-            .field("error", &self.error)
-            .finish_non_exhaustive()
-    }
 }

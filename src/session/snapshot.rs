@@ -1,7 +1,5 @@
 //! A session on paper, so that another process can go on with it.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -28,6 +26,8 @@ const STAGE: Stage = Stage::LiveSessionToken;
 #[derive(Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Snapshot(Stored);
+
+debug_fields!(self: Snapshot { expires_at: self.expires_at() });
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,10 +162,4 @@ impl Snapshot {
 
 fn refuse<T>(message: &'static str, remedy: &'static str) -> Result<T, Error> {
     Err(Error::config(STAGE, message).with_remedy(remedy))
-}
-
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("expires_at", &self.expires_at()).finish_non_exhaustive()
-    }
 }

@@ -1,6 +1,6 @@
 //! What an application may know of a session.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     state::State,
@@ -38,6 +38,9 @@ pub struct SessionView {
     pub(super) settled_at: Option<Timestamp>,
     pub(super) brokerage: bool,
 }
+
+// Without the paths of the application's requests, which may name accounts.
+debug_fields!(SessionView { state, is_live, signer, wait_until, next_attempt, last_error });
 
 /// How far the session has come, in counts that only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -191,19 +194,5 @@ impl SessionView {
             (None, None) => true,
             _ => false,
         }
-    }
-}
-
-impl fmt::Debug for SessionView {
-    /// Leaves out the paths of the application's requests, which may name accounts.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionView")
-            .field("state", &self.state)
-            .field("is_live", &self.is_live)
-            .field("signer", &self.signer)
-            .field("wait_until", &self.wait_until)
-            .field("next_attempt", &self.next_attempt)
-            .field("last_error", &self.last_error)
-            .finish_non_exhaustive()
     }
 }

@@ -61,6 +61,14 @@ pub struct Broker {
     pub(super) clock_skew: i64,
 }
 
+debug_fields!(self: Broker {
+    consumer_key: self.profile.consumer_key,
+    query_policies: self.profile.query_policies,
+    requests: self.requests,
+    refused: self.refused,
+    refusals: self.refusals,
+});
+
 impl Broker {
     pub(super) fn new(profile: Profile, registry: Registry, starts_open: bool, clock_skew: i64) -> Self {
         Self {
@@ -199,18 +207,6 @@ impl Broker {
             self.refusals.remove(0);
         }
         self.refusals.push(refusal);
-    }
-}
-
-impl fmt::Debug for Broker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broker")
-            .field("consumer_key", &self.profile.consumer_key)
-            .field("query_policies", &self.profile.query_policies)
-            .field("requests", &self.requests)
-            .field("refused", &self.refused)
-            .field("refusals", &self.refusals)
-            .finish_non_exhaustive()
     }
 }
 

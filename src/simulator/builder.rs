@@ -1,6 +1,6 @@
 //! Making a broker.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use super::{
     address::{Base, is_absolute_url},
@@ -51,6 +51,8 @@ pub struct BrokerBuilder {
     availability: Availability,
     clock_skew: i64,
 }
+
+debug_fields!(BrokerBuilder { consumer_key, base_url, query_policies });
 
 impl Broker {
     /// A builder that starts from what [`Broker::default`] knows.
@@ -342,15 +344,5 @@ impl Default for Broker {
     fn default() -> Self {
         #[expect(clippy::expect_used, reason = "the builder's defaults are constants, and a test builds them")]
         Self::builder().build().expect("the builder's defaults make a broker")
-    }
-}
-
-impl fmt::Debug for BrokerBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BrokerBuilder")
-            .field("consumer_key", &self.consumer_key)
-            .field("base_url", &self.base_url)
-            .field("query_policies", &self.query_policies)
-            .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -60,7 +59,7 @@ const QUIET_TURNS: u32 = 200;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct InProcess(Arc<Mutex<State>>);
 
 struct State {
@@ -75,6 +74,8 @@ struct State {
     /// Who reads a connection, and has to look again when something has been done to the broker.
     readers: Vec<Waker>,
 }
+
+debug_fields!(State { now, broker });
 
 impl InProcess {
     /// This broker, with the clock at `now`.
@@ -130,13 +131,6 @@ impl AsyncTransport for InProcess {
 
     fn now(&self) -> Timestamp {
         self.lock().now
-    }
-}
-
-impl fmt::Debug for InProcess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
-        f.debug_struct("InProcess").field("now", &state.now).field("broker", &state.broker).finish_non_exhaustive()
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Message {
     pub bytes: Bytes,
 }
 
+// Without what the broker said, and what may name an account.
+debug_fields!(self: Message { kind: self.topic.split('+').next().unwrap_or_default(), length: self.bytes.len() });
+
 impl fmt::Debug for Output {
     /// Leaves out what is sent, and what the broker said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,13 +97,5 @@ impl fmt::Debug for Input {
             Self::Shutdown => f.write_str("Shutdown"),
             Self::Timeout => f.write_str("Timeout"),
         }
-    }
-}
-
-impl fmt::Debug for Message {
-    /// Leaves out what the broker said, and what may name an account.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.topic.split('+').next().unwrap_or_default();
-        f.debug_struct("Message").field("kind", &kind).field("length", &self.bytes.len()).finish_non_exhaustive()
     }
 }

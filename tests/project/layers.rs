@@ -17,7 +17,7 @@ const ROWS: [&[&str]; 8] = [
     &["response", "exchange", "brokerage", "flow"],
     &["timestamp_floor", "consumer", "signer"],
     &["oauth1", "key", "dh"],
-    &["secret", "context", "encoding", "error", "trace"],
+    &["secret", "context", "debug", "encoding", "error", "trace"],
 ];
 
 /// The row, counted from below, and the place in it.

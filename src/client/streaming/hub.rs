@@ -11,13 +11,14 @@ use crate::{
     context::Context,
     error::Error,
     session::SessionView,
-    stream::{Counts, Input, Message, Output, Stream, StreamEvent, Topic},
+    stream::{Input, Message, Output, Stream, StreamEvent, Topic},
 };
 
 /// How many events may wait for one who listens. A day has fewer.
 const EVENTS: usize = 4096;
 
 /// The hub behind its lock.
+#[derive(Debug)]
 pub(super) struct Shared(Mutex<Hub>);
 
 impl Shared {
@@ -72,6 +73,8 @@ pub(super) struct Hub {
     is_closed: bool,
 }
 
+debug_fields!(Hub { stream });
+
 #[derive(Default)]
 struct Listener {
     events: VecDeque<StreamEvent>,
@@ -97,10 +100,6 @@ impl Hub {
     fn id(&mut self) -> u64 {
         self.ids += 1;
         self.ids
-    }
-
-    pub(super) fn counts(&self) -> Counts {
-        self.stream.counts()
     }
 
     pub(super) fn subscribe(&mut self, topics: &[Topic]) -> Result<u64, Error> {

@@ -1,6 +1,6 @@
 //! What those hold who read messages and events.
 
-use std::{fmt, future::poll_fn, sync::Arc};
+use std::{future::poll_fn, sync::Arc};
 
 use super::hub::Shared;
 use crate::stream::{Message, StreamEvent};
@@ -12,6 +12,7 @@ use crate::stream::{Message, StreamEvent};
 /// slowly reads what is true now. All other messages are kept, whole and in order; where 10,000 of one subscription wait,
 /// nothing more is read from the broker until some are read here. After 25 s of that the connection counts as lost, and that
 /// is an event.
+#[derive(Debug)]
 #[must_use = "a subscription ends when it is dropped"]
 pub struct Subscription {
     shared: Arc<Shared>,
@@ -40,6 +41,7 @@ impl Drop for Subscription {
 }
 
 /// What happens to a stream. From [`StreamHandle::events`](super::StreamHandle::events).
+#[derive(Debug)]
 pub struct Events {
     shared: Arc<Shared>,
     id: u64,
@@ -69,17 +71,5 @@ impl Events {
 impl Drop for Events {
     fn drop(&mut self) {
         self.shared.with(|hub| hub.leave(self.id));
-    }
-}
-
-impl fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("id", &self.id).finish_non_exhaustive()
     }
 }

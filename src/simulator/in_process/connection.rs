@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     future::Future,
     io::{self, Read, Write},
     pin::Pin,
@@ -81,11 +80,7 @@ pub struct Connection {
     is_over: bool,
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("is_over", &self.is_over).finish_non_exhaustive()
-    }
-}
+debug_fields!(Connection { is_over });
 
 /// What goes to and fro between the client and the broker's half of the protocol.
 #[derive(Default)]

@@ -1,7 +1,5 @@
 //! What the broker sends on a WebSocket.
 
-use std::fmt;
-
 use bytes::Bytes;
 
 /// What a [`Socket`](super::super::Socket) has to be sent next.
@@ -22,6 +20,8 @@ pub struct SocketMessage {
     /// How many frames it is sent in.
     pieces: usize,
 }
+
+debug_fields!(self: SocketMessage { bytes: self.payload.len(), is_text: self.is_text });
 
 impl SocketMessage {
     pub(super) const fn new(payload: Bytes, is_text: bool, pieces: usize) -> Self {
@@ -49,14 +49,5 @@ impl SocketMessage {
             let start = number.saturating_mul(size).min(length);
             self.payload.slice(start..start.saturating_add(size).min(length))
         })
-    }
-}
-
-impl fmt::Debug for SocketMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SocketMessage")
-            .field("bytes", &self.payload.len())
-            .field("is_text", &self.is_text)
-            .finish_non_exhaustive()
     }
 }

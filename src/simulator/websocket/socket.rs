@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fmt,
     time::Duration,
 };
 
@@ -77,6 +76,8 @@ pub struct Socket {
     is_status_silent: bool,
     polled_at: Timestamp,
 }
+
+debug_fields!(self: Socket { number: self.number, phase: self.phase, topics: self.subscriptions.keys() });
 
 /// What is known of who opens it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -386,16 +387,6 @@ impl Socket {
             Some(SocketFault::NotUtf8) => SocketMessage::new(not_utf8(payload), true, 1),
             _ => SocketMessage::new(payload, true, 1),
         }
-    }
-}
-
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket")
-            .field("number", &self.number)
-            .field("phase", &self.phase)
-            .field("topics", &self.subscriptions.keys())
-            .finish_non_exhaustive()
     }
 }
 
