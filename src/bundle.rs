@@ -64,7 +64,8 @@ const FIELDS: [&str; 11] = [
 /// passphrase beside it: `{"file": "…", "passphrase": {"env": "…"}}`. [`from_file`](Self::from_file) reads them with
 /// the bundle; [`resolve`](Self::resolve) asks the caller to.
 ///
-/// Fields that are not listed here are refused. No error and no [`Debug`] output shows a key, a token or a secret.
+/// Fields that are not listed here are refused. No error and no [`Debug`](std::fmt::Debug) output shows a key, a token
+/// or a secret.
 ///
 /// ```
 /// # #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))] {
