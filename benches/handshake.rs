@@ -31,7 +31,7 @@ fn handshake(criterion: &mut Criterion) {
     let unsigned = consumer.prepare_request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap();
     let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
     let decryption_key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
-    let diffie_hellman = DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap();
+    let diffie_hellman = DhGroup::read(test_keys::DH_PARAMETERS).unwrap();
     let response = Exponent::generate(&mut rng).unwrap().challenge(&diffie_hellman);
     group.bench_function("limit", |bencher| {
         bencher.iter(|| {

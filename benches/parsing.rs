@@ -46,10 +46,10 @@ fn keys(criterion: &mut Criterion) {
         bencher.iter(|| RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap());
     });
     group.bench_function("RSA public key", |bencher| {
-        bencher.iter(|| RsaPublicKey::from_pem(test_keys::SIGNATURE_PUBLIC_KEY).unwrap());
+        bencher.iter(|| RsaPublicKey::read(test_keys::SIGNATURE_PUBLIC_KEY).unwrap());
     });
     group.bench_function("Diffie-Hellman parameters", |bencher| {
-        bencher.iter(|| DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap());
+        bencher.iter(|| DhGroup::read(test_keys::DH_PARAMETERS).unwrap());
     });
     group.finish();
 }

@@ -4,6 +4,8 @@ use std::error;
 
 use serde::{Deserialize, Deserializer, de};
 
+#[cfg(feature = "aws-lc-rs")]
+use crate::key::AWS_LC;
 use crate::{
     consumer::{Consumer, ConsumerBuilder, Endpoints, QueryPolicy, check_realm},
     error::{Error, Stage},
@@ -14,7 +16,7 @@ use crate::{
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     dh::DhGroup,
-    key::{DefaultKey, KeyError, PrivateKey},
+    key::{Backend, DEFAULT_BACKEND, KeyError},
 };
 
 mod json;
@@ -24,9 +26,7 @@ mod key_source;
 
 use self::json::{Json, Object, taken};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-use self::key_files::read_key;
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-pub(crate) use self::key_files::{ReadKey, read_dh_params, read_dh_prime};
+pub(crate) use self::key_files::read_dh_prime;
 pub(crate) use self::key_source::KeySource;
 
 const STAGE: Stage = Stage::Bundle;
@@ -55,9 +55,9 @@ const FIELDS: [&str; 11] = [
 /// | `authorize_url` | optional: the page for the user's consent, see [`Endpoints`] |
 /// | `query_policy` | optional, `rfc5849`, `raw-pairs`, `decoded-once`, `omit` or `in-url`, see [`QueryPolicy`] |
 /// | `access_token`, `access_token_secret` | from the portal, the secret in Base64; both absent before the user's consent |
-/// | `signature_key`, `encryption_key` | the private keys, in every form that `RsaKey` reads |
-/// | `dh_params` | the Diffie-Hellman parameters, in every form that [`DhGroup`](crate::dh::DhGroup) reads |
-/// | `dh_prime` | instead, or beside it: the prime in hexadecimal digits, as [`DhGroup::from_hex`](crate::dh::DhGroup::from_hex) reads it; the generator is then 2 |
+/// | `signature_key`, `encryption_key` | the private keys, in every form that [`RsaKey::read`](crate::key::RsaKey::read) takes |
+/// | `dh_params` | the Diffie-Hellman parameters, in every form that [`DhGroup::read`](crate::dh::DhGroup::read) takes |
+/// | `dh_prime` | instead, or beside it: the prime in hexadecimal digits; the generator is then 2 |
 ///
 /// Each of the last four is the text itself, `{"file": "…"}` or `{"env": "…"}`; a file may hold DER, or text in UTF-8 or
 /// UTF-16. A key that is encrypted has its
@@ -102,9 +102,9 @@ pub struct CredentialBundle {
     pub(crate) base_url: Option<String>,
     query_policy: Option<QueryPolicy>,
     pub(crate) access_token: Option<(String, Secret)>,
-    /// What the two keys become.
+    /// What computes with the two keys.
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-    pub(crate) read_key: ReadKey,
+    pub(crate) backend: Backend,
     pub(crate) signature_key: KeySource,
     pub(crate) encryption_key: KeySource,
     /// There is this, or the prime, or both.
@@ -182,7 +182,7 @@ impl CredentialBundle {
             query_policy: query_policy.map_err(|error: Error| error.in_field("query_policy"))?,
             access_token,
             #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-            read_key: read_key::<DefaultKey>,
+            backend: DEFAULT_BACKEND,
             signature_key,
             encryption_key,
             dh_params: dh_params.map(|source| source.without_passphrase("dh_params")).transpose()?,
@@ -214,15 +214,13 @@ impl CredentialBundle {
         Ok(self)
     }
 
-    /// The same bundle, whose keys are read as this type: `with_keys_of::<aws_lc::RsaKey>()`. All that takes the bundle then
-    /// goes by it: its consumer, a client, a check. Needs the feature `rsa` or `aws-lc-rs`.
-    ///
-    /// Unless it is said, they are read as [`key::RsaKey`](crate::key::RsaKey), and where the feature `rsa` is off, as
-    /// [`key::aws_lc::RsaKey`](crate::key::aws_lc::RsaKey).
-    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+    /// The same bundle, with whose keys AWS-LC computes, whatever else is on: see
+    /// [`RsaKey::read_with_aws_lc`](crate::key::RsaKey::read_with_aws_lc). All that takes the bundle then goes by it: its
+    /// consumer, a client, a check. Needs the feature `aws-lc-rs`.
+    #[cfg(feature = "aws-lc-rs")]
     #[must_use]
-    pub fn with_keys_of<K: PrivateKey>(self) -> Self {
-        Self { read_key: read_key::<K>, ..self }
+    pub fn with_aws_lc(self) -> Self {
+        Self { backend: AWS_LC, ..self }
     }
 
     /// The consumer key.
@@ -264,9 +262,8 @@ impl CredentialBundle {
     /// [`ErrorKind::Key`](crate::ErrorKind::Key) for a key or parameters that cannot be read; both name the field.
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub fn consumer_builder(&self) -> Result<ConsumerBuilder, Error> {
-        let signing_key = self.signature_key.key(self.read_key).map_err(|error| error.in_field("signature_key"))?;
-        let decryption_key =
-            self.encryption_key.key(self.read_key).map_err(|error| error.in_field("encryption_key"))?;
+        let signing_key = self.signature_key.key(self.backend).map_err(|error| error.in_field("signature_key"))?;
+        let decryption_key = self.encryption_key.key(self.backend).map_err(|error| error.in_field("encryption_key"))?;
         let dh_group = self.dh_group()?;
         let builder = self.keyless_consumer_builder();
         Ok(builder.signature_key(signing_key).encryption_key(decryption_key).dh_params(dh_group))
@@ -290,7 +287,7 @@ impl CredentialBundle {
             });
             group.transpose().map_err(|error| error.in_field(field))
         };
-        let params = read("dh_params", self.dh_params.as_ref(), read_dh_params)?;
+        let params = read("dh_params", self.dh_params.as_ref(), |content| DhGroup::read(content))?;
         let prime = read("dh_prime", self.dh_prime.as_ref(), read_dh_prime)?;
         match (params, prime) {
             (Some(params), Some(prime)) if params.prime_hex() != prime.prime_hex() => {

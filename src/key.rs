@@ -1,14 +1,14 @@
-//! Keys: what the protocol asks of them, and the ready-made `RsaKey`s.
+//! Keys: what the protocol asks of them, and the ready-made `RsaKey`.
 //!
 //! IBKR knows each consumer by two RSA keys. The *signature key* signs the three requests of the sign-in; the
 //! *encryption key* opens the access token's secret. Either may live in this process or in an HSM or KMS: implement
 //! [`SigningKey`] or [`DecryptionKey`] for it, or, where the answer comes later, use
 //! [`Unsigned`](crate::exchange::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
 //!
-//! For keys in this process there are two backends, each behind a feature. They read the same keys, say the same of those
-//! that they do not read, and make the same signatures.
+//! With an [`RsaKey`] in this process computes one of two backends, each behind a feature. They read the same keys, say the
+//! same of those that they do not read, and make the same signatures.
 //!
-//! | | feature `rsa` (on by default): `RsaKey` | feature `aws-lc-rs`: `aws_lc::RsaKey` |
+//! | | feature `rsa` (on by default) | feature `aws-lc-rs` |
 //! |---|---|---|
 //! | computes with | the crate `rsa`, all in Rust | AWS-LC, in C and assembly |
 //! | needs | nothing more | a C compiler, and one of AWS-LC's platforms |
@@ -17,8 +17,8 @@
 //! | a secret that was encrypted to another key | opens to bytes without meaning | is refused |
 //! | random bytes to blind with | from the [`Entropy`] of each call | its own, from the operating system |
 //!
-//! With both on, a [bundle](crate::CredentialBundle)'s keys are `RsaKey`s, unless
-//! [`with_keys_of`](crate::CredentialBundle::with_keys_of) says otherwise.
+//! With both on, it is the crate `rsa`, unless AWS-LC is asked for: by [`RsaKey::read_with_aws_lc`], or for a bundle's keys
+//! by [`CredentialBundle::with_aws_lc`](crate::CredentialBundle::with_aws_lc).
 
 use std::{fmt, sync::Arc};
 
@@ -30,30 +30,27 @@ use crate::{
 };
 
 #[cfg(feature = "aws-lc-rs")]
-pub mod aws_lc;
+mod aws_lc;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+mod backend;
 pub(crate) mod encoding;
 mod error;
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-mod in_memory;
 mod location;
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-mod private_key;
 mod public_key;
 mod reading;
 #[cfg(feature = "rsa")]
 mod rsa;
-
-#[cfg(feature = "rsa")]
-pub use self::rsa::RsaKey;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-pub use self::{in_memory::KeyInMemory, private_key::PrivateKey};
+mod rsa_key;
+
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+pub use self::rsa_key::RsaKey;
 pub use self::{location::KeyLocation, public_key::RsaPublicKey};
 
-#[cfg(all(feature = "aws-lc-rs", not(feature = "rsa")))]
-pub(crate) use self::aws_lc::RsaKey as DefaultKey;
-/// What the keys of a bundle are read as, unless it is told otherwise. Another feature beside `rsa` changes nothing.
-#[cfg(feature = "rsa")]
-pub(crate) use self::rsa::RsaKey as DefaultKey;
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) use self::rsa_key::AWS_LC;
+#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
+pub(crate) use self::{backend::Backend, rsa_key::DEFAULT_BACKEND};
 
 /// What is to be signed.
 ///

@@ -86,7 +86,7 @@
 //! let consumer = Consumer::builder("SIMULATOR")
 //!     .signature_key(RsaKey::from_pem(signature_pem)?)
 //!     .encryption_key(RsaKey::from_pem(encryption_pem)?)
-//!     .dh_params(DhGroup::from_pem(dh_pem)?)
+//!     .dh_params(DhGroup::read(dh_pem)?)
 //!     .build()?;
 //! let access_token = AccessToken::from_parts(token, secret_from_portal)?;
 //!
@@ -165,7 +165,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `rsa` | yes | [`key::RsaKey`]: keys in memory, from PEM or DER |
-//! | `aws-lc-rs` | | [`key::aws_lc::RsaKey`]: the same by AWS-LC; needs a C compiler |
+//! | `aws-lc-rs` | | [`key::RsaKey`] with AWS-LC computing; needs a C compiler |
 //! | `getrandom` | yes | [`OsEntropy`]: the operating system's random numbers; [`local::SystemContext`], [`client`] |
 //! | `encrypted-keys` | | PKCS#8 keys that are encrypted with a passphrase, with `rsa` or `aws-lc-rs` |
 //! | `simulator` | | [`simulator`]: the broker's half, to test against |

@@ -6,6 +6,6 @@ mod by_aws_lc;
 mod by_rsa;
 
 #[cfg(all(feature = "aws-lc-rs", not(feature = "rsa")))]
-pub(crate) use self::by_aws_lc::{RsaKey, private_key};
+pub(crate) use self::by_aws_lc::private_key;
 #[cfg(feature = "rsa")]
-pub(crate) use self::by_rsa::{RsaKey, private_key};
+pub(crate) use self::by_rsa::private_key;

@@ -16,7 +16,7 @@ use ibkr_oauth::{
 };
 use zeroize::Zeroizing;
 
-use crate::{backend::RsaKey, exposure, failure::Failure, hidden, http_client::HttpClient};
+use crate::{exposure, failure::Failure, hidden, http_client::HttpClient};
 
 /// The bundle of credentials.
 #[derive(Args)]
@@ -46,8 +46,11 @@ impl BundleArguments {
         exposure::check(&self.bundle, &content);
         let text = content.text().map_err(unreadable)?;
         hidden::add_bundle(text);
+        let bundle = CredentialBundle::from_json(text)?;
         // Said outright, since another crate in the same program may have turned on the other backend.
-        Ok(CredentialBundle::from_json(text)?.with_keys_of::<RsaKey>())
+        #[cfg(not(feature = "rsa"))]
+        let bundle = bundle.with_aws_lc();
+        Ok(bundle)
     }
 
     /// Reads the bundle with all that it names.

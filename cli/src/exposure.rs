@@ -48,8 +48,7 @@ fn exposed(_: &Metadata) -> Option<(Identity, u32)> {
 
 /// Diffie-Hellman parameters are no secret, and the simulator's keys are everybody's.
 fn is_public(content: &[u8]) -> bool {
-    let group = str::from_utf8(content).map_or_else(|_| DhGroup::from_der(content), DhGroup::from_text);
-    group.is_ok() || is_the_simulators(content)
+    DhGroup::read(content).is_ok() || is_the_simulators(content)
 }
 
 #[cfg(feature = "simulate")]

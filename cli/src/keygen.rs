@@ -6,12 +6,12 @@ use std::{
 };
 
 use clap::Args;
-use ibkr_oauth::{Error, dh::DhGroup};
+use ibkr_oauth::{Error, dh::DhGroup, key::RsaKey};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    backend::{self, RsaKey},
+    backend,
     failure::Failure,
     files::{self, NewFile, Readers},
     output::{self, Format, Palette, Shown, Tone},
@@ -124,7 +124,7 @@ fn make_pair() -> Result<Pair, Failure> {
     let private = backend::private_key().map_err(|error| unusable(&error))?;
     // Read back as its users will, so that nothing is handed out that they could not.
     let key = RsaKey::from_pem(&private).map_err(Error::from)?;
-    Ok(Pair { public: key.public_key().to_pem(), fingerprint: key.fingerprint(), private })
+    Ok(Pair { public: key.public_key().to_pem(), fingerprint: key.public_key().fingerprint(), private })
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {

@@ -65,13 +65,13 @@ impl SigningKey for FakeKey {
 
 /// The consumer that signs by itself.
 pub static CONSUMER: LazyLock<Consumer> = LazyLock::new(|| {
-    let group = DhGroup::from_hex(PRIME).expect("a group");
+    let group = DhGroup::read(PRIME).expect("a group");
     Consumer::builder(CONSUMER_KEY).signature_key(FakeKey).dh_params(group).build().expect("a consumer")
 });
 
 /// The same, whose key lives elsewhere.
 pub static REMOTE: LazyLock<Consumer> = LazyLock::new(|| {
-    let group = DhGroup::from_hex(PRIME).expect("a group");
+    let group = DhGroup::read(PRIME).expect("a group");
     Consumer::builder(CONSUMER_KEY).dh_params(group).build().expect("a consumer")
 });
 

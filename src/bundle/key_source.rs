@@ -1,14 +1,12 @@
 //! A key in a bundle: its text, or where to find it.
 
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-use std::sync::Arc;
 use std::{error, fmt};
 
 use super::json::{Json, taken};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-use super::key_files::ReadKey;
+use super::key_files::read_key;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-use crate::key::PrivateKey;
+use crate::key::{Backend, RsaKey};
 use crate::{
     error::{Error, Stage},
     key::KeyLocation,
@@ -113,9 +111,9 @@ impl KeySource {
     }
 
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-    pub(crate) fn key(&self, read: ReadKey) -> Result<Arc<dyn PrivateKey>, Error> {
+    pub(crate) fn key(&self, backend: Backend) -> Result<RsaKey, Error> {
         let content = self.content()?.expose();
-        read(content, self.passphrase()?.map(Secret::expose))
+        read_key(backend, content, self.passphrase()?.map(Secret::expose))
     }
 }
 

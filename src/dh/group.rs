@@ -5,17 +5,12 @@ use std::{fmt, sync::Arc};
 use crypto_bigint::{BoxedUint, Odd, U2048, modular::BoxedMontyParams};
 use num_bigint::BigUint;
 
-use crate::{
-    encoding::pem,
-    key::{
-        KeyError,
-        encoding::{self, Wanted},
-    },
-};
+use crate::{encoding::pem, key::KeyError};
 
 mod digits;
 mod named;
 mod parameters;
+mod reading;
 
 use self::parameters::MAKE_ANEW;
 
@@ -36,8 +31,9 @@ const MAX_BITS: u64 = 8192;
 /// use ibkr_oauth::dh::DhGroup;
 ///
 /// let group = DhGroup::modp_2048();
-/// assert_eq!(group.bits(), 2048);
-/// assert!(DhGroup::from_hex("0x17").is_err());
+/// assert_eq!(DhGroup::read(group.to_pem())?, group);
+/// assert!(DhGroup::read("0x17").is_err());
+/// # Ok::<(), ibkr_oauth::key::KeyError>(())
 /// ```
 #[derive(Clone)]
 pub struct DhGroup(Arc<Inner>);
@@ -55,33 +51,6 @@ struct Inner {
 }
 
 impl DhGroup {
-    /// Reads parameters in PEM: `DH PARAMETERS` (PKCS#3), as `openssl dhparam` writes them, or `X9.42 DH PARAMETERS`.
-    /// The text may be mangled on its way as a key's may.
-    ///
-    /// # Errors
-    /// When the text is damaged or holds something else, and when the numbers cannot work (see [`DhGroup`]) or are
-    /// encoded as negative ones, which IBKR would take them for.
-    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        Self::from_der(&encoding::read(text, Wanted::DhParameters)?)
-    }
-
-    /// Reads parameters in DER: PKCS#3 or X9.42.
-    ///
-    /// # Errors
-    /// As [`from_pem`](Self::from_pem).
-    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let (prime, generator) = parameters::read(der)?;
-        Self::new(prime, &generator)
-    }
-
-    /// Takes modulus and generator as unsigned big-endian numbers, with or without leading zeros.
-    ///
-    /// # Errors
-    /// When the numbers cannot work (see [`DhGroup`]).
-    pub fn from_be_bytes(prime: &[u8], generator: &[u8]) -> Result<Self, KeyError> {
-        Self::new(BigUint::from_bytes_be(prime), &BigUint::from_bytes_be(generator))
-    }
-
     /// The 2048-bit MODP group, number 14 of RFC 3526, with the generator 2.
     #[must_use]
     pub fn modp_2048() -> Self {
@@ -89,8 +58,7 @@ impl DhGroup {
     }
 
     /// The group `ffdhe2048` of RFC 7919, with the generator 2.
-    #[must_use]
-    pub fn ffdhe_2048() -> Self {
+    pub(crate) fn ffdhe_2048() -> Self {
         Self::named(&named::FFDHE_2048)
     }
 
@@ -128,8 +96,7 @@ impl DhGroup {
     }
 
     /// The length of the modulus in bits: 128 to 8192.
-    #[must_use]
-    pub fn bits(&self) -> u64 {
+    pub(crate) fn bits(&self) -> u64 {
         self.prime().bits()
     }
 

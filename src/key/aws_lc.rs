@@ -1,34 +1,61 @@
-//! RSA keys that AWS-LC computes with. Needs the feature `aws-lc-rs`.
-//!
-//! For those whose audit refuses the crate `rsa` for RUSTSEC-2023-0071: with `default-features = false` and this feature it is
-//! not in the tree. It needs a C compiler (neither `CMake` nor `bindgen` where AWS-LC has bindings made already, as for Linux,
-//! macOS and Windows on x86-64 and aarch64; nor `NASM` on Windows). What is used is AWS-LC as it is, not its FIPS module:
-//! *this makes no program FIPS-validated*.
-//!
-//! ```
-//! # #[cfg(feature = "simulator")] {
-//! use ibkr_oauth::{CredentialBundle, key::aws_lc};
-//!
-//! # let json = serde_json::json!({
-//! #     "consumer_key": "MYCONSKEY",
-//! #     "signature_key": ibkr_oauth::simulator::test_keys::SIGNATURE_KEY,
-//! #     "encryption_key": ibkr_oauth::simulator::test_keys::ENCRYPTION_KEY,
-//! #     "dh_params": ibkr_oauth::simulator::test_keys::DH_PARAMETERS,
-//! # }).to_string();
-//! let bundle = CredentialBundle::from_json(&json)?.with_keys_of::<aws_lc::RsaKey>();
-//! let consumer = bundle.consumer()?;
-//! # }
-//! # Ok::<(), ibkr_oauth::Error>(())
-//! ```
+//! RSA keys that AWS-LC computes with.
 
-use super::in_memory::KeyInMemory;
+use aws_lc_rs::{
+    digest::{Digest, SHA256},
+    error::Unspecified,
+    rsa::{KeyPair, Pkcs1PrivateDecryptingKey, PrivateDecryptingKey},
+    signature::RSA_PKCS1_SHA256,
+};
+use zeroize::Zeroizing;
 
-mod backend;
-#[cfg(test)]
-mod tests;
+use super::{
+    KeyError,
+    backend::{CANNOT_OPEN, CANNOT_SIGN, PrivateKey, WHICH_KEY_OPENS},
+    reading::{PrivateNumbers, private_key_info, unfit},
+};
+use crate::{context::Entropy, secret::Secret};
 
-use self::backend::AwsLc;
+/// A private key, once for each of its uses.
+struct Pair {
+    signing: KeyPair,
+    decryption: Pkcs1PrivateDecryptingKey,
+}
 
-/// A private key that AWS-LC computes with, of two primes. It is refused also where a number is wrong that only speeds
-/// decryption up. Its work is blinded with random bytes of AWS-LC's own; the [`Entropy`](crate::Entropy) of a call is not asked.
-pub type RsaKey = KeyInMemory<AwsLc>;
+pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<Box<dyn PrivateKey>, KeyError> {
+    let count = numbers.primes.len();
+    if count > 2 {
+        let message = format!("the RSA private key has {count} primes; 2 are accepted by the backend `aws-lc-rs`");
+        return Err(KeyError::new(message).with_remedy(TWO_PRIMES));
+    }
+    let info = private_key_info(numbers.der);
+    let signing = KeyPair::from_pkcs8(&info).map_err(|error| unfit().with_source(error))?;
+    let decryption = PrivateDecryptingKey::from_pkcs8(&info).map_err(|error| unfit().with_source(error))?;
+    let decryption = Pkcs1PrivateDecryptingKey::new(decryption).map_err(|error| unfit().with_source(error))?;
+    Ok(Box::new(Pair { signing, decryption }))
+}
+
+impl PrivateKey for Pair {
+    fn sign(&self, modulus_bytes: usize, digest: &[u8; 32], _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+        let mut signature = vec![0; modulus_bytes];
+        let signed =
+            imported(digest).and_then(|digest| self.signing.sign_digest(&RSA_PKCS1_SHA256, &digest, &mut signature));
+        signed.map_err(|error| KeyError::new(CANNOT_SIGN).with_source(error))?;
+        Ok(signature)
+    }
+
+    fn decrypt(&self, ciphertext: &[u8], _: &mut dyn Entropy) -> Result<Secret, KeyError> {
+        let mut opened = Zeroizing::new(vec![0; ciphertext.len()]);
+        match self.decryption.decrypt(ciphertext, &mut opened) {
+            Ok(opened) => Ok(Secret::from(&*opened)),
+            Err(error) => Err(KeyError::new(CANNOT_OPEN).with_remedy(WHICH_KEY_OPENS).with_source(error)),
+        }
+    }
+}
+
+const TWO_PRIMES: &str = "turn on the feature `rsa`, which takes up to five, or make a key of two with `openssl genrsa -out \
+                          private.pem 2048`, whose public half IBKR must be given";
+
+/// A digest of SHA-256 in the type of AWS-LC's.
+fn imported(digest: &[u8; 32]) -> Result<Digest, Unspecified> {
+    Digest::import_less_safe(digest, &SHA256)
+}

@@ -63,7 +63,6 @@ pub(crate) fn read(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Key
 
 /// The text that a file holds: UTF-8, or UTF-16 with its byte order mark, as PowerShell writes what it is told to put into
 /// a file. `None` where it holds no text, and so perhaps DER.
-#[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 pub(crate) fn text_of(content: &[u8]) -> Option<Zeroizing<String>> {
     let (unit, utf16): (fn([u8; 2]) -> u16, _) = match content {
         [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),

@@ -28,21 +28,14 @@ struct Inner {
 }
 
 impl RsaPublicKey {
-    /// Reads a public key in PEM: `PUBLIC KEY`, as `openssl pkey -pubout` writes it, or `RSA PUBLIC KEY`. The text may
-    /// be as mangled as a private one's.
+    /// Reads a public key as its file has it: PEM (`PUBLIC KEY`, as `openssl pkey -pubout` writes it, or `RSA PUBLIC
+    /// KEY`), in UTF-8 or UTF-16, or DER, both `SubjectPublicKeyInfo` (RFC 5280) or PKCS#1. The text may be as mangled as
+    /// a private one's.
     ///
     /// # Errors
     /// When the text is damaged or holds something else, or when the key is not as described [above](RsaPublicKey).
-    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        reading::public_pem(text, Self::new)
-    }
-
-    /// Reads a public key in DER: `SubjectPublicKeyInfo` (RFC 5280) or PKCS#1.
-    ///
-    /// # Errors
-    /// As [`from_pem`](Self::from_pem).
-    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        reading::public_der(der, Self::new)
+    pub fn read(content: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        reading::public_key(content.as_ref(), Self::new)
     }
 
     pub(super) fn new(numbers: &PublicNumbers<'_>) -> Result<Self, KeyError> {

@@ -24,19 +24,16 @@ pub(super) use self::{limits::significant_bits, numbers::PublicNumbers, wrapping
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 pub(super) use self::{
     numbers::PrivateNumbers,
-    private::{private_content, private_der, private_pem, unfit},
+    private::{private_key, unfit},
 };
 
 /// What becomes of the numbers of a key.
 type Made<K> = Result<K, KeyError>;
 
-/// Reads a public key in PEM.
-pub(super) fn public_pem<K>(text: &str, make: impl FnOnce(&PublicNumbers<'_>) -> Made<K>) -> Made<K> {
-    public_der(&encoding::read(text, Wanted::PublicKey)?, make)
-}
-
-/// Reads a public key in DER.
-pub(super) fn public_der<K>(der: &[u8], make: impl FnOnce(&PublicNumbers<'_>) -> Made<K>) -> Made<K> {
+/// Reads a public key as a file has it: in PEM or DER.
+pub(super) fn public_key<K>(content: &[u8], make: impl FnOnce(&PublicNumbers<'_>) -> Made<K>) -> Made<K> {
+    let of_text = encoding::text_of(content).map(|text| encoding::read(&text, Wanted::PublicKey)).transpose()?;
+    let der = of_text.as_deref().map_or(content, Vec::as_slice);
     let pkcs1 = match Content::from_der(der, Wanted::PublicKey)? {
         Content::RsaPublicKey => der,
         Content::PublicKey(Algorithm::RSA) => wrapping::public_key_within(der).ok_or_else(damaged_public)?,

@@ -1,10 +1,10 @@
 //! RSA keys that the crate `rsa` computes with.
 
-use ::rsa::{PrivateKey, sha2::Sha256};
+use ::rsa::sha2::Sha256;
 
 use super::{
     KeyError,
-    in_memory::{Backend, CANNOT_OPEN, CANNOT_SIGN, KeyInMemory, WHICH_KEY_OPENS},
+    backend::{CANNOT_OPEN, CANNOT_SIGN, PrivateKey, WHICH_KEY_OPENS},
     reading::PrivateNumbers,
 };
 use crate::{
@@ -13,39 +13,21 @@ use crate::{
 };
 
 mod components;
-#[cfg(test)]
-mod tests;
 
-/// A private key that the crate `rsa` computes with, of two to five primes. Its work is blinded with random bytes from the
-/// [`Entropy`] of each call.
-pub type RsaKey = KeyInMemory<Rsa>;
+pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<Box<dyn PrivateKey>, KeyError> {
+    Ok(Box::new(components::private_key(numbers)?))
+}
 
-/// The crate `rsa`.
-#[derive(Clone, Debug)]
-#[allow(unnameable_types, reason = "it has a name as `RsaKey`")]
-pub struct Rsa;
-
-impl Backend for Rsa {
-    type Private = PrivateKey;
-
-    fn private(numbers: &PrivateNumbers<'_>) -> Result<PrivateKey, KeyError> {
-        components::private_key(numbers)
-    }
-
-    fn sign(
-        key: &PrivateKey,
-        modulus_bytes: usize,
-        digest: &[u8; 32],
-        entropy: &mut dyn Entropy,
-    ) -> Result<Vec<u8>, KeyError> {
+impl PrivateKey for ::rsa::PrivateKey {
+    fn sign(&self, modulus_bytes: usize, digest: &[u8; 32], entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
         let mut rng = CheckedRng::new(entropy, modulus_bytes);
-        let outcome = key.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut rng), digest);
+        let outcome = self.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut rng), digest);
         outcome.map_err(|error| rng.explain(error, CANNOT_SIGN))
     }
 
-    fn decrypt(key: &PrivateKey, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
         let mut rng = CheckedRng::new(entropy, ciphertext.len());
-        let outcome = key.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut rng), ciphertext);
+        let outcome = self.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut rng), ciphertext);
         outcome.map(Secret::from).map_err(|error| rng.explain(error, CANNOT_OPEN).with_remedy(WHICH_KEY_OPENS))
     }
 }

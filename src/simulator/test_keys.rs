@@ -33,7 +33,7 @@ pub fn consumer() -> Result<Consumer, Error> {
     Consumer::builder(CONSUMER_KEY)
         .signature_key(RsaKey::from_pem(SIGNATURE_KEY)?)
         .encryption_key(RsaKey::from_pem(ENCRYPTION_KEY)?)
-        .dh_params(DhGroup::from_pem(DH_PARAMETERS)?)
+        .dh_params(DhGroup::read(DH_PARAMETERS)?)
         .build()
 }
 

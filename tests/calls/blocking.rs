@@ -132,9 +132,9 @@ fn clones_share_the_limits_once_they_are_asked_for() {
 
 #[cfg(feature = "aws-lc-rs")]
 #[test]
-fn a_client_takes_keys_of_the_type_that_its_bundle_asks_for() {
+fn a_client_takes_keys_of_the_backend_that_its_bundle_asks_for() {
     let (broker, bundle, transport) = outside();
-    let bundle = bundle.with_keys_of::<ibkr_oauth::key::aws_lc::RsaKey>();
+    let bundle = bundle.with_aws_lc();
     let (client, driver) = Client::start(transport, &bundle, SessionConfig::default()).unwrap();
     let driving = thread::spawn(|| driver.run());
     client.ready().unwrap();

@@ -187,7 +187,7 @@ fn a_key_store_signs_for_a_client_and_events_are_heard() {
         let (network, _) = network();
         let unlocked = network.broker(test_keys::unlocked_token).unwrap();
         let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-            .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+            .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
             .build()
             .unwrap();
         let session = Session::new(consumer, unlocked, SessionConfig::default());

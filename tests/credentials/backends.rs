@@ -4,7 +4,7 @@ use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use ibkr_oauth::{
     Callback, Consumer, Context, CredentialBundle, Entropy, EntropyError, Timestamp,
     exchange::Unsigned,
-    key::{self, DecryptionKey, KeyError, RsaPublicKey, SigningInput, SigningKey, aws_lc},
+    key::{self, DecryptionKey, KeyError, RsaPublicKey, SigningInput, SigningKey},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -56,8 +56,8 @@ fn encrypt(public_pem: &str, secret: &[u8]) -> Vec<u8> {
 #[test]
 fn each_verifies_what_the_other_signed() {
     for (seed, pem) in (1..).zip(KEYS) {
-        let (one, other) = (key::RsaKey::from_pem(pem).unwrap(), aws_lc::RsaKey::from_pem(pem).unwrap());
-        let verifying = [one.public_key(), RsaPublicKey::from_pem(&other.public_key().to_pem()).unwrap()];
+        let (one, other) = (key::RsaKey::from_pem(pem).unwrap(), key::RsaKey::read_with_aws_lc(pem, None).unwrap());
+        let verifying = [one.public_key(), RsaPublicKey::read(other.public_key().to_pem()).unwrap()];
         let input = input(seed);
         let signatures =
             [one.sign(&input, &mut SeededEntropy(seed)).unwrap(), other.sign(&input, &mut NoEntropy).unwrap()];
@@ -78,7 +78,7 @@ fn each_verifies_what_the_other_signed() {
                 assert!(refuse(&input.digest(), &[&signature[..], &[0]].concat()).contains("the key makes"));
             }
         }
-        assert_eq!(one.fingerprint(), other.fingerprint());
+        assert_eq!(one.public_key().fingerprint(), other.public_key().fingerprint());
         assert_eq!(one.public_key(), other.public_key());
         assert_eq!(format!("{one:?}"), format!("{other:?}"));
     }
@@ -87,7 +87,7 @@ fn each_verifies_what_the_other_signed() {
 #[test]
 fn another_key_of_either_verifies_nothing() {
     let input = input(1);
-    let signature = aws_lc::RsaKey::from_pem(KEYS[0]).unwrap().sign(&input, &mut NoEntropy).unwrap();
+    let signature = key::RsaKey::read_with_aws_lc(KEYS[0], None).unwrap().sign(&input, &mut NoEntropy).unwrap();
     let elsewhere = key::RsaKey::from_pem(KEYS[6]).unwrap().public_key();
     assert!(elsewhere.verify(&input.digest(), &signature).is_err());
 }
@@ -95,7 +95,7 @@ fn another_key_of_either_verifies_nothing() {
 #[test]
 fn each_opens_what_was_encrypted_to_the_other() {
     for pem in KEYS {
-        let (one, other) = (key::RsaKey::from_pem(pem).unwrap(), aws_lc::RsaKey::from_pem(pem).unwrap());
+        let (one, other) = (key::RsaKey::from_pem(pem).unwrap(), key::RsaKey::read_with_aws_lc(pem, None).unwrap());
         for public in [one.public_key().to_pem(), other.public_key().to_pem()] {
             for secret in [&[7; 32][..], b"", &[0; 100]] {
                 let ciphertext = encrypt(&public, secret);
@@ -110,7 +110,7 @@ fn each_opens_what_was_encrypted_to_the_other() {
 #[test]
 fn a_secret_for_another_key_is_opened_by_neither() {
     let public = key::RsaKey::from_pem(KEYS[0]).unwrap().public_key().to_pem();
-    let (one, other) = (key::RsaKey::from_pem(KEYS[6]).unwrap(), aws_lc::RsaKey::from_pem(KEYS[6]).unwrap());
+    let (one, other) = (key::RsaKey::from_pem(KEYS[6]).unwrap(), key::RsaKey::read_with_aws_lc(KEYS[6], None).unwrap());
     for _ in 0..20 {
         let ciphertext = encrypt(&public, &[7; 32]);
         if let Ok(opened) = one.decrypt(&ciphertext, &mut SeededEntropy(1)) {
@@ -126,12 +126,9 @@ fn a_secret_for_another_key_is_opened_by_neither() {
 }
 
 /// What each says of the same text: the key's fingerprint, or why there is none.
-fn outcomes<K>(
-    outcome: Result<K, KeyError>,
-    fingerprint: fn(&K) -> String,
-) -> Result<String, (String, Option<String>)> {
-    match outcome {
-        Ok(key) => Ok(fingerprint(&key)),
+fn outcome(read: Result<key::RsaKey, KeyError>) -> Result<String, (String, Option<String>)> {
+    match read {
+        Ok(key) => Ok(key.public_key().fingerprint()),
         Err(error) => Err((error.to_string(), error.remedy().map(str::to_owned))),
     }
 }
@@ -139,8 +136,8 @@ fn outcomes<K>(
 /// Where they may differ: numbers that cannot be those of a key, on which `rsa` has more to say, and those of which it makes
 /// its own.
 #[track_caller]
-fn assert_alike(what: &str, one: Result<key::RsaKey, KeyError>, other: Result<aws_lc::RsaKey, KeyError>) {
-    let (one, other) = (outcomes(one, key::RsaKey::fingerprint), outcomes(other, aws_lc::RsaKey::fingerprint));
+fn assert_alike(what: &str, one: Result<key::RsaKey, KeyError>, other: Result<key::RsaKey, KeyError>) {
+    let (one, other) = (outcome(one), outcome(other));
     match (&one, &other) {
         (_, Err((why, _))) if why.contains("its numbers do not fit together") => {
             let excused = one
@@ -157,7 +154,8 @@ fn both_say_the_same_of_every_bad_der() {
     let mut refused = 0;
     for der in [PKCS1_DER, PKCS8_DER] {
         for variant in variants::of(der) {
-            let (one, other) = (key::RsaKey::from_der(&variant.der), aws_lc::RsaKey::from_der(&variant.der));
+            let (one, other) =
+                (key::RsaKey::read(&variant.der, None), key::RsaKey::read_with_aws_lc(&variant.der, None));
             refused += usize::from(one.is_err());
             assert_alike(&variant.what, one, other);
         }
@@ -177,20 +175,20 @@ fn what_is_no_key_of_either_is_refused_in_the_same_words() {
             continue;
         }
         files += 1;
-        assert_alike(&name, key::RsaKey::from_der(&content), aws_lc::RsaKey::from_der(&content));
+        assert_alike(&name, key::RsaKey::read(&content, None), key::RsaKey::read_with_aws_lc(&content, None));
         #[cfg(feature = "encrypted-keys")]
         assert_alike(
             &name,
-            key::RsaKey::from_encrypted(&content, b"correct-horse"),
-            aws_lc::RsaKey::from_encrypted(&content, b"correct-horse"),
+            key::RsaKey::read(&content, Some(b"correct-horse")),
+            key::RsaKey::read_with_aws_lc(&content, Some(b"correct-horse")),
         );
         if let Ok(text) = std::str::from_utf8(&content) {
-            assert_alike(&name, key::RsaKey::from_pem(text), aws_lc::RsaKey::from_pem(text));
+            assert_alike(&name, key::RsaKey::from_pem(text), key::RsaKey::read_with_aws_lc(text, None));
             #[cfg(feature = "encrypted-keys")]
             assert_alike(
                 &name,
-                key::RsaKey::from_encrypted(text.as_bytes(), b"correct-horse"),
-                aws_lc::RsaKey::from_encrypted(text.as_bytes(), b"correct-horse"),
+                key::RsaKey::read(text.as_bytes(), Some(b"correct-horse")),
+                key::RsaKey::read_with_aws_lc(text.as_bytes(), Some(b"correct-horse")),
             );
         }
     }
@@ -209,17 +207,15 @@ fn bundle(signature_key: &str) -> CredentialBundle {
 
 /// Only `rsa` works with a key of three primes: so one sees who reads it.
 #[test]
-fn a_bundle_is_read_by_rsa_unless_another_type_is_asked_for() {
+fn a_bundle_is_read_by_rsa_unless_aws_lc_is_asked_for() {
     assert!(bundle(THREE_PRIMES).consumer().is_ok(), "a feature changes nothing");
-    assert!(bundle(THREE_PRIMES).with_keys_of::<key::RsaKey>().consumer().is_ok());
-    let bundle_of_three = bundle(THREE_PRIMES).with_keys_of::<aws_lc::RsaKey>();
+    let bundle_of_three = bundle(THREE_PRIMES).with_aws_lc();
     let error = bundle_of_three.consumer().unwrap_err();
     assert_eq!(
         error.to_string(),
         "credential bundle: `signature_key`: the RSA private key has 3 primes; 2 are accepted by the backend `aws-lc-rs`"
     );
     assert!(error.remedy().contains("feature `rsa`"), "{}", error.remedy());
-    assert!(bundle_of_three.clone().with_keys_of::<key::RsaKey>().consumer().is_ok(), "the last one counts");
     let findings = ibkr_oauth::diagnose::check(&bundle_of_three, &mut Context::new(NOW, &mut NoEntropy));
     assert!(
         findings.iter().any(|it| it.subject == "signature_key" && it.message.contains("has 3 primes")),
@@ -236,9 +232,9 @@ fn a_bundle_of_either_makes_the_same_consumer() {
         exchange.request().headers()["authorization"].clone()
     };
     let one = sign(bundle(KEYS[1]));
-    assert_eq!(one, sign(bundle(KEYS[1]).with_keys_of::<aws_lc::RsaKey>()), "and none says who computed it");
+    assert_eq!(one, sign(bundle(KEYS[1]).with_aws_lc()), "and none says who computed it");
     let debug = |bundle: CredentialBundle| format!("{bundle:?}");
-    assert_eq!(debug(bundle(KEYS[1])), debug(bundle(KEYS[1]).with_keys_of::<aws_lc::RsaKey>()));
+    assert_eq!(debug(bundle(KEYS[1])), debug(bundle(KEYS[1]).with_aws_lc()));
 }
 
 /// A key store's signature is verified before it is sent, by the public half of either.
@@ -250,9 +246,9 @@ fn a_consumer_verifies_what_either_signed() {
         let mut rng = SeededEntropy(1);
         consumer.request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).map(drop)
     };
-    let right = builder.clone().signature_key(aws_lc::RsaKey::from_pem(KEYS[0]).unwrap()).build().unwrap();
+    let right = builder.clone().signature_key(key::RsaKey::read_with_aws_lc(KEYS[0], None).unwrap()).build().unwrap();
     request(right).unwrap();
-    let elsewhere = builder.signature_key(aws_lc::RsaKey::from_pem(KEYS[6]).unwrap()).build().unwrap();
+    let elsewhere = builder.signature_key(key::RsaKey::read_with_aws_lc(KEYS[6], None).unwrap()).build().unwrap();
     let error = request(elsewhere).unwrap_err();
     assert!(error.to_string().contains("was not made over this text"), "{error}");
 }
@@ -265,7 +261,7 @@ proptest! {
         let mut der = if pkcs8 { PKCS8_DER } else { PKCS1_DER }.to_vec();
         let at = at.index(der.len());
         der[at] = byte;
-        assert_alike(&format!("byte {at}"), key::RsaKey::from_der(&der), aws_lc::RsaKey::from_der(&der));
+        assert_alike(&format!("byte {at}"), key::RsaKey::read(&der, None), key::RsaKey::read_with_aws_lc(&der, None));
     }
 
     #[test]
@@ -274,6 +270,6 @@ proptest! {
         let at = at.index(chars.len());
         chars[at] = char;
         let text: String = chars.into_iter().collect();
-        assert_alike(&format!("character {at}"), key::RsaKey::from_pem(&text), aws_lc::RsaKey::from_pem(&text));
+        assert_alike(&format!("character {at}"), key::RsaKey::from_pem(&text), key::RsaKey::read_with_aws_lc(&text, None));
     }
 }

@@ -321,7 +321,7 @@ mod keys {
 
     #[test]
     fn the_prime_alone_will_do_in_every_form_that_clients_write_it() {
-        let prime = DhGroup::from_pem(DH_PARAMS).unwrap().prime_hex();
+        let prime = DhGroup::read(DH_PARAMS).unwrap().prime_hex();
         assert!(prime.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) && !prime.starts_with('0'));
         let lines: Vec<&str> = prime.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
         for text in [
@@ -350,13 +350,17 @@ mod keys {
 
     #[test]
     fn a_prime_that_is_none_or_another_is_refused_by_name() {
-        let prime = DhGroup::from_pem(DH_PARAMS).unwrap().prime_hex();
-        let another = DhGroup::ffdhe_2048().prime_hex();
+        let prime = DhGroup::read(DH_PARAMS).unwrap().prime_hex();
+        let another = DhGroup::read(include_str!("../data/keys/ffdhe_2048.pem")).unwrap().prime_hex();
         for (text, dh_params, expected) in [
             (another, Some(DH_PARAMS), "not the prime of `dh_params`"),
             (DH_PARAMS.to_owned(), None, "PEM"),
             (format!("{prime}g"), None, "hexadecimal"),
             (String::new(), None, "empty"),
+            ("0x".to_owned(), None, "no Diffie-Hellman prime"),
+            ("-17".to_owned(), None, "no hexadecimal digit"),
+            ("+17".to_owned(), None, "no hexadecimal digit"),
+            ("1_7".to_owned(), None, "no hexadecimal digit"),
         ] {
             let bundle = with_prime(json!(text), dh_params);
             let error = bundle.consumer().unwrap_err();

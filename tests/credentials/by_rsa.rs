@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicate_mod, reason = "each backend runs the same tests")]
 
-pub(crate) use ibkr_oauth::key::{RsaKey, RsaPublicKey};
+pub(crate) use ibkr_oauth::key::{RsaKey, RsaKey as Key, RsaPublicKey};
 
 /// Where the two differ, a test tells what of either.
 pub(crate) const IS_RSA: bool = true;
@@ -13,5 +13,7 @@ mod keys;
 pub(crate) mod malformed;
 #[path = "pasted_texts.rs"]
 mod pasted_texts;
+#[path = "signing.rs"]
+mod signing;
 #[path = "unusual_keys.rs"]
 mod unusual_keys;

@@ -123,7 +123,7 @@ fn files_are_looked_for_beside_the_bundle() {
         let consumer = CredentialBundle::from_file(&path).unwrap().consumer().unwrap();
         assert_eq!(consumer.consumer_key(), "TESTVECTR");
     }
-    assert!(RsaKey::from_der(&fs::read(data.join("pkcs8.der")).unwrap()).is_ok());
+    assert!(RsaKey::read(fs::read(data.join("pkcs8.der")).unwrap(), None).is_ok());
 }
 
 #[test]

@@ -91,8 +91,8 @@ fn a_bundle_in_which_everything_fits_is_fine() {
         "group 14 of RFC 3526",
         "SIM…",
         "`limited_poa`, which fits",
-        &RsaKey::from_pem(SIGNATURE_KEY).unwrap().fingerprint(),
-        &RsaKey::from_pem(ENCRYPTION_KEY).unwrap().fingerprint(),
+        &RsaKey::from_pem(SIGNATURE_KEY).unwrap().public_key().fingerprint(),
+        &RsaKey::from_pem(ENCRYPTION_KEY).unwrap().public_key().fingerprint(),
     ] {
         assert!(text.contains(words), "{words} is missing:\n{text}");
     }
@@ -349,7 +349,7 @@ fn each_finding_about_a_group_is_a_warning_by_itself() {
         of_the_group.filter(|it| it.severity != Severity::Ok).map(|it| it.message.clone()).collect::<Vec<_>>()
     };
     let of = |prime: &BigUint, generator: &BigUint| {
-        warnings(DhGroup::from_be_bytes(&prime.to_bytes_be(), &generator.to_bytes_be()).unwrap().to_pem())
+        warnings(DhGroup::read(format!("prime: 0x{prime:x}\ngenerator: 0x{generator:x}")).unwrap().to_pem())
     };
     let number = |digits: &str| digits.parse::<BigUint>().unwrap();
     let usual = BigUint::from_bytes_be(&digits_of(&file("keys/dh_text.txt")));

@@ -129,7 +129,7 @@ fn pain_03_failed_to_generate_sso_dh_token() {
 #[test]
 fn pain_04_keys_that_were_mangled_on_their_way() {
     let pem = test_keys::SIGNATURE_KEY;
-    let fingerprint = RsaKey::from_pem(pem).unwrap().fingerprint();
+    let fingerprint = RsaKey::from_pem(pem).unwrap().public_key().fingerprint();
     for mangled in [
         pem.replace('\n', "\r\n"),
         format!("\u{feff}{pem}"),
@@ -138,7 +138,7 @@ fn pain_04_keys_that_were_mangled_on_their_way() {
         pem.replace('\n', "\n  "),
     ] {
         let key = RsaKey::from_pem(&mangled).unwrap();
-        assert_eq!(key.fingerprint(), fingerprint);
+        assert_eq!(key.public_key().fingerprint(), fingerprint);
         assert!(!key.public_key().to_pem().contains('\r'), "written anew in the form that the portal takes");
         let findings = Findings::of(&bundle(|fields| fields["signature_key"] = mangled.into()));
         assert_eq!(findings.severity(), Severity::Ok, "{findings}");
@@ -165,10 +165,10 @@ fn pain_05_an_access_token_secret_that_a_shell_cut() {
 fn pain_06_diffie_hellman_parameters_in_every_form() {
     let file =
         |name: &str| std::fs::read_to_string(format!("{}/tests/data/keys/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let group = DhGroup::from_pem(&file("dh.pem")).unwrap();
+    let group = DhGroup::read(file("dh.pem")).unwrap();
     let pasted = file("dh_text.txt");
     for form in [file("dh.pem"), pasted, file("dh_with_text.pem"), file("dh.pem").replace('\n', "\\n")] {
-        assert_eq!(DhGroup::from_text(&form).unwrap(), group);
+        assert_eq!(DhGroup::read(&form).unwrap(), group);
     }
     // `openssl dhparam -outform PEM 2048 -out dhparam.pem` leaves an empty file behind.
     let (verdict, advice) = examined(&bundle(|fields| fields["dh_params"] = "".into()));
@@ -193,11 +193,11 @@ fn pain_07_diffie_hellman_parameters_that_read_as_negative() {
 #[test]
 fn pain_08_keys_that_are_no_files() {
     let pem = test_keys::SIGNATURE_KEY;
-    let fingerprint = RsaKey::from_pem(pem).unwrap().fingerprint();
+    let fingerprint = RsaKey::from_pem(pem).unwrap().public_key().fingerprint();
     for text in
         [pem.to_owned(), pem.replace('\n', "\\n"), STANDARD.encode(pem), format!("\"{}\"", pem.replace('\n', "\\n"))]
     {
-        assert_eq!(RsaKey::from_pem(&text).unwrap().fingerprint(), fingerprint);
+        assert_eq!(RsaKey::from_pem(&text).unwrap().public_key().fingerprint(), fingerprint);
     }
     let named = bundle(|fields| fields["signature_key"] = serde_json::json!({ "env": "IBKR_SIGNATURE_KEY" }));
     let resolved = named.clone().resolve(|location| match location {

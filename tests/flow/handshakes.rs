@@ -20,7 +20,7 @@ fn groups() -> Vec<(DhGroup, Vec<u8>)> {
     files.sort();
     let read = |file: &std::path::PathBuf| {
         let pem = fs::read_to_string(file).unwrap();
-        (DhGroup::from_pem(&pem).unwrap(), prime(&pem))
+        (DhGroup::read(&pem).unwrap(), prime(&pem))
     };
     files.iter().map(read).collect()
 }
@@ -158,7 +158,7 @@ fn the_groups_are_many_and_their_top_bytes_spread() {
     }
     assert!(top_bytes.first() <= Some(&0x84) && top_bytes.last() >= Some(&0xfb), "{top_bytes:x?}");
     for (group, _) in &groups {
-        assert_eq!(group.bits(), 2048);
+        assert_eq!(group.prime_hex().len(), 512);
     }
 }
 

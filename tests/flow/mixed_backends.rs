@@ -4,7 +4,7 @@ use crate::fixture::{NOW, SeededEntropy};
 use ibkr_oauth::{
     AccessToken, Consumer, ConsumerBuilder, Context,
     dh::DhGroup,
-    key::{self, aws_lc},
+    key::RsaKey,
     simulator::{Broker, test_keys},
 };
 
@@ -28,18 +28,18 @@ enum Backend {
 fn consumer([signs, opens, verifies]: [Backend; 3]) -> Consumer {
     let (signature, encryption) = (test_keys::SIGNATURE_KEY, test_keys::ENCRYPTION_KEY);
     let builder: ConsumerBuilder =
-        Consumer::builder(test_keys::CONSUMER_KEY).dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap());
+        Consumer::builder(test_keys::CONSUMER_KEY).dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap());
     let builder = match signs {
-        Backend::Rsa => builder.signature_key(key::RsaKey::from_pem(signature).unwrap()),
-        Backend::AwsLc => builder.signature_key(aws_lc::RsaKey::from_pem(signature).unwrap()),
+        Backend::Rsa => builder.signature_key(RsaKey::from_pem(signature).unwrap()),
+        Backend::AwsLc => builder.signature_key(RsaKey::read_with_aws_lc(signature, None).unwrap()),
     };
     let builder = match opens {
-        Backend::Rsa => builder.encryption_key(key::RsaKey::from_pem(encryption).unwrap()),
-        Backend::AwsLc => builder.encryption_key(aws_lc::RsaKey::from_pem(encryption).unwrap()),
+        Backend::Rsa => builder.encryption_key(RsaKey::from_pem(encryption).unwrap()),
+        Backend::AwsLc => builder.encryption_key(RsaKey::read_with_aws_lc(encryption, None).unwrap()),
     };
     match verifies {
-        Backend::Rsa => builder.signature_public_key(key::RsaKey::from_pem(signature).unwrap().public_key()),
-        Backend::AwsLc => builder.signature_public_key(aws_lc::RsaKey::from_pem(signature).unwrap().public_key()),
+        Backend::Rsa => builder.signature_public_key(RsaKey::from_pem(signature).unwrap().public_key()),
+        Backend::AwsLc => builder.signature_public_key(RsaKey::read_with_aws_lc(signature, None).unwrap().public_key()),
     }
     .build()
     .unwrap()

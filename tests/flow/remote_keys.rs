@@ -73,7 +73,7 @@ impl DecryptionKey for Hsm {
 }
 
 fn group() -> DhGroup {
-    DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap()
+    DhGroup::read(test_keys::DH_PARAMETERS).unwrap()
 }
 
 fn keyless() -> Consumer {
@@ -282,7 +282,7 @@ fn a_key_store_that_answers_in_another_form_is_caught_before_anything_is_sent() 
 
 /// Without a private key, but with the public one.
 fn knowing() -> Consumer {
-    let public = RsaPublicKey::from_pem(test_keys::SIGNATURE_PUBLIC_KEY).unwrap();
+    let public = RsaPublicKey::read(test_keys::SIGNATURE_PUBLIC_KEY).unwrap();
     Consumer::builder(test_keys::CONSUMER_KEY).signature_public_key(public).build().unwrap()
 }
 

@@ -61,16 +61,20 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
             + &fs::read_to_string(here.join("public.pem")).unwrap();
         assert_eq!(key.public_key().modulus_bits(), bits);
         assert_eq!(key.public_key().to_pem(), public);
-        assert_eq!(RsaPublicKey::from_pem(&public).unwrap().to_pem(), public);
+        assert_eq!(RsaPublicKey::read(&public).unwrap().to_pem(), public);
         for form in
             ["rsa -in key.pem -traditional", "rsa -in key.pem -traditional -text", "pkcs8 -topk8 -nocrypt -in key.pem"]
         {
-            assert_eq!(RsaKey::from_pem(&text(&here, form, b"")).unwrap().fingerprint(), key.fingerprint(), "{form}");
+            assert_eq!(
+                RsaKey::from_pem(&text(&here, form, b"")).unwrap().public_key().fingerprint(),
+                key.public_key().fingerprint(),
+                "{form}"
+            );
         }
         for form in ["rsa -in key.pem -traditional -outform DER", "pkcs8 -topk8 -nocrypt -in key.pem -outform DER"] {
             assert_eq!(
-                RsaKey::from_der(&openssl(&here, form, b"")).unwrap().fingerprint(),
-                key.fingerprint(),
+                RsaKey::read(openssl(&here, form, b""), None).unwrap().public_key().fingerprint(),
+                key.public_key().fingerprint(),
                 "{form}"
             );
         }
@@ -81,9 +85,9 @@ fn openssl_agrees_on_keys_signatures_and_secrets() {
             "pkey -in key.pem -aes-128-cbc -passout pass:secret",
         ] {
             let encrypted = text(&here, form, b"");
-            let opened = RsaKey::from_encrypted(encrypted.as_bytes(), b"secret").unwrap();
-            assert_eq!(opened.fingerprint(), key.fingerprint(), "{form}");
-            assert!(RsaKey::from_encrypted(encrypted.as_bytes(), b"Secret").is_err(), "{form}");
+            let opened = RsaKey::read(encrypted.as_bytes(), Some(b"secret")).unwrap();
+            assert_eq!(opened.public_key().fingerprint(), key.public_key().fingerprint(), "{form}");
+            assert!(RsaKey::read(encrypted.as_bytes(), Some(b"Secret")).is_err(), "{form}");
         }
 
         let consumer =
@@ -166,10 +170,10 @@ fn openssl_agrees_on_keys_of_groups() {
     for number in 1..=32 {
         let pem = fs::read_to_string(directory.join(format!("{number:02}.pem"))).unwrap();
         fs::write(here.join("group.pem"), &pem).unwrap();
-        let group = DhGroup::from_pem(&pem).unwrap();
+        let group = DhGroup::read(&pem).unwrap();
         let parameters = openssl(&here, "dhparam -in group.pem -outform DER", b"");
-        assert_eq!(DhGroup::from_der(&parameters).unwrap(), group);
-        assert_eq!(DhGroup::from_text(&text(&here, "dhparam -in group.pem -text -noout", b"")).unwrap(), group);
+        assert_eq!(DhGroup::read(&parameters).unwrap(), group);
+        assert_eq!(DhGroup::read(text(&here, "dhparam -in group.pem -text -noout", b"")).unwrap(), group);
         for _ in 0..EACH {
             openssl(&here, "genpkey -paramfile group.pem -out theirs.pem", b"");
             let printed = text(&here, "pkey -in theirs.pem -text -noout", b"");
@@ -194,7 +198,7 @@ fn openssl_agrees_on_tokens_and_request_signatures() {
     const ROUNDS: usize = 40;
     let mut rng = Rng::new(0x0551_0003, "HMAC-SHA1 of live session tokens and proofs, HMAC-SHA256 of requests");
     let here = directory("hmac");
-    let group = DhGroup::ffdhe_2048();
+    let group = DhGroup::read(include_str!("../data/keys/ffdhe_2048.pem")).unwrap();
     for _ in 0..ROUNDS {
         let hmac = |digest: &str, key: &[u8], message: &[u8]| {
             openssl(&here, &format!("dgst -{digest} -mac HMAC -macopt hexkey:{} -binary", hex(key)), message)

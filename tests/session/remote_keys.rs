@@ -16,9 +16,8 @@ use crate::machine::Machine;
 pub(super) fn machine(config: SessionConfig) -> Machine {
     let mut machine = Machine::with(|broker, cx| {
         let token = test_keys::unlocked_token(broker, cx)?;
-        let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-            .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS)?)
-            .build()?;
+        let consumer =
+            Consumer::builder(test_keys::CONSUMER_KEY).dh_params(DhGroup::read(test_keys::DH_PARAMETERS)?).build()?;
         Ok(Session::new(consumer, token, config))
     });
     machine.drain();

@@ -41,7 +41,7 @@ pub(crate) fn consumer_builder() -> ConsumerBuilder {
     Consumer::builder(test_keys::CONSUMER_KEY)
         .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
         .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
-        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
 }
 
 /// A broker that knows [`TOKEN`] and [`LIVE`], with its brokerage session open.

@@ -56,7 +56,7 @@ impl Vectors {
         Consumer::builder(self.text("/consumer/consumer_key"))
             .signature_key(self.key(&format!("signing_private_key_{key_form}_pem")))
             .encryption_key(self.key(&format!("encryption_private_key_{key_form}_pem")))
-            .dh_params(DhGroup::from_pem(self.text("/keys/dh_parameters_pem")).unwrap())
+            .dh_params(DhGroup::read(self.text("/keys/dh_parameters_pem")).unwrap())
             .build()
             .unwrap()
     }
@@ -191,8 +191,8 @@ fn sign_in_steps(vectors: &Vectors, key_form: &str, computed: &mut Computed) {
 
 fn diffie_hellman_cases(vectors: &Vectors, computed: &mut Computed) {
     let secret = Secret::from(vectors.bytes("/step3_access_token/decrypted_secret_hex"));
-    let group = DhGroup::from_pem(vectors.text("/keys/dh_parameters_pem")).unwrap();
-    let from_hex = DhGroup::from_hex(vectors.text("/keys/dh_prime_hex")).unwrap();
+    let group = DhGroup::read(vectors.text("/keys/dh_parameters_pem")).unwrap();
+    let from_hex = DhGroup::read(vectors.text("/keys/dh_prime_hex")).unwrap();
     assert_eq!(group, from_hex);
     for index in 0..vectors.0["diffie_hellman_cases"].as_array().unwrap().len() {
         let place = format!("/diffie_hellman_cases/{index}");
@@ -307,7 +307,7 @@ fn published_example(vectors: &Vectors, computed: &mut Computed) {
     let place = "/published_known_answers/oauth_at_interactive_brokers_pdf_2018";
     let decimal = |name: &str| BigUint::parse_bytes(vectors.text(&format!("{place}/{name}")).as_bytes(), 10).unwrap();
     let (prime, generator) = (decimal("dh_prime_decimal"), decimal("dh_generator_decimal"));
-    let group = DhGroup::from_be_bytes(&prime.to_bytes_be(), &generator.to_bytes_be()).unwrap();
+    let group = DhGroup::read(format!("prime: 0x{prime:x}\ngenerator: 0x{generator:x}")).unwrap();
     let mut exponent = decimal("client_dh_random_decimal").to_bytes_be();
     exponent.splice(0..0, std::iter::repeat_n(0, 32 - exponent.len()));
     let exponent = Exponent::generate(&mut Scripted::new([exponent])).unwrap();

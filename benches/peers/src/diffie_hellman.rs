@@ -76,7 +76,7 @@ fn agreement(
     };
     let by_us = {
         let (group, mut rng, base) =
-            (DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap(), SeededEntropy(1), hexadecimal(&base_bytes));
+            (DhGroup::read(test_keys::DH_PARAMETERS).unwrap(), SeededEntropy(1), hexadecimal(&base_bytes));
         move || ours(&Exponent::generate(&mut rng).unwrap(), &group, &base)
     };
     let by_crypto_bigint = {

@@ -6,7 +6,7 @@ use ibkr_oauth::{
     Consumer, Entropy,
     dh::DhGroup,
     http::{HeaderValue, Method, Uri},
-    key::aws_lc,
+    key::RsaKey,
     oauth1,
     simulator::test_keys,
 };
@@ -52,11 +52,11 @@ pub(crate) fn ours() -> Contender {
 
 /// The same handshakes, by a consumer whose keys are AWS-LC's.
 fn by_aws_lc() -> Handshakes {
-    let key = |pem| aws_lc::RsaKey::from_pem(pem).unwrap();
+    let key = |pem| RsaKey::read_with_aws_lc(pem, None).unwrap();
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
         .signature_key(key(test_keys::SIGNATURE_KEY))
         .encryption_key(key(test_keys::ENCRYPTION_KEY))
-        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
         .build()
         .unwrap();
     Handshakes::of(consumer, REHEARSALS)

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
     Callback, Context,
-    key::{DecryptionKey, RsaKey, SigningKey, aws_lc},
+    key::{DecryptionKey, RsaKey, SigningKey},
     simulator::{Broker, test_keys},
 };
 use openssl::{hash::MessageDigest, pkey::PKey, rsa::Padding, rsa::Rsa, sign::Signer};
@@ -36,7 +36,7 @@ fn sign() -> Comparison {
         move || Signer::new(MessageDigest::sha256(), &openssl_key).unwrap().sign_oneshot_to_vec(&message).unwrap()
     };
     let our_key = RsaKey::from_pem(pem).unwrap();
-    let our_other_key = aws_lc::RsaKey::from_pem(pem).unwrap();
+    let our_other_key = RsaKey::read_with_aws_lc(pem, None).unwrap();
     let by_us_and_aws_lc = {
         let (input, mut rng) = (unsigned.input().clone(), SeededEntropy(1));
         move || our_other_key.sign(&input, &mut rng).unwrap()
@@ -92,7 +92,7 @@ fn decrypt() -> Comparison {
         let ciphertext = ciphertext.clone();
         move || our_key.decrypt(&ciphertext, &mut rng).unwrap().expose().to_vec()
     };
-    let our_other_key = aws_lc::RsaKey::from_pem(pem).unwrap();
+    let our_other_key = RsaKey::read_with_aws_lc(pem, None).unwrap();
     let by_us_and_aws_lc = {
         let (ciphertext, mut rng) = (ciphertext.clone(), SeededEntropy(1));
         move || our_other_key.decrypt(&ciphertext, &mut rng).unwrap().expose().to_vec()
@@ -132,7 +132,7 @@ fn load() -> Comparison {
     let contenders = vec![
         Contender::new("OpenSSL", || PKey::private_key_from_pem(pem.as_bytes()).unwrap()),
         Contender::new(OURS, || RsaKey::from_pem(pem).unwrap()),
-        Contender::new(OURS_BY_AWS_LC, || aws_lc::RsaKey::from_pem(pem).unwrap()),
+        Contender::new(OURS_BY_AWS_LC, || RsaKey::read_with_aws_lc(pem, None).unwrap()),
         Contender::new("ring, from DER", move || ring::rsa::KeyPair::from_pkcs8(&for_ring).unwrap()),
         Contender::new("aws-lc-rs, from DER", move || aws_lc_rs::rsa::KeyPair::from_pkcs8(&pkcs8).unwrap()),
     ];

@@ -5,7 +5,6 @@ use aws_lc_rs::{
     rsa::{KeyPair, KeySize},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-pub(crate) use ibkr_oauth::key::aws_lc::RsaKey;
 use zeroize::Zeroizing;
 
 /// The length of the keys: what IBKR asks for.

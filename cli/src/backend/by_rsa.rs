@@ -1,6 +1,5 @@
 //! New keys by the crate `rsa`.
 
-pub(crate) use ibkr_oauth::key::RsaKey;
 use rsa::{
     PrivateKey,
     pkcs8::{EncodePrivateKey as _, LineEnding},

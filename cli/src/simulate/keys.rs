@@ -79,11 +79,7 @@ impl Keys {
     pub(crate) fn with_group(mut self, path: &Path) -> Result<Self, Failure> {
         let content = read(path)?;
         let content = content.bytes.expose();
-        let group = match str::from_utf8(content) {
-            Ok(text) => DhGroup::from_text(text),
-            Err(_) => DhGroup::from_der(content),
-        };
-        let group = group.map_err(|error| unusable(path, error))?;
+        let group = DhGroup::read(content).map_err(|error| unusable(path, error))?;
         self.fields.dh_params = group.to_pem().into();
         self.fields.dh_prime = group.prime_hex().into();
         self.group = group;
@@ -96,11 +92,7 @@ fn read_key(path: &Path) -> Result<(PathBuf, RsaKey), Failure> {
     let content = read(path)?;
     exposure::check(path, &content);
     hidden::add_content(&content.bytes);
-    let key = match str::from_utf8(content.bytes.expose()) {
-        Ok(text) => RsaKey::from_pem(text),
-        Err(_) => RsaKey::from_der(content.bytes.expose()),
-    };
-    let key = key.map_err(|error| unusable(path, error))?;
+    let key = RsaKey::read(content.bytes.expose(), None).map_err(|error| unusable(path, error))?;
     let path = path.canonicalize().map_err(|error| {
         Failure::usage(
             format!("{} cannot be found again: {error}", path.display()),

@@ -13,10 +13,7 @@ use crate::terminal::{
 #[cfg(feature = "simulate")]
 use crate::terminal::{command, outcome};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ibkr_oauth::{
-    dh::DhGroup,
-    simulator::{Fault, test_keys},
-};
+use ibkr_oauth::simulator::{Fault, test_keys};
 use ibkr_oauth_sockets::{
     Address,
     broker::{BrokerServer, with_context},
@@ -286,7 +283,7 @@ fn broken_groups() {
     each(vec![
         bundle(
             "another group",
-            json!({ "dh_params": DhGroup::ffdhe_2048().to_pem() }),
+            json!({ "dh_params": include_str!("../../../tests/data/keys/ffdhe_2048.pem") }),
             "proof",
             "the Diffie-Hellman parameters are not the registered ones",
         ),

@@ -82,7 +82,7 @@ fn it_announces_itself_and_its_bundle_is_whole() {
     let text = fs::read_to_string(path).unwrap();
     let bundle: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&bundle["base_url"], &bundle["query_policy"]), (&simulator.ready["base_url"], &json!("omit")));
-    let group = DhGroup::from_pem(bundle["dh_params"].as_str().unwrap()).unwrap();
+    let group = DhGroup::read(bundle["dh_params"].as_str().unwrap()).unwrap();
     assert_eq!(bundle["dh_prime"], group.prime_hex());
     assert_eq!(bundle["authorize_url"], simulator.ready["authorize_url"]);
     assert!(!text.contains("\"env\""));

@@ -21,29 +21,12 @@ const LEAST_DECIMAL: usize = 128;
 const MOST_DECIMAL: usize = 4096;
 
 impl DhGroup {
-    /// Reads a modulus in hexadecimal digits; the generator is 2, as IBKR's always is.
-    ///
-    /// Upper and lower case, `0x`, colons, white space and leading zeros are accepted. So are decimal digits, which are
-    /// known by their being 128 or more without a letter, `0x` or a colon among them. And so is the whole of what
-    /// `openssl dhparam -text -noout` prints, old versions and new; the generator is then the one printed.
-    ///
-    /// # Errors
-    /// When there is anything else in the text, when the number of bits that OpenSSL printed is not that of the modulus,
-    /// or when the numbers cannot work (see [`DhGroup`]).
-    pub fn from_hex(prime: &str) -> Result<Self, KeyError> {
-        read(&encoding::plain(prime))
+    /// Reads digits, or OpenSSL's print of parameters.
+    pub(crate) fn from_digits(text: &str) -> Result<Self, KeyError> {
+        read(&encoding::plain(text))
     }
 
-    /// Reads parameters in any textual form: those of [`from_pem`](Self::from_pem) and of
-    /// [`from_hex`](Self::from_hex).
-    ///
-    /// # Errors
-    /// As theirs.
-    pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        if are_likely(&encoding::plain(text)) { Self::from_hex(text) } else { Self::from_pem(text) }
-    }
-
-    /// The name of the digits for which [`from_text`](Self::from_text) takes the text, if it does.
+    /// The name of the digits for which [`read`](Self::read) takes the text, if it does.
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     pub(crate) fn kind_of_digits(text: &str) -> Option<&'static str> {
         kind(&encoding::plain(text))
@@ -51,7 +34,7 @@ impl DhGroup {
 }
 
 /// Whether `text` is digits or OpenSSL's print of parameters, and not PEM or base64.
-fn are_likely(text: &str) -> bool {
+pub(super) fn are_likely(text: &str) -> bool {
     let text = bare(text);
     if text.contains("-----BEGIN") {
         return false;
@@ -79,7 +62,7 @@ fn read(text: &str) -> Result<DhGroup, KeyError> {
     }
     if text.contains("-----BEGIN") {
         return Err(refuse("PEM text was given where hexadecimal digits are wanted")
-            .with_remedy("read it with `DhGroup::from_pem` or `DhGroup::from_text`"));
+            .with_remedy("read it with `DhGroup::read`"));
     }
     let printed = Printed::of(text).map_err(refuse)?;
     if let Some(group) = printed.group {

@@ -3,7 +3,7 @@
 use crypto_primes::{Flavor, is_prime};
 
 use crate::{
-    bundle::{CredentialBundle, KeySource, WHICH_PRIME, read_dh_params, read_dh_prime},
+    bundle::{CredentialBundle, KeySource, WHICH_PRIME, read_dh_prime},
     dh::DhGroup,
     diagnose::finding::{Collector, Finding},
     error::Error,
@@ -23,7 +23,7 @@ pub(super) fn check(bundle: &CredentialBundle, list: &mut Vec<Finding>) {
         }
         return;
     };
-    let group = check_one("dh_params", params, read_dh_params, list);
+    let group = check_one("dh_params", params, |content| DhGroup::read(content), list);
     let Some(prime) = prime else { return };
     let mut findings = Collector::about("dh_prime", list);
     let prime = match prime {

@@ -1,12 +1,10 @@
 //! The two keys.
 
-use std::sync::Arc;
-
 use crate::{
     bundle::CredentialBundle,
     diagnose::finding::{Collector, Finding},
     error::Error,
-    key::PrivateKey,
+    key::RsaKey,
 };
 
 /// The fingerprints of the simulator's keys, to sign with and to open secrets with.
@@ -19,17 +17,17 @@ pub(super) const USUAL_BITS: usize = 2048;
 
 /// The keys that can be read.
 pub(super) struct Keys {
-    pub(super) signature: Option<Arc<dyn PrivateKey>>,
-    pub(super) encryption: Option<Arc<dyn PrivateKey>>,
+    pub(super) signature: Option<RsaKey>,
+    pub(super) encryption: Option<RsaKey>,
 }
 
 /// `is_here` says whether the base URL leads to this machine.
 pub(super) fn check(bundle: &CredentialBundle, is_here: bool, list: &mut Vec<Finding>) -> Keys {
-    let signature = key(bundle.signature_key.key(bundle.read_key), "signature_key", is_here, list);
-    let encryption = key(bundle.encryption_key.key(bundle.read_key), "encryption_key", is_here, list);
+    let signature = key(bundle.signature_key.key(bundle.backend), "signature_key", is_here, list);
+    let encryption = key(bundle.encryption_key.key(bundle.backend), "encryption_key", is_here, list);
     if let (Some(signature), Some(encryption)) = (&signature, &encryption) {
         let mut findings = Collector::about("key_pair", list);
-        if is_same(&**signature, &**encryption) {
+        if is_same(signature, encryption) {
             findings.warning(
                 "both keys are the same: this works only if one public key was uploaded for both purposes",
                 "make a second key, upload its public half as the encryption key, then generate a new access token",
@@ -41,16 +39,11 @@ pub(super) fn check(bundle: &CredentialBundle, is_here: bool, list: &mut Vec<Fin
     Keys { signature, encryption }
 }
 
-pub(super) fn is_same(one: &dyn PrivateKey, other: &dyn PrivateKey) -> bool {
-    one.public() == other.public()
+pub(super) fn is_same(one: &RsaKey, other: &RsaKey) -> bool {
+    one.public_key() == other.public_key()
 }
 
-fn key(
-    key: Result<Arc<dyn PrivateKey>, Error>,
-    subject: &'static str,
-    is_here: bool,
-    list: &mut Vec<Finding>,
-) -> Option<Arc<dyn PrivateKey>> {
+fn key(key: Result<RsaKey, Error>, subject: &'static str, is_here: bool, list: &mut Vec<Finding>) -> Option<RsaKey> {
     let mut findings = Collector::about(subject, list);
     let key = match key {
         Ok(key) => key,
@@ -59,7 +52,7 @@ fn key(
             return None;
         }
     };
-    let bits = key.public().modulus_bits();
+    let bits = key.public_key().modulus_bits();
     if bits == USUAL_BITS {
         findings.ok(format!("an RSA private key of {bits} bits"));
     } else {
@@ -68,7 +61,7 @@ fn key(
             "if the portal refuses it, make a key with `openssl genrsa -out private.pem 2048`",
         );
     }
-    let fingerprint = key.public().fingerprint();
+    let fingerprint = key.public_key().fingerprint();
     if TEST_KEYS.contains(&fingerprint.as_str()) {
         if is_here {
             findings.ok("the simulator's test key, of which everybody has the private half: right for the simulator");

@@ -6,7 +6,7 @@ use super::keys::{Keys, USUAL_BITS, is_same};
 use crate::{
     context::Context,
     diagnose::finding::{Collector, Finding},
-    key::PrivateKey,
+    key::{DecryptionKey, RsaKey},
     secret::Secret,
 };
 
@@ -24,7 +24,7 @@ pub(super) fn check(token: Option<&(String, Secret)>, keys: &Keys, cx: &mut Cont
     };
     access_token(token, &mut findings);
     let mut findings = Collector::about("access_token_secret", list);
-    let key = keys.encryption.as_deref().or(keys.signature.as_deref());
+    let key = keys.encryption.as_ref().or(keys.signature.as_ref());
     if let Some(secret) = encrypted(std::str::from_utf8(secret.expose()).unwrap_or_default(), key, &mut findings) {
         open(&secret, keys, cx, &mut findings);
     }
@@ -48,10 +48,10 @@ fn access_token(token: &str, findings: &mut Collector<'_>) {
 }
 
 /// The secret's bytes, if its text is whole. `key` gives the length that it should have.
-fn encrypted(text: &str, key: Option<&dyn PrivateKey>, findings: &mut Collector<'_>) -> Option<Secret> {
+fn encrypted(text: &str, key: Option<&RsaKey>, findings: &mut Collector<'_>) -> Option<Secret> {
     let mut dense = Zeroizing::new(String::with_capacity(text.len()));
     dense.extend(text.chars().filter(|char| !char.is_whitespace()));
-    let bytes = key.map_or(USUAL_BITS / 8, |key| key.public().modulus_bits().div_ceil(8));
+    let bytes = key.map_or(USUAL_BITS / 8, |key| key.public_key().modulus_bits().div_ceil(8));
     let (found, wanted) = (dense.len(), bytes.div_ceil(3) * 4);
     let copy = format!("copy the access token secret from the portal again, whole: {wanted} characters");
     if found == 0 {
@@ -112,15 +112,15 @@ fn unlike_the_portal(text: &str, key_bytes: usize) -> Option<String> {
 }
 
 fn open(secret: &Secret, keys: &Keys, cx: &mut Context<'_>, findings: &mut Collector<'_>) {
-    let Some(encryption) = keys.encryption.as_deref() else { return };
+    let Some(encryption) = keys.encryption.as_ref() else { return };
     // PKCS#1 v1.5 cannot tell a wrong key for certain: it gives out bytes of a random length. That they are just 32 happens
     // once in some 250 wrong keys.
-    let mut length = |key: &dyn PrivateKey| key.decrypt(secret.expose(), cx.entropy()).map(|opened| opened.len()).ok();
+    let mut length = |key: &RsaKey| key.decrypt(secret.expose(), cx.entropy()).map(|opened| opened.len()).ok();
     let found = length(encryption);
     if found == Some(OPENED) {
         return findings.ok(format!("the encryption key opens it, to {OPENED} bytes"));
     }
-    if keys.signature.as_deref().is_some_and(|key| !is_same(key, encryption) && length(key) == Some(OPENED)) {
+    if keys.signature.as_ref().is_some_and(|key| !is_same(key, encryption) && length(key) == Some(OPENED)) {
         return findings.error(
             "the signature key opens it, and the encryption key does not: the two keys are swapped",
             "exchange `signature_key` and `encryption_key`, or the public halves in the portal",

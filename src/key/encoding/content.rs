@@ -205,8 +205,8 @@ impl fmt::Display for Content {
 pub(crate) fn outer(der: &[u8], wanted: Wanted) -> Result<&[u8], KeyError> {
     let damaged = |how: &str| damaged(wanted, how);
     if der.starts_with(b"-----BEGIN") {
-        return Err(KeyError::new(format!("PEM text was given where {wanted} in DER is wanted"))
-            .with_remedy("read it with `from_pem`"));
+        return Err(KeyError::new(format!("the PEM text where {wanted} is wanted is neither in UTF-8 nor in UTF-16"))
+            .with_remedy("save the file as UTF-8"));
     }
     let mut reader = SliceReader::new(der).map_err(|_| damaged("it is too long"))?;
     let header = match Header::decode(&mut reader) {

@@ -25,8 +25,7 @@ impl<'a> PublicNumbers<'a> {
 
 /// The numbers of a private key, big-endian and without leading zeros. Those from which work is only faster are left out.
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-#[allow(unnameable_types, missing_debug_implementations, reason = "for the backends, which are here")]
-pub struct PrivateNumbers<'a> {
+pub(crate) struct PrivateNumbers<'a> {
     /// All of them: PKCS#1 in DER.
     #[cfg(feature = "aws-lc-rs")]
     pub(in crate::key) der: &'a [u8],

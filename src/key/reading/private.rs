@@ -6,25 +6,8 @@ use crate::key::{
     encoding::{self, Algorithm, Content, Wanted, text_of},
 };
 
-/// Reads a private key in PEM.
-pub(in crate::key) fn private_pem<K>(text: &str, make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>) -> Made<K> {
-    private_der(&encoding::read(text, Wanted::PrivateKey)?, make)
-}
-
-/// Reads a private key in DER.
-pub(in crate::key) fn private_der<K>(der: &[u8], make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>) -> Made<K> {
-    match Content::from_der(der, Wanted::PrivateKey)? {
-        Content::RsaPrivateKey => private_pkcs1(der, make),
-        Content::Pkcs8(Algorithm::RSA) => {
-            private_pkcs1(wrapping::private_key_within(der).ok_or_else(damaged_private)?, make)
-        }
-        Content::EncryptedPkcs8 => Err(passphrase_missing()),
-        other => Err(other.refuse(Wanted::PrivateKey)),
-    }
-}
-
 /// Reads a private key as a file has it: in PEM or DER. The passphrase is for one that is encrypted.
-pub(in crate::key) fn private_content<K>(
+pub(in crate::key) fn private_key<K>(
     content: &[u8],
     passphrase: Option<&[u8]>,
     make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>,
@@ -32,9 +15,22 @@ pub(in crate::key) fn private_content<K>(
     let of_text = text_of(content).map(|text| encoding::read(&text, Wanted::PrivateKey)).transpose()?;
     let der = of_text.as_deref().map_or(content, Vec::as_slice);
     match (passphrase, Content::from_der(der, Wanted::PrivateKey)?) {
-        (Some(passphrase), Content::EncryptedPkcs8) => private_der(&decrypted(der, passphrase)?, make),
-        _ => private_der(der, make),
+        (Some(passphrase), Content::EncryptedPkcs8) => plain_key(&decrypted(der, passphrase)?, make),
+        _ => plain_key(der, make),
     }
+}
+
+fn plain_key<K>(der: &[u8], make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>) -> Made<K> {
+    let pkcs1 = match Content::from_der(der, Wanted::PrivateKey)? {
+        Content::RsaPrivateKey => der,
+        Content::Pkcs8(Algorithm::RSA) => wrapping::private_key_within(der).ok_or_else(damaged_private)?,
+        Content::EncryptedPkcs8 => return Err(passphrase_missing()),
+        other => return Err(other.refuse(Wanted::PrivateKey)),
+    };
+    let numbers = PrivateNumbers::read(pkcs1).ok_or_else(damaged_private)?;
+    // Before the key is checked, because the time that takes grows with the third power of the length.
+    check(&numbers.public, "private")?;
+    make(&numbers)
 }
 
 #[cfg(feature = "encrypted-keys")]
@@ -44,13 +40,6 @@ use super::encrypted::decrypt as decrypted;
 fn decrypted(_: &[u8], _: &[u8]) -> Result<Vec<u8>, KeyError> {
     Err(KeyError::new("the private key is encrypted, and this program was built without support for that")
         .with_remedy("turn on the feature `encrypted-keys` of the crate `ibkr-oauth`"))
-}
-
-fn private_pkcs1<K>(der: &[u8], make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>) -> Made<K> {
-    let numbers = PrivateNumbers::read(der).ok_or_else(damaged_private)?;
-    // Before the key is checked, because the time that takes grows with the third power of the length.
-    check(&numbers.public, "private")?;
-    make(&numbers)
 }
 
 fn damaged_private() -> KeyError {
@@ -68,7 +57,7 @@ pub(in crate::key) const LOOK_CLOSER: &str = "`openssl rsa -in private.pem -chec
 fn passphrase_missing() -> KeyError {
     let error = KeyError::new("the private key is encrypted, and no passphrase was given");
     if cfg!(feature = "encrypted-keys") {
-        error.with_remedy("read it with `RsaKey::from_encrypted`")
+        error.with_remedy("give its passphrase to `RsaKey::read`")
     } else {
         error.with_remedy(
             "turn on the feature `encrypted-keys`, or write it without passphrase: `openssl pkey -in old.pem -out new.pem`",

@@ -27,7 +27,7 @@ pub(crate) fn padded(block_type: u8, padding: &[u8], secret: &[u8]) -> Vec<u8> {
 /// it, and does not tell one bad padding from another.
 #[test]
 fn bad_padding_cannot_be_told_from_other_padding() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap();
     let decrypt = |message: &[u8], seed| {
         key.decrypt(&encrypted(message), &mut SeededEntropy(seed)).map(|secret| secret.expose().to_vec())
     };
@@ -74,7 +74,7 @@ const REFUSED: &str = "the secret cannot have been encrypted for this key";
 /// Errors there are for what everybody sees: the length, and a number that is none of this key's.
 #[test]
 fn ciphertexts_are_refused_only_for_what_everybody_sees() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap();
     let bytes = |number: &BigUint| {
         let bytes = number.to_bytes_be();
         [vec![0; 256 - bytes.len()], bytes].concat()
@@ -90,7 +90,7 @@ fn ciphertexts_are_refused_only_for_what_everybody_sees() {
 /// Nothing about the padding but its length is looked at: its bytes are random, and may be any but zero.
 #[test]
 fn padding_of_any_bytes_and_secrets_of_any_length_are_opened() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap();
     let decrypt = |message: &[u8]| key.decrypt(&encrypted(message), &mut SeededEntropy(1));
     let open = |message: &[u8]| decrypt(message).unwrap().expose().to_vec();
     for length in [0, 1, 8, 31, 32, 33, 128, 244, 245] {
@@ -111,7 +111,7 @@ fn padding_of_any_bytes_and_secrets_of_any_length_are_opened() {
 /// Wycheproof's edge cases of length; a text that lost or won a zero was changed on its way.
 #[test]
 fn ciphertexts_of_another_length_are_refused() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap();
     let good = encrypted(&padded(2, &[0x5a], b"secret"));
     for bad in [
         &[][..],

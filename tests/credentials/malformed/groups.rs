@@ -12,7 +12,7 @@ use super::{
 fn groups_that_are_badly_written_are_refused() {
     let p = BigUint::from_bytes_be(&[0xd6; 128]) + 1_u8;
     let (p_field, two) = (integer(&p), integer(&small(2)));
-    assert!(DhGroup::from_der(&sequence(&[&p_field, &two])).is_ok());
+    assert!(DhGroup::read(sequence(&[&p_field, &two])).is_ok());
     let inner = [p_field.as_slice(), &two].concat();
     for (what, der) in [
         ("a negative modulus", sequence(&[&unsigned(&p), &two])),
@@ -29,11 +29,11 @@ fn groups_that_are_badly_written_are_refused() {
         ("trailing bytes", [sequence(&[&p_field, &two]), vec![0]].concat()),
         ("a modulus of 8200 bits", sequence(&[&integer(&((small(1) << 8199) + 1_u8)), &two])),
     ] {
-        assert!(DhGroup::from_der(&der).is_err(), "parameters with {what} are accepted");
+        assert!(DhGroup::read(&der).is_err(), "parameters with {what} are accepted");
     }
     // A public number with a zero too many is the same number: there is nothing to forge.
-    let lenient = DhGroup::from_der(&sequence(&[&p_field, &tlv(INTEGER, &[0, 2])])).unwrap();
-    assert!(lenient == DhGroup::from_der(&sequence(&[&p_field, &two])).unwrap());
+    let lenient = DhGroup::read(sequence(&[&p_field, &tlv(INTEGER, &[0, 2])])).unwrap();
+    assert!(lenient == DhGroup::read(sequence(&[&p_field, &two])).unwrap());
 }
 
 /// They are public, and what is read is shown by `check`; so that a form which leaves no doubt about the numbers is put up
@@ -41,9 +41,9 @@ fn groups_that_are_badly_written_are_refused() {
 #[test]
 fn a_group_whose_der_is_bad_anywhere_is_refused_or_the_same() {
     let der = include_bytes!("../../data/keys/dh.der");
-    let good = DhGroup::from_der(der).unwrap();
+    let good = DhGroup::read(der).unwrap();
     for variant in variants::of(der) {
-        let Ok(group) = DhGroup::from_der(&variant.der) else { continue };
+        let Ok(group) = DhGroup::read(&variant.der) else { continue };
         assert!(variant.is_other_number || group == good, "parameters whose {} are accepted", variant.what);
     }
 }

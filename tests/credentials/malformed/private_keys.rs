@@ -21,7 +21,7 @@ fn with_primes(key: &Numbers, others: &[BigUint]) -> Vec<u8> {
 
 #[track_caller]
 fn says(der: &[u8], message: &str) {
-    let error = RsaKey::from_der(der).unwrap_err();
+    let error = RsaKey::read(der, None).unwrap_err();
     assert!(error.to_string().contains(message), "{error}");
     assert!(error.remedy().is_some_and(|remedy| remedy.contains("openssl")), "{error:?}");
 }
@@ -59,7 +59,7 @@ fn exponents_that_cannot_be_are_named() {
         ((small(1) << 33) - 1_u8, "do not fit together"),
     ] {
         says(&KEY.clone().with(E, e.clone()).pkcs1(), message);
-        let public = RsaPublicKey::from_der(&public(&KEY.0[N], &e));
+        let public = RsaPublicKey::read(public(&KEY.0[N], &e));
         assert_eq!(public.is_err(), !message.contains("fit"), "{e}");
     }
 }
@@ -67,7 +67,7 @@ fn exponents_that_cannot_be_are_named() {
 #[track_caller]
 fn refused(what: &str, der: &[u8]) {
     for der in [der, &in_pkcs8(der)] {
-        let error = RsaKey::from_der(der).err().unwrap_or_else(|| panic!("a key with {what} is accepted"));
+        let error = RsaKey::read(der, None).err().unwrap_or_else(|| panic!("a key with {what} is accepted"));
         assert!(!error.to_string().is_empty());
     }
 }
@@ -97,7 +97,7 @@ fn moduli_that_cannot_be_are_refused() {
         if key.0[N].bits() < 300_000 {
             refused(what, &key.pkcs1());
         }
-        assert!(RsaKey::from_der(&key.pkcs1()).is_err(), "{what}");
+        assert!(RsaKey::read(key.pkcs1(), None).is_err(), "{what}");
     }
     refused("a negative modulus", &KEY.spelled(N, unsigned(n)));
     refused("an empty modulus", &KEY.spelled(N, tlv(INTEGER, &[])));
@@ -159,13 +159,13 @@ fn primes_that_do_not_belong_are_refused() {
 /// They only speed decryption up: `rsa` computes them anew, and AWS-LC refuses wrong ones.
 #[test]
 fn what_follows_from_the_primes_is_not_believed() {
-    let good = RsaKey::from_der(PKCS1_DER).unwrap();
+    let good = RsaKey::read(PKCS1_DER, None).unwrap();
     for index in [6, 7, 8] {
         for number in [small(0), small(1), &KEY.0[index] + 2_u8] {
-            let key = RsaKey::from_der(&KEY.clone().with(index, number).pkcs1());
+            let key = RsaKey::read(KEY.clone().with(index, number).pkcs1(), None);
             assert_eq!(key.is_ok(), IS_RSA);
             let Ok(key) = key else { continue };
-            assert_eq!(key.fingerprint(), good.fingerprint());
+            assert_eq!(key.public_key().fingerprint(), good.public_key().fingerprint());
             for secret in [b"one".as_slice(), b"another"] {
                 let ciphertext = encrypted(&padded(2, &[7; 200], secret));
                 assert_eq!(key.decrypt(&ciphertext, &mut SeededEntropy(1)).unwrap().expose(), secret);
@@ -209,7 +209,7 @@ fn versions_that_are_unknown_are_refused() {
     refused("a negative version", &KEY.spelled(0, tlv(INTEGER, &[0xff])));
     for version in [2, 3, 255] {
         let der = pkcs8(&integer(&small(version)), &[RSA, NULL], PKCS1_DER);
-        assert!(RsaKey::from_der(&der).is_err(), "PKCS#8 version {version}");
+        assert!(RsaKey::read(&der, None).is_err(), "PKCS#8 version {version}");
     }
 }
 
@@ -222,9 +222,9 @@ fn pkcs8_of_another_algorithm_or_with_surplus_is_refused() {
     let long = b"\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x01";
     let unfinished = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x81";
     for oid in [pss.as_slice(), encryption, ec, long, unfinished, b"\x06\x00", NULL, b""] {
-        assert!(RsaKey::from_der(&pkcs8(&zero, &[oid, NULL], PKCS1_DER)).is_err(), "{oid:02x?}");
+        assert!(RsaKey::read(pkcs8(&zero, &[oid, NULL], PKCS1_DER), None).is_err(), "{oid:02x?}");
         let key = public(&KEY.0[N], &KEY.0[E]);
-        assert!(RsaPublicKey::from_der(&in_spki(&[oid, NULL], 0, &key)).is_err(), "{oid:02x?}");
+        assert!(RsaPublicKey::read(in_spki(&[oid, NULL], 0, &key)).is_err(), "{oid:02x?}");
     }
     for (what, der) in [
         ("behind the key", pkcs8(&zero, &[RSA, NULL], &[PKCS1_DER, &[0]].concat())),
@@ -233,24 +233,24 @@ fn pkcs8_of_another_algorithm_or_with_surplus_is_refused() {
         ("within", sequence(&[&zero, &sequence(&[RSA, NULL]), &tlv(OCTET_STRING, PKCS1_DER), NULL])),
         ("around", sequence(&[PKCS8_DER])),
     ] {
-        assert!(RsaKey::from_der(&der).is_err(), "something stands {what}");
+        assert!(RsaKey::read(&der, None).is_err(), "something stands {what}");
     }
-    assert!(RsaKey::from_der(&pkcs8(&zero, &[RSA, NULL], &[])).is_err());
-    assert!(RsaKey::from_der(&pkcs8(&zero, &[RSA, NULL], PKCS8_DER)).is_err(), "PKCS#8 in PKCS#8");
+    assert!(RsaKey::read(pkcs8(&zero, &[RSA, NULL], &[]), None).is_err());
+    assert!(RsaKey::read(pkcs8(&zero, &[RSA, NULL], PKCS8_DER), None).is_err(), "PKCS#8 in PKCS#8");
 }
 
 /// Wycheproof's way with signatures, for keys. Let through is what changes nothing: the three numbers at the end, which are
 /// computed anew, algorithm parameters that are left out, and elements of a later version behind a key in PKCS#8.
 #[test]
 fn a_key_whose_der_is_bad_anywhere_is_refused() {
-    let good = RsaKey::from_der(PKCS1_DER).unwrap();
+    let good = RsaKey::read(PKCS1_DER, None).unwrap();
     let mut accepted = Vec::new();
     for (der, first_of_no_matter) in [(PKCS1_DER, 6), (PKCS8_DER, 10)] {
         let variants = variants::of(der);
         assert!(variants.len() > 400, "{}", variants.len());
         for variant in variants {
-            let Ok(key) = RsaKey::from_der(&variant.der) else { continue };
-            assert_eq!(key.fingerprint(), good.fingerprint(), "{}", variant.what);
+            let Ok(key) = RsaKey::read(&variant.der, None) else { continue };
+            assert_eq!(key.public_key().fingerprint(), good.public_key().fingerprint(), "{}", variant.what);
             let ciphertext = encrypted(&padded(2, &[7; 200], b"secret"));
             assert_eq!(
                 key.decrypt(&ciphertext, &mut SeededEntropy(1)).unwrap().expose(),

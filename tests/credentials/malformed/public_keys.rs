@@ -10,7 +10,7 @@ use super::{
 #[track_caller]
 fn public_refused(what: &str, der: &[u8]) {
     for der in [der, &in_spki(&[RSA, NULL], 0, der)] {
-        assert!(RsaPublicKey::from_der(der).is_err(), "a public key with {what} is accepted");
+        assert!(RsaPublicKey::read(der).is_err(), "a public key with {what} is accepted");
     }
 }
 
@@ -43,10 +43,10 @@ fn public_keys_that_cannot_be_are_refused() {
 
     let key = public(n, e);
     for unused_bits in [1, 7, 8, 255] {
-        assert!(RsaPublicKey::from_der(&in_spki(&[RSA, NULL], unused_bits, &key)).is_err(), "{unused_bits} bits");
+        assert!(RsaPublicKey::read(in_spki(&[RSA, NULL], unused_bits, &key)).is_err(), "{unused_bits} bits");
     }
-    assert!(RsaPublicKey::from_der(&[in_spki(&[RSA, NULL], 0, &key), vec![0]].concat()).is_err());
-    assert!(RsaPublicKey::from_der(&in_spki(&[RSA, NULL, NULL], 0, &key)).is_err());
+    assert!(RsaPublicKey::read([in_spki(&[RSA, NULL], 0, &key), vec![0]].concat()).is_err());
+    assert!(RsaPublicKey::read(in_spki(&[RSA, NULL, NULL], 0, &key)).is_err());
 }
 
 /// Whoever changes a public key to a well-formed other one has another one; badly written it is none at all. Only the
@@ -56,9 +56,9 @@ fn a_public_key_whose_der_is_bad_anywhere_is_refused() {
     let alone = public(&KEY.0[N], &KEY.0[E]);
     let mut accepted = Vec::new();
     for der in [alone.as_slice(), PUBLIC_DER] {
-        let good = RsaPublicKey::from_der(der).unwrap();
+        let good = RsaPublicKey::read(der).unwrap();
         for variant in variants::of(der) {
-            let Ok(key) = RsaPublicKey::from_der(&variant.der) else { continue };
+            let Ok(key) = RsaPublicKey::read(&variant.der) else { continue };
             assert_eq!(key != good, variant.is_other_number, "{}", variant.what);
             if !variant.is_other_number {
                 accepted.push(variant.what);

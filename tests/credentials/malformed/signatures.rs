@@ -41,7 +41,7 @@ fn digest(number: u32) -> [u8; 32] {
 
 #[test]
 fn only_the_one_encoding_of_a_signature_is_accepted() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap().public_key();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap().public_key();
     let hash = digest(1);
     let good = encoded(&[SHA_256, &hash].concat());
     assert!(key.verify(&hash, &forged(&good)).is_ok(), "forging works");
@@ -101,7 +101,7 @@ fn only_the_one_encoding_of_a_signature_is_accepted() {
 /// Every element of the `DigestInfo` in every bad form, the padding as long as it then must be.
 #[test]
 fn a_signature_whose_der_is_bad_anywhere_is_refused() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap().public_key();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap().public_key();
     let hash = digest(1);
     let variants = variants::of(&[SHA_256, &hash].concat());
     assert!(variants.len() > 180, "{}", variants.len());
@@ -114,7 +114,7 @@ fn a_signature_whose_der_is_bad_anywhere_is_refused() {
 /// Each byte of the message that is signed counts: none is skipped.
 #[test]
 fn a_signature_with_any_byte_changed_is_refused() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap().public_key();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap().public_key();
     let hash = digest(1);
     let good = encoded(&[SHA_256, &hash].concat());
     for index in 0..good.len() {
@@ -129,7 +129,7 @@ fn a_signature_with_any_byte_changed_is_refused() {
 /// The right hash under the other padding of the same key (RFC 8017 section 9.1), with an empty salt.
 #[test]
 fn a_signature_with_pss_is_refused() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap().public_key();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap().public_key();
     let hash = digest(1);
     let inner = Sha256::digest([&[0; 8], hash.as_slice()].concat());
     let mut block = [vec![0; 256 - 32 - 2], vec![1]].concat();
@@ -144,7 +144,7 @@ fn a_signature_with_pss_is_refused() {
 
 #[test]
 fn a_signature_is_one_number_of_one_length() {
-    let key = RsaKey::from_der(PKCS1_DER).unwrap().public_key();
+    let key = RsaKey::read(PKCS1_DER, None).unwrap().public_key();
     let n = &KEY.0[N];
     // One that starts with a zero: the number plus the modulus then has as many bytes still.
     let (hash, signature) = (0..100_000)
@@ -174,7 +174,7 @@ fn a_signature_is_one_number_of_one_length() {
 /// With the exponent 3, whoever lets garbage stand behind the hash lets everybody sign: a cube root will do.
 #[test]
 fn cube_roots_are_no_signatures() {
-    let Ok(key) = RsaPublicKey::from_der(&public(&KEY.0[N], &small(3))) else { return };
+    let Ok(key) = RsaPublicKey::read(public(&KEY.0[N], &small(3))) else { return };
     let hash = digest(1);
     let head = [&[0, 1], vec![0xff; 8].as_slice(), &[0], SHA_256, &hash].concat();
     let target = BigUint::from_bytes_be(&[head.as_slice(), vec![0xff; 256 - head.len()].as_slice()].concat());

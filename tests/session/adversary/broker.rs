@@ -101,7 +101,7 @@ pub(crate) static AGREEMENT: LazyLock<Agreement> = LazyLock::new(Agreement::new)
 
 impl Agreement {
     fn new() -> Self {
-        let group = DhGroup::from_be_bytes(&PRIME, &[2]).unwrap();
+        let group = DhGroup::read(format!("0x{:032x}", u128::from_be_bytes(PRIME))).unwrap();
         let exponent = Exponent::generate(&mut SeededEntropy(1)).unwrap();
         let challenge = exponent.challenge(&group);
         Self { group, exponent, challenge, secret: Secret::from(SECRET.to_vec()) }

@@ -22,7 +22,7 @@ use ibkr_oauth::{
 /// A driver for a consumer without a signature key, on a clock that shows some seconds more each time: no wait is real.
 fn driver() -> Driver<SeededEntropy> {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
-        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
         .build()
         .unwrap();
     let mut now = NOW;

@@ -185,7 +185,7 @@ impl Operations {
         let token = UnlockedToken::from_plaintext("218c1d970d85a8442825", secret);
         let local = test_keys::consumer().unwrap();
         let remote = Consumer::builder(test_keys::CONSUMER_KEY)
-            .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+            .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
             .build()
             .unwrap();
         let session = Session::new(if self.remote { remote } else { local }, token, self.config());

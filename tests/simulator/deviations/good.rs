@@ -86,7 +86,7 @@ pub(crate) fn consumer(placement: ParameterPlacement, policy: QueryPolicy) -> Co
     Consumer::builder(test_keys::CONSUMER_KEY)
         .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
         .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
-        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
         .endpoints(Endpoints::new(BASE).unwrap())
         .parameter_placement(placement)
         .query_policy(policy)

@@ -12,7 +12,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use ibkr_oauth::{
     Callback, Consumer, Context, Timestamp,
-    key::{DecryptionKey, aws_lc::RsaKey},
+    key::{DecryptionKey, RsaKey},
     simulator::{Broker, SeededEntropy, test_keys},
 };
 use ibkr_oauth_wiped::{Heap, Marker, rsa_key};
@@ -50,11 +50,11 @@ fn a_key_is_wiped_whatever_it_was_read_from() {
     let _alone = alone();
     let escaped = PKCS8.replace('\n', "\\n");
     let readers: [(&str, &dyn Fn() -> RsaKey); 5] = [
-        ("DER", &|| RsaKey::from_der(DER).unwrap()),
-        ("PKCS#1", &|| RsaKey::from_pem(PKCS1).unwrap()),
-        ("PKCS#8", &|| RsaKey::from_pem(PKCS8).unwrap()),
-        ("escaped line breaks", &|| RsaKey::from_pem(&escaped).unwrap()),
-        ("a passphrase", &|| RsaKey::from_encrypted(ENCRYPTED.as_bytes(), PASSPHRASE).unwrap()),
+        ("DER", &|| RsaKey::read_with_aws_lc(DER, None).unwrap()),
+        ("PKCS#1", &|| RsaKey::read_with_aws_lc(PKCS1, None).unwrap()),
+        ("PKCS#8", &|| RsaKey::read_with_aws_lc(PKCS8, None).unwrap()),
+        ("escaped line breaks", &|| RsaKey::read_with_aws_lc(&escaped, None).unwrap()),
+        ("a passphrase", &|| RsaKey::read_with_aws_lc(ENCRYPTED.as_bytes(), Some(PASSPHRASE)).unwrap()),
     ];
     for (what, read) in readers {
         println!("{what}");
@@ -82,9 +82,9 @@ fn a_key_that_is_refused_is_wiped() {
     wrong[270] ^= 2;
     let heap = Heap::record();
     c_heap::record(|| {
-        drop(RsaKey::from_der(&wrong).unwrap_err());
-        drop(RsaKey::from_der(&DER[..DER.len() - 1]).unwrap_err());
-        drop(RsaKey::from_encrypted(ENCRYPTED.as_bytes(), b"another").unwrap_err());
+        drop(RsaKey::read_with_aws_lc(&wrong, None).unwrap_err());
+        drop(RsaKey::read_with_aws_lc(&DER[..DER.len() - 1], None).unwrap_err());
+        drop(RsaKey::read_with_aws_lc(ENCRYPTED.as_bytes(), Some(b"another")).unwrap_err());
     });
     assert_wiped(heap, MARKERS.iter());
 }
@@ -94,14 +94,14 @@ fn work_with_a_key_leaves_nothing_of_it_nor_of_the_secret() {
     let _alone = alone();
     let mut entropy = SeededEntropy::new(1);
     let token = test_keys::access_token(&mut Broker::default(), &mut Context::new(NOW, &mut entropy)).unwrap();
-    let key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
+    let key = RsaKey::read_with_aws_lc(test_keys::ENCRYPTION_KEY, None).unwrap();
     let secret = key.decrypt(token.encrypted_secret(), &mut entropy).unwrap();
     let secret = Marker::bytes("opened secret", secret.expose());
     let (signing, opening) = (rsa_key(test_keys::SIGNATURE_KEY), rsa_key(test_keys::ENCRYPTION_KEY));
 
     let heap = Heap::record();
     let opened = c_heap::record(|| {
-        let key = RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap();
+        let key = RsaKey::read_with_aws_lc(test_keys::ENCRYPTION_KEY, None).unwrap();
         // The first work makes a key ready for more.
         drop(key.decrypt(token.encrypted_secret(), &mut entropy).unwrap());
         key.decrypt(token.encrypted_secret(), &mut entropy).unwrap()
@@ -112,7 +112,7 @@ fn work_with_a_key_leaves_nothing_of_it_nor_of_the_secret() {
 
     let heap = Heap::record();
     c_heap::record(|| {
-        let key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
+        let key = RsaKey::read_with_aws_lc(test_keys::SIGNATURE_KEY, None).unwrap();
         let consumer = Consumer::builder("WIPED").signature_key(key).build().unwrap();
         for _ in 0..2 {
             drop(consumer.request_token(&mut Context::new(NOW, &mut entropy), Callback::OutOfBand).unwrap());

@@ -41,7 +41,7 @@ impl Entropy for Rigged {
 }
 
 static CONSUMER: LazyLock<Consumer> = LazyLock::new(|| test_keys::consumer().unwrap());
-static GROUP: LazyLock<DhGroup> = LazyLock::new(|| DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap());
+static GROUP: LazyLock<DhGroup> = LazyLock::new(|| DhGroup::read(test_keys::DH_PARAMETERS).unwrap());
 fn broker() -> Broker {
     Broker::builder().strict().access_token(TOKEN, *SECRET).build().unwrap()
 }

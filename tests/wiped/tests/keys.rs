@@ -79,11 +79,11 @@ fn a_key_is_wiped_whatever_it_was_read_from() {
 
     let escaped = PKCS8.replace('\n', "\\n");
     let readers: [(&str, &dyn Fn() -> RsaKey); 5] = [
-        ("DER", &|| RsaKey::from_der(DER).unwrap()),
+        ("DER", &|| RsaKey::read(DER, None).unwrap()),
         ("PKCS#1", &|| RsaKey::from_pem(PKCS1).unwrap()),
         ("PKCS#8", &|| RsaKey::from_pem(PKCS8).unwrap()),
         ("escaped line breaks", &|| RsaKey::from_pem(&escaped).unwrap()),
-        ("a passphrase", &|| RsaKey::from_encrypted(ENCRYPTED.as_bytes(), PASSPHRASE).unwrap()),
+        ("a passphrase", &|| RsaKey::read(ENCRYPTED.as_bytes(), Some(PASSPHRASE)).unwrap()),
     ];
     for (what, read) in readers {
         println!("{what}");
@@ -130,9 +130,9 @@ fn the_text_of_a_key_that_is_refused_is_wiped() {
     let heap = record();
     drop(RsaKey::from_pem(cut).unwrap_err());
     drop(RsaKey::from_pem(&twice).unwrap_err());
-    drop(RsaKey::from_der(unfinished).unwrap_err());
-    drop(RsaKey::from_der(&wrong).unwrap_err());
-    drop(RsaKey::from_encrypted(ENCRYPTED.as_bytes(), b"another").unwrap_err());
+    drop(RsaKey::read(unfinished, None).unwrap_err());
+    drop(RsaKey::read(&wrong, None).unwrap_err());
+    drop(RsaKey::read(ENCRYPTED.as_bytes(), Some(b"another")).unwrap_err());
     let freed = heap.freed();
     for marker in MARKERS.iter().filter(|marker| marker.name().ends_with("of the key")) {
         freed.assert_without(marker);
@@ -152,13 +152,13 @@ fn work_with_a_key_leaves_nothing_of_it() {
         "`rsa` leaves {left_by_signing:?} copies of the primes where it signs, {left_by_decryption:?} where it opens"
     );
 
-    let consumer = Consumer::builder("WIPED").signature_key(RsaKey::from_der(DER).unwrap()).build().unwrap();
+    let consumer = Consumer::builder("WIPED").signature_key(RsaKey::read(DER, None).unwrap()).build().unwrap();
     let mut entropy = SeededEntropy::new(1);
     let heap = record();
     drop(consumer.request_token(&mut Context::new(NOW, &mut entropy), Callback::OutOfBand).unwrap());
     assert_wiped(&heap.freed(), left_by_signing);
 
-    let key = RsaKey::from_der(DER).unwrap();
+    let key = RsaKey::read(DER, None).unwrap();
     let heap = record();
     drop(key.decrypt(&[1; 256], &mut entropy).unwrap());
     assert_wiped(&heap.freed(), left_by_decryption);

@@ -30,7 +30,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 static CONSUMER: LazyLock<Consumer> = LazyLock::new(|| {
     let group = include_str!("../../../../src/simulator/test_keys/dh_parameters.pem");
-    Consumer::builder("SCHEDULES").dh_params(DhGroup::from_pem(group).unwrap()).build().unwrap()
+    Consumer::builder("SCHEDULES").dh_params(DhGroup::read(group).unwrap()).build().unwrap()
 });
 
 pub(crate) const fn seconds(seconds: u64) -> Duration {

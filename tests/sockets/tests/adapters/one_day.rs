@@ -126,7 +126,7 @@ fn a_day<A: Adapter>(address: Address, adapter: &Arc<A>) {
     let token = server.account.with_context(|cx| consumer.unlock(cx, &server.account.access_token).unwrap());
     // The key store has the other key.
     let keyless = Consumer::builder(test_keys::CONSUMER_KEY)
-        .dh_params(DhGroup::from_pem(test_keys::DH_PARAMETERS).unwrap())
+        .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
         .endpoints(consumer.endpoints().clone())
         .build()
         .unwrap();
