@@ -21,7 +21,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// assert_eq!(secret.expose(), b"correct horse");
 /// ```
 #[derive(Clone)]
-pub struct Secret(Box<[u8]>);
+pub struct Secret(Zeroizing<Box<[u8]>>);
 
 impl Secret {
     /// Reads Base64 with the standard alphabet and its padding. White space in it is ignored: people paste it with line
@@ -61,9 +61,9 @@ impl<B: Into<Vec<u8>>> From<B> for Secret {
     fn from(bytes: B) -> Self {
         let mut bytes = bytes.into();
         if bytes.len() == bytes.capacity() {
-            return Self(bytes.into_boxed_slice());
+            return Self(bytes.into_boxed_slice().into());
         }
-        let secret = Self(Box::from(bytes.as_slice()));
+        let secret = Self(Zeroizing::new(Box::from(bytes.as_slice())));
         bytes.zeroize();
         secret
     }
@@ -76,12 +76,6 @@ impl PartialEq for Secret {
 }
 
 impl Eq for Secret {}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

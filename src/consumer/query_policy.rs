@@ -1,9 +1,9 @@
 //! How the parameters of query and form enter the signature base string: IBKR's habits beside the RFC's rule.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use http::{Method, Uri};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Stage},
@@ -16,7 +16,8 @@ use crate::{
 ///
 /// The written contract is RFC 5849. IBKR's own samples and clients that work in practice do otherwise, and differ from
 /// it, and from one another, only where a value has a reserved character: a comma, a space, a slash.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum QueryPolicy {
     /// `rfc5849`: pairs decoded, each name and value encoded, sorted, joined, and all encoded again.
@@ -110,18 +111,6 @@ impl FromStr for QueryPolicy {
     }
 }
 
-impl Serialize for QueryPolicy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for QueryPolicy {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(|error: Error| de::Error::custom(error.message()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +148,9 @@ mod tests {
     fn a_policy_is_known_by_its_name() {
         for policy in QueryPolicy::ALL {
             assert_eq!(policy.to_string().parse::<QueryPolicy>().ok(), Some(policy));
-            assert_eq!(serde_json::from_str::<QueryPolicy>(&format!("\"{policy}\"")).unwrap(), policy);
+            let json = format!("\"{policy}\"");
+            assert_eq!(serde_json::to_string(&policy).unwrap(), json);
+            assert_eq!(serde_json::from_str::<QueryPolicy>(&json).unwrap(), policy);
         }
         let error = "RFC5849".parse::<QueryPolicy>().unwrap_err();
         assert_eq!(

@@ -14,11 +14,12 @@ use crate::encoding::{hexadecimal, pem};
 /// An RSA public key of 2048 to 8192 bits, with an odd public exponent of 2 to 33 bits.
 ///
 /// Two are equal where modulus and exponent are. A clone shares the same key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RsaPublicKey(Arc<Inner>);
 
 debug_fields!(self: RsaPublicKey { bits: self.modulus_bits(), fingerprint: self.fingerprint() });
 
+#[derive(PartialEq, Eq)]
 struct Inner {
     modulus: BigUint,
     exponent: BigUint,
@@ -103,11 +104,3 @@ fn encoded_digest(digest: &[u8; 32], modulus_bytes: usize) -> BigUint {
     let padding = modulus_bytes.saturating_sub(DIGEST_INFO.len() + digest.len() + 3);
     BigUint::from_bytes_be(&[&[0, 1], vec![0xff; padding].as_slice(), &[0], DIGEST_INFO, digest].concat())
 }
-
-impl PartialEq for RsaPublicKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.info == other.0.info
-    }
-}
-
-impl Eq for RsaPublicKey {}
