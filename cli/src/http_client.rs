@@ -16,7 +16,7 @@ use ibkr_oauth::{
 };
 use tokio::{
     runtime::{Builder, Runtime},
-    time::{self, Sleep},
+    time,
 };
 
 use crate::{connector::Connector, failure::Failure};
@@ -25,7 +25,7 @@ use crate::{connector::Connector, failure::Failure};
 const KEPT: Duration = Duration::from_secs(60);
 
 /// The client with its timer.
-pub(crate) type HttpTransport = HyperTransport<Connector, fn(Duration) -> Sleep>;
+pub(crate) type HttpTransport = HyperTransport<Connector>;
 
 /// What carries requests over these connections. To be used within a runtime.
 pub(crate) fn transport(connector: Connector) -> HttpTransport {

@@ -1,6 +1,6 @@
 //! [`hyper`](https://docs.rs/hyper/1) 1 as a transport, by the client of `hyper-util`. Needs the feature `hyper`.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -20,26 +20,26 @@ use crate::{
 /// The client brings the connector, and so the TLS. It follows no redirect. Its `retry_canceled_requests` sends a request
 /// again only if nothing of it was sent.
 #[derive(Clone)]
-pub struct HyperTransport<C, S> {
+pub struct HyperTransport<C> {
     pub(super) client: Client<C, Full<Bytes>>,
-    pub(super) sleep: S,
+    sleep: Arc<dyn Fn(Duration) -> Sleep + Send + Sync>,
 }
 
-debug_fields!(self: HyperTransport<C, S> {});
+type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-impl<C, S> HyperTransport<C, S> {
+debug_fields!(self: HyperTransport<C> {});
+
+impl<C> HyperTransport<C> {
     /// This client with this timer.
-    pub fn new(client: Client<C, Full<Bytes>>, sleep: S) -> Self {
-        Self { client, sleep }
+    pub fn new<W>(client: Client<C, Full<Bytes>>, sleep: impl Fn(Duration) -> W + Send + Sync + 'static) -> Self
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        Self { client, sleep: Arc::new(move |time| Box::pin(sleep(time))) }
     }
 }
 
-impl<C, S, W> AsyncTransport for HyperTransport<C, S>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-    S: Fn(Duration) -> W + Send + Sync,
-    W: Future<Output = ()> + Send,
-{
+impl<C: Connect + Clone + Send + Sync + 'static> AsyncTransport for HyperTransport<C> {
     async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure> {
         let late = |failure: Failure| match failure.kind() {
             FailureKind::TimedOut => failure.with_remedy(LOOK_FIRST),

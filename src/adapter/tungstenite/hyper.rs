@@ -1,7 +1,5 @@
 //! Upgrades of `hyper-util`'s client.
 
-use std::{future::Future, time::Duration};
-
 use ::hyper::upgrade::Upgraded;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,12 +16,7 @@ use crate::{
     trace,
 };
 
-impl<C, S, W> Upgrade for HyperTransport<C, S>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-    S: Fn(Duration) -> W + Send + Sync,
-    W: Future<Output = ()> + Send,
-{
+impl<C: Connect + Clone + Send + Sync + 'static> Upgrade for HyperTransport<C> {
     type Connection = TokioIo<Upgraded>;
 
     async fn upgrade(&self, request: Request<()>) -> Result<Response<Self::Connection>, Failure> {
