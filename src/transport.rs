@@ -84,11 +84,6 @@ pub trait Transport {
     /// A [`Failure`] where there is no whole response; its kind says what is certain.
     fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, Failure>;
 
-    /// The time. Default: [`local::now`].
-    fn now(&self) -> Timestamp {
-        local::now()
-    }
-
     /// The URL that is sent for this one, where the client changes URLs: what is signed must be what is sent.
     fn rewritten(&self, uri: &Uri) -> Option<Uri> {
         let _ = uri;

@@ -41,6 +41,7 @@ use crate::{
     driver::{Driver, SessionHandle},
     error::Error,
     key::SigningInput,
+    local,
     pacing::PacingConfig,
     session::{Failure, Session, SessionEvent, State},
     transport::{Limits, Transport, rewrite},
@@ -67,7 +68,7 @@ impl<T: Transport + Send + Sync + 'static> Client<T> {
         bundle: &CredentialBundle,
         config: SessionConfig,
     ) -> Result<(Self, ClientDriver<T>), Error> {
-        let session = session_of(bundle, config, None, transport.now())?;
+        let session = session_of(bundle, config, None, local::now())?;
         Ok(Self::with_session(transport, session))
     }
 
@@ -82,13 +83,13 @@ impl<T: Transport + Send + Sync + 'static> Client<T> {
         config: SessionConfig,
         snapshot: Snapshot,
     ) -> Result<(Self, ClientDriver<T>), Error> {
-        let session = session_of(bundle, config, Some(snapshot), transport.now())?;
+        let session = session_of(bundle, config, Some(snapshot), local::now())?;
         Ok(Self::with_session(transport, session))
     }
 
     /// A client of a session that was made otherwise, for keys that are in no bundle.
     pub fn with_session(transport: T, session: Session) -> (Self, ClientDriver<T>) {
-        let (shared, driver) = Shared::new(session, transport, T::now);
+        let (shared, driver) = Shared::new(session, transport, |_| local::now());
         let client = Self { shared, policy: CallPolicy::default() };
         (client.clone(), ClientDriver { driver, client, on_event: Box::new(drop), key_store: None })
     }
