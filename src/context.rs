@@ -125,18 +125,6 @@ pub trait Entropy {
     fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError>;
 }
 
-impl<E: Entropy + ?Sized> Entropy for &mut E {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        (**self).fill(destination)
-    }
-}
-
-impl<E: Entropy + ?Sized> Entropy for Box<E> {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
-        (**self).fill(destination)
-    }
-}
-
 /// The source of random bytes could not deliver. The default has nothing more to say.
 #[derive(Debug, Default)]
 pub struct EntropyError {

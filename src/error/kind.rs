@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
 /// Who must act on an [`Error`](crate::Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -85,20 +83,6 @@ impl fmt::Display for Stage {
             Self::WebSocket => "WebSocket",
             Self::Transport => "transport",
         })
-    }
-}
-
-impl Serialize for ErrorKind {
-    /// Its [`name`](Self::name).
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl Serialize for Stage {
-    /// Its `Display` text.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

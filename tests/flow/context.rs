@@ -77,17 +77,14 @@ impl Entropy for Counter {
 }
 
 #[test]
-fn a_source_may_be_owned_lent_or_boxed() {
+fn a_source_may_be_owned_or_boxed() {
     let mut counter = Counter(0);
     let mut bytes = [0; 2];
     Context::new(Timestamp::default(), &mut counter).entropy().fill(&mut bytes).unwrap();
     assert_eq!(bytes, [0, 1]);
-    let mut lent: &mut Counter = &mut counter;
-    Context::new(Timestamp::default(), &mut lent).entropy().fill(&mut bytes).unwrap();
-    assert_eq!(bytes, [2, 3]);
     let mut boxed: Box<dyn Entropy> = Box::new(counter);
-    Context::new(Timestamp::default(), &mut boxed).entropy().fill(&mut bytes).unwrap();
-    assert_eq!(bytes, [4, 5]);
-    let error = Context::new(Timestamp::default(), &mut boxed).entropy().fill(&mut [0; 255]).unwrap_err();
+    Context::new(Timestamp::default(), &mut *boxed).entropy().fill(&mut bytes).unwrap();
+    assert_eq!(bytes, [2, 3]);
+    let error = Context::new(Timestamp::default(), &mut *boxed).entropy().fill(&mut [0; 255]).unwrap_err();
     assert_eq!(error.to_string(), "the source of random bytes failed");
 }
