@@ -8,20 +8,20 @@
 //!
 //! ```
 //! # #[cfg(feature = "getrandom")] {
-//! use ibkr_oauth::{OsEntropy, Secret, dh::{DhGroup, Exponent, proof}};
+//! use ibkr_oauth::{OsEntropy, Secret, dh::{DhGroup, Exponent, live_session_token, proof}};
 //!
 //! let group = DhGroup::modp_2048(); // the one that is registered with the broker
 //! let (ours, brokers) = (Exponent::generate(&mut OsEntropy)?, Exponent::generate(&mut OsEntropy)?);
 //! let shared = ours.shared_secret(&brokers.challenge(&group), &group)?;
-//! assert_eq!(shared.bytes(), brokers.shared_secret(&ours.challenge(&group), &group)?.bytes());
+//! assert_eq!(shared, brokers.shared_secret(&ours.challenge(&group), &group)?);
 //!
-//! let live_session_token = shared.live_session_token(&Secret::from("the access token's opened secret"));
-//! assert_eq!((live_session_token.len(), proof(&live_session_token, "MYCONSKEY").len()), (20, 20));
+//! let token = live_session_token(&shared, &Secret::from("the access token's opened secret"));
+//! assert_eq!((token.len(), proof(&token, "MYCONSKEY").len()), (20, 20));
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{error, fmt};
+use std::fmt;
 
 use crypto_bigint::{BoxedUint, modular::BoxedMontyForm};
 use hmac::{Hmac, KeyInit, Mac};
@@ -32,6 +32,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     context::{Entropy, EntropyError},
+    error::{Error, ErrorKind, Stage},
     secret::Secret,
 };
 
@@ -43,27 +44,6 @@ pub use self::group::DhGroup;
 pub struct Exponent(Zeroizing<BoxedUint>);
 
 const EXPONENT_BITS: u32 = 256;
-
-/// Why the broker's `diffie_hellman_response` cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResponseError {
-    /// It is not a hexadecimal number.
-    Syntax,
-    /// It is not within `2..=p-2`, so that anybody could know the shared secret.
-    Range,
-}
-
-impl fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Syntax => "the response's `diffie_hellman_response` is not hexadecimal",
-            Self::Range => "the response's `diffie_hellman_response` is out of range",
-        })
-    }
-}
-
-impl error::Error for ResponseError {}
 
 /// The bytes of a live session token, and of the proof of it: an HMAC-SHA1.
 pub(crate) const TOKEN_LENGTH: usize = 20;
@@ -94,9 +74,14 @@ impl Exponent {
     /// The shared secret `K = B^a mod p`, where `response` is the broker's `B`: hexadecimal in any case, of odd or even
     /// length, with or without leading zeros.
     ///
+    /// Its bytes are made as Java's `BigInteger.toByteArray` makes them: big-endian without leading zeros, but with one zero
+    /// byte in front where the first bit is set, since Java's numbers have a sign. About half of all exchanges need that
+    /// byte; without it the broker computes another token.
+    ///
     /// # Errors
-    /// [`ResponseError`] where `response` is no number, or not within `2..=p-2`.
-    pub fn shared_secret(&self, response: &str, group: &DhGroup) -> Result<SharedSecret, ResponseError> {
+    /// [`ErrorKind::Malformed`] where `response` is no number, and [`ErrorKind::Unverified`] where it is not within `2..=p-2`, so
+    /// that anybody could know the shared secret.
+    pub fn shared_secret(&self, response: &str, group: &DhGroup) -> Result<Secret, Error> {
         let magnitude = self.raise(&read_response(response, group)?, group);
         let first = magnitude.iter().position(|byte| *byte != 0).unwrap_or(magnitude.len());
         let trimmed = magnitude.get(first..).unwrap_or_default();
@@ -106,7 +91,7 @@ impl Exponent {
             bytes.push(0);
         }
         bytes.extend_from_slice(trimmed);
-        Ok(SharedSecret(Secret::from(bytes)))
+        Ok(Secret::from(bytes))
     }
 
     /// `base^a mod p`, big-endian and as wide as the modulus. `base` is less than the modulus: `crypto-bigint` panics
@@ -128,45 +113,38 @@ impl fmt::Debug for Exponent {
     }
 }
 
-fn read_response(text: &str, group: &DhGroup) -> Result<BigUint, ResponseError> {
+fn read_response(text: &str, group: &DhGroup) -> Result<BigUint, Error> {
+    const STAGE: Stage = Stage::LiveSessionToken;
+
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(ResponseError::Syntax);
+        return Err(Error::malformed(STAGE, "the response's `diffie_hellman_response` is not hexadecimal"));
     }
+    let out_of_range = || {
+        Error::new(ErrorKind::Unverified, STAGE, "the response's `diffie_hellman_response` is out of range").with_remedy(
+            "check that the Diffie-Hellman group is the registered one; if it is, somebody is between you and the broker",
+        )
+    };
     let digits = text.trim_start_matches('0');
     // Comparing lengths first keeps a huge response from being turned into a huge number.
     let longest = group.prime().bits().div_ceil(4);
     if u64::try_from(digits.len()).is_ok_and(|length| length > longest) {
-        return Err(ResponseError::Range);
+        return Err(out_of_range());
     }
     let number = BigUint::parse_bytes(digits.as_bytes(), 16).unwrap_or_default();
     if number < BigUint::from(2u8) || number > group.prime() - 2u8 {
-        return Err(ResponseError::Range);
+        return Err(out_of_range());
     }
     Ok(number)
 }
 
-/// The shared secret `K` as bytes, made as Java's `BigInteger.toByteArray` makes them: big-endian without leading zeros,
-/// but with one zero byte in front where the first bit is set, since Java's numbers have a sign.
+/// The 20 bytes of the live session token: the HMAC-SHA1 of the access token's opened secret, keyed with the
+/// [shared secret](Exponent::shared_secret).
 ///
-/// About half of all exchanges need that byte; without it the broker computes another token.
-#[derive(Debug)]
-pub struct SharedSecret(Secret);
-
-impl SharedSecret {
-    /// The bytes of `K`.
-    #[must_use]
-    pub fn bytes(&self) -> &Secret {
-        &self.0
-    }
-
-    /// The 20 bytes of the live session token: the HMAC-SHA1 of the access token's opened secret, keyed with `K`.
-    ///
-    /// Not yet proved to be the broker's too: hold what it sent against [`verify_proof`].
-    #[must_use]
-    pub fn live_session_token(&self, access_token_secret: &Secret) -> Secret {
-        let token = Zeroizing::new(hmac_sha1(self.0.expose(), access_token_secret.expose()));
-        Secret::from(token.as_slice())
-    }
+/// Not yet proved to be the broker's too: hold what it sent against [`verify_proof`].
+#[must_use]
+pub fn live_session_token(shared_secret: &Secret, access_token_secret: &Secret) -> Secret {
+    let token = Zeroizing::new(hmac_sha1(shared_secret.expose(), access_token_secret.expose()));
+    Secret::from(token.as_slice())
 }
 
 /// The proof that the holder of `live_session_token` gives: the HMAC-SHA1 of the consumer key, keyed with the token. The

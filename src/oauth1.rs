@@ -30,18 +30,14 @@ mod uri_error;
 pub(crate) use self::{
     append::{append_base64_encoded, append_encoded, append_encoded_twice, append_reserved, append_unreserved},
     base_string::{Pair, joined},
-    base_uri::parse_path_and_query,
+    base_uri::{base_uri, parse_path_and_query},
     encode::{decode_escape, is_unreserved, percent_decode_lossy},
     encoded_base::{EncodedBase, append_base_uri},
     header::write_header,
     origin::Origin,
-    parameters::{is_form_media_type, wire_pairs},
+    parameters::{is_form_media_type, parameters, wire_pairs},
 };
 pub use self::{
-    base_string::base_string,
-    base_uri::{BaseUri, parse_uri},
-    encode::percent_encode,
-    parameters::{Parameter, form_parameters, is_form, query_parameters},
-    request_signature::RequestSignature,
-    uri_error::UriError,
+    base_string::base_string, base_uri::parse_uri, encode::percent_encode, parameters::is_form,
+    request_signature::RequestSignature, uri_error::UriError,
 };

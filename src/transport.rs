@@ -42,7 +42,7 @@ use crate::{
     error::{Error, Stage},
     exchange::Exchange,
     local,
-    oauth1::BaseUri,
+    oauth1::base_uri,
     response::LONGEST_RESPONSE,
     session::{Failure, FailureKind},
     signer::Signer,
@@ -262,7 +262,7 @@ impl Signer {
 
 /// Gives a request the URL that will be sent. What cannot be signed is refused before, for the client may mend it.
 pub(crate) fn rewrite<B>(request: &mut Request<B>, rewritten: impl FnOnce(&Uri) -> Option<Uri>) -> Result<(), Error> {
-    BaseUri::new(request.uri()).map_err(|error| uri_error(Stage::Sign, error))?;
+    base_uri(request.uri()).map_err(|error| uri_error(Stage::Sign, error))?;
     if let Some(uri) = rewritten(request.uri()) {
         *request.uri_mut() = uri;
     }

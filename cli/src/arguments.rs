@@ -8,10 +8,10 @@ use ibkr_oauth::{
     ConsumerBuilder, Endpoints, QueryPolicy,
     bytes::Bytes,
     http::{HeaderValue, Method, Request, Uri, header::CONTENT_TYPE, request::Parts},
-    oauth1::{self, BaseUri, percent_encode},
+    oauth1::{self, percent_encode},
 };
 
-use crate::failure::Failure;
+use crate::{default_port, failure::Failure};
 
 /// The media type of a form.
 pub(crate) const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -138,6 +138,9 @@ pub(crate) fn url_at(endpoints: &Endpoints, text: &str) -> Result<Uri, Failure> 
 
 /// Scheme, host and port, the default port left out.
 fn origin(url: &Uri) -> String {
-    let base = BaseUri::new(url).map(|base| base.to_string()).unwrap_or_default();
-    base.strip_suffix(url.path()).unwrap_or(&base).to_owned()
+    let (scheme, host) = (url.scheme_str().unwrap_or_default(), url.host().unwrap_or_default().to_ascii_lowercase());
+    match default_port::of_url(url) {
+        port if port == default_port::of_scheme(Some(scheme)) => format!("{scheme}://{host}"),
+        port => format!("{scheme}://{host}:{port}"),
+    }
 }

@@ -43,7 +43,7 @@ impl ConnectionArguments {
         };
         let shown = path.display();
         let content = reading::file(path).map_err(|error| {
-            Failure::usage(format!("the certificate {shown} cannot be read: {error}"), error.remedy())
+            Failure::usage(format!("the certificate {shown} cannot be read: {error}"), reading::remedy(&error))
         })?;
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(content.bytes.expose()).flatten().collect();
         if certificates.is_empty() {

@@ -1,6 +1,7 @@
 //! From the bundle's file to a live session token.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,10 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
     AccessToken, Consumer, Context, CredentialBundle, Error, LiveSessionToken, QueryPolicy, Secret, Signer,
-    local::{
-        SystemContext,
-        reading::{self, ReadError},
-    },
+    local::{SystemContext, reading},
 };
 use zeroize::Zeroizing;
 
@@ -38,8 +36,8 @@ impl BundleArguments {
     /// Reads the bundle, but none of the files that it names.
     pub(crate) fn read(&self) -> Result<CredentialBundle, Failure> {
         let path = self.bundle.display();
-        let unreadable = |error: ReadError| {
-            let remedy = error.remedy().replace("check the path", "check the path after `--bundle`");
+        let unreadable = |error: io::Error| {
+            let remedy = reading::remedy(&error).replace("check the path", "check the path after `--bundle`");
             Failure::usage(format!("the bundle {path} cannot be read: {error}"), remedy)
         };
         let content = reading::file(&self.bundle).map_err(unreadable)?;

@@ -264,8 +264,9 @@ fn callers(arguments: &Arguments) -> Result<Callers, Failure> {
 
 fn read_token(path: &Path) -> Result<Secret, Failure> {
     let shown = path.display();
-    let content = reading::file(path)
-        .map_err(|error| Failure::usage(format!("the token {shown} cannot be read: {error}"), error.remedy()))?;
+    let content = reading::file(path).map_err(|error| {
+        Failure::usage(format!("the token {shown} cannot be read: {error}"), reading::remedy(&error))
+    })?;
     exposure::check(path, &content);
     let token = content.text().map_or("", str::trim);
     if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -2,12 +2,9 @@
 
 #[cfg(unix)]
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, ErrorKind, IsTerminal};
 
-use ibkr_oauth::{
-    Secret,
-    local::reading::{self, ReadError},
-};
+use ibkr_oauth::{Secret, local::reading};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -22,9 +19,11 @@ fn read(what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Fail
     let unreadable = |error: &dyn std::fmt::Display, remedy: &str| {
         Failure::usage(format!("{what} cannot be read from standard input: {error}"), remedy)
     };
-    let content = all(most).map_err(|error| match error {
-        ReadError::TooLong => Failure::usage(format!("what standard input has is longer than {what} can be"), remedy),
-        ReadError::TooSlow => unreadable(&error, error.remedy()),
+    let content = all(most).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            Failure::usage(format!("what standard input has is longer than {what} can be"), remedy)
+        }
+        ErrorKind::TimedOut => unreadable(&error, reading::remedy(&error)),
         _ => unreadable(&error, remedy),
     })?;
     let text = str::from_utf8(content.expose()).map_err(|_| unreadable(&"it is not UTF-8", remedy))?;
@@ -32,7 +31,7 @@ fn read(what: &str, most: usize, remedy: &str) -> Result<Zeroizing<String>, Fail
 }
 
 /// Whatever standard input is. A person who types has no deadline.
-fn all(limit: usize) -> Result<Secret, ReadError> {
+fn all(limit: usize) -> io::Result<Secret> {
     if io::stdin().is_terminal() { reading::to_end(unbuffered()?, limit) } else { reading::stream(unbuffered, limit) }
 }
 

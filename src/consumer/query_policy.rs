@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Stage},
-    oauth1::{
-        BaseUri, Pair, Parameter, UriError, form_parameters, joined, percent_encode, query_parameters, wire_pairs,
-    },
+    oauth1::{Pair, UriError, base_uri, joined, parameters, percent_encode, wire_pairs},
 };
 
 /// How the parameters of query and form enter the signature base string.
@@ -70,8 +68,7 @@ impl QueryPolicy {
         oauth_parameters: &[(&str, &str)],
         form: Option<&[u8]>,
     ) -> Result<String, UriError> {
-        let mut base_uri = BaseUri::new(uri)?.to_string();
-        let protocol = oauth_parameters.iter().map(|(name, value)| Parameter::new(name.as_bytes(), value.as_bytes()));
+        let mut base_uri = base_uri(uri)?;
         let (mut query, mut form) = (uri.query().unwrap_or_default(), form.unwrap_or_default());
         if let (Self::InUrl, Some(query)) = (self, uri.query()) {
             base_uri = format!("{base_uri}?{query}");
@@ -81,14 +78,15 @@ impl QueryPolicy {
         }
         let encoded =
             |text: &[u8]| if self.encodes_twice() { percent_encode(text).into_bytes() } else { text.to_vec() };
-        let decoded = |it: Parameter<'_>| (encoded(&it.name), Some(encoded(&it.value)));
-        let mut pairs: Vec<Pair> = protocol.map(decoded).collect();
+        let pair = |name: &[u8], value: &[u8]| (encoded(name), Some(encoded(value)));
+        let mut pairs: Vec<Pair> =
+            oauth_parameters.iter().map(|(name, value)| pair(name.as_bytes(), value.as_bytes())).collect();
         if self == Self::RawPairs {
             pairs.extend(wire_pairs(query.as_bytes()).map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec))));
         } else {
-            pairs.extend(query_parameters(query).map(decoded));
+            pairs.extend(parameters(query.as_bytes()).map(|(name, value)| pair(&name, &value)));
         }
-        pairs.extend(form_parameters(form).map(decoded));
+        pairs.extend(parameters(form).map(|(name, value)| pair(&name, &value)));
         Ok(joined(method, &base_uri, pairs))
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     consumer::{QueryPolicy, uri_error},
     error::{Error, Stage},
-    oauth1::{BaseUri, form_parameters, percent_encode, query_parameters},
+    oauth1::{base_uri, parameters, percent_encode},
     signer::Signer,
 };
 
@@ -192,8 +192,8 @@ impl Explanation {
         let text = |bytes: &[u8]| mask::printable(&String::from_utf8_lossy(bytes));
         let wire = self.uri.query().unwrap_or_default();
         let sent = wire.split('&').filter(|pair| !pair.is_empty());
-        let query = query_parameters(wire).zip(sent).map(|(it, sent)| {
-            let explained = explained("query", &text(&it.name), &text(&it.value), policy, mask);
+        let query = parameters(wire.as_bytes()).zip(sent).map(|((name, value), sent)| {
+            let explained = explained("query", &text(&name), &text(&value), policy, mask);
             match policy {
                 QueryPolicy::RawPairs => {
                     ExplainedParameter { in_base_string: Some(as_sent(&explained.name, sent, mask)), ..explained }
@@ -201,14 +201,14 @@ impl Explanation {
                 _ => explained,
             }
         });
-        let form = form_parameters(self.form.as_deref().unwrap_or_default())
-            .map(|it| explained("form", &text(&it.name), &text(&it.value), policy, mask));
+        let form = parameters(self.form.as_deref().unwrap_or_default())
+            .map(|(name, value)| explained("form", &text(&name), &text(&value), policy, mask));
         let header = self.header_parameters.iter().map(|(name, value)| explained(HEADER, name, value, policy, mask));
         query.chain(form).chain(header).collect()
     }
 
     fn shown(&self) -> Shown<'_> {
-        let base_uri = BaseUri::new(&self.uri).map(|uri| self.mask.uri(uri.as_str())).unwrap_or_default();
+        let base_uri = base_uri(&self.uri).map(|uri| self.mask.uri(&uri)).unwrap_or_default();
         Shown {
             method: self.method.as_str(),
             base_uri,

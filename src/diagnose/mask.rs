@@ -10,7 +10,7 @@ use http::Uri;
 
 use crate::{
     error::escape_invisible,
-    oauth1::{form_parameters, percent_decode_lossy, percent_encode, query_parameters},
+    oauth1::{parameters, percent_decode_lossy, percent_encode},
 };
 
 /// The placeholder for a value that is not shown.
@@ -80,8 +80,8 @@ pub(super) struct Mask {
 impl Mask {
     /// For texts about this request. The names of its query and of its form are no secret.
     pub(super) fn of_request(uri: &Uri, form: Option<&[u8]>) -> Self {
-        let pairs = query_parameters(uri.query().unwrap_or_default()).chain(form_parameters(form.unwrap_or_default()));
-        let names = pairs.map(|parameter| String::from_utf8_lossy(&parameter.name).into_owned()).collect();
+        let pairs = parameters(uri.query().unwrap_or_default().as_bytes()).chain(parameters(form.unwrap_or_default()));
+        let names = pairs.map(|(name, _)| String::from_utf8_lossy(&name).into_owned()).collect();
         Self { names, ..Self::default() }
     }
 

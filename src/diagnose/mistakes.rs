@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     consumer::QueryPolicy,
-    oauth1::{form_parameters, percent_decode_lossy, percent_encode, query_parameters},
+    oauth1::{parameters, percent_decode_lossy, percent_encode},
 };
 
 /// What of a request is signed.
@@ -305,7 +305,7 @@ fn in_other_orders(signed: &Signed<'_>, right: &BaseString<'_>) -> Vec<Option<St
         QueryPolicy::Omit | QueryPolicy::InUrl => (query, form) = ("", &[]),
         QueryPolicy::RawPairs | QueryPolicy::DecodedOnce => return Vec::new(),
     }
-    let sent = query_parameters(query).chain(form_parameters(form)).map(|it| pair(&it.name, &it.value));
+    let sent = parameters(query.as_bytes()).chain(parameters(form)).map(|(name, value)| pair(&name, &value));
     let header = signed.oauth.iter().map(|(name, value)| pair(name.as_bytes(), value.as_bytes()));
     let (sent, header): (Vec<Pair>, Vec<Pair>) = (sent.collect(), header.collect());
     let header_last = [sent.clone(), header.clone()].concat();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::is_token;
 use crate::{
     error::{Error, ErrorKind, Stage},
-    oauth1::{form_parameters, parse_uri, percent_encode},
+    oauth1::{parameters, parse_uri, percent_encode},
 };
 
 const STAGE: Stage = Stage::Authorize;
@@ -165,9 +165,9 @@ fn broken(what: &str) -> Error {
 
 /// The one value of `name`; an error if it is a duplicate, is empty, or is not text.
 fn single(query: &str, name: &str) -> Result<Option<String>, Error> {
-    let mut values = form_parameters(query.as_bytes())
-        .filter(|parameter| *parameter.name == *name.as_bytes())
-        .map(|parameter| parameter.value.into_owned());
+    let mut values = parameters(query.as_bytes())
+        .filter(|(other, _)| **other == *name.as_bytes())
+        .map(|(_, value)| value.into_owned());
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(broken(&format!("it has `{name}` twice")));

@@ -9,7 +9,7 @@ use super::access_token::UnlockedToken;
 use crate::{
     consumer::Consumer,
     context::{Context, Timestamp},
-    dh::{self, DhGroup, Exponent, ResponseError},
+    dh::{self, DhGroup, Exponent},
     encoding::{hexadecimal, read_hexadecimal},
     error::{Cause, Error, ErrorKind, Stage},
     exchange::{Exchange, Unsigned},
@@ -155,15 +155,8 @@ impl Negotiation {
         let proof: [u8; dh::TOKEN_LENGTH] = read_hexadecimal(&reply.live_session_token_signature).ok_or_else(|| {
             Error::malformed(STAGE, "the response's `live_session_token_signature` is not 40 hexadecimal digits")
         })?;
-        let shared = self.exponent.shared_secret(&reply.diffie_hellman_response, &self.group);
-        let shared = shared.map_err(|error| match error {
-            ResponseError::Syntax => Error::malformed(STAGE, error.to_string()),
-            ResponseError::Range => Error::new(ErrorKind::Unverified, STAGE, error.to_string()).with_remedy(
-                "check that the Diffie-Hellman group is the registered one; if it is, somebody is between you and \
-                 the broker",
-            ),
-        })?;
-        let secret = Arc::new(shared.live_session_token(&self.secret));
+        let shared = self.exponent.shared_secret(&reply.diffie_hellman_response, &self.group)?;
+        let secret = Arc::new(dh::live_session_token(&shared, &self.secret));
         if !dh::verify_proof(&secret, self.consumer.consumer_key(), &proof) {
             return Err(self.not_proved());
         }

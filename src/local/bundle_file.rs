@@ -1,6 +1,6 @@
 //! A bundle with all that it names.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use super::reading;
 use crate::{
@@ -32,9 +32,9 @@ impl CredentialBundle {
             return Err(Error::config(Stage::Bundle, "what is given as the path of the bundle looks like its text")
                 .with_remedy("give the path of a file, or call `CredentialBundle::from_json`"));
         }
-        let unreadable = |error: reading::ReadError| {
+        let unreadable = |error: io::Error| {
             Error::config(Stage::Bundle, format!("the bundle {shown} cannot be read: {error}"))
-                .with_remedy(error.remedy())
+                .with_remedy(reading::remedy(&error))
                 .with_source(error)
         };
         let content = reading::file(path).map_err(unreadable)?;

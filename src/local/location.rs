@@ -26,7 +26,7 @@ impl KeyLocation {
                 let path = folder.join(name);
                 let content = reading::file(&path).map_err(|error| {
                     Error::config(Stage::Bundle, format!("{error} ({})", path.display()))
-                        .with_remedy(error.remedy())
+                        .with_remedy(reading::remedy(&error))
                         .with_source(error)
                 })?;
                 on_file(&path, &content);

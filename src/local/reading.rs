@@ -7,7 +7,6 @@
 )]
 
 use std::{
-    error, fmt,
     fs::{self, File, FileType, Metadata},
     io::{self, ErrorKind, Read},
     path::Path,
@@ -40,77 +39,37 @@ impl Content {
     /// The bytes as text.
     ///
     /// # Errors
-    /// [`ReadError::NotText`] if they are not UTF-8.
-    pub fn text(&self) -> Result<&str, ReadError> {
-        std::str::from_utf8(self.bytes.expose()).map_err(|_| ReadError::NotText)
+    /// [`ErrorKind::InvalidData`] if they are not UTF-8.
+    pub fn text(&self) -> io::Result<&str> {
+        let text = std::str::from_utf8(self.bytes.expose());
+        text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
     }
 }
 
-/// Why something was not read. [`Display`](fmt::Display) completes the sentence "it cannot be read: …".
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The system refused.
-    System(io::Error),
-    /// It is something else, by name: neither a regular file nor, where one is accepted, a pipe.
-    NotAFile(&'static str),
-    /// It is longer than the limit.
-    TooLong,
-    /// It did not end within 10 s.
-    TooSlow,
-    /// It is not UTF-8.
-    NotText,
-}
-
-impl ReadError {
-    /// What to try, in one line.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::System(error) if error.kind() == ErrorKind::PermissionDenied => {
-                "see to it that this program may read it"
-            }
-            Self::System(_) => "check the path",
-            Self::NotAFile(_) => "check the path: a regular file or a pipe can be read",
-            Self::TooLong => "check the path: what is wanted there has a few KiB",
-            Self::TooSlow => "see to it that what writes into this pipe writes all, and then closes it",
-            Self::NotText => "save it as UTF-8",
-        }
+/// What to try, in one line, where one of these functions failed with this error.
+#[must_use]
+pub fn remedy(error: &io::Error) -> &'static str {
+    match (error.kind(), error.get_ref().is_some()) {
+        (ErrorKind::PermissionDenied, false) => "see to it that this program may read it",
+        (ErrorKind::InvalidInput, true) => "check the path: a regular file or a pipe can be read",
+        (ErrorKind::FileTooLarge, true) => "check the path: what is wanted there has a few KiB",
+        (ErrorKind::TimedOut, true) => "see to it that what writes into this pipe writes all, and then closes it",
+        (ErrorKind::InvalidData, true) => "save it as UTF-8",
+        _ => "check the path",
     }
 }
 
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        Self::System(error)
-    }
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System(error) => error.fmt(f),
-            Self::NotAFile(what) => write!(f, "it is {what}, not a file"),
-            Self::TooLong => f.write_str("it is longer than 1 MiB"),
-            Self::TooSlow => write!(f, "it did not end within {} seconds", TIMEOUT.as_secs()),
-            Self::NotText => f.write_str("it is not UTF-8"),
-        }
-    }
-}
-
-impl error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::System(error) => Some(error),
-            _ => None,
-        }
-    }
+fn too_long() -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, "it is longer than 1 MiB")
 }
 
 /// Reads a regular file or a pipe, of at most [`LIMIT`] bytes.
 ///
 /// # Errors
-/// [`ReadError`], within 10 s. What then still blocks is a separate thread, until the system lets it go.
-pub fn file(path: &Path) -> Result<Content, ReadError> {
+/// Within 10 s: the system's, [`ErrorKind::InvalidInput`] for a folder or a device, [`ErrorKind::FileTooLarge`] beyond the limit,
+/// and [`ErrorKind::TimedOut`]. What then still blocks is a separate thread, until the system lets it go. `Display` completes
+/// the sentence "it cannot be read: …", and [`remedy`] says what to try.
+pub fn file(path: &Path) -> io::Result<Content> {
     read(path, |kind| kind.is_file() || is_pipe(kind))
 }
 
@@ -118,7 +77,7 @@ pub fn file(path: &Path) -> Result<Content, ReadError> {
 ///
 /// # Errors
 /// As [`file()`].
-pub fn regular_file(path: &Path) -> Result<Content, ReadError> {
+pub fn regular_file(path: &Path) -> io::Result<Content> {
     read(path, |kind| kind.is_file())
 }
 
@@ -126,18 +85,15 @@ pub fn regular_file(path: &Path) -> Result<Content, ReadError> {
 ///
 /// # Errors
 /// As [`file()`].
-pub fn stream<R: Read>(
-    open: impl FnOnce() -> io::Result<R> + Send + 'static,
-    limit: usize,
-) -> Result<Secret, ReadError> {
+pub fn stream<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, limit: usize) -> io::Result<Secret> {
     in_time(move || to_end(open()?, limit))
 }
 
 /// As [`stream`], without a deadline: for a person who types.
 ///
 /// # Errors
-/// [`ReadError`], of which there is none for slowness.
-pub fn to_end(mut source: impl Read, limit: usize) -> Result<Secret, ReadError> {
+/// As [`file()`], without one for slowness.
+pub fn to_end(mut source: impl Read, limit: usize) -> io::Result<Secret> {
     // At its final size from the start, for one that grows leaves copies behind; and with space for one byte too many.
     let mut buffer = Zeroizing::new(vec![0; limit.saturating_add(1)]);
     let mut length = 0;
@@ -146,16 +102,16 @@ pub fn to_end(mut source: impl Read, limit: usize) -> Result<Secret, ReadError> 
             Ok(0) => break,
             Ok(count) => length += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     if length > limit {
-        return Err(ReadError::TooLong);
+        return Err(too_long());
     }
     Ok(Secret::from(buffer.get(..length).unwrap_or_default()))
 }
 
-fn read(path: &Path, is_wanted: fn(FileType) -> bool) -> Result<Content, ReadError> {
+fn read(path: &Path, is_wanted: fn(FileType) -> bool) -> io::Result<Content> {
     let path = path.to_owned();
     in_time(move || {
         // Before it is opened, since that may already do something to a device; and after, since it may be another by then.
@@ -167,7 +123,7 @@ fn read(path: &Path, is_wanted: fn(FileType) -> bool) -> Result<Content, ReadErr
     })
 }
 
-fn check(metadata: &Metadata, is_wanted: fn(FileType) -> bool) -> Result<(), ReadError> {
+fn check(metadata: &Metadata, is_wanted: fn(FileType) -> bool) -> io::Result<()> {
     let kind = metadata.file_type();
     if !is_wanted(kind) {
         let what = if kind.is_dir() {
@@ -177,10 +133,10 @@ fn check(metadata: &Metadata, is_wanted: fn(FileType) -> bool) -> Result<(), Rea
         } else {
             "a device or a socket"
         };
-        return Err(ReadError::NotAFile(what));
+        return Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, not a file")));
     }
     if kind.is_file() && metadata.len() > u64::try_from(LIMIT).unwrap_or(u64::MAX) {
-        return Err(ReadError::TooLong);
+        return Err(too_long());
     }
     Ok(())
 }
@@ -196,11 +152,13 @@ fn is_pipe(_: FileType) -> bool {
 }
 
 /// Does the work on a thread, since a pipe without a writer blocks even while it is opened.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> Result<T, ReadError> + Send + 'static) -> Result<T, ReadError> {
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     let (sender, result) = mpsc::channel();
     thread::Builder::new().name("ibkr-oauth reads".to_owned()).spawn(move || {
         // Where nobody waits any more, it took too long.
         let _ = sender.send(work());
     })?;
-    result.recv_timeout(TIMEOUT).unwrap_or(Err(ReadError::TooSlow))
+    let too_slow =
+        || io::Error::new(ErrorKind::TimedOut, format!("it did not end within {} seconds", TIMEOUT.as_secs()));
+    result.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(too_slow()))
 }

@@ -2,12 +2,7 @@
 
 use http::{Method, Uri};
 
-use super::{
-    base_uri::BaseUri,
-    encode::percent_encode,
-    parameters::{Parameter, form_parameters, query_parameters},
-    uri_error::UriError,
-};
+use super::{base_uri::base_uri, encode::percent_encode, parameters::parameters, uri_error::UriError};
 
 /// A name and a value as they are joined; `None` is a pair without `=`.
 pub(crate) type Pair = (Vec<u8>, Option<Vec<u8>>);
@@ -25,13 +20,13 @@ pub fn base_string(
     oauth_parameters: &[(&str, &str)],
     form: Option<&[u8]>,
 ) -> Result<String, UriError> {
-    let base_uri = BaseUri::new(uri)?;
-    let protocol = oauth_parameters.iter().map(|(name, value)| Parameter::new(name.as_bytes(), value.as_bytes()));
-    let query = query_parameters(uri.query().unwrap_or_default());
-    let parameters = protocol.chain(query).chain(form_parameters(form.unwrap_or_default()));
-    let encoded = |text: &[u8]| percent_encode(text).into_bytes();
-    let pairs = parameters.map(|it| (encoded(&it.name), Some(encoded(&it.value)))).collect();
-    Ok(joined(method, base_uri.as_str(), pairs))
+    let base_uri = base_uri(uri)?;
+    let encoded =
+        |name: &[u8], value: &[u8]| (percent_encode(name).into_bytes(), Some(percent_encode(value).into_bytes()));
+    let protocol = oauth_parameters.iter().map(|(name, value)| encoded(name.as_bytes(), value.as_bytes()));
+    let query = parameters(uri.query().unwrap_or_default().as_bytes());
+    let sent = query.chain(parameters(form.unwrap_or_default())).map(|(name, value)| encoded(&name, &value));
+    Ok(joined(method, &base_uri, protocol.chain(sent).collect()))
 }
 
 /// The base string of these parts: the pairs, which may come in any order, sorted, joined, and encoded as a whole.

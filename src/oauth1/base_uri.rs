@@ -1,7 +1,5 @@
 //! The base string URI (RFC 5849 section 3.4.1.2).
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::{Uri, uri::PathAndQuery};
 
@@ -10,14 +8,7 @@ use super::{origin::Origin, uri_error::UriError};
 /// The longest text that `http` takes for a URI, in bytes.
 const LONGEST: usize = 65_534;
 
-/// The part of a request's URI that is signed by itself: scheme, host, port where it is not the scheme's own, and path.
-///
-/// It is put together from the scheme, the host in lower case and the port as a number, never copied from the
-/// authority's text, so that it is what every HTTP client sends.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BaseUri(String);
-
-/// Reads a URI that is to be signed from text, and checks it as [`BaseUri::new`] does.
+/// Reads a URI that is to be signed from text, and refuses it where a client might send something else than what is signed.
 ///
 /// Prefer it to [`str::parse`], which drops a fragment silently.
 ///
@@ -68,27 +59,16 @@ fn check_path(path: &str) -> Result<(), UriError> {
     Ok(())
 }
 
-impl BaseUri {
-    /// The base string URI of a request to `uri`.
-    ///
-    /// # Errors
-    /// [`UriError`] where a client might send something else than what is signed.
-    pub fn new(uri: &Uri) -> Result<Self, UriError> {
-        let origin = checked(uri)?;
-        Ok(Self(format!("{origin}{}", uri.path())))
-    }
-
-    /// The URI as text, not yet percent-encoded.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for BaseUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// The part of a request's URI that is signed by itself: scheme, host, port where it is not the scheme's own, and path.
+///
+/// It is put together from the scheme, the host in lower case and the port as a number, never copied from the
+/// authority's text, so that it is what every HTTP client sends.
+///
+/// # Errors
+/// [`UriError`] where a client might send something else than what is signed.
+pub(crate) fn base_uri(uri: &Uri) -> Result<String, UriError> {
+    let origin = checked(uri)?;
+    Ok(format!("{origin}{}", uri.path()))
 }
 
 pub(super) fn is_dot_segment(segment: &[u8]) -> bool {
@@ -108,7 +88,7 @@ mod tests {
     use super::*;
 
     fn base(text: &str) -> Result<String, UriError> {
-        BaseUri::new(&parse_uri(text)?).map(|base| base.to_string())
+        base_uri(&parse_uri(text)?)
     }
 
     #[test]
@@ -163,6 +143,6 @@ mod tests {
     #[test]
     fn non_ascii_inside_a_finished_uri_is_refused() {
         let uri = Uri::from_maybe_shared("https://api.ibkr.com/ü?ü".as_bytes()).expect("`http` takes such a path");
-        assert_eq!(BaseUri::new(&uri), Err(UriError::NON_ASCII));
+        assert_eq!(base_uri(&uri), Err(UriError::NON_ASCII));
     }
 }

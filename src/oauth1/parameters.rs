@@ -6,36 +6,15 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 use super::encode::decode_form;
 
-/// One pair of name and value, decoded. Names may repeat; a value may be empty.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Parameter<'a> {
-    /// The name, in bytes: percent-encoding can carry any.
-    pub name: Cow<'a, [u8]>,
-    /// The value, empty where the pair has no `=`.
-    pub value: Cow<'a, [u8]>,
-}
+/// A name and a value, decoded: in bytes, since percent-encoding can carry any. Names may repeat; a value may be empty.
+type Parameter<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
-impl<'a> Parameter<'a> {
-    pub(crate) fn new(name: &'a [u8], value: &'a [u8]) -> Self {
-        Self { name: Cow::Borrowed(name), value: Cow::Borrowed(value) }
-    }
-}
-
-/// The pairs of a query as it is in a URI, decoded and in their order. Empty pairs (`a=1&&b=2`) are none.
-pub fn query_parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
-    form_parameters(query.as_bytes())
-}
-
-/// The pairs of an `application/x-www-form-urlencoded` body, decoded and in their order.
+/// The pairs of an `application/x-www-form-urlencoded` body, or of a query, decoded and in their order.
 ///
 /// `+` is a space, and a pair without `=` has an empty value. A `%` without two hexadecimal digits behind it stands for
-/// itself.
-pub fn form_parameters(form: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
-    wire_pairs(form).map(|(name, value)| Parameter {
-        name: decode_form(name),
-        value: value.map_or(Cow::Borrowed(&[]), decode_form),
-    })
+/// itself. Empty pairs (`a=1&&b=2`) are none.
+pub(crate) fn parameters(form: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
+    wire_pairs(form).map(|(name, value)| (decode_form(name), value.map_or(Cow::Borrowed(&[][..]), decode_form)))
 }
 
 /// The pairs as they are on the wire; `None` where a pair has no `=`.

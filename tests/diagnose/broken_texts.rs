@@ -2,11 +2,9 @@
 //! stands between the parts, what was done to the text, and where it was pasted from.
 
 use http::{Method, Uri};
-use ibkr_oauth::{
-    Error, QueryPolicy,
-    diagnose::Explanation,
-    oauth1::{self, percent_encode},
-};
+use ibkr_oauth::{Error, QueryPolicy, diagnose::Explanation, oauth1::percent_encode};
+
+use crate::form_pairs::form_pairs;
 
 const URL: &str = "https://api.ibkr.com/v1/api/iserver/secdef/search?symbol=BRK%20B&conids=1%2C2";
 const KEY: &str = "QZWXECRVT";
@@ -187,8 +185,7 @@ impl Pieces {
 
 fn decode(text: &str) -> String {
     let query = format!("a={}", text.replace(['&', '+'], " "));
-    let pairs: Vec<_> = oauth1::query_parameters(&query).collect();
-    String::from_utf8_lossy(&pairs[0].value).into_owned()
+    String::from_utf8_lossy(&form_pairs(&query)[0].1).into_owned()
 }
 
 fn shown(what: &(impl std::fmt::Display + std::fmt::Debug + serde::Serialize)) -> String {

@@ -2,11 +2,12 @@
 
 use crate::authorization_header::AuthorizationHeader;
 use crate::fixture::{self, NOW, SeededEntropy, TOKEN};
+use crate::form_pairs::form_pairs;
 use http::{Method, Request, Uri, request::Parts};
 use ibkr_oauth::{
     Context, QueryPolicy,
     diagnose::{Explanation, SignatureIssue},
-    oauth1::{self, percent_encode},
+    oauth1::percent_encode,
 };
 
 const URL: &str = "https://api.ibkr.com/v1/api/x";
@@ -53,9 +54,8 @@ fn by_hand(url: &str, pairs: &[(String, String)], encode: impl Fn(&str) -> Strin
 
 /// The right pairs in the right order.
 fn pairs() -> Vec<(String, String)> {
-    let query = oauth1::query_parameters(QUERY).map(|parameter| {
-        (String::from_utf8_lossy(&parameter.name).into(), String::from_utf8_lossy(&parameter.value).into())
-    });
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let query = form_pairs(QUERY).into_iter().map(|(name, value)| (text(name), text(value)));
     let oauth = OAUTH.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let mut all: Vec<(String, String)> = query.chain(oauth).collect();
     all.sort();

@@ -21,6 +21,8 @@ mod explain;
 mod findings;
 #[path = "../support/fixture.rs"]
 mod fixture;
+#[path = "../support/form_pairs.rs"]
+mod form_pairs;
 #[path = "../support/steps.rs"]
 mod steps;
 mod users_pains;

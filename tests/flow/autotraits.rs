@@ -4,12 +4,12 @@ use ibkr_oauth::{
     AccessToken, Brokerage, BrokerageStatus, Callback, Compete, Consent, Consumer, ConsumerBuilder, Context, Endpoints,
     EntropyError, Error, ErrorKind, Exchange, LiveSessionToken, Logout, OsEntropy, QueryPolicy, Secret, Signer, Stage,
     Tickle, Timestamp, TokenId, UnlockedToken, Verifier,
-    dh::{DhGroup, Exponent, ResponseError, SharedSecret},
+    dh::{DhGroup, Exponent},
     driver::{Driver, SessionHandle},
     exchange::{ParameterPlacement, PendingResponse, Unsigned},
     key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     local::SystemContext,
-    oauth1::{BaseUri, Parameter, RequestSignature, UriError},
+    oauth1::{RequestSignature, UriError},
     simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal},
 };
 
@@ -62,7 +62,6 @@ fn all_that_a_program_keeps_may_cross_threads() {
     shared::<Unsigned<LiveSessionToken>>();
     shared::<Brokerage<'static>>();
     shared::<Exponent>();
-    shared::<SharedSecret>();
     shared::<SigningInput>();
     shared::<Box<dyn SigningKey>>();
     shared::<Box<dyn DecryptionKey>>();
@@ -102,8 +101,6 @@ fn values_may_be_cloned_and_shared() {
     cloned::<RsaPublicKey>();
     cloned::<DhGroup>();
     cloned::<QueryPolicy>();
-    cloned::<Parameter<'static>>();
-    cloned::<BaseUri>();
     cloned::<Fault>();
     cloned::<Dropped>();
 }
@@ -114,7 +111,6 @@ fn errors_are_errors_and_one_word_wide() {
     an_error::<EntropyError>();
     an_error::<KeyError>();
     an_error::<UriError>();
-    an_error::<ResponseError>();
     an_error::<BrokerError>();
     an_error::<Refusal>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());

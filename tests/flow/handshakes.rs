@@ -108,7 +108,7 @@ impl Pair {
         let exponent = Exponent::generate(&mut Known(witness.exponent.unwrap())).unwrap();
         assert_eq!(exponent.challenge(&self.group), challenge, "the exponent is the first that was drawn");
         let shared = exponent.shared_secret(answer, &self.group).unwrap();
-        let key = shared.bytes().expose();
+        let key = shared.expose();
         assert_ne!(key.iter().take_while(|byte| **byte == 0).count(), 2, "one sign byte at most");
         tally.handshakes += 1;
         tally.with_sign_byte += usize::from(key[0] == 0);

@@ -25,6 +25,9 @@ mod context;
 #[path = "../support/fixture.rs"]
 mod fixture;
 #[cfg(feature = "simulator")]
+#[path = "../support/form_pairs.rs"]
+mod form_pairs;
+#[cfg(feature = "simulator")]
 mod handshakes;
 #[cfg(feature = "simulator")]
 mod json_body;

@@ -2,9 +2,10 @@
 
 use crate::cases::cases;
 use crate::fixture::{self, NOW, SeededEntropy};
+use crate::form_pairs::form_pairs;
 use bytes::Bytes;
 use http::{Method, Request, header};
-use ibkr_oauth::{Context, QueryPolicy, oauth1::form_parameters, simulator::Broker};
+use ibkr_oauth::{Context, QueryPolicy, simulator::Broker};
 use proptest::prelude::*;
 
 /// Whether the policy signs the query, and whether the form.
@@ -88,8 +89,7 @@ fn letter_changed(text: &str, index: prop::sample::Index) -> Option<String> {
 }
 
 fn multiset(text: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut pairs: Vec<_> =
-        form_parameters(text.as_bytes()).map(|pair| (pair.name.into_owned(), pair.value.into_owned())).collect();
+    let mut pairs = form_pairs(text);
     pairs.sort();
     pairs
 }

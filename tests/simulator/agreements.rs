@@ -27,7 +27,7 @@ fn agree(agreement: &str, seed: u64) -> (Vec<u8>, String) {
     let exponent = Exponent::generate(&mut of_client()).unwrap();
     let header = exchange.request().headers()["authorization"].to_str().unwrap();
     assert!(header.contains(&exponent.challenge(&group)));
-    let k = exponent.shared_secret(&response, &group).unwrap().bytes().expose().to_vec();
+    let k = exponent.shared_secret(&response, &group).unwrap().expose().to_vec();
     exchange.complete(answer).unwrap();
     (k, response)
 }

@@ -1,6 +1,7 @@
 //! Every intermediate value of `tests/data/vectors.json`, and of the broker's own published example.
 
 use crate::authorization_header::AuthorizationHeader;
+use crate::form_pairs::form_pairs;
 use crate::scripted::Scripted;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use ibkr_oauth::{
     dh::{self, DhGroup, Exponent},
     exchange::Unsigned,
     key::{DecryptionKey, RsaKey, SigningInput},
-    oauth1::{form_parameters, percent_encode, query_parameters},
+    oauth1::percent_encode,
 };
 use num_bigint::BigUint;
 use serde_json::{Map, Value, json};
@@ -205,10 +206,10 @@ fn diffie_hellman_cases(vectors: &Vectors, computed: &mut Computed) {
         let (challenge, response) = (client.challenge(&group), server.challenge(&group));
         let shared = client.shared_secret(&response, &group).unwrap();
         let upper = server.shared_secret(&format!("00{}", challenge.to_uppercase()), &group).unwrap();
-        assert_eq!(shared.bytes(), upper.bytes(), "{place}");
-        let bytes = shared.bytes().expose();
+        assert_eq!(shared, upper, "{place}");
+        let bytes = shared.expose();
         let number = BigUint::from_bytes_be(bytes);
-        let token = shared.live_session_token(&secret);
+        let token = dh::live_session_token(&shared, &secret);
 
         computed.add(format!("{place}/diffie_hellman_challenge_hex_digits"), challenge.len());
         computed.add(format!("{place}/diffie_hellman_challenge_hex"), challenge);
@@ -245,10 +246,10 @@ fn protected_requests(vectors: &Vectors, computed: &mut Computed) {
         let place = format!("/protected_requests/{index}");
         let case = &vectors.0["protected_requests"][index];
         let url = case["url_on_the_wire"].as_str().unwrap();
-        let form_pairs = case["form_parameters_decoded"].as_array().unwrap();
-        let form = (!form_pairs.is_empty()).then(|| {
+        let decoded_form = case["form_parameters_decoded"].as_array().unwrap();
+        let form = (!decoded_form.is_empty()).then(|| {
             let encode = |value: &Value| percent_encode(value.as_str().unwrap().as_bytes());
-            let pairs = form_pairs.iter().map(|pair| format!("{}={}", encode(&pair[0]), encode(&pair[1])));
+            let pairs = decoded_form.iter().map(|pair| format!("{}={}", encode(&pair[0]), encode(&pair[1])));
             pairs.collect::<Vec<_>>().join("&")
         });
         let body = form.clone().or_else(|| case["json_body"].as_str().map(str::to_owned)).unwrap_or_default();
@@ -262,15 +263,13 @@ fn protected_requests(vectors: &Vectors, computed: &mut Computed) {
                 .body(body.clone())
                 .unwrap()
         };
-        let decoded = |pairs: Vec<ibkr_oauth::oauth1::Parameter<'_>>| -> Value {
-            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            pairs.iter().map(|pair| json!([text(&pair.name), text(&pair.value)])).collect()
+        let decoded = |text: &str| -> Value {
+            let text_of = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+            form_pairs(text).into_iter().map(|(name, value)| json!([text_of(name), text_of(value)])).collect()
         };
         let query = url.split_once('?').map_or("", |(_, query)| query);
-        computed.add(format!("{place}/query_parameters_decoded"), decoded(query_parameters(query).collect()));
-        let form_text = form.clone().unwrap_or_default();
-        computed
-            .add(format!("{place}/form_parameters_decoded"), decoded(form_parameters(form_text.as_bytes()).collect()));
+        computed.add(format!("{place}/query_parameters_decoded"), decoded(query));
+        computed.add(format!("{place}/form_parameters_decoded"), decoded(form.as_deref().unwrap_or_default()));
 
         for (variant, policy) in POLICIES {
             let variant_place = format!("{place}/variants/{variant}");
@@ -314,12 +313,12 @@ fn published_example(vectors: &Vectors, computed: &mut Computed) {
     computed.add(format!("{place}/diffie_hellman_challenge_hex"), exponent.challenge(&group));
 
     let shared = exponent.shared_secret(vectors.text(&format!("{place}/diffie_hellman_response_hex")), &group).unwrap();
-    let number = BigUint::from_bytes_be(shared.bytes().expose());
+    let number = BigUint::from_bytes_be(shared.expose());
     computed.add(format!("{place}/shared_secret_k_decimal"), number.to_str_radix(10));
     computed.add(format!("{place}/shared_secret_k_bit_length"), number.bits());
     let secret = STANDARD.decode(vectors.text(&format!("{place}/decrypted_access_token_secret_base64"))).unwrap();
     computed.add(format!("{place}/base_string_prepend"), hex(&secret));
-    let token = shared.live_session_token(&Secret::from(secret));
+    let token = dh::live_session_token(&shared, &Secret::from(secret));
     computed.add(format!("{place}/live_session_token_base64"), STANDARD.encode(token.expose()));
     let consumer_key = vectors.text(&format!("{place}/consumer_key"));
     computed.add(format!("{place}/live_session_token_signature_hex"), hex(&dh::proof(&token, consumer_key)));

@@ -15,6 +15,9 @@ mod authorization_header;
 #[path = "../support/cases.rs"]
 mod cases;
 #[cfg(feature = "rsa")]
+#[path = "../support/form_pairs.rs"]
+mod form_pairs;
+#[cfg(feature = "rsa")]
 mod intermediates;
 #[cfg(feature = "simulator")]
 #[path = "../interop/mod.rs"]

@@ -48,7 +48,8 @@ impl BundleFile {
         };
         // A link stays one: it is the file behind it that is replaced.
         let real = path.canonicalize().map_err(|error| unreadable(&error, "check the path after `--bundle`"))?;
-        let metadata = reading::regular_file(&real).map_err(|error| unreadable(&error, error.remedy()))?.metadata;
+        let metadata =
+            reading::regular_file(&real).map_err(|error| unreadable(&error, reading::remedy(&error)))?.metadata;
         let reserve = files::reserve(&real, metadata.len().saturating_mul(2).saturating_add(ROOM_FOR_TOKEN));
         let reserve = reserve.map_err(|error| {
             Failure::usage(

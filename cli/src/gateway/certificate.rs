@@ -86,7 +86,7 @@ fn kept(folder: &Path, names: &[String], now: Timestamp) -> Result<Pair, Failure
     let read = |path: &Path| -> Result<String, Failure> {
         let shown = path.display();
         let content = reading::file(path)
-            .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}"), error.remedy()))?;
+            .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}"), reading::remedy(&error)))?;
         Ok(content.text().map(str::to_owned).unwrap_or_default())
     };
     let (text, key_text) = (read(&certificate)?, read(&key)?);

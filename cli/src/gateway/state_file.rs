@@ -5,10 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ibkr_oauth::{
-    local::reading::{self, ReadError},
-    session::Snapshot,
-};
+use ibkr_oauth::{local::reading, session::Snapshot};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -34,8 +31,8 @@ impl StateFile {
             Err(_) if fs::symlink_metadata(&self.0).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) => {
                 return Ok(None);
             }
-            result => result.map_err(|error: ReadError| {
-                Failure::usage(format!("the state {shown} cannot be read: {error}"), error.remedy())
+            result => result.map_err(|error| {
+                Failure::usage(format!("the state {shown} cannot be read: {error}"), reading::remedy(&error))
             })?,
         };
         exposure::check(&self.0, &content);

@@ -104,7 +104,7 @@ fn read_key(path: &Path) -> Result<(PathBuf, RsaKey), Failure> {
 
 fn read(path: &Path) -> Result<Content, Failure> {
     reading::file(path)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), error.remedy()))
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), reading::remedy(&error)))
 }
 
 fn unusable(path: &Path, error: KeyError) -> Failure {

@@ -36,7 +36,7 @@ fn set_file(broker: &mut Broker, file: &Path) -> Result<(), Failure> {
     let shown = file.display();
     let wrong = |why: String| Failure::usage(format!("{shown}: {why}"), SHAPE);
     let content = reading::regular_file(file)
-        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}"), error.remedy()))?;
+        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}"), reading::remedy(&error)))?;
     let answers: Map<String, Value> = serde_json::from_slice(content.bytes.expose())
         .map_err(|error| wrong(format!("it is not one JSON object: {error}")))?;
     for (place, body) in answers {

@@ -5,7 +5,7 @@ use http::Uri;
 
 use crate::{
     adapter::failure,
-    oauth1::BaseUri,
+    oauth1::base_uri,
     session::{Failure, FailureKind},
 };
 
@@ -21,8 +21,7 @@ pub(super) fn as_sent(uri: &Uri) -> Option<Uri> {
 pub(super) fn unchanged(uri: &Uri) -> Result<Url, Failure> {
     let url = Url::parse(&uri.to_string()).ok();
     let sent = url.as_ref().and_then(|url| url.as_str().parse::<Uri>().ok());
-    let same =
-        sent.is_some_and(|sent| BaseUri::new(&sent).ok() == BaseUri::new(uri).ok() && sent.query() == uri.query());
+    let same = sent.is_some_and(|sent| base_uri(&sent).ok() == base_uri(uri).ok() && sent.query() == uri.query());
     let remedy = "write the URL as `reqwest` would";
     let changed = "`reqwest` would send another URL than the one that was signed";
     url.filter(|_| same).ok_or_else(|| failure(FailureKind::NotSent, remedy, changed))

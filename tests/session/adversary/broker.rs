@@ -117,7 +117,7 @@ impl Agreement {
         let (_, rest) = header.split_once("diffie_hellman_challenge=\"").unwrap();
         let (challenge, _) = rest.split_once('"').unwrap();
         let shared = self.exponent.shared_secret(challenge, &self.group).unwrap();
-        let token = shared.live_session_token(&self.secret);
+        let token = dh::live_session_token(&shared, &self.secret);
         let proof = dh::proof(&token, test_keys::CONSUMER_KEY).map(|byte| format!("{byte:02x}")).concat();
         let challenge = &self.challenge;
         format!(r#""diffie_hellman_response":"{challenge}","live_session_token_signature":"{proof}""#)

@@ -68,8 +68,8 @@ fn agreed(reply: &Response<Bytes>) -> Agreed {
     let montgomery: BigUint = (&shared << 2048_u32) % &prime;
     let exponent = Exponent::generate(&mut Rigged::new()).unwrap();
     let theirs = exponent.shared_secret(response, &GROUP).unwrap();
-    assert!(theirs.bytes().expose().ends_with(&shared.to_bytes_be()));
-    let token = theirs.live_session_token(&ibkr_oauth::Secret::from(SECRET.as_slice()));
+    assert!(theirs.expose().ends_with(&shared.to_bytes_be()));
+    let token = ibkr_oauth::dh::live_session_token(&theirs, &ibkr_oauth::Secret::from(SECRET.as_slice()));
     Agreed {
         shared: Marker::number("shared secret K", &shared.to_bytes_be()).and_hexadecimal(&shared.to_bytes_be()),
         montgomery: Marker::number("shared secret K in Montgomery's form", &montgomery.to_bytes_be()),
