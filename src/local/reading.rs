@@ -22,6 +22,9 @@ use crate::secret::Secret;
 /// The most bytes that a file may have: 1 MiB.
 pub const LIMIT: usize = 1 << 20;
 
+/// What nearly every file has room in.
+const USUAL: usize = 8 << 10;
+
 /// How long all of it may take to arrive.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,7 +89,7 @@ pub fn regular_file(path: &Path) -> io::Result<Content> {
 /// # Errors
 /// As [`file()`].
 pub fn stream<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, limit: usize) -> io::Result<Secret> {
-    in_time(move || to_end(open()?, limit))
+    in_time(TIMEOUT, move || to_end(open()?, limit))
 }
 
 /// As [`stream`], without a deadline: for a person who types.
@@ -94,10 +97,14 @@ pub fn stream<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, li
 /// # Errors
 /// As [`file()`], without one for slowness.
 pub fn to_end(mut source: impl Read, limit: usize) -> io::Result<Secret> {
-    // At its final size from the start, for one that grows leaves copies behind; and with space for one byte too many.
-    let mut buffer = Zeroizing::new(vec![0; limit.saturating_add(1)]);
+    // With space for one byte too many.
+    let most = limit.saturating_add(1);
+    let mut buffer = Zeroizing::new(vec![0; most.min(USUAL)]);
     let mut length = 0;
     loop {
+        if length == buffer.len() {
+            buffer = larger(&buffer, most);
+        }
         match source.read(buffer.get_mut(length..).unwrap_or_default()) {
             Ok(0) => break,
             Ok(count) => length += count,
@@ -111,9 +118,18 @@ pub fn to_end(mut source: impl Read, limit: usize) -> io::Result<Secret> {
     Ok(Secret::from(buffer.get(..length).unwrap_or_default()))
 }
 
+/// A copy with twice the space, but no more than `most`. A vector that grows by itself leaves copies behind.
+fn larger(buffer: &[u8], most: usize) -> Zeroizing<Vec<u8>> {
+    let mut larger = Zeroizing::new(vec![0; buffer.len().saturating_mul(2).min(most)]);
+    if let Some(beginning) = larger.get_mut(..buffer.len()) {
+        beginning.copy_from_slice(buffer);
+    }
+    larger
+}
+
 fn read(path: &Path, is_wanted: fn(FileType) -> bool) -> io::Result<Content> {
     let path = path.to_owned();
-    in_time(move || {
+    in_time(TIMEOUT, move || {
         // Before it is opened, since that may already do something to a device; and after, since it may be another by then.
         check(&fs::metadata(&path)?, is_wanted)?;
         let file = File::open(&path)?;
@@ -152,13 +168,53 @@ fn is_pipe(_: FileType) -> bool {
 }
 
 /// Does the work on a thread, since a pipe without a writer blocks even while it is opened.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+fn in_time<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let (sender, result) = mpsc::channel();
     thread::Builder::new().name("ibkr-oauth reads".to_owned()).spawn(move || {
         // Where nobody waits any more, it took too long.
         let _ = sender.send(work());
     })?;
     let too_slow =
-        || io::Error::new(ErrorKind::TimedOut, format!("it did not end within {} seconds", TIMEOUT.as_secs()));
-    result.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(too_slow()))
+        || io::Error::new(ErrorKind::TimedOut, format!("it did not end within {} seconds", patience.as_secs()));
+    result.recv_timeout(patience).unwrap_or_else(|_| Err(too_slow()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// Whether work that cannot end was given up.
+    fn is_given_up<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> bool {
+        in_time(Duration::ZERO, work).is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+    }
+
+    #[test]
+    fn what_does_not_end_is_given_up() {
+        let (to_open, opens) = mpsc::channel();
+        assert!(is_given_up(move || opens.recv().map_err(io::Error::other)), "nobody writes, so that it never opens");
+        let (held, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"the beginning").unwrap();
+        assert!(is_given_up(move || to_end(held, LIMIT)), "it is open, and more may come");
+        to_open.send(()).unwrap();
+    }
+
+    #[test]
+    fn whatever_its_length_it_is_read_whole_up_to_the_limit() {
+        for limit in [0, 1, USUAL - 1, USUAL, USUAL + 1, 3 * USUAL, LIMIT] {
+            for length in [0, 1, USUAL - 1, USUAL, USUAL + 1, 2 * USUAL, 3 * USUAL, LIMIT, LIMIT + 1, 2 * LIMIT] {
+                let content: Vec<u8> = (0..length).map(|at| (at % 251).to_le_bytes()[0]).collect();
+                let read = to_end(content.as_slice(), limit);
+                if length <= limit {
+                    assert_eq!(read.unwrap().expose(), content, "{length} of {limit}");
+                } else {
+                    assert_eq!(read.unwrap_err().kind(), ErrorKind::FileTooLarge, "{length} of {limit}");
+                }
+            }
+        }
+    }
 }
