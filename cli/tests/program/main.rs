@@ -11,6 +11,8 @@
 
 #[cfg(unix)]
 mod authorize_listen;
+#[cfg(unix)]
+mod bounded_reading;
 #[cfg(all(unix, feature = "simulate"))]
 mod broken_inputs;
 #[cfg(unix)]
@@ -56,5 +58,3 @@ mod streams;
 mod terminal;
 #[path = "../../src/authorize/visit.rs"]
 mod visit;
-#[cfg(unix)]
-mod what_is_read;

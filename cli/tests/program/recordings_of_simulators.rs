@@ -68,7 +68,7 @@ fn strike(name: &str) -> String {
 }
 
 /// How many simulators run at a time: most of a recording is waiting, for a response or a heartbeat.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 8;
 
 #[test]
 fn with_each_fault() {
