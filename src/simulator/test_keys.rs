@@ -60,7 +60,11 @@ pub fn bundle(broker: &mut Broker, cx: &mut Context<'_>) -> Result<CredentialBun
 /// # Errors
 /// As the steps of the sign-in: where a fault was injected, or the broker knows other keys.
 pub fn access_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<AccessToken, Error> {
-    let consumer = consumer()?.with_endpoints(Endpoints::new(&broker.profile.base.url())?);
+    access_token_of(&consumer()?, broker, cx)
+}
+
+fn access_token_of(consumer: &Consumer, broker: &mut Broker, cx: &mut Context<'_>) -> Result<AccessToken, Error> {
+    let consumer = consumer.clone().with_endpoints(Endpoints::new(&broker.profile.base.url())?);
     let exchange = consumer.request_token(cx, Callback::OutOfBand)?;
     let answer = broker.handle(cx, exchange.request());
     let consent = exchange.complete(answer)?;
@@ -77,8 +81,12 @@ pub fn access_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<AccessT
 /// # Errors
 /// As there.
 pub fn unlocked_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<UnlockedToken, Error> {
-    let token = access_token(broker, cx)?;
-    consumer()?.unlock(cx, &token)
+    unlocked_token_of(&consumer()?, broker, cx)
+}
+
+fn unlocked_token_of(consumer: &Consumer, broker: &mut Broker, cx: &mut Context<'_>) -> Result<UnlockedToken, Error> {
+    let token = access_token_of(consumer, broker, cx)?;
+    consumer.unlock(cx, &token)
 }
 
 /// Signs in to a [`Broker`] that knows these keys, from the request token to the proved live session token: the short
@@ -87,7 +95,8 @@ pub fn unlocked_token(broker: &mut Broker, cx: &mut Context<'_>) -> Result<Unloc
 /// # Errors
 /// As [`access_token`].
 pub fn sign_in(broker: &mut Broker, cx: &mut Context<'_>) -> Result<LiveSessionToken, Error> {
-    let exchange = unlocked_token(broker, cx)?.live_session_token(&consumer()?, cx)?;
+    let consumer = consumer()?;
+    let exchange = unlocked_token_of(&consumer, broker, cx)?.live_session_token(&consumer, cx)?;
     let answer = broker.handle(cx, exchange.request());
     exchange.complete(answer)
 }
