@@ -13,7 +13,7 @@
 #[path = "../tests/simulation/mod.rs"]
 mod simulation;
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use ibkr_oauth::{
     Timestamp,
@@ -28,19 +28,18 @@ fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * HOUR)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() {
     // Our week begins on Tuesday, 14 November 2023, at 22:13 UTC. Each night at New York's midnight the broker ends the
     // brokerage session, and on Saturday evening its servers are down for half an hour.
     let saturday = Timestamp::from_secs(1_700_355_600);
     let broker = Broker::builder()
         .settling(Duration::from_secs(3))
         .daily_reset(-5 * 3600)
-        .maintenance(saturday, saturday.saturating_add(hours(1) / 2))
-        .build()?;
+        .maintenance(saturday, saturday.saturating_add(hours(1) / 2));
     // Where another program of the same user takes the brokerage session, we ask each half hour whether it has gone.
     let mut config = SessionConfig::default();
     config.displaced_retry = hours(1) / 2;
-    let mut simulation = Simulation::with_broker(1, config, broker)?;
+    let mut simulation = Simulation::with_broker(1, config, broker);
 
     // What else happens to a bot in a week:
     // a response gets lost,
@@ -77,7 +76,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (tickles, all) = (count(&simulation, "/tickle"), simulation.sent().len());
     println!("\n{all} requests: {tickles} tickles, {} handshakes", count(&simulation, "/live_session_token"));
-    Ok(())
 }
 
 fn describe(event: &SessionEvent) -> String {

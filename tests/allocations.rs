@@ -30,6 +30,9 @@ mod cases;
 #[path = "support/fixture.rs"]
 mod fixture;
 #[cfg(feature = "simulator")]
+#[path = "support/known_user.rs"]
+mod known_user;
+#[cfg(feature = "simulator")]
 #[path = "support/machine.rs"]
 mod machine;
 #[cfg(feature = "simulator")]

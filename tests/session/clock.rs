@@ -32,7 +32,7 @@ fn rises(simulation: &Simulation) -> bool {
 #[test]
 fn a_skew_is_told_and_left_alone_unless_it_may_be_corrected() {
     for (ahead, corrected) in [(-100, false), (100, false), (-100, true), (100, true), (-2000, true), (2000, true)] {
-        let mut simulation = Simulation::new(1, config(|config| config.correct_clock = corrected)).unwrap();
+        let mut simulation = Simulation::new(1, config(|config| config.correct_clock = corrected));
         simulation.step_client_clock(ahead * 1000);
         simulation.run_for(hours(1));
         assert_eq!(simulation.session().view().state(), State::Live, "{ahead} {corrected}");
@@ -50,7 +50,7 @@ fn a_skew_is_told_and_left_alone_unless_it_may_be_corrected() {
 
 #[test]
 fn a_clock_minutes_off_is_named_as_the_cause() {
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default());
     simulation.step_client_clock(-400_000);
     simulation.run_for(hours(24));
     let error = given_up(&simulation).unwrap();
@@ -61,7 +61,7 @@ fn a_clock_minutes_off_is_named_as_the_cause() {
 
 #[test]
 fn a_skew_beyond_belief_is_not_corrected() {
-    let mut simulation = Simulation::new(1, config(|config| config.correct_clock = true)).unwrap();
+    let mut simulation = Simulation::new(1, config(|config| config.correct_clock = true));
     simulation.step_client_clock(-4000 * 1000);
     simulation.run_for(hours(24));
     assert!(skews(&simulation).iter().all(|(_, corrected)| !corrected));
@@ -246,7 +246,7 @@ fn no_time_and_no_setting_is_too_extreme() {
                 }
             }
         }
-        let mut simulation = Simulation::new(1, extreme(wait)).unwrap();
+        let mut simulation = Simulation::new(1, extreme(wait));
         simulation.run_for(seconds(600));
         assert_eq!(simulation.session().view().state(), State::Live, "{wait:?}");
         assert!(simulation.sent().len() < 700, "{wait:?}: {}", simulation.sent().len());

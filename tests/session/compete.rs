@@ -43,7 +43,7 @@ fn who_yields_waits_until_the_other_has_gone() {
 
 #[test]
 fn who_takes_once_takes_at_the_first_opening_and_never_again() {
-    let mut simulation = Simulation::new(1, policy(CompetePolicy::TakeOnce)).unwrap();
+    let mut simulation = Simulation::new(1, policy(CompetePolicy::TakeOnce));
     simulation.broker().start_competing_session();
     simulation.run_for(seconds(10));
     assert_eq!(simulation.session().view().state(), State::Live);

@@ -50,7 +50,7 @@ fn passing() -> Vec<(&'static str, Fault, [u64; 3])> {
 fn what_passes_is_healed_wherever_it_hits() {
     for (name, fault, handshakes) in passing() {
         for (path, handshakes) in [HANDSHAKE, OPEN, TICKLE].into_iter().zip(handshakes) {
-            let mut simulation = Simulation::new(3, SessionConfig::default()).unwrap();
+            let mut simulation = Simulation::new(3, SessionConfig::default());
             simulation.broker().inject(fault.clone().at(path));
             simulation.run_for(seconds(1900));
             assert_eq!(simulation.session().view().state(), State::Live, "{name} at {path}");
@@ -141,7 +141,7 @@ fn refusals_of_the_handshake_are_told_apart_and_bounded() {
         (Fault::status(401).with_body("", "").at(HANDSHAKE), "check that the signature key", 9..=9),
     ];
     for (fault, remedy, attempts) in cases {
-        let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+        let mut simulation = Simulation::new(1, SessionConfig::default());
         simulation.broker().inject(fault.times(100));
         simulation.run_for(hours(24));
         assert!(simulation.is_finished(), "{remedy}");
@@ -157,7 +157,7 @@ fn refusals_of_the_handshake_are_told_apart_and_bounded() {
 #[test]
 fn a_status_without_known_words_never_ends_a_session() {
     for status in [403, 404] {
-        let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+        let mut simulation = Simulation::new(1, SessionConfig::default());
         simulation
             .broker()
             .inject(Fault::status(status).with_body("text/html", "<h1>Unavailable</h1>").at(HANDSHAKE).times(100_000));
@@ -170,7 +170,7 @@ fn a_status_without_known_words_never_ends_a_session() {
 
 #[test]
 fn a_proof_that_never_matches_ends_it_and_signs_nothing() {
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default());
     simulation.broker().inject("wrong-proof".parse::<Fault>().unwrap().times(100));
     simulation.run_for(hours(24));
     assert_eq!(given_up(&simulation).unwrap().kind(), ErrorKind::Unverified);
@@ -180,7 +180,7 @@ fn a_proof_that_never_matches_ends_it_and_signs_nothing() {
 #[test]
 fn a_token_that_is_always_refused_costs_few_handshakes() {
     // One that was never live ends.
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default());
     simulation.broker().inject(Fault::status(401).at(OPEN).times(1000));
     simulation.run_for(hours(24));
     let handshakes = simulation.broker().live_session_tokens_issued();
@@ -188,7 +188,7 @@ fn a_token_that_is_always_refused_costs_few_handshakes() {
     assert_eq!(given_up(&simulation).unwrap().kind(), ErrorKind::Rejected);
 
     // One that was goes on, ever more slowly.
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default());
     simulation.broker().inject(Fault::status(401).at(TICKLE).times(100_000));
     simulation.run_for(hours(24));
     let handshakes = simulation.broker().live_session_tokens_issued();
@@ -214,7 +214,7 @@ fn gone_is_answered_by_one_handshake_and_then_by_an_event() {
     assert_eq!(machine.state(), State::BackingOff);
     assert!(machine.session.view().signer().is_some(), "the old one signs until there is another");
 
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default());
     simulation.broker().inject(Fault::status(410).at(OPEN).times(1000));
     simulation.run_for(hours(24));
     assert_eq!(count_events(&simulation, host_gone), 1);
@@ -233,7 +233,7 @@ fn a_401_before_does_not_make_the_first_410_a_second() {
 
 #[test]
 fn a_broker_that_asks_to_wait_is_left_alone_so_long() {
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default());
     simulation
         .broker()
         .inject(Fault::status(200).with_body("application/json", r#"{"wait":40000}"#).at("/iserver/auth/ssodh/init"));
@@ -243,7 +243,7 @@ fn a_broker_that_asks_to_wait_is_left_alone_so_long() {
     assert!(times[1].saturating_duration_since(times[0]) >= seconds(40));
 
     // One that says so for ever, with no time at all, is asked ever more rarely.
-    let mut simulation = Simulation::new(1, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(1, SessionConfig::default());
     simulation.broker().inject(
         Fault::status(200).with_body("application/json", r#"{"wait":0}"#).at("/iserver/auth/ssodh/init").times(100_000),
     );
@@ -264,8 +264,8 @@ fn five_hundreds_may_name_their_time_too() {
 #[test]
 fn maintenance_is_sat_out() {
     let from = ibkr_oauth::Timestamp::from_secs(1_700_000_000 + 3600);
-    let broker = Broker::builder().strict().maintenance(from, from.saturating_add(hours(6))).build().unwrap();
-    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    let broker = Broker::builder().strict().maintenance(from, from.saturating_add(hours(6)));
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker);
     simulation.run_for(hours(7));
     // A tickle each minute, and a few more.
     assert!(simulation.sent().len() < 62 + 6 * 70, "{}", simulation.sent().len());

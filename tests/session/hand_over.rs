@@ -3,25 +3,18 @@
 use ibkr_oauth::{
     Consumer, Error, ErrorKind, Secret, Timestamp, UnlockedToken,
     session::{CompetePolicy, Input, OnShutdown, Session, SessionConfig, SessionEvent, Snapshot, State},
-    simulator::{Broker, test_keys},
+    simulator::Broker,
 };
 use serde_json::Value;
 
 use super::{OPEN, config, hours, seconds};
+use crate::known_user::{self, SECRET, TOKEN};
 use crate::machine::{COMPETING, Machine, READY, tickle};
-
-const TOKEN: &str = "218c1d970d85a8442825";
-const SECRET: [u8; 32] = [7; 32];
-
-fn token() -> UnlockedToken {
-    UnlockedToken::from_plaintext(TOKEN, Secret::from(SECRET.to_vec()))
-}
 
 /// A process that is live and leaves its session open, and the broker that knows its token.
 fn first() -> Machine {
     let config = config(|config| config.on_shutdown = OnShutdown::LeaveOpen);
-    let mut machine = Machine::with(|_, _| Ok(Session::new(test_keys::consumer()?, token(), config)));
-    machine.broker = Broker::builder().strict().access_token(TOKEN, SECRET).build().unwrap();
+    let mut machine = Machine::new(config);
     machine.drain();
     machine.answer();
     machine.answer();
@@ -35,7 +28,7 @@ fn stored(machine: &Machine) -> Value {
 
 fn resume(stored: &Value, config: SessionConfig, now: Timestamp) -> Result<Session, Error> {
     let snapshot: Snapshot = serde_json::from_value(stored.clone()).unwrap();
-    Session::resume(test_keys::consumer()?, token(), config, snapshot, now)
+    Session::resume(known_user::consumer(), known_user::token(), config, snapshot, now)
 }
 
 /// Another process, later, with the same broker.
@@ -100,9 +93,9 @@ fn what_does_not_fit_is_refused() {
         assert!(error.to_string().contains(words), "{error}");
     };
     let other = Consumer::builder("OTHER").build().unwrap();
-    refused(Session::resume(other, token(), SessionConfig::default(), snapshot(), now), "another consumer");
+    refused(Session::resume(other, known_user::token(), SessionConfig::default(), snapshot(), now), "another consumer");
     let other = UnlockedToken::from_plaintext("another", Secret::from(SECRET.to_vec()));
-    let consumer = test_keys::consumer().unwrap();
+    let consumer = known_user::consumer();
     refused(Session::resume(consumer, other, SessionConfig::default(), snapshot(), now), "another access token");
     let expired = snapshot().expires_at();
     refused(resume(&stored, SessionConfig::default(), expired), "expired");
@@ -162,7 +155,7 @@ fn a_floor_or_a_correction_out_of_this_world_does_no_harm() {
         stored["clock_correction"] = correction.into();
         let config = config(|config| config.correct_clock = true);
         let session = resume(&stored, config, machine.now).unwrap();
-        let broker = Broker::builder().strict().access_token(TOKEN, SECRET).build().unwrap();
+        let broker = known_user::known_to(Broker::builder().strict()).build().unwrap();
         let entropy = machine.entropy.clone();
         let mut second = Machine { session, broker, entropy, ..first() };
         second.sent.clear();

@@ -17,8 +17,8 @@ use crate::machine::{LOST, Machine, READY, UNSETTLED, tickle};
 
 #[test]
 fn a_day_has_its_steps_in_order() {
-    let broker = Broker::builder().strict().settling(seconds(5)).build().unwrap();
-    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    let broker = Broker::builder().strict().settling(seconds(5));
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker);
     simulation.run_for(hours(1));
     assert_eq!(paths(&simulation)[..6], [HANDSHAKE, OPEN, STATUS, STATUS, STATUS, TICKLE]);
     assert!(paths(&simulation)[5..].iter().all(|path| *path == TICKLE));
@@ -66,8 +66,8 @@ fn an_early_no_bridge_is_waited_out() {
 
 #[test]
 fn what_never_settles_is_opened_anew_ever_more_slowly() {
-    let broker = Broker::builder().strict().settling(hours(1000)).build().unwrap();
-    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    let broker = Broker::builder().strict().settling(hours(1000));
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker);
     simulation.run_for(hours(24));
     let opened = count_sent(&simulation, OPEN);
     // Ten or so in the first half hour, then one each quarter to half an hour.
@@ -140,7 +140,7 @@ fn renewals_are_spread_over_the_jitter_and_never_late() {
     // Tickles are not looked at: a few will do.
     let config = config(|config| (config.brokerage, config.tickle_interval) = (false, hours(1)));
     for seed in 0..40 {
-        let mut simulation = Simulation::new(seed, config.clone()).unwrap();
+        let mut simulation = Simulation::new(seed, config.clone());
         simulation.run_for(hours(24));
         let renewed_at = simulation.sent().iter().filter(|sent| sent.path.ends_with(HANDSHAKE)).nth(1).unwrap().at;
         renewals.push((1_700_000_000 + 23 * 3600 + 55 * 60) - renewed_at.as_secs());
@@ -280,7 +280,7 @@ fn a_token_that_expires_during_the_logout_does_not_stir_it() {
 
 #[test]
 fn the_daily_reset_is_healed_without_a_handshake() {
-    let broker = Broker::builder().strict().daily_reset(-5 * 3600).build().unwrap();
+    let broker = Broker::builder().strict().daily_reset(-5 * 3600);
     let mut simulation = live_world_with(SessionConfig::default(), broker);
     simulation.run_for(hours(23));
     let lost =
@@ -296,7 +296,7 @@ fn a_week_with_a_fault_each_hour_ends_live() {
     use ibkr_oauth::simulator::Fault;
 
     // In a release build it takes a fraction of a second: nothing here depends on it.
-    let mut simulation = Simulation::new(7, SessionConfig::default()).unwrap();
+    let mut simulation = Simulation::new(7, SessionConfig::default());
     for hour in 1..7 * 24 {
         simulation.after(hours(hour), move |simulation| {
             let fault = match hour % 12 {

@@ -45,13 +45,13 @@ mod texts;
 mod transitions;
 mod wanted_tickles;
 
-use crate::simulation::Simulation;
+use crate::simulation::{Simulation, known_user};
 use std::time::Duration;
 
 use ibkr_oauth::{
     Error,
     session::{SessionConfig, SessionEvent, State},
-    simulator::Broker,
+    simulator::{Broker, BrokerBuilder},
 };
 
 const HANDSHAKE: &str = "/oauth/live_session_token";
@@ -77,11 +77,11 @@ fn config(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
 
 /// A simulation whose session has been live for some seconds.
 fn live_world(config: SessionConfig) -> Simulation {
-    live_world_with(config, Broker::builder().strict().build().unwrap())
+    live_world_with(config, Broker::builder().strict())
 }
 
-fn live_world_with(config: SessionConfig, broker: Broker) -> Simulation {
-    let mut simulation = Simulation::with_broker(1, config, broker).unwrap();
+fn live_world_with(config: SessionConfig, broker: BrokerBuilder) -> Simulation {
+    let mut simulation = Simulation::with_broker(1, config, broker);
     simulation.run_for(seconds(10));
     assert_eq!(simulation.session().view().state(), State::Live);
     simulation

@@ -7,7 +7,7 @@ use ibkr_oauth::{
     simulator::{Broker, Fault},
 };
 
-use super::{count_events, hours, live_world, live_world_with, seconds};
+use super::{count_events, hours, live_world, seconds};
 use crate::machine::{Machine, READY, boxed, report, tickle};
 
 /// How long after the last 429 the next request went out.
@@ -39,8 +39,8 @@ fn a_429_stops_everything_for_as_long_as_is_configured() {
 
 #[test]
 fn a_broker_that_limits_the_rate_is_not_provoked() {
-    let broker = Broker::builder().strict().rate_limit(2, seconds(600)).build().unwrap();
-    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker).unwrap();
+    let broker = Broker::builder().strict().rate_limit(2, seconds(600));
+    let mut simulation = Simulation::with_broker(1, SessionConfig::default(), broker);
     simulation.run_for(hours(2));
     assert_eq!(simulation.session().view().state(), State::Live);
     let boxes = pause(&simulation).len();
@@ -163,8 +163,7 @@ fn the_box_moves_with_the_clock() {
 
 #[test]
 fn storms_of_429_are_one_pause() {
-    let broker = Broker::builder().strict().build().unwrap();
-    let mut simulation = live_world_with(SessionConfig::default(), broker);
+    let mut simulation = live_world(SessionConfig::default());
     for _ in 0..1000 {
         simulation.report(StatusCode::TOO_MANY_REQUESTS);
     }

@@ -21,14 +21,7 @@ fn kept(by_default: u32) -> ProptestConfig {
 
 /// Runs until the session is live, at most so long; whether it came to that.
 fn becomes_live(simulation: &mut Simulation, within: Duration) -> bool {
-    let end = simulation.elapsed() + within;
-    while simulation.elapsed() < end && !simulation.is_finished() {
-        if simulation.session().view().state() == State::Live {
-            return true;
-        }
-        simulation.run_for(Duration::from_secs(1));
-    }
-    false
+    simulation.run_until(within, |session| session.view().state() == State::Live)
 }
 
 fn gave_up(simulation: &Simulation) -> bool {

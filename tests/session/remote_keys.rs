@@ -1,9 +1,8 @@
 //! Signature keys that are elsewhere.
 
 use ibkr_oauth::{
-    Consumer, ErrorKind,
+    ErrorKind,
     bytes::Bytes,
-    dh::DhGroup,
     http::Response,
     key::{RsaKey, SigningKey},
     session::{Failure, FailureKind, Input, Session, SessionConfig, SessionEvent, State},
@@ -11,15 +10,11 @@ use ibkr_oauth::{
 };
 
 use super::{config, hours, seconds};
-use crate::machine::Machine;
+use crate::{known_user, machine::Machine};
 
 pub(super) fn machine(config: SessionConfig) -> Machine {
-    let mut machine = Machine::with(|broker, cx| {
-        let token = test_keys::unlocked_token(broker, cx)?;
-        let consumer =
-            Consumer::builder(test_keys::CONSUMER_KEY).dh_params(DhGroup::read(test_keys::DH_PARAMETERS)?).build()?;
-        Ok(Session::new(consumer, token, config))
-    });
+    let consumer = known_user::consumer_with_remote_key();
+    let mut machine = Machine::with(Session::new(consumer, known_user::token(), config));
     machine.drain();
     machine
 }

@@ -2,17 +2,17 @@
 
 use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
+use crate::known_user;
 use ibkr_oauth::{
-    Context, Entropy, EntropyError, Secret, Timestamp, UnlockedToken,
+    Context, Entropy, EntropyError, Timestamp,
     bytes::Bytes,
     http::{Request, Response},
     session::{CompetePolicy, ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, State},
-    simulator::{Broker, Fault, SeededEntropy, test_keys},
+    simulator::{Broker, Fault, SeededEntropy},
 };
 
 use crate::machine::report;
 
-const TOKEN: &str = "218c1d970d85a8442825";
 const DAYS: u64 = 4;
 
 /// One call of the session, with all that went into it.
@@ -87,11 +87,10 @@ fn render(output: &Output) -> String {
 }
 
 fn session() -> Session {
-    let token = UnlockedToken::from_plaintext(TOKEN, Secret::from(vec![7; 32]));
     let mut config = SessionConfig::default();
     config.compete = CompetePolicy::TakeAlways;
     config.correct_clock = true;
-    Session::new(test_keys::consumer().unwrap(), token, config)
+    Session::new(known_user::consumer(), known_user::token(), config)
 }
 
 /// A stormy life, written down.
@@ -109,8 +108,7 @@ struct Storm {
 
 impl Storm {
     fn new() -> Self {
-        let broker =
-            Broker::builder().strict().access_token(TOKEN, [7; 32]).settling(Duration::from_secs(3)).daily_reset(0);
+        let broker = known_user::known_to(Broker::builder().strict()).settling(Duration::from_secs(3)).daily_reset(0);
         Self {
             session: session(),
             broker: broker.build().unwrap(),

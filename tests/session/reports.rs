@@ -416,12 +416,8 @@ fn what_is_not_about_the_session_changes_nothing() {
         machine.handle(Input::Reported(report));
     }
     // Nor does a token that was never this session's.
-    let mut other = Machine::with(|broker, cx| {
-        let token = ibkr_oauth::simulator::test_keys::unlocked_token(broker, cx)?;
-        cx.entropy().fill(&mut [0; 8]).unwrap();
-        let consumer = ibkr_oauth::simulator::test_keys::consumer()?;
-        Ok(ibkr_oauth::session::Session::new(consumer, token, SessionConfig::default()))
-    });
+    let mut other = Machine::new(SessionConfig::default());
+    other.entropy = ibkr_oauth::simulator::SeededEntropy::new(2);
     other.drain();
     other.answer();
     let foreign = other.session.view().token_id().unwrap();

@@ -4,15 +4,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use ibkr_oauth::{
-    Context, Entropy, Error, Timestamp,
+    Context, Entropy, Timestamp,
     bytes::Bytes,
     http::{Request, Response, StatusCode, header::AUTHORIZATION},
     session::{ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent},
-    simulator::{Broker, Dropped, SeededEntropy, test_keys},
+    simulator::{Broker, BrokerBuilder, Dropped, SeededEntropy},
 };
 
 #[path = "../support/authorization_header.rs"]
 pub(crate) mod authorization_header;
+#[path = "../support/known_user.rs"]
+pub(crate) mod known_user;
 
 use authorization_header::AuthorizationHeader;
 
@@ -116,28 +118,19 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     /// A simulation that begins at 2023-11-14T22:13:20Z, with a user who has consented and a session about to start.
-    ///
-    /// # Errors
-    /// None: the keys are fixed. It is a [`Result`] so that nothing here can panic.
-    pub(crate) fn new(seed: u64, config: SessionConfig) -> Result<Self, Error> {
-        Self::with_broker(seed, config, Broker::builder().strict().build().unwrap())
+    pub(crate) fn new(seed: u64, config: SessionConfig) -> Self {
+        Self::with_broker(seed, config, Broker::builder().strict())
     }
 
-    /// As [`new`](Self::new), with a broker of your making that knows the [`test_keys`].
-    ///
-    /// # Errors
-    /// Where that broker does not let the consumer of the [`test_keys`] in.
-    pub(crate) fn with_broker(seed: u64, config: SessionConfig, mut broker: Broker) -> Result<Self, Error> {
+    /// As [`new`](Self::new), with a broker of your making, which gets to know the user.
+    pub(crate) fn with_broker(seed: u64, config: SessionConfig, broker: BrokerBuilder) -> Self {
         let now = Timestamp::from_secs(1_700_000_000);
-        let mut client_entropy = SeededEntropy::new(seed ^ 0xc11e);
-        let token = test_keys::unlocked_token(&mut broker, &mut Context::new(now, &mut client_entropy))?;
-        let session = Session::new(test_keys::consumer()?, token, config);
-        Ok(Self {
-            session,
-            broker,
+        Self {
+            session: Session::new(known_user::consumer(), known_user::token(), config),
+            broker: known_user::known_to(broker).build().unwrap(),
             network: NetworkConditions::default(),
             chance: Chance(SeededEntropy::new(seed)),
-            client_entropy,
+            client_entropy: SeededEntropy::new(seed ^ 0xc11e),
             broker_entropy: SeededEntropy::new(seed ^ 0xb20e),
             now,
             started: now,
@@ -153,7 +146,7 @@ impl Simulation {
             stalls: 0,
             outstanding: None,
             overlaps: 0,
-        })
+        }
     }
 
     /// The session.
@@ -276,6 +269,18 @@ impl Simulation {
         if !self.finished {
             self.now = end;
         }
+    }
+
+    /// Lets time pass until the session is as `wanted`, has finished, or `limit` has passed; whether it is as wanted.
+    pub(crate) fn run_until(&mut self, limit: Duration, wanted: impl Fn(&Session) -> bool) -> bool {
+        let end = self.now.saturating_add(limit);
+        self.drain();
+        while !wanted(&self.session) {
+            if self.finished || !self.step(end) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Goes to the next thing that happens, unless that is after `end`.

@@ -14,6 +14,8 @@
 #[path = "../support/cases.rs"]
 mod cases;
 mod day;
+#[path = "../support/known_user.rs"]
+mod known_user;
 mod losses;
 mod properties;
 mod rows;

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use crate::known_user;
 use ibkr_oauth::{
     Context, Timestamp,
     bytes::Bytes,
     http::Request,
     session::{self, Failure, FailureKind, Session, SessionConfig, State},
-    simulator::{Broker, BrokerBuilder, SeededEntropy, test_keys},
+    simulator::{Broker, BrokerBuilder, SeededEntropy},
     stream::{Input, Message, Output, Stream, StreamConfig, StreamEvent, Topic},
 };
 
@@ -112,17 +113,15 @@ impl<U: Upstream> Simulation<U> {
         make: impl FnOnce(BrokerBuilder) -> BrokerBuilder,
     ) -> Self {
         let now = Timestamp::from_secs(1_700_000_000);
-        let mut entropy = SeededEntropy::new(seed);
-        let mut broker = make(Broker::builder().strict()).build().unwrap();
-        let token = test_keys::unlocked_token(&mut broker, &mut Context::new(now, &mut entropy)).unwrap();
+        let broker = known_user::known_to(Broker::builder().strict());
         Self {
             now,
             start: now,
-            session: Session::new(test_keys::consumer().unwrap(), token, config),
+            session: Session::new(known_user::consumer(), known_user::token(), config),
             stream: Stream::new(stream),
-            broker,
+            broker: make(broker).build().unwrap(),
             server: U::default(),
-            entropy,
+            entropy: SeededEntropy::new(seed),
             arrivals: BTreeMap::new(),
             counted: 0,
             latest: now,

@@ -1,6 +1,8 @@
 //! What several tests share: a moment, rng whose throws are known, and a broker that has signed the client in already.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::Response;
 use ibkr_oauth::{
@@ -36,11 +38,14 @@ impl Entropy for Failing {
     }
 }
 
+static SIGNATURE_KEY: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap());
+static ENCRYPTION_KEY: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap());
+
 /// The consumer of the test keys, not yet built.
 pub(crate) fn consumer_builder() -> ConsumerBuilder {
     Consumer::builder(test_keys::CONSUMER_KEY)
-        .signature_key(RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap())
-        .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
+        .signature_key(SIGNATURE_KEY.clone())
+        .encryption_key(ENCRYPTION_KEY.clone())
         .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
 }
 

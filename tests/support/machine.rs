@@ -5,13 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use ibkr_oauth::{
-    Context, Error, Timestamp, TokenId,
+    Context, Timestamp, TokenId,
     key::SigningInput,
     session::{
         Advice, ExchangeId, Failure, FailureKind, Input, Output, Report, Session, SessionConfig, SessionEvent, State,
     },
-    simulator::{Broker, SeededEntropy, test_keys},
+    simulator::{Broker, SeededEntropy},
 };
+
+use crate::known_user;
 
 /// A brokerage session that is ready, in the broker's words.
 pub(crate) const READY: &str = r#"{"authenticated":true,"established":true,"competing":false,"connected":true}"#;
@@ -69,25 +71,18 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(config: SessionConfig) -> Self {
-        Self::with(|broker, cx| {
-            let token = test_keys::unlocked_token(broker, cx)?;
-            Ok(Session::new(test_keys::consumer()?, token, config))
-        })
+        Self::with(Session::new(known_user::consumer(), known_user::token(), config))
     }
 
-    /// A machine around a session that `make` makes, not yet drained.
-    pub(crate) fn with(make: impl FnOnce(&mut Broker, &mut Context<'_>) -> Result<Session, Error>) -> Self {
-        let (mut broker, mut entropy) = (Broker::builder().strict().build().unwrap(), SeededEntropy::new(1));
-        let now = Timestamp::from_secs(1_700_000_000);
-        let session = make(&mut broker, &mut Context::new(now, &mut entropy)).unwrap();
-        let (events, sent) = (Vec::new(), Vec::new());
+    /// A machine around this session of the user, not yet drained.
+    pub(crate) fn with(session: Session) -> Self {
         Self {
             session,
-            broker,
-            now,
-            entropy,
-            events,
-            sent,
+            broker: known_user::known_to(Broker::builder().strict()).build().unwrap(),
+            now: Timestamp::from_secs(1_700_000_000),
+            entropy: SeededEntropy::new(1),
+            events: Vec::new(),
+            sent: Vec::new(),
             request: None,
             to_sign: None,
             deadline: None,

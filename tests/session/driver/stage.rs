@@ -12,13 +12,14 @@ use std::{
     time::Duration,
 };
 
+use crate::known_user;
 use bytes::Bytes;
 use http::{Request, Response};
 use ibkr_oauth::{
     Context, OsEntropy, Timestamp,
     driver::Driver,
     session::{Failure, Session, SessionConfig, SessionEvent, State},
-    simulator::{Broker, test_keys},
+    simulator::Broker,
     transport::from_fn,
 };
 
@@ -106,7 +107,7 @@ impl<F: Future> Running<F> {
 impl Stage {
     pub(crate) fn new() -> Self {
         Self {
-            broker: Arc::default(),
+            broker: Arc::new(Mutex::new(known_user::known_to(Broker::builder()).build().unwrap())),
             now: Arc::new(Mutex::new(Timestamp::from_secs(1_700_000_000))),
             waiting: Arc::default(),
             events: Arc::default(),
@@ -123,8 +124,7 @@ impl Stage {
     }
 
     pub(crate) fn driver(&self) -> Driver<OsEntropy> {
-        let token = self.broker(|broker, cx| test_keys::unlocked_token(broker, cx).unwrap());
-        let session = Session::new(test_keys::consumer().unwrap(), token, SessionConfig::default());
+        let session = Session::new(known_user::consumer(), known_user::token(), SessionConfig::default());
         let clock = self.clone();
         Driver::with_clock(session, OsEntropy, move || clock.now())
     }

@@ -2,11 +2,11 @@
 
 use std::{collections::HashSet, sync::LazyLock, time::Duration};
 
+use crate::known_user;
 use crate::simulation::authorization_header::AuthorizationHeader;
 use ibkr_oauth::{
-    Consumer, Context, Signer, Timestamp, TokenId, UnlockedToken,
+    Context, Signer, Timestamp, TokenId,
     bytes::Bytes,
-    dh::DhGroup,
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode},
     key::{RsaKey, SigningInput, SigningKey as _},
     session::{
@@ -181,15 +181,9 @@ impl Operations {
     }
 
     pub(crate) fn perform(&self) {
-        let secret = ibkr_oauth::Secret::from(vec![7; 32]);
-        let token = UnlockedToken::from_plaintext("218c1d970d85a8442825", secret);
-        let local = test_keys::consumer().unwrap();
-        let remote = Consumer::builder(test_keys::CONSUMER_KEY)
-            .dh_params(DhGroup::read(test_keys::DH_PARAMETERS).unwrap())
-            .build()
-            .unwrap();
-        let session = Session::new(if self.remote { remote } else { local }, token, self.config());
-        let broker = Broker::builder().strict().access_token("218c1d970d85a8442825", [7; 32]).build().unwrap();
+        let consumer = if self.remote { known_user::consumer_with_remote_key() } else { known_user::consumer() };
+        let session = Session::new(consumer, known_user::token(), self.config());
+        let broker = known_user::known_to(Broker::builder().strict()).build().unwrap();
         let now = Timestamp::from_millis(self.start);
         let mut bench = Bench {
             session,

@@ -107,7 +107,7 @@ impl Script {
             let from = Timestamp::from_secs(1_700_000_000 + 60 + u64::from(from));
             broker = broker.maintenance(from, from.saturating_add(Duration::from_secs(length.into())));
         }
-        let mut simulation = Simulation::with_broker(self.seed, config, broker.build().unwrap()).unwrap();
+        let mut simulation = Simulation::with_broker(self.seed, config, broker);
         let mut ahead = 0;
         for (at, trouble) in self.in_order() {
             let wait = Duration::from_secs(at.into()).saturating_sub(simulation.elapsed());

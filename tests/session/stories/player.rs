@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use crate::known_user;
 use ibkr_oauth::{
-    Context, Secret, Timestamp, UnlockedToken,
+    Context, Timestamp,
     bytes::Bytes,
     http::{Method, Response},
     session::{Advice, Failure, Input, Output, Report, Session, SessionEvent, State},
-    simulator::{Broker, SeededEntropy, test_keys},
+    simulator::{Broker, SeededEntropy},
 };
 
 use super::{
@@ -19,7 +20,6 @@ use super::{
 };
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
-const TOKEN: &str = "218c1d970d85a8442825";
 
 /// What was seen.
 #[derive(Default)]
@@ -58,9 +58,8 @@ pub(super) struct Player {
 
 impl Player {
     pub(super) fn play(story: &Story, seed: u64) -> Figures {
-        let token = UnlockedToken::from_plaintext(TOKEN, Secret::from(vec![7; 32]));
-        let broker = Broker::builder().strict().access_token(TOKEN, [7; 32]).build().unwrap();
-        let session = Session::new(test_keys::consumer().unwrap(), token, story.config.clone());
+        let broker = known_user::known_to(Broker::builder().strict()).build().unwrap();
+        let session = Session::new(known_user::consumer(), known_user::token(), story.config.clone());
         let mut player = Self {
             session,
             desk: Desk::new(broker),
