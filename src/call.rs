@@ -292,6 +292,7 @@ fn too_early(turn: Timestamp) -> Error {
     Error::new(ErrorKind::Unavailable, Stage::Transport, message)
         .with_cause(Cause::RateLimited)
         .with_remedy(format!("send it again at {turn}, or give it longer; ask for the same less often"))
+        .with_retry_at(turn)
         .with_nothing_sent()
 }
 

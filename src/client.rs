@@ -58,7 +58,7 @@ use crate::{
 };
 use crate::{
     call::{Call, CallPolicy, Step},
-    context::{Context, OsEntropy, Timestamp},
+    context::Timestamp,
     driver::SessionHandle,
     error::Error,
     pacing::PacingConfig,
@@ -72,6 +72,7 @@ mod build;
 mod credentials;
 mod driving;
 mod pacing;
+mod random;
 mod response;
 mod shared;
 #[cfg(feature = "tungstenite")]
@@ -139,6 +140,14 @@ impl<T: AsyncTransport + 'static> Client<T> {
         Self { shared: Arc::clone(&self.shared), policy }
     }
 
+    /// A client of the same session, paced with it, whose calls go by another transport than the session's own requests.
+    pub fn with_transport<U: AsyncTransport + 'static>(&self, transport: U) -> Client<U> {
+        let Shared { handle, builder, pacing, .. } = &*self.shared;
+        let (handle, builder, pacing) = (handle.clone(), builder.clone(), Arc::clone(pacing));
+        let shared = Shared { transport: Arc::new(transport), handle, builder, pacing };
+        Client { shared: Arc::new(shared), policy: self.policy }
+    }
+
     /// From now on this client and all its clones together keep the broker's [limits](crate::pacing) on requests. A call waits
     /// for its turn within its deadline; where that would be too late it fails at once, with nothing sent, by an [`Error`] whose
     /// cause is [`RateLimited`](crate::diagnose::Cause::RateLimited) and which says when to try again. A 429 teaches it more.
@@ -147,6 +156,12 @@ impl<T: AsyncTransport + 'static> Client<T> {
     /// user send is not known. Asked for again, it counts anew.
     pub fn pace(&self, config: PacingConfig) {
         self.shared.pacing.start(config);
+    }
+
+    /// Until when a 429 with a date keeps a client that is [paced](Self::pace) from sending anything.
+    #[must_use]
+    pub fn paced_until(&self) -> Option<Timestamp> {
+        self.shared.pacing.closed_until(self.shared.handle.now())
     }
 
     /// The session: its state, its events' last error, what signs requests now, and a [`Snapshot`] for a successor.
@@ -217,14 +232,14 @@ impl<T: AsyncTransport + 'static> Client<T> {
         let mut call = Call::new(request, self.policy, handle.now());
         loop {
             let view = handle.view();
-            let step = call.poll_paced(&mut Context::new(handle.now(), &mut OsEntropy), &view, |now| turns.ask(now));
-            match step {
+            match random::with(handle.now(), |cx| call.poll_paced(cx, &view, |now| turns.ask(now))) {
                 Step::Wait(until) => self.news(&view, until).await,
                 Step::Send { request, timeout } => {
                     let under_way = turns.sent();
                     let result = transport.send(request, Limits::default().within(timeout)).await;
-                    under_way.ended(handle.now(), &result);
-                    call.handle_result(&mut Context::new(handle.now(), &mut OsEntropy), result);
+                    let now = handle.now();
+                    under_way.into_iter().for_each(|under_way| under_way.ended(now, &result));
+                    random::with(now, |cx| call.handle_result(cx, result));
                 }
                 // The call asks for the advice itself.
                 Step::Report(report) => drop(handle.report(&report)),

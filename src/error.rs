@@ -8,7 +8,7 @@ use self::{
     catalogue::Meaning,
     text::{one_line, printable},
 };
-use crate::context::EntropyError;
+use crate::context::{EntropyError, Timestamp};
 
 mod catalogue;
 mod invisible;
@@ -58,6 +58,7 @@ struct Inner {
     response: Option<Answer>,
     meaning: Option<Meaning>,
     nothing_sent: bool,
+    retry_at: Option<Timestamp>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
@@ -78,6 +79,7 @@ impl Error {
             response: None,
             meaning: None,
             nothing_sent: false,
+            retry_at: None,
             source: None,
         }))
     }
@@ -149,6 +151,11 @@ impl Error {
     /// Notes that the request never left, where that is certain.
     pub(crate) fn with_nothing_sent(mut self) -> Self {
         self.0.nothing_sent = true;
+        self
+    }
+
+    pub(crate) fn with_retry_at(mut self, moment: Timestamp) -> Self {
+        self.0.retry_at = Some(moment);
         self
     }
 
@@ -246,6 +253,12 @@ impl Error {
         !(sends_nothing || is_local || *nothing_sent || meaning.is_some_and(|meaning| meaning.nothing_done))
     }
 
+    /// From when on the request may be sent, where it was not for the broker's [limits](crate::pacing).
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        self.0.retry_at
+    }
+
     /// The likeliest way out, in one line: of this failure, of its [`cause`](Self::cause), or of its
     /// [`kind`](Self::kind), whichever is the first to be known.
     #[must_use]
@@ -267,7 +280,8 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, stage, message, remedy: _, response: _, meaning: _, nothing_sent: _, source } = &*self.0;
+        let Inner { kind, stage, message, remedy: _, response: _, meaning: _, nothing_sent: _, retry_at: _, source } =
+            &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("stage", stage)

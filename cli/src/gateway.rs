@@ -11,7 +11,7 @@ use ibkr_oauth::{
     Consumer, Entropy, OsEntropy, Secret, UnlockedToken,
     client::Client,
     local::{self, reading},
-    pacing::{Pacer, PacingConfig},
+    pacing::PacingConfig,
     session::{OnShutdown, Session, SessionConfig, SessionEvent},
 };
 use serde_json::json;
@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::{
     credentials, driving, exposure,
     failure::Failure,
-    hidden,
+    hidden, http_client,
     output::{self, Format},
     serving::{Door, Server, Tls},
     session::Compete,
@@ -40,7 +40,6 @@ mod log;
 mod outgoing;
 mod page;
 mod permission;
-mod random;
 mod refusal;
 mod relay;
 mod resource;
@@ -78,7 +77,7 @@ use service::Service;
 use shared::Gateway;
 use sockets::Sockets;
 use state_file::StateFile;
-use upstream::{Pace, SessionTransport, Upstream};
+use upstream::Upstream;
 
 /// The shortest token of `--token-file`, in bytes.
 const SHORTEST_TOKEN: usize = 16;
@@ -159,19 +158,17 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
     let callers = callers(arguments)?;
     let endpoints = consumer.endpoints().clone();
-    let base = crate::arguments::absolute_url(endpoints.base_url())?.path().to_owned();
     let state = arguments.state.as_deref().map(StateFile::new);
     let (session, expires_at) = session(arguments, consumer, unlocked, state.as_ref())?;
 
+    let (client, driver) = Client::with_session(http_client::transport(connector.clone()), session);
     let mut pacing = PacingConfig::default();
     pacing.per_second = arguments.per_second;
-    let pace = Pace::new(Pacer::new(pacing));
-    let transport = SessionTransport::new(connector.clone(), pace.clone(), &base);
-    let (client, driver) = Client::with_session(transport, session);
+    client.pace(pacing);
     let handle = client.handle().clone();
     let names = callers.hosts.clone().unwrap_or_default();
     let rules = Rules { callers, allow_orders: arguments.allow_orders, rejected: arguments.reject_path.clone() };
-    let exchanges = Exchanges { handle: handle.clone(), upstream: Upstream::new(connector.clone()), pace };
+    let exchanges = Exchanges::new(client.with_transport(Upstream::new(connector.clone())));
     let sockets = Sockets::new(connector);
     let gateway = Arc::new(Gateway::new(rules, exchanges, endpoints, sockets, random_hex::<16>()?, expires_at));
     let log = Log { format, requests: arguments.log_requests };

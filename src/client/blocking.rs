@@ -29,7 +29,7 @@ use serde::Serialize;
 
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use super::credentials::session_of;
-use super::{READY, SHUTDOWN, response::Response, shared::Shared};
+use super::{READY, SHUTDOWN, random, response::Response, shared::Shared};
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     bundle::CredentialBundle,
@@ -37,7 +37,7 @@ use crate::{
 };
 use crate::{
     call::{Call, CallPolicy, Step},
-    context::{Context, OsEntropy},
+    context::OsEntropy,
     driver::{Driver, SessionHandle},
     error::Error,
     key::SigningInput,
@@ -180,14 +180,14 @@ impl<T: Transport + Send + Sync + 'static> Client<T> {
         let mut call = Call::new(request, self.policy, handle.now());
         loop {
             let view = handle.view();
-            let mut entropy = OsEntropy;
-            match call.poll_paced(&mut Context::new(handle.now(), &mut entropy), &view, |now| turns.ask(now)) {
+            match random::with(handle.now(), |cx| call.poll_paced(cx, &view, |now| turns.ask(now))) {
                 Step::Wait(until) => handle.news_blocking(&view, until),
                 Step::Send { request, timeout } => {
                     let under_way = turns.sent();
                     let result = transport.send(request, Limits::default().within(timeout));
-                    under_way.ended(handle.now(), &result);
-                    call.handle_result(&mut Context::new(handle.now(), &mut entropy), result);
+                    let now = handle.now();
+                    under_way.into_iter().for_each(|under_way| under_way.ended(now, &result));
+                    random::with(now, |cx| call.handle_result(cx, result));
                 }
                 // The call asks for the advice itself.
                 Step::Report(report) => drop(handle.report(&report)),

@@ -13,6 +13,7 @@ use crate::{
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
+#[derive(Clone)]
 pub(super) struct Builder(Endpoints);
 
 impl Builder {

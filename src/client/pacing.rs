@@ -23,15 +23,17 @@ pub(super) struct Pacing {
 /// The turns of one call: its first request waits for one, and what is sent again goes first.
 pub(super) struct Turns<'a> {
     pacing: &'a Pacing,
-    path: Box<str>,
+    uri: Uri,
     is_repeat: bool,
     reserved: Option<Timestamp>,
+    /// Counted, and not sent yet.
+    counted: Option<UnderWay<'a>>,
 }
 
 /// Counts a request as under way for as long as it lives.
 pub(super) struct UnderWay<'a> {
     pacing: &'a Pacing,
-    path: Box<str>,
+    uri: Uri,
 }
 
 impl Pacing {
@@ -45,20 +47,25 @@ impl Pacing {
     }
 
     pub(super) fn turns(&self, uri: &Uri) -> Turns<'_> {
-        Turns { pacing: self, path: self.path(uri).into(), is_repeat: false, reserved: None }
+        Turns { pacing: self, uri: uri.clone(), is_repeat: false, reserved: None, counted: None }
     }
 
     /// When a request may be sent that goes first.
     pub(super) fn reserve(&self, now: Timestamp, uri: &Uri) -> Timestamp {
-        self.reserve_path(now, self.path(uri))
+        self.with(|pacer| pacer.reserve(now, self.path(uri))).unwrap_or(now)
     }
 
-    fn reserve_path(&self, now: Timestamp, path: &str) -> Timestamp {
-        self.lock().as_mut().map_or(now, |pacer| pacer.reserve(now, path))
+    pub(super) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.with(|pacer| pacer.closed_until(now)).flatten()
     }
 
     fn path<'u>(&self, uri: &'u Uri) -> &'u str {
         uri.path().strip_prefix(&*self.base).unwrap_or(uri.path())
+    }
+
+    /// What the count says, where there is one.
+    fn with<T>(&self, work: impl FnOnce(&mut Pacer) -> T) -> Option<T> {
+        self.lock().as_mut().map(work)
     }
 
     /// A panic elsewhere leaves the counts usable.
@@ -70,20 +77,26 @@ impl Pacing {
 impl<'a> Turns<'a> {
     /// Whether the request may be sent now.
     pub(super) fn ask(&mut self, now: Timestamp) -> Admission {
-        if !self.is_repeat {
-            return self.pacing.lock().as_mut().map_or(Admission::Now, |pacer| pacer.admit(now, &self.path));
+        let pacing = self.pacing;
+        let admission = if self.is_repeat {
+            // A turn that was missed, because the session could not serve it, is counted for nothing.
+            let kept = self.reserved.filter(|turn| now.saturating_duration_since(*turn) <= JITTER);
+            let turn = kept.unwrap_or_else(|| pacing.reserve(now, &self.uri));
+            self.reserved = Some(turn);
+            if turn <= now { Admission::Now } else { Admission::NotBefore(turn) }
+        } else {
+            pacing.with(|pacer| pacer.admit(now, pacing.path(&self.uri))).unwrap_or(Admission::Now)
+        };
+        if admission == Admission::Now {
+            self.counted = Some(UnderWay { pacing, uri: self.uri.clone() });
         }
-        // A turn that was missed, because the session could not serve it, is counted for nothing.
-        let kept = self.reserved.filter(|turn| now.saturating_duration_since(*turn) <= JITTER);
-        let turn = kept.unwrap_or_else(|| self.pacing.reserve_path(now, &self.path));
-        self.reserved = Some(turn);
-        if turn <= now { Admission::Now } else { Admission::NotBefore(turn) }
+        admission
     }
 
     /// It is sent now.
-    pub(super) fn sent(&mut self) -> UnderWay<'a> {
+    pub(super) fn sent(&mut self) -> Option<UnderWay<'a>> {
         (self.is_repeat, self.reserved) = (true, None);
-        UnderWay { pacing: self.pacing, path: self.path.clone() }
+        self.counted.take()
     }
 }
 
@@ -91,16 +104,16 @@ impl UnderWay<'_> {
     /// What came of it, which may teach something.
     pub(super) fn ended(self, now: Timestamp, result: &Result<Response<Bytes>, Failure>) {
         let Ok(response) = result else { return };
-        if let (StatusCode::TOO_MANY_REQUESTS, Some(pacer)) = (response.status(), self.pacing.lock().as_mut()) {
-            pacer.too_many(now, &self.path, retry_after(response.headers(), now));
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            let Self { pacing, uri } = &self;
+            pacing.with(|pacer| pacer.too_many(now, pacing.path(uri), retry_after(response.headers(), now)));
         }
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(pacer) = self.pacing.lock().as_mut() {
-            pacer.finish(&self.path);
-        }
+        let Self { pacing, uri } = self;
+        pacing.with(|pacer| pacer.finish(pacing.path(uri)));
     }
 }

@@ -1,7 +1,10 @@
 //! Clients that keep the broker's limits: none of their requests is one too many, and none is lost.
 
 use crate::cases::cases;
-use std::time::Duration;
+use std::{
+    future::{pending, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +16,7 @@ use ibkr_oauth::{
     pacing::{LIMITS, PacingConfig, Rate},
     session::{Failure, FailureKind, SessionConfig},
     simulator::{Broker, Fault, InProcess, Refusal, test_keys},
-    transport::{AsyncTransport, Limits},
+    transport::{AsyncTransport, Limits, from_fn},
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -189,6 +192,7 @@ fn a_turn_that_comes_too_late_is_an_error_at_once_that_says_when() {
         let turn = asked_at.saturating_add(Duration::from_millis(900_050));
         assert!(error.to_string().contains(&turn.to_string()), "{error}");
         assert!(error.remedy().contains(&turn.to_string()), "{}", error.remedy());
+        assert_eq!(error.retry_at(), Some(turn));
         network.sleep(turn.saturating_duration_since(asked_at)).await;
         assert_eq!(client.get("/iserver/scanner/params").await.unwrap().status(), 200);
 
@@ -218,5 +222,50 @@ fn a_429_teaches_all_clones_about_its_path() {
         assert_eq!(other.get("/iserver/accounts").await.unwrap().status(), 200);
         network.sleep(Duration::from_secs(60)).await;
         assert_eq!(other.get(STOCKS).await.unwrap().status(), 200);
+    });
+}
+
+#[test]
+fn calls_may_go_another_way_than_the_session_and_are_counted_with_it() {
+    run(async {
+        let (network, client) = live(true, Duration::ZERO).await;
+        let latency = Duration::from_millis(700);
+        let slow = client.with_transport(Far(network.clone(), latency));
+        assert_eq!(client.get("/portfolio/accounts").await.unwrap().status(), 200);
+        let asked_at = network.now();
+        assert_eq!(slow.get("/portfolio/accounts").await.unwrap().status(), 200);
+        let took = network.now().saturating_duration_since(asked_at);
+        assert!(took >= Duration::from_secs(5) + latency, "{took:?}");
+        // What the one learns, both go by.
+        assert_eq!(client.paced_until(), None);
+        let refuses = |_: Request<Bytes>| {
+            ready(
+                Response::builder()
+                    .status(429)
+                    .header("retry-after", "60")
+                    .body(Bytes::new())
+                    .map_err(|_| unreachable!()),
+            )
+        };
+        let refused = client.with_transport(from_fn(refuses, |_| pending()));
+        let until = network.now().saturating_add(Duration::from_secs(60));
+        assert_eq!(refused.get(STOCKS).await.unwrap().status(), 429);
+        assert_eq!((client.paced_until(), slow.paced_until()), (Some(until), Some(until)));
+    });
+}
+
+#[test]
+fn what_is_counted_and_cannot_be_signed_is_not_under_way() {
+    run(async {
+        let (_, client) = live(true, Duration::ZERO).await;
+        let history = "/iserver/marketdata/history?conid=8314&period=1d";
+        for _ in 0..5 {
+            let request = Request::get(history).header("host", "another.example").body(Bytes::new()).unwrap();
+            let error = client.request(request).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        }
+        let asked_at = client.handle().now();
+        assert_eq!(client.get(history).await.unwrap().status(), 200);
+        assert!(client.handle().now().saturating_duration_since(asked_at) < Duration::from_secs(2));
     });
 }

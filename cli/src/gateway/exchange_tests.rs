@@ -12,7 +12,7 @@ use ibkr_oauth::{
     bytes::Bytes,
     client::Client,
     http::{Method, Request, Response, StatusCode},
-    pacing::{Pacer, PacingConfig},
+    pacing::PacingConfig,
     session::{Failure, Session, SessionConfig, State},
     simulator::{Broker, test_keys},
     transport::{AsyncTransport, Limits},
@@ -26,7 +26,7 @@ use tokio::{
 use super::{
     exchange::{Exchanges, Patience},
     service::{ACTING, READING},
-    upstream::{Pace, Upstream},
+    upstream::Upstream,
 };
 use crate::{connector, proxy::Route};
 
@@ -67,10 +67,10 @@ async fn live() -> (Exchanges, TcpListener) {
     let session = Session::new(consumer, token, SessionConfig::default());
     let (client, driver) = Client::with_session(transport, session);
     tokio::spawn(driver);
-    let handle = client.handle().clone();
-    handle.wait_for(State::Live, Duration::from_secs(60)).await.unwrap();
+    client.pace(PacingConfig::default());
+    client.handle().wait_for(State::Live, Duration::from_secs(60)).await.unwrap();
     let upstream = Upstream::new(connector::connector(&Route::Direct, None).ok().unwrap());
-    (Exchanges { handle, upstream, pace: Pace::new(Pacer::new(PacingConfig::default())) }, listener)
+    (Exchanges::new(client.with_transport(upstream)), listener)
 }
 
 fn head_and_body(stream: &mut TcpStream) -> Option<String> {
@@ -126,8 +126,8 @@ async fn asked(
         let body = if method == Method::GET { Bytes::new() } else { Bytes::from_static(br#"{"orders":[]}"#) };
         let request = Request::builder().method(method).uri(format!("{base}{path}")).body(body).unwrap();
         let Ok(answer) = exchanges.send(request, path, patience).await else { panic!("no answer") };
-        assert_eq!(answer.head.status, StatusCode::OK);
-        let whole = http_body_util::BodyExt::collect(answer.body).await.unwrap().to_bytes();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let whole = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
         String::from_utf8(whole.to_vec()).unwrap()
     });
     arrival.await.unwrap();

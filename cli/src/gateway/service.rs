@@ -148,9 +148,9 @@ impl Gateway {
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, url, headers);
         let patience = if effect == Effect::Acts { ACTING } else { READING };
         let answer = self.exchanges.send(request, &path, patience).await.map_err(|trouble| self.refusal(trouble))?;
-        let mut response = Response::new(Body::new(answer.body));
-        *response.status_mut() = answer.head.status;
-        *response.headers_mut() = answer.head.headers;
+        let (head, body) = answer.into_parts();
+        let mut response = Response::new(Body::new(body));
+        (*response.status_mut(), *response.headers_mut()) = (head.status, head.headers);
         headers::to_program(response.headers_mut());
         Ok(response)
     }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use ibkr_oauth::{
-    Endpoints, Timestamp,
+    Endpoints, ErrorKind, Timestamp,
     bytes::Bytes,
-    http::{Method, Request, StatusCode},
+    http::{Method, Request, Response, StatusCode},
     session::{SessionEvent, State},
 };
 use serde_json::{Map, Value};
@@ -23,10 +23,11 @@ use tokio::{
 use super::{
     answers,
     decision::{Local, Rules},
-    exchange::{Answer, Exchanges, Patience, Trouble},
+    exchange::{Exchanges, Patience, Trouble},
     refusal::Refusal,
     sockets::Sockets,
     standing::{Standing, User},
+    upstream::AnswerBody,
 };
 use crate::output;
 
@@ -123,7 +124,7 @@ impl Gateway {
                 let remedy = if view.state() == State::Displaced { DISPLACED } else { error.remedy() };
                 (shown(&error.to_string()), shown(remedy))
             }),
-            paced_until: self.exchanges.pace.lock().closed_until(now),
+            paced_until: self.exchanges.client.paced_until(),
             paced: self.paced.load(Ordering::Relaxed),
             sockets: self.sockets_open.load(Ordering::Relaxed),
             allows_orders: self.rules.allow_orders,
@@ -133,29 +134,25 @@ impl Gateway {
 
     /// What a program gets that gets no response.
     pub(super) fn refusal(&self, trouble: Trouble) -> Refusal {
-        match trouble {
-            Trouble::Session => self.standing().refusal(),
-            Trouble::Pace(until) => {
-                self.paced.fetch_add(1, Ordering::Relaxed);
-                let wait = until.saturating_duration_since(self.exchanges.handle.now()).as_secs().saturating_add(1);
-                let words = "the broker takes no more requests of this kind for now: ask less often";
-                Refusal::new(StatusCode::TOO_MANY_REQUESTS, words).after(wait)
-            }
-            Trouble::Call(error) if error.may_have_been_sent() => {
-                let words = format!("{}; {}; it may have been sent", error, error.remedy());
-                Refusal::new(StatusCode::GATEWAY_TIMEOUT, output::one_line(&words))
-            }
-            Trouble::Call(error)
-                if error.kind() == ibkr_oauth::ErrorKind::Config && self.standing().word() != "ended" =>
-            {
-                Refusal::bad(output::one_line(&format!("{}; {}", error, error.remedy())))
-            }
-            Trouble::Call(error) => {
-                let standing = self.standing();
-                let words = output::one_line(&format!("{}; {}; nothing was sent", error, error.remedy()));
-                Refusal { words, ..standing.refusal() }
-            }
+        let error = match trouble {
+            Trouble::Session => return self.standing().refusal(),
+            Trouble::Call(error) => error,
+        };
+        if let Some(until) = error.retry_at() {
+            self.paced.fetch_add(1, Ordering::Relaxed);
+            let wait = until.saturating_duration_since(self.exchanges.handle.now()).as_secs().saturating_add(1);
+            let words = "the broker takes no more requests of this kind for now: ask less often";
+            return Refusal::new(StatusCode::TOO_MANY_REQUESTS, words).after(wait);
         }
+        let words = |end: &str| output::one_line(&format!("{error}; {}{end}", error.remedy()));
+        if error.may_have_been_sent() {
+            return Refusal::new(StatusCode::GATEWAY_TIMEOUT, words("; it may have been sent"));
+        }
+        let standing = self.standing();
+        if error.kind() == ErrorKind::Config && standing.word() != "ended" {
+            return Refusal::bad(words(""));
+        }
+        Refusal { words: words("; nothing was sent"), ..standing.refusal() }
     }
 
     /// The answer to what the gateway answers itself, but for the page.
@@ -241,13 +238,13 @@ impl Gateway {
             return Ok((*status, body.clone()));
         }
         let answer = self.ask(Method::POST, path).await.map_err(|trouble| self.refusal(trouble))?;
-        let status = answer.head.status;
-        let body = answer.body.whole().unwrap_or_default();
+        let status = answer.status();
+        let body = answer.into_body().whole().unwrap_or_default();
         *kept = Some((Instant::now(), status, body.clone()));
         Ok((status, body))
     }
 
-    async fn ask(&self, method: Method, path: &str) -> Result<Answer, Trouble> {
+    async fn ask(&self, method: Method, path: &str) -> Result<Response<AnswerBody>, Trouble> {
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = method;
         *request.uri_mut() = self.endpoints.url(path).map_err(Trouble::Call)?;
@@ -274,7 +271,8 @@ impl Gateway {
             return;
         }
         let Ok(answer) = self.ask(Method::GET, "/iserver/accounts").await else { return };
-        let Some(accounts) = answer.body.whole().and_then(|body| serde_json::from_slice::<Value>(&body).ok()) else {
+        let Some(accounts) = answer.into_body().whole().and_then(|body| serde_json::from_slice::<Value>(&body).ok())
+        else {
             return;
         };
         let first = accounts.get("accounts").and_then(|accounts| accounts.get(0)).and_then(Value::as_str);

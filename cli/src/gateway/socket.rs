@@ -155,7 +155,7 @@ async fn broker(gateway: &Gateway, signer: &Signer) -> Result<TokioIo<Upgraded>,
     };
     let expected = request.headers().get(SEC_WEBSOCKET_KEY).and_then(accepted);
     *request.uri_mut() = as_http(request.uri()).map_err(|failure| failed(failure.to_string()))?;
-    let sent = gateway.sockets.client().send(request.map(|()| Bytes::new())).await;
+    let sent = gateway.sockets.client().head(request.map(|()| Bytes::new())).await;
     let response = sent.map_err(|failure| failed(failure.to_string()))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(failed(format!("it answers {}", response.status())));

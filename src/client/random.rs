@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use ibkr_oauth::{Entropy, EntropyError, OsEntropy};
+use crate::context::{Context, Entropy, EntropyError, OsEntropy, Timestamp};
 
 /// How many bytes are drawn at a time.
 const DRAWN: usize = 1024;
@@ -13,14 +13,14 @@ thread_local! {
 }
 
 /// Bytes of the system's. Each is given out once.
-pub(super) struct Random {
+struct Random {
     bytes: [u8; DRAWN],
     used: usize,
 }
 
-/// Works with this thread's.
-pub(super) fn with<T>(work: impl FnOnce(&mut Random) -> T) -> T {
-    RANDOM.with_borrow_mut(work)
+/// Works with this thread's, at this moment.
+pub(super) fn with<T>(now: Timestamp, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    RANDOM.with_borrow_mut(|random| work(&mut Context::new(now, random)))
 }
 
 impl Entropy for Random {
