@@ -10,7 +10,7 @@ use hyper_util::{
 use ibkr_oauth::{
     adapter::hyper::HyperTransport,
     bytes::Bytes,
-    http::{Request, Response, Uri, uri::Scheme},
+    http::{Request, Response},
     session::{Failure as SendFailure, FailureKind},
     transport::{AsyncTransport, Limits, Transport},
 };
@@ -37,14 +37,6 @@ pub(crate) fn client(connector: Connector) -> Client<Connector, Full<Bytes>> {
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEPT);
     builder.build(connector)
-}
-
-/// The URL under which an HTTP client opens a WebSocket.
-pub(crate) fn as_http(uri: &Uri) -> Result<Uri, SendFailure> {
-    let mut parts = uri.clone().into_parts();
-    parts.scheme = Some(if uri.scheme_str() == Some("ws") { Scheme::HTTP } else { Scheme::HTTPS });
-    // The error would show nothing of the URL.
-    Uri::from_parts(parts).map_err(|error| SendFailure::new(FailureKind::NotSent, error))
 }
 
 /// Blocks the thread while a request is under way. Not for use within a runtime.

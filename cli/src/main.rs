@@ -28,6 +28,7 @@ mod failure;
 mod failure_report;
 mod files;
 mod gateway;
+mod handshake;
 mod hidden;
 mod http_client;
 mod keygen;

@@ -1,21 +1,26 @@
 //! The frames of RFC 6455, as far as a relay must know them: where each ends, and what a short text says. Everything else
 //! passes by its bytes, for the broker sends texts that are no UTF-8.
 
+use std::io::Cursor;
+
 use ibkr_oauth::bytes::{Bytes, BytesMut};
+use tokio_tungstenite::tungstenite::protocol::frame::{
+    FrameHeader,
+    coding::{Control, Data, OpCode},
+};
 
 /// The longest frame: the broker names no limit, and sends replays of days.
 const LONGEST: usize = 16 << 20;
+/// The longest one that is about the connection.
+const LONGEST_CONTROL: usize = 125;
 
-pub(crate) const TEXT: u8 = 1;
-pub(crate) const BINARY: u8 = 2;
-pub(crate) const CLOSE: u8 = 8;
-/// From here on come frames about the connection.
-const CONTROL: u8 = 8;
+pub(crate) const TEXT: OpCode = OpCode::Data(Data::Text);
+pub(crate) const CLOSE: OpCode = OpCode::Control(Control::Close);
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
-    pub(crate) opcode: u8,
+    pub(crate) opcode: OpCode,
     /// The last frame of its message.
     pub(crate) is_last: bool,
     /// Its content, without its mask.
@@ -39,67 +44,54 @@ impl Frames {
 
     /// The next frame, if all of it is there.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, NoFrame> {
-        let bytes: &[u8] = &self.0;
-        let [first, second, rest @ ..] = bytes else { return Ok(None) };
-        let (opcode, is_last, is_masked) = (first & 0xf, first & 0x80 != 0, second & 0x80 != 0);
+        let mut head = Cursor::new(&self.0);
+        let Some((header, length)) = FrameHeader::parse(&mut head).map_err(|_| NoFrame)? else { return Ok(None) };
+        let at = usize::try_from(head.position()).map_err(|_| NoFrame)?;
+        let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST).ok_or(NoFrame)?;
+        let FrameHeader { is_final, rsv1, rsv2, rsv3, opcode, mask } = header;
+        let is_bad_control = matches!(opcode, OpCode::Control(_)) && (length > LONGEST_CONTROL || !is_final);
         // Extensions are never agreed on.
-        let is_control_too_long = opcode >= CONTROL && (second & 0x7f > 125 || !is_last);
-        if first & 0x70 != 0 || is_control_too_long {
+        if rsv1 || rsv2 || rsv3 || is_bad_control {
             return Err(NoFrame);
         }
-        let (length, length_bytes): (_, usize) = match second & 0x7f {
-            126 => (rest.first_chunk::<2>().map(|bytes| u64::from(u16::from_be_bytes(*bytes))), 2),
-            127 => (rest.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)), 8),
-            short => (Some(u64::from(short)), 0),
-        };
-        let Some(length) = length else { return Ok(None) };
-        let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST).ok_or(NoFrame)?;
-        let mask_at = 2 + length_bytes;
-        let at = mask_at + if is_masked { 4 } else { 0 };
-        let Some(end) = at.checked_add(length).filter(|end| *end <= bytes.len()) else { return Ok(None) };
-        let mask = bytes.get(mask_at..at).unwrap_or_default().to_vec();
+        let Some(end) = at.checked_add(length).filter(|end| *end <= self.0.len()) else { return Ok(None) };
         let raw = self.0.split_to(end).freeze();
-        let mut payload = raw.slice(at..);
-        if is_masked {
-            payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
-        }
-        Ok(Some(Frame { opcode, is_last, payload, raw }))
+        let payload = match mask {
+            Some(mask) => masked(&raw.slice(at..), mask).collect(),
+            None => raw.slice(at..),
+        };
+        Ok(Some(Frame { opcode, is_last: is_final, payload, raw }))
     }
 }
 
 impl Frame {
     /// Whether it is about the connection, and not part of a message.
     pub(crate) fn is_control(&self) -> bool {
-        self.opcode >= CONTROL
+        matches!(self.opcode, OpCode::Control(_))
+    }
+
+    /// Whether it begins a message.
+    pub(crate) fn begins(&self) -> bool {
+        matches!(self.opcode, OpCode::Data(Data::Text | Data::Binary))
     }
 
     /// Whether it is a message of its own.
     pub(crate) fn is_whole(&self) -> bool {
-        self.is_last && matches!(self.opcode, TEXT | BINARY)
+        self.is_last && self.begins()
     }
 }
 
 /// A frame of these bytes as a server sends it, or with a mask as a client does.
-pub(crate) fn framed(opcode: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Bytes {
-    let masked: u8 = if mask.is_some() { 0x80 } else { 0 };
-    let mut frame = vec![0x80 | opcode];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(length @ ..=125), _) => frame.push(masked | length),
-        (_, Ok(length)) => {
-            frame.push(masked | 0x7e);
-            frame.extend_from_slice(&length.to_be_bytes());
-        }
-        _ => {
-            frame.push(masked | 0x7f);
-            frame.extend_from_slice(&u64::try_from(payload.len()).unwrap_or(u64::MAX).to_be_bytes());
-        }
-    }
-    match mask {
-        None => frame.extend_from_slice(payload),
-        Some(mask) => {
-            frame.extend_from_slice(&mask);
-            frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        }
-    }
+pub(crate) fn framed(opcode: OpCode, payload: &[u8], mask: Option<[u8; 4]>) -> Bytes {
+    let mut frame = Vec::new();
+    let header = FrameHeader { opcode, mask, ..FrameHeader::default() };
+    // Writing into a vector cannot fail.
+    let _ = header.format(u64::try_from(payload.len()).unwrap_or(u64::MAX), &mut frame);
+    frame.extend(masked(payload, mask.unwrap_or_default()));
     frame.into()
+}
+
+/// Bytes with the mask on, or off again.
+fn masked(bytes: &[u8], mask: [u8; 4]) -> impl Iterator<Item = u8> {
+    bytes.iter().zip(mask.into_iter().cycle()).map(|(byte, mask)| byte ^ mask)
 }

@@ -124,9 +124,7 @@ impl Relay {
         if frame.is_control() {
             return false;
         }
-        let begins = frame.opcode != 0;
-        let is_announcement = begins && frame.payload.trim_ascii_start().starts_with(b"{");
-        let swallowed = if begins { is_announcement } else { self.swallows };
+        let swallowed = if frame.begins() { frame.payload.trim_ascii_start().starts_with(b"{") } else { self.swallows };
         self.swallows = swallowed && !frame.is_last;
         swallowed
     }

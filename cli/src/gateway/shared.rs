@@ -56,7 +56,6 @@ pub(super) struct Gateway {
     status: AsyncMutex<Kept>,
     paced: AtomicU64,
     pub(super) sockets: Sockets,
-    pub(super) sockets_open: AtomicU64,
 }
 
 /// What was seen of the session.
@@ -90,7 +89,6 @@ impl Gateway {
             status: AsyncMutex::new(None),
             paced: AtomicU64::new(0),
             sockets,
-            sockets_open: AtomicU64::new(0),
         }
     }
 
@@ -126,7 +124,7 @@ impl Gateway {
             }),
             paced_until: self.exchanges.client.paced_until(),
             paced: self.paced.load(Ordering::Relaxed),
-            sockets: self.sockets_open.load(Ordering::Relaxed),
+            sockets: self.sockets.count(),
             allows_orders: self.rules.allow_orders,
             user: facts.user,
         }

@@ -1,22 +1,14 @@
 //! The WebSockets: each of a program's has one of the broker's behind it, opened with the session's own cookie and token.
 
-use std::{
-    future::pending,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{fmt, future::pending, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use ibkr_oauth::{
     Context, Entropy, OsEntropy, Signer,
-    bytes::Bytes,
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
-        request::Parts,
-    },
+    adapter::tungstenite::Upgrade as _,
+    http::{Request, StatusCode, request::Parts},
     session::SessionView,
 };
 use tokio::{
@@ -25,7 +17,7 @@ use tokio::{
     sync::watch,
     time::{self, Instant},
 };
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::{
     exchange::Trouble,
@@ -34,11 +26,10 @@ use super::{
     refusal::Refusal,
     relay::{Passed, Relay, Supply},
     shared::Gateway,
+    sockets::MOST,
 };
-use crate::{http_client::as_http, output};
+use crate::{handshake, output};
 
-/// How many there may be: each is a connection to the broker too.
-const MOST: u64 = 64;
 /// How long a program waits for the session, and for the broker's WebSocket.
 const OPENING: Duration = Duration::from_secs(20);
 /// How long what a program subscribes to is held for a broker that does not say that it is ready.
@@ -50,30 +41,14 @@ const NO_FRAME: End = (1002, "what came is no frame, or more than is held before
 const NOT_READ: End = (1008, "this socket was not read for 30 s: more messages came than wait for it");
 const NOT_TAKEN: End = (1013, "the broker took nothing for 30 s");
 
-/// Counts one socket while it lives.
-struct Counted(Arc<Gateway>);
-
-impl Counted {
-    fn new(gateway: &Arc<Gateway>) -> Option<Self> {
-        let before = gateway.sockets_open.fetch_add(1, Ordering::Relaxed);
-        let counted = Self(Arc::clone(gateway));
-        (before < MOST).then_some(counted)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.sockets_open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Answers the request for an upgrade, and relays from then on.
 pub(super) async fn open(gateway: &Arc<Gateway>, head: &mut Parts) -> Result<Response, Refusal> {
-    let accept = acceptance(&head.headers)?;
+    let request = Request::from_parts(head.clone(), ());
+    let response = create_response_with_body(&request, Body::empty).map_err(|_| Refusal::upgrade())?;
     let Some(upgrade) = head.extensions.remove::<OnUpgrade>() else {
         return Err(Refusal::bad("this connection cannot become a WebSocket"));
     };
-    let counted = Counted::new(gateway).ok_or_else(|| {
+    let closing = gateway.sockets.enter().ok_or_else(|| {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("{MOST} WebSockets are open: close one")).after(60)
     })?;
     let opening = async {
@@ -85,33 +60,12 @@ pub(super) async fn open(gateway: &Arc<Gateway>, head: &mut Parts) -> Result<Res
     let (broker, session) = time::timeout(OPENING, opening).await.unwrap_or_else(|_| late())?;
     let relay = Relay::new(gateway.rules.allow_orders);
     let local_session = gateway.local_session.clone();
-    let closing = gateway.sockets.closing();
     tokio::spawn(async move {
-        let _counted = counted;
         if let Ok(program) = upgrade.await {
             converse(relay, TokioIo::new(program), broker, &session, &local_session, closing).await;
         }
     });
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     Ok(response)
-}
-
-/// What the peer of this key expects.
-fn accepted(key: &HeaderValue) -> Option<HeaderValue> {
-    HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok()
-}
-
-fn acceptance(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
-    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(Refusal::upgrade());
-    }
-    let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-    key.and_then(accepted).ok_or_else(|| Refusal::bad("a WebSocket has a `Sec-WebSocket-Key` of 16 bytes"))
 }
 
 /// What signs, and the broker's session, once the brokerage session is open.
@@ -143,28 +97,20 @@ fn session_value(view: &SessionView) -> Option<String> {
 
 /// The broker's WebSocket, opened.
 async fn broker(gateway: &Gateway, signer: &Signer) -> Result<TokioIo<Upgraded>, Refusal> {
-    let failed = |why: String| {
+    let failed = |why: &dyn fmt::Display| {
         Refusal::new(StatusCode::BAD_GATEWAY, output::one_line(&format!("the broker's WebSocket does not open: {why}")))
     };
     let view = gateway.exchanges.handle.view();
     let tickle = view.last_tickle().ok_or_else(|| gateway.refusal(Trouble::Session))?;
-    let mut request = {
+    let request = {
         let mut entropy = OsEntropy;
         let mut cx = Context::new(gateway.exchanges.handle.now(), &mut entropy);
-        signer.brokerage().web_socket(&mut cx, tickle).map_err(|error| failed(error.to_string()))?
+        signer.brokerage().web_socket(&mut cx, tickle).map_err(|error| failed(&error))?
     };
-    let expected = request.headers().get(SEC_WEBSOCKET_KEY).and_then(accepted);
-    *request.uri_mut() = as_http(request.uri()).map_err(|failure| failed(failure.to_string()))?;
-    let sent = gateway.sockets.client().head(request.map(|()| Bytes::new())).await;
-    let response = sent.map_err(|failure| failed(failure.to_string()))?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(failed(format!("it answers {}", response.status())));
-    }
-    if expected.is_none() || response.headers().get(SEC_WEBSOCKET_ACCEPT) != expected.as_ref() {
-        return Err(failed("what answers is no WebSocket".to_owned()));
-    }
-    let upgraded = hyper::upgrade::on(response).await.map_err(|error| failed(error.to_string()))?;
-    Ok(TokioIo::new(upgraded))
+    let (request, proof) = handshake::begin(request).map_err(|failure| failed(&failure))?;
+    let response = gateway.sockets.client().upgrade(request).await.map_err(|failure| failed(&failure))?;
+    proof.check(response.headers()).map_err(|failure| failed(&failure))?;
+    Ok(response.into_body())
 }
 
 /// Relays until one side ends, or takes nothing for too long, or the gateway ends.

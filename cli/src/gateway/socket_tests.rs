@@ -2,12 +2,15 @@
 
 use ibkr_oauth::bytes::Bytes;
 use proptest::prelude::*;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::{
-    frames::{BINARY, CLOSE, Frame, Frames, NoFrame, TEXT, framed},
+    frames::{CLOSE, Frame, Frames, NoFrame, TEXT, framed},
     relay::{Passed, Relay, Supply},
 };
 
+const BINARY: OpCode = OpCode::Data(Data::Binary);
+const PING: OpCode = OpCode::Control(Control::Ping);
 const MASK: [u8; 4] = [1, 2, 3, 4];
 const SUPPLY: Supply<'static> = Supply { session: "s3cr3t", local_session: "local", mask: [9, 8, 7, 6] };
 
@@ -99,7 +102,7 @@ fn what_is_no_text_passes_as_it_is() {
     let odd = [
         framed(TEXT, b"{\"topic\":\"sor\",\"x\":\"\x99\"}", None),
         framed(BINARY, &vec![0; 70_000], None),
-        framed(9, b"ping", None),
+        framed(PING, b"ping", None),
     ];
     let passed = relay.broker_said(&odd.concat(), &SUPPLY).unwrap();
     assert_eq!(passed.to_program, odd.concat());

@@ -24,7 +24,7 @@ pub(crate) struct Standing {
     pub(crate) paced_until: Option<Timestamp>,
     /// How many requests were refused here so that the broker need not.
     pub(crate) paced: u64,
-    pub(crate) sockets: u64,
+    pub(crate) sockets: usize,
     pub(crate) allows_orders: bool,
     pub(crate) user: User,
 }

@@ -7,10 +7,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use ibkr_oauth::{
     bytes::Bytes,
-    http::{
-        Request, Response, StatusCode,
-        header::{HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY},
-    },
+    http::{Request, Response, StatusCode},
     session::{Failure as SendFailure, FailureKind},
     transport::{Limits, Transport as _},
 };
@@ -19,13 +16,12 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Message,
-        handshake::derive_accept_key,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
 };
 
 use super::listening::{Close, Listening, Next};
-use crate::http_client::{HttpClient, as_http};
+use crate::{handshake, http_client::HttpClient};
 
 /// How long the upgrade may take.
 const OPENING: Duration = Duration::from_secs(20);
@@ -39,21 +35,17 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 /// Sends the upgrade, and where it is agreed on, listens to the end. Returns the response to the upgrade, whatever it is.
 pub(in super::super) fn listen(
     client: &HttpClient,
-    mut upgrade: Request<()>,
+    upgrade: Request<()>,
     listening: &mut Listening,
 ) -> Result<Response<Bytes>, SendFailure> {
-    let accept = upgrade.headers().get(SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
-    *upgrade.uri_mut() = as_http(upgrade.uri())?;
+    let (upgrade, proof) = handshake::begin(upgrade)?;
     let mut limits = Limits::default();
     limits.timeout = OPENING;
     let mut response = client.send(upgrade.map(|()| Bytes::new()), limits)?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
-    if response.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes) != accept.as_deref().map(str::as_bytes) {
-        let why = "what answers does not prove that it speaks WebSocket (`Sec-WebSocket-Accept`)";
-        return Err(SendFailure::new(FailureKind::Refused, why));
-    }
+    proof.check(response.headers())?;
     let connection = hyper::upgrade::on(&mut response);
     client.block_on(async {
         let connection = connection.await.map_err(|error| SendFailure::new(FailureKind::MaybeSent, error))?;
