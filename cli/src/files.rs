@@ -82,6 +82,13 @@ pub(crate) fn create_all(folder: &Path, files: &[NewFile<'_>]) -> Result<Created
     Ok(created)
 }
 
+/// Creates a file, which may not be there yet.
+pub(crate) fn create(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {
+    stage(path, content, readers)?.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_names(folder_of(path));
+    Ok(())
+}
+
 /// Replaces a file by one with this content and the old one's owner, group and permissions, and returns whether it did:
 /// not where `is_unchanged` says no at the last moment.
 pub(crate) fn replace(path: &Path, content: &[u8], is_unchanged: impl FnOnce() -> bool) -> io::Result<bool> {
@@ -143,7 +150,8 @@ fn stage(path: &Path, content: &[u8], readers: Readers) -> io::Result<NamedTempF
     Ok(file)
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -2,9 +2,12 @@
 
 use std::{io, path::Path};
 
-use ibkr_oauth::local::reading;
+use ibkr_oauth::local::reading::{self, Content};
 
-use crate::{failure::Failure, files};
+use crate::{
+    failure::Failure,
+    files::{self, Readers},
+};
 
 /// Files of one kind.
 pub(crate) struct OwnFiles {
@@ -15,11 +18,10 @@ pub(crate) struct OwnFiles {
 }
 
 impl OwnFiles {
-    /// Whether one is there, which `is_own` recognizes by its content; `false` where nothing is. An error where it is something
-    /// else.
-    pub(crate) fn is_there(&self, path: &Path, is_own: impl FnOnce(&[u8]) -> bool) -> Result<bool, Failure> {
+    /// One that is there, which `is_own` recognizes by its content. An error where it is something else.
+    pub(crate) fn find(&self, path: &Path, is_own: impl FnOnce(&[u8]) -> bool) -> Result<Option<Content>, Failure> {
         let metadata = match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             result => result.map_err(|error| self.cannot_write(path, &error))?,
         };
         if metadata.is_symlink() {
@@ -29,24 +31,36 @@ impl OwnFiles {
             return Err(self.in_the_way(path, "it is a folder"));
         }
         match reading::regular_file(path) {
-            Ok(content) if is_own(content.bytes.expose()) => Ok(true),
+            Ok(content) if is_own(content.bytes.expose()) => Ok(Some(content)),
             Ok(_) => Err(self.in_the_way(path, self.foreign)),
             Err(error) => Err(self.in_the_way(path, &error.to_string())),
         }
     }
 
-    /// As [`is_there`](Self::is_there), for one that is to be replaced: its other names would keep the old content.
-    pub(crate) fn is_replaceable(&self, path: &Path, is_own: impl FnOnce(&[u8]) -> bool) -> Result<bool, Failure> {
-        let is_there = self.is_there(path, is_own)?;
-        if is_there && path.symlink_metadata().is_ok_and(|metadata| files::has_other_names(&metadata)) {
+    /// As [`find`](Self::find), of one that is to be replaced: its other names would keep the old content.
+    pub(crate) fn find_replaceable(
+        &self,
+        path: &Path,
+        is_own: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<Option<Content>, Failure> {
+        let found = self.find(path, is_own)?;
+        if found.as_ref().is_some_and(|content| files::has_other_names(&content.metadata)) {
             return Err(self.in_the_way(path, "it has another name, a hard link"));
         }
-        Ok(is_there)
+        Ok(found)
+    }
+
+    /// Writes one that its owner alone may read, in place of an earlier one or as the first.
+    pub(crate) fn write(&self, path: &Path, content: &[u8], is_own: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+        if self.find_replaceable(path, &is_own)?.is_some() {
+            return self.replace(path, content, is_own);
+        }
+        files::create(path, content, Readers::Owner).map_err(|error| self.cannot_write(path, &error))
     }
 
     /// Replaces the content of a file, if it is still there and still this program's.
     pub(crate) fn replace(&self, path: &Path, content: &[u8], is_own: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
-        let is_unchanged = || self.is_replaceable(path, &is_own).is_ok_and(|is_there| is_there);
+        let is_unchanged = || self.find_replaceable(path, &is_own).is_ok_and(|found| found.is_some());
         match files::replace(path, content, is_unchanged) {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.in_the_way(path, self.foreign)),

@@ -17,7 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     failure::Failure,
-    files::{self, NewFile, Readers, Reserve},
+    files::{self, Readers, Reserve},
     warning,
 };
 
@@ -151,9 +151,9 @@ fn keep_beside(folder: &Path, values: &[(&str, &str)]) -> io::Result<PathBuf> {
 fn create_free(folder: &Path, content: &[u8]) -> io::Result<PathBuf> {
     let mut result = Err(io::Error::from(io::ErrorKind::AlreadyExists));
     for number in 1..=MOST_NAMES {
-        let name = if number == 1 { "access_token.json".to_owned() } else { format!("access_token-{number}.json") };
-        let file = NewFile { name: &name, content, readers: Readers::Owner };
-        result = files::create_all(folder, &[file]).map(|_| folder.join(&name)).map_err(|(_, error)| error);
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = folder.join(format!("access_token{suffix}.json"));
+        result = files::create(&path, content, Readers::Owner).map(|()| path);
         if !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
             break;
         }

@@ -21,10 +21,10 @@ use crate::{
     hidden,
     http_client::HttpClient,
     output::{self, Format, Shown},
+    own_files::OwnFiles,
     report::Report,
 };
 
-mod file;
 mod heard;
 mod interview;
 mod probes;
@@ -41,7 +41,7 @@ mod vocabulary;
 use heard::{Heard, Outcome};
 use interview::{Line, Wishes};
 use probes::{GROUPS, Probe};
-use recording::{Login, Source};
+use recording::{Login, Recording, Source};
 
 /// The arguments of `doctor` that are about a recording.
 #[derive(Args)]
@@ -66,6 +66,12 @@ const PACE: Duration = Duration::from_millis(1500);
 
 const RECORDING: &str = "recording";
 
+/// New ones, and those that this program wrote and nobody changed.
+const RECORDINGS: OwnFiles = OwnFiles {
+    foreign: "it is no recording, or was changed",
+    remedy: "give a file after `--record` that is not there yet, or an earlier recording",
+};
+
 impl RecordArguments {
     pub(super) fn is_wanted(&self) -> bool {
         self.record.is_some()
@@ -80,7 +86,7 @@ impl RecordArguments {
                 "add `--yes` to agree to what `--record` sends and writes",
             ));
         }
-        file::is_earlier(path).map(drop)
+        RECORDINGS.find_replaceable(path, Recording::is_one).map(drop)
     }
 
     /// Asks, shows and writes.
@@ -119,7 +125,7 @@ impl RecordArguments {
         if !self.agrees_to_file(&text, format)? {
             return report.ok(RECORDING, "it was not written");
         }
-        file::write(path, &text)?;
+        RECORDINGS.write(path, text.as_bytes(), Recording::is_one)?;
         report.attach(RECORDING, serde_json::from_str(&text).unwrap_or(Value::Null));
         let message = format!("{asked} of {} probes were sent, written to {}", recording.probes.len(), path.display());
         match (recording.login, stopped) {

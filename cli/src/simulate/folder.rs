@@ -48,14 +48,14 @@ pub(super) fn write(out: Option<&Path>, bundle: &Bundle, keys: &[KeyFile]) -> Re
 fn fill(folder: &Path, bundle: &Bundle, keys: &[KeyFile]) -> Result<(), Failure> {
     let mut missing = Vec::new();
     for (name, content) in keys {
-        if !OWN.is_there(&folder.join(name), |found| found == content.as_bytes())? {
+        if OWN.find(&folder.join(name), |found| found == content.as_bytes())?.is_none() {
             missing.push(NewFile { name, content: content.as_bytes(), readers: Readers::Owner });
         }
     }
     let path = folder.join(BUNDLE);
     let content = bundle.write();
     let is_renewed = |found: &[u8]| bundle.renews(found);
-    let is_first = !OWN.is_replaceable(&path, is_renewed)?;
+    let is_first = OWN.find_replaceable(&path, is_renewed)?.is_none();
     if is_first {
         missing.push(NewFile { name: BUNDLE, content: content.as_bytes(), readers: Readers::Owner });
     }
