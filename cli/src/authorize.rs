@@ -88,10 +88,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     });
     let server = server.transpose()?;
     let url = consent.url().to_string();
-    match format {
-        Format::Text => output::print_line(&url)?,
-        Format::Json => output::print_json(&json!({ "authorize_url": url }))?,
-    }
+    format.print(&url, &json!({ "authorize_url": url }))?;
     output::print_note("Open this page, log in and consent. Then paste the address that the browser was sent to:");
     if arguments.open_browser {
         open_browser(&url);
@@ -112,17 +109,13 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     hidden::add(token.token());
     file.write(bundle.consumer_key(), &token)?;
     let path = arguments.bundle.path().display();
-    match format {
-        Format::Json => output::print_json(&json!({ "bundle": path.to_string(), "is_paper": token.is_paper() })),
-        Format::Text => {
-            let login = match token.is_paper() {
-                Some(true) => " of a paper login",
-                Some(false) => " of a live login",
-                None => "",
-            };
-            output::print_line(&format!("The access token{login} is in {path}"))
-        }
-    }
+    let login = match token.is_paper() {
+        Some(true) => " of a paper login",
+        Some(false) => " of a live login",
+        None => "",
+    };
+    let object = json!({ "bundle": path.to_string(), "is_paper": token.is_paper() });
+    format.print(&format!("The access token{login} is in {path}"), &object)
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

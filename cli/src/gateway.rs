@@ -1,8 +1,7 @@
 //! `ibkr-oauth gateway`
 
 use std::{
-    net::SocketAddr,
-    path::{self, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
 };
 
@@ -10,20 +9,19 @@ use clap::{Args, value_parser};
 use ibkr_oauth::{
     Consumer, Entropy, OsEntropy, Secret, UnlockedToken,
     client::Client,
+    driver::SessionHandle,
     local::{self, reading},
     pacing::PacingConfig,
-    session::{OnShutdown, Session, SessionConfig, SessionEvent},
+    session::{OnShutdown, Session, SessionEvent},
 };
-use serde_json::json;
 
 use crate::{
-    credentials, driving, exposure,
+    driving, exposure,
     failure::Failure,
-    hidden, http_client,
+    files, hidden, http_client,
     output::{self, Format},
-    serving::{Door, Server, Tls},
-    session::Compete,
-    sign_in::SignInArguments,
+    serving::Server,
+    sign_in::SessionArguments,
     stop, warning,
 };
 
@@ -76,7 +74,6 @@ use permission::PathPattern;
 use service::Service;
 use shared::Gateway;
 use sockets::Sockets;
-use state_file::StateFile;
 use upstream::Upstream;
 
 /// The shortest token of `--token-file`, in bytes.
@@ -103,7 +100,7 @@ Examples:
   curl --insecure https://localhost:5000/v1/api/portfolio/accounts")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    sign_in: SignInArguments,
+    session: SessionArguments,
     /// Where to listen: a port of this machine alone, HOST:PORT, or a Unix socket. Beyond this machine only with a token and
     /// TLS. Port 0 means any free port.
     #[arg(long, value_name = "PORT|HOST:PORT|unix:PATH", default_value = "5000", value_parser = listen::parse)]
@@ -131,12 +128,6 @@ pub(crate) struct Arguments {
     /// simulators.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=100_000))]
     per_second: u32,
-    /// What to do about another session of the same user, in TWS, on the phone, or in another program.
-    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Compete::Yield)]
-    compete: Compete,
-    /// Date signatures by the broker's clock where that differs from this machine's.
-    #[arg(long)]
-    correct_clock: bool,
     /// Log each request, and not only those that are refused.
     #[arg(long)]
     log_requests: bool,
@@ -153,13 +144,10 @@ fn parse_host(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
-    let (consumer, token) = arguments.sign_in.credentials()?;
-    let connector = arguments.sign_in.connection.connector(consumer.endpoints())?;
-    let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
+    let (consumer, unlocked, connector) = arguments.session.open()?;
     let callers = callers(arguments)?;
     let endpoints = consumer.endpoints().clone();
-    let state = arguments.state.as_deref().map(StateFile::new);
-    let (session, expires_at) = session(arguments, consumer, unlocked, state.as_ref())?;
+    let (session, expires_at) = session(arguments, consumer, unlocked)?;
 
     let (client, driver) = Client::with_session(http_client::transport(connector.clone()), session);
     let mut pacing = PacingConfig::default();
@@ -176,19 +164,18 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     // Before anything is announced, so that nobody can ask too early.
     let lifetime = Lifetime::new();
     stop::in_order("stopped without waiting for what is under way", lifetime.end())?;
-    let listening = arguments.listen.open()?;
-    let folder = arguments.certificate.as_deref().unwrap_or_else(|| folder_of(arguments.sign_in.bundle.path()));
-    let (door, announced, _socket_file) = door(listening, folder, &names)?;
+    let folder =
+        arguments.certificate.as_deref().unwrap_or_else(|| files::folder_of(arguments.session.sign_in.bundle.path()));
+    let Listening { door, announced, file: _file } = arguments.listen.open(folder, &names)?;
     let service = Service { gateway: Arc::clone(&gateway), log, run: random_hex::<4>()?, count: AtomicU64::new(0) };
     let report = Arc::new(move |why: &str| log.note(&format!("a connection: {why}")));
 
-    let (written, keeper, snapshots) = (state.clone(), Arc::clone(&gateway), handle.clone());
+    let (state, keeper, snapshots) = (arguments.state.clone(), Arc::clone(&gateway), handle.clone());
     let on_event = move |event: &SessionEvent| {
         keeper.heard(event);
         log.event(event);
-        if let (SessionEvent::Negotiated { .. }, Some(state), Some(snapshot)) = (event, &written, snapshots.snapshot())
-        {
-            keep(state, &snapshot);
+        if matches!(event, SessionEvent::Negotiated { .. }) {
+            keep(state.as_deref(), &snapshots);
         }
     };
     let (runtime, ending) = (driving::runtime()?, driving::runtime()?);
@@ -197,9 +184,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let close = || {
         ending.block_on(gateway.sockets.end());
         server.stop();
-        if let Some((state, snapshot)) = state.as_ref().zip(handle.snapshot()) {
-            keep(state, &snapshot);
-        }
+        keep(arguments.state.as_deref(), &handle);
     };
     Ok(lifetime.last(runtime, driver, &handle, on_event, close)?)
 }
@@ -209,16 +194,19 @@ fn session(
     arguments: &Arguments,
     consumer: Consumer,
     unlocked: UnlockedToken,
-    state: Option<&StateFile>,
 ) -> Result<(Session, Option<ibkr_oauth::Timestamp>), Failure> {
-    let mut config = SessionConfig::default();
-    config.correct_clock = arguments.correct_clock;
-    config.compete = arguments.compete.into();
-    if state.is_some() {
+    let mut config = arguments.session.config();
+    if arguments.state.is_some() {
         config.on_shutdown = OnShutdown::LeaveOpen;
     }
     let now = local::now();
-    let snapshot = state.map(StateFile::read).transpose()?.flatten().filter(|snapshot| snapshot.expires_at() > now);
+    let snapshot = arguments
+        .state
+        .as_deref()
+        .map(state_file::read)
+        .transpose()?
+        .flatten()
+        .filter(|snapshot| snapshot.expires_at() > now);
     Ok(match snapshot {
         Some(snapshot) => {
             let expires_at = snapshot.expires_at();
@@ -228,9 +216,11 @@ fn session(
     })
 }
 
-fn keep(state: &StateFile, snapshot: &ibkr_oauth::session::Snapshot) {
-    if let Err(error) = state.write(snapshot) {
-        warning::warn(&format!("the state could not be written: {error}"), "look after the file of `--state`");
+/// Writes the session's state down, where that is asked for and it has one.
+fn keep(state: Option<&Path>, session: &SessionHandle) {
+    let Some((path, snapshot)) = state.zip(session.snapshot()) else { return };
+    if let Err(failure) = state_file::write(path, &snapshot) {
+        warning::warn(&format!("the state could not be written: {}", failure.what()), failure.remedy());
     }
 }
 
@@ -274,42 +264,6 @@ fn read_token(path: &Path) -> Result<Secret, Failure> {
     }
     hidden::add(token);
     Ok(Secret::from(token))
-}
-
-/// The door to listen at, what to say of it, and the file that goes with it.
-fn door(
-    listening: Listening,
-    folder: &Path,
-    names: &[String],
-) -> Result<(Door, serde_json::Value, Option<listen::SocketFile>), Failure> {
-    match listening {
-        Listening::Tcp(listener, address) => {
-            let also_plain = address.ip().is_loopback();
-            let config = certificate::tls(folder, names, local::now())?;
-            let certificate = certificate::path(folder);
-            let announced = json!({
-                "address": address.to_string(),
-                "base_urls": base_urls(address, also_plain),
-                "certificate": path::absolute(&certificate).unwrap_or(certificate).to_string_lossy(),
-            });
-            Ok((Door::Tcp(listener, Some(Tls { config, also_plain })), announced, None))
-        }
-        #[cfg(unix)]
-        Listening::Unix(listener, file) => {
-            let announced = json!({ "address": format!("unix:{}", file.path().display()), "base_urls": ["http://localhost/v1/api"] });
-            Ok((Door::Unix(listener), announced, Some(file)))
-        }
-    }
-}
-
-fn base_urls(address: SocketAddr, also_plain: bool) -> Vec<String> {
-    let schemes: &[&str] = if also_plain { &["https", "http"] } else { &["https"] };
-    let host = if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() };
-    schemes.iter().map(|scheme| format!("{scheme}://{host}/v1/api")).collect()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn random_hex<const N: usize>() -> Result<String, Failure> {

@@ -36,6 +36,24 @@ pub(crate) enum Format {
     Json,
 }
 
+impl Format {
+    /// Writes a line to standard output: this one, or the object.
+    pub(crate) fn print(self, line: &str, object: &Value) -> Result<(), Failure> {
+        match self {
+            Self::Text => print_line(line),
+            Self::Json => print_json(object),
+        }
+    }
+
+    /// As [`print`](Self::print), to standard error.
+    pub(crate) fn note(self, line: &str, object: &Value) {
+        match self {
+            Self::Text => print_note(line),
+            Self::Json => note_json(object),
+        }
+    }
+}
+
 /// A text that may be shown.
 pub(crate) struct Shown(String);
 

@@ -1,28 +1,23 @@
 //! `ibkr-oauth stream`
 
-use std::{
-    num::NonZeroU64,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{num::NonZeroU64, time::Duration};
 
 use clap::Args;
 use ibkr_oauth::{
     client::{Client, Events, Subscription},
     local,
-    session::{Session, SessionConfig, SessionEvent},
+    session::Session,
     stream::{Message, Topic},
 };
 use serde_json::{Value, json};
 use tokio::select;
 
 use crate::{
-    credentials, driving,
+    driving,
     failure::Failure,
     http_client,
     output::{self, Format},
-    session::Compete,
-    sign_in::SignInArguments,
+    sign_in::SessionArguments,
     stop,
 };
 
@@ -42,10 +37,7 @@ Examples:
   ibkr-oauth stream --bundle bundle.json --count 100 ssd+DU1234567 > summary.jsonl")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    sign_in: SignInArguments,
-    /// What to do about another session of the same user, in TWS, on the phone, or in another program.
-    #[arg(long, value_enum, value_name = "POLICY", default_value_t = Compete::Yield)]
-    compete: Compete,
+    session: SessionArguments,
     /// End after N messages.
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU64>,
@@ -62,43 +54,30 @@ fn parse_topic(text: &str) -> Result<Topic, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
-    let (consumer, token) = arguments.sign_in.credentials()?;
-    let connector = arguments.sign_in.connection.connector(consumer.endpoints())?;
-    let unlocked = credentials::with_context(|cx| consumer.unlock(cx, &token))?;
-    let mut config = SessionConfig::default();
-    config.compete = arguments.compete.into();
-
-    let transport = http_client::transport(connector);
-    let (client, driver) = Client::with_session(transport, Session::new(consumer, unlocked, config));
+    let (consumer, unlocked, connector) = arguments.session.open()?;
+    let session = Session::new(consumer, unlocked, arguments.session.config());
+    let (client, driver) = Client::with_session(http_client::transport(connector), session);
     let (stream, stream_driver) = client.stream();
     let events = stream.events();
     let messages = stream.subscribe_all(&arguments.topics)?;
     let handle = client.handle().clone();
     stop::in_order("stopped without waiting for the logout", move || handle.shutdown())?;
 
-    let gave_up = Arc::new(OnceLock::new());
-    let end = Arc::clone(&gave_up);
-    let driver = driver.on_event(move |event| {
-        say(event.name(), &event.to_string(), format);
-        if let SessionEvent::GaveUp { error } = event {
-            let _ = end.set(error);
-        }
-    });
-    let runtime = driving::runtime()?;
-    let result = runtime.block_on(async {
-        let driving = tokio::spawn(driver);
+    let on_event = move |event: &_| {
+        let (text, object) = driving::line(event);
+        format.note(&text, &object);
+    };
+    driving::runtime()?.block_on(async {
+        let driving = tokio::spawn(driving::drive(driver, on_event));
         let streaming = tokio::spawn(stream_driver);
         let result = listen(messages, events, arguments.count, format).await;
         client.handle().shutdown();
         // What the session still has to say comes by its driver; a task that panicked has said so.
-        let _ = driving.await;
+        let ended = driving.await.unwrap_or(Ok(()));
         let _ = tokio::time::timeout(Duration::from_secs(3), streaming).await;
+        ended?;
         result
-    });
-    match gave_up.get() {
-        Some(error) => Err(Failure::from(error.clone())),
-        None => result,
-    }
+    })
 }
 
 /// Prints what comes, until the stream ends or enough has come.
@@ -113,7 +92,10 @@ async fn listen(
         select! {
             // Events before messages, since what was missed was missed before.
             biased;
-            Some(event) = events.next() => say(event.name(), &event.to_string(), format),
+            Some(event) = events.next() => {
+                let (now, text) = (local::now().to_string(), event.to_string());
+                format.note(&format!("{now} {text}"), &json!({ "at": now, "event": event.name(), "text": text }));
+            }
             message = messages.next() => {
                 let Some(message) = message else { break };
                 print(&message)?;
@@ -128,12 +110,4 @@ fn print(message: &Message) -> Result<(), Failure> {
     let content: Value = serde_json::from_slice(&message.bytes)
         .unwrap_or_else(|_| String::from_utf8_lossy(&message.bytes).into_owned().into());
     output::print_data(&json!({ "at": local::now().to_string(), "topic": &*message.topic, "message": content }))
-}
-
-fn say(name: &str, text: &str, format: Format) {
-    let now = local::now().to_string();
-    match format {
-        Format::Text => output::print_note(&format!("{now} {text}")),
-        Format::Json => output::note_json(&json!({ "at": now, "event": name, "text": text })),
-    }
 }

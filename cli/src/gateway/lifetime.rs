@@ -10,6 +10,8 @@ use ibkr_oauth::{
 };
 use tokio::runtime::Runtime;
 
+use crate::driving;
+
 /// What wakes the program for its end.
 pub(super) struct Lifetime {
     wake: Sender<()>,
@@ -41,25 +43,18 @@ impl Lifetime {
         runtime: Runtime,
         driver: ClientDriver<T>,
         handle: &SessionHandle,
-        mut on_event: impl FnMut(&SessionEvent) + Send + 'static,
+        on_event: impl FnMut(&SessionEvent) + Send + 'static,
         close: impl FnOnce(),
     ) -> Result<(), Error> {
-        let (gave_up, why) = mpsc::channel();
-        let driver = driver.on_event(move |event| {
-            on_event(&event);
-            if let SessionEvent::GaveUp { error } = event {
-                let _ = gave_up.send(error);
-            }
-        });
         let wake = self.end();
         let driving = thread::spawn(move || {
-            runtime.block_on(driver);
+            let ended = runtime.block_on(driving::drive(driver, on_event));
             wake();
+            ended
         });
         let _ = self.woken.recv();
         close();
         handle.shutdown();
-        let _ = driving.join();
-        why.try_recv().map_or(Ok(()), Err)
+        driving.join().unwrap_or(Ok(()))
     }
 }

@@ -3,10 +3,18 @@
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
-use crate::{failure::Failure, serving};
+use ibkr_oauth::local;
+use serde_json::{Value, json};
+
+use super::certificate;
+use crate::{
+    failure::Failure,
+    files::folder_of,
+    serving::{self, Door, Tls},
+};
 
 /// Where to listen.
 #[derive(Clone, Debug)]
@@ -16,21 +24,16 @@ pub(super) enum Listen {
     Unix(PathBuf),
 }
 
-/// What listens.
-pub(super) enum Listening {
-    Tcp(TcpListener, SocketAddr),
-    #[cfg(unix)]
-    Unix(std::os::unix::net::UnixListener, SocketFile),
+/// What listens, and what to say of it.
+pub(super) struct Listening {
+    pub(super) door: Door,
+    pub(super) announced: Value,
+    /// What goes when the gateway does.
+    pub(super) file: Option<SocketFile>,
 }
 
-/// The file of a Unix socket, which goes when the gateway does.
+/// The file of a Unix socket.
 pub(super) struct SocketFile(PathBuf);
-
-impl SocketFile {
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -53,7 +56,8 @@ pub(super) fn parse(text: &str) -> Result<Listen, String> {
 }
 
 impl Listen {
-    pub(super) fn open(&self) -> Result<Listening, Failure> {
+    /// With a certificate for these names in the folder, where it is a port.
+    pub(super) fn open(&self, folder: &Path, names: &[String]) -> Result<Listening, Failure> {
         match self {
             Self::Tcp(address) => {
                 let cannot = |error: io::Error| {
@@ -67,18 +71,33 @@ impl Listen {
                 };
                 let listener = TcpListener::bind(address).map_err(cannot)?;
                 let address = listener.local_addr().map_err(cannot)?;
-                Ok(Listening::Tcp(listener, address))
+                let also_plain = address.ip().is_loopback();
+                let config = certificate::tls(folder, names, local::now())?;
+                let certificate = certificate::path(folder);
+                let announced = json!({
+                    "address": address.to_string(),
+                    "base_urls": base_urls(address, also_plain),
+                    "certificate": path::absolute(&certificate).unwrap_or(certificate).to_string_lossy(),
+                });
+                Ok(Listening { door: Door::Tcp(listener, Some(Tls { config, also_plain })), announced, file: None })
             }
             #[cfg(unix)]
             Self::Unix(path) => {
+                let shown = path.display();
                 let listener = open_socket(path).map_err(|error| {
-                    let shown = path.display();
                     Failure::usage(format!("{shown} cannot be listened at: {error}"), "give another `--listen`")
                 })?;
-                Ok(Listening::Unix(listener, SocketFile(path.clone())))
+                let announced = json!({ "address": format!("unix:{shown}"), "base_urls": ["http://localhost/v1/api"] });
+                Ok(Listening { door: Door::Unix(listener), announced, file: Some(SocketFile(path.clone())) })
             }
         }
     }
+}
+
+fn base_urls(address: SocketAddr, also_plain: bool) -> Vec<String> {
+    let schemes: &[&str] = if also_plain { &["https", "http"] } else { &["https"] };
+    let host = if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    schemes.iter().map(|scheme| format!("{scheme}://{host}/v1/api")).collect()
 }
 
 /// A socket that only its owner can use from the first moment on: it is made in a folder of its own, and gets its name when
@@ -98,8 +117,7 @@ fn open_socket(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
         }
         fs::remove_file(path)?;
     }
-    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new().prefix(".gw").rand_bytes(4).tempdir_in(beside)?;
+    let folder = tempfile::Builder::new().prefix(".gw").rand_bytes(4).tempdir_in(folder_of(path))?;
     let unnamed = folder.path().join("s");
     let listener = UnixListener::bind(&unnamed)?;
     fs::set_permissions(&unnamed, fs::Permissions::from_mode(0o600))?;

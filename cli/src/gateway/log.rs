@@ -9,10 +9,7 @@ use ibkr_oauth::{
 };
 use serde_json::json;
 
-use crate::{
-    output::{self, Format},
-    session,
-};
+use crate::{driving, output::Format};
 
 /// Writes a line for each request and each event.
 #[derive(Clone, Copy)]
@@ -38,30 +35,20 @@ impl Log {
             return;
         }
         let (at, status, took) = (local::now().to_string(), status.as_u16(), start.elapsed().as_millis());
-        match self.format {
-            Format::Text => output::print_note(&format!("{at} {status} {method} {path} ({took} ms, {id})")),
-            Format::Json => output::note_json(&json!({
-                "at": at, "request_id": id, "method": method.as_str(), "path": path, "status": status,
-                "milliseconds": u64::try_from(took).unwrap_or(u64::MAX),
-            })),
-        }
+        let object = json!({
+            "at": at, "request_id": id, "method": method.as_str(), "path": path, "status": status,
+            "milliseconds": u64::try_from(took).unwrap_or(u64::MAX),
+        });
+        self.format.note(&format!("{at} {status} {method} {path} ({took} ms, {id})"), &object);
     }
 
     pub(super) fn event(self, event: &SessionEvent) {
-        let (at, text) = (local::now().to_string(), event.to_string());
-        match self.format {
-            Format::Text => output::print_note(&format!("{at} {text}")),
-            Format::Json => output::note_json(
-                &json!({ "at": at, "event": event.name(), "text": text, "details": session::details(event) }),
-            ),
-        }
+        let (text, object) = driving::line(event);
+        self.format.note(&text, &object);
     }
 
     pub(super) fn note(self, text: &str) {
         let at = local::now().to_string();
-        match self.format {
-            Format::Text => output::print_note(&format!("{at} {text}")),
-            Format::Json => output::note_json(&json!({ "at": at, "text": text })),
-        }
+        self.format.note(&format!("{at} {text}"), &json!({ "at": at, "text": text }));
     }
 }

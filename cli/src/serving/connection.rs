@@ -49,7 +49,7 @@ impl<A: Answers> Connection<A> {
     /// The stream of who has come in, unless that takes too long, or others need the place.
     pub(super) async fn greet(&self, guest: Guest) -> Option<Box<dyn Stream>> {
         select! {
-            stream = guest.greet() => stream,
+            stream = guest => stream,
             () = self.place.sent_away() => None,
         }
     }

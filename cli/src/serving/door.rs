@@ -1,6 +1,6 @@
 //! Where clients come in: a port, with TLS or without, or a Unix socket.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -36,12 +36,9 @@ pub(super) enum Listener {
     Unix(tokio::net::UnixListener),
 }
 
-/// Who has come in, and has said nothing yet.
-pub(super) enum Guest {
-    Tcp(TcpStream, Option<Tls>),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
-}
+/// Who has come in, and has said nothing yet: the stream on which HTTP is spoken, once it is there; `None` where it does not
+/// come to that.
+pub(super) type Guest = Pin<Box<dyn Future<Output = Option<Box<dyn Stream>>> + Send>>;
 
 /// A stream of bytes in both directions.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -68,33 +65,28 @@ impl Door {
 impl Listener {
     pub(super) async fn accept(&self) -> io::Result<Guest> {
         Ok(match self {
-            Self::Tcp(listener, tls) => Guest::Tcp(listener.accept().await?.0, tls.clone()),
+            Self::Tcp(listener, tls) => Box::pin(greet(listener.accept().await?.0, tls.clone())),
             #[cfg(unix)]
-            Self::Unix(listener) => Guest::Unix(listener.accept().await?.0),
+            Self::Unix(listener) => {
+                let stream: Box<dyn Stream> = Box::new(listener.accept().await?.0);
+                Box::pin(std::future::ready(Some(stream)))
+            }
         })
     }
 }
 
-impl Guest {
-    /// The stream on which HTTP is spoken, once it is there; `None` where it does not come to that.
-    pub(super) async fn greet(self) -> Option<Box<dyn Stream>> {
-        let (stream, tls) = match self {
-            Self::Tcp(stream, tls) => (stream, tls),
-            #[cfg(unix)]
-            Self::Unix(stream) => return Some(Box::new(stream)),
-        };
-        // It only delays small answers.
-        let _ = stream.set_nodelay(true);
-        let Some(tls) = tls else { return Some(Box::new(stream)) };
-        let greeting = async {
-            let mut first = [0];
-            if tls.also_plain && stream.peek(&mut first).await.is_ok() && first != [HANDSHAKE] {
-                let plain: Box<dyn Stream> = Box::new(stream);
-                return Some(plain);
-            }
-            let encrypted: Box<dyn Stream> = Box::new(TlsAcceptor::from(tls.config).accept(stream).await.ok()?);
-            Some(encrypted)
-        };
-        time::timeout(GREETING, greeting).await.ok().flatten()
-    }
+async fn greet(stream: TcpStream, tls: Option<Tls>) -> Option<Box<dyn Stream>> {
+    // It only delays small answers.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return Some(Box::new(stream)) };
+    let greeting = async {
+        let mut first = [0];
+        if tls.also_plain && stream.peek(&mut first).await.is_ok() && first != [HANDSHAKE] {
+            let plain: Box<dyn Stream> = Box::new(stream);
+            return Some(plain);
+        }
+        let encrypted: Box<dyn Stream> = Box::new(TlsAcceptor::from(tls.config).accept(stream).await.ok()?);
+        Some(encrypted)
+    };
+    time::timeout(GREETING, greeting).await.ok().flatten()
 }

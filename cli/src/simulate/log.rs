@@ -7,7 +7,7 @@ use ibkr_oauth::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::output::{self, Format};
+use crate::output::Format;
 
 const DEVIATIONS: &str = "x-simulator-deviation";
 const QUERY_POLICIES: &str = "x-simulator-query-policy";
@@ -18,10 +18,7 @@ pub(super) struct Log(pub(super) Format);
 
 impl Log {
     fn say(self, text: &str, fields: impl Into<Value>) {
-        match self.0 {
-            Format::Text => output::print_note(text),
-            Format::Json => output::note_json(&fields.into()),
-        }
+        self.0.note(text, &fields.into());
     }
 
     /// Of a request, as `Method path`, that was answered, or was to be.
