@@ -14,6 +14,7 @@ use ibkr_oauth::{
     simulator::{Broker, BrokerBuilder, Fault, test_keys},
 };
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::{
     arguments,
@@ -40,7 +41,7 @@ pub(crate) use account::{Account, Opened};
 pub(crate) use keys::Keys;
 
 use log::Log;
-use simulation::{Simulation, Sockets, Stage};
+use simulation::{Simulation, Stage};
 use upstream::Upstream;
 
 /// The arguments of `simulate`.
@@ -177,7 +178,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
         authorize_url: arguments::absolute_url(&account.authorize_url)?,
         upstream,
         log,
-        sockets: Sockets::new(),
+        happened: watch::Sender::new(0),
     });
     let report = Arc::new(move |why: &str| log.turned_away("a connection", None, why));
     let server =

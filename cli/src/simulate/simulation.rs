@@ -1,7 +1,7 @@
 //! The broker that answers.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use ibkr_oauth::{
     simulator::{Broker, Dropped, Refusal, Socket, SocketOutput},
 };
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use super::{
     conformance::{Conformance, Finding, Order, Purpose, Seen},
@@ -44,30 +44,15 @@ pub(super) struct Simulation {
     /// What answers in the broker's place once a request has passed.
     pub(super) upstream: Option<Upstream>,
     pub(super) log: Log,
-    pub(super) sockets: Sockets,
+    /// Changes with everything that is done to the broker. Each WebSocket that is open listens to it, to its end.
+    pub(super) happened: watch::Sender<u64>,
 }
-
-/// The WebSockets that are open.
-pub(super) struct Sockets {
-    places: Arc<Semaphore>,
-    /// Changes with everything that is done to the broker.
-    happened: watch::Sender<u64>,
-}
-
-/// The place of one WebSocket, until this is dropped.
-pub(super) type Place = OwnedSemaphorePermit;
 
 /// How many WebSockets may be open.
 const SOCKETS: usize = 256;
 
 /// How long WebSockets that are open when the program ends may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-impl Sockets {
-    pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(SOCKETS)), happened: watch::Sender::new(0) }
-    }
-}
 
 /// The broker, and the cases that are played with it.
 pub(super) struct Stage {
@@ -176,9 +161,11 @@ impl Simulation {
         target.path().strip_prefix(self.base_url.path().trim_end_matches('/')) == Some("/ws")
     }
 
-    /// `None` where all are taken.
-    pub(super) fn socket_place(&self) -> Option<Place> {
-        Arc::clone(&self.sockets.places).try_acquire_owned().ok()
+    /// A place for one more WebSocket, where there is room, until it is dropped. It changes whenever something has been done
+    /// to the broker.
+    pub(super) fn socket_place(&self) -> Option<watch::Receiver<u64>> {
+        let place = self.happened.subscribe();
+        (self.happened.receiver_count() <= SOCKETS).then_some(place)
     }
 
     /// Opens a WebSocket, and says so or why not. A response with [`Dropped`] is one that the client is not to see.
@@ -211,13 +198,8 @@ impl Simulation {
         next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 
-    /// Changes whenever something has been done to the broker.
-    pub(super) fn happenings(&self) -> watch::Receiver<u64> {
-        self.sockets.happened.subscribe()
-    }
-
     fn tell_sockets(&self) {
-        self.sockets.happened.send_modify(|number| *number = number.wrapping_add(1));
+        self.happened.send_modify(|number| *number = number.wrapping_add(1));
     }
 
     /// Closes every WebSocket, as a server does that goes away, and waits for their last words, which is not long.
@@ -226,7 +208,7 @@ impl Simulation {
         self.lock().broker.close_sockets(Some(GOING_AWAY));
         self.tell_sockets();
         let start = Instant::now();
-        while self.sockets.places.available_permits() < SOCKETS && start.elapsed() < LAST_WORDS {
+        while self.happened.receiver_count() > 0 && start.elapsed() < LAST_WORDS {
             thread::sleep(Duration::from_millis(10));
         }
     }

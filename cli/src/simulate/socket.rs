@@ -30,7 +30,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::simulation::{Place, Simulation, subject};
+use super::simulation::{Simulation, subject};
 use crate::serving::NoAnswer;
 
 /// How long a client's message may be.
@@ -86,7 +86,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(mut self, upgrade: OnUpgrade, place: Place) {
+    async fn serve(mut self, upgrade: OnUpgrade, mut place: watch::Receiver<u64>) {
         let why = match upgrade.await {
             Err(error) => format!("by the client, before it was open: {error}"),
             Ok(upgraded) => {
@@ -95,7 +95,7 @@ impl Connection {
                     .max_frame_size(Some(LONGEST_MESSAGE));
                 let mut wire =
                     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-                self.converse(&mut wire).await
+                self.converse(&mut wire, &mut place).await
             }
         };
         self.simulation.log.socket_closed(&self.subject, &why, self.sent, self.received);
@@ -103,8 +103,7 @@ impl Connection {
     }
 
     /// Until its end; returns who ended it, and how.
-    async fn converse(&mut self, wire: &mut Wire) -> String {
-        let mut happened = self.simulation.happenings();
+    async fn converse(&mut self, wire: &mut Wire, happened: &mut watch::Receiver<u64>) -> String {
         loop {
             happened.mark_unchanged();
             if let ControlFlow::Break(why) = self.send_what_is_due(wire).await {
@@ -112,7 +111,7 @@ impl Connection {
             }
             let message = select! {
                 message = wire.next() => message,
-                () = self.something_is_due(&mut happened) => continue,
+                () = self.something_is_due(happened) => continue,
             };
             match message {
                 Some(Ok(Message::Text(text))) => self.receive(text.as_bytes()),
