@@ -110,27 +110,16 @@ fn through(proxy: &Proxy, direct: HttpConnector, tls: &Arc<ClientConfig>) -> Res
         Protocol::Socks5 | Protocol::Socks5h => {
             let names_here = proxy.protocol == Protocol::Socks5;
             let socks = SocksV5::new(place("socks5")?, direct).local_dns(names_here);
-            let socks = match proxy.login.clone() {
-                Some((user, password)) => socks.with_auth(user, password),
-                None => socks,
-            };
-            way(socks, Wire::Http)
+            let login = proxy.login.clone();
+            way(login.into_iter().fold(socks, |socks, (user, password)| socks.with_auth(user, password)), Wire::Http)
         }
         Protocol::Https => {
             let tunnel = Tunnel::new(place("https")?, HttpsConnector::from((direct, Arc::clone(tls))));
-            let tunnel = match login {
-                Some(login) => tunnel.with_auth(login),
-                None => tunnel,
-            };
-            way(tunnel, identity)
+            way(login.into_iter().fold(tunnel, Tunnel::with_auth), identity)
         }
         Protocol::Http => {
             let tunnel = Tunnel::new(place("http")?, direct);
-            let tunnel = match login {
-                Some(login) => tunnel.with_auth(login),
-                None => tunnel,
-            };
-            way(tunnel, Wire::Http)
+            way(login.into_iter().fold(tunnel, Tunnel::with_auth), Wire::Http)
         }
     })
 }

@@ -9,7 +9,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use ibkr_oauth::{
-    AccessToken, Consumer, Context, CredentialBundle, Error, LiveSessionToken, QueryPolicy, Secret, Signer,
+    AccessToken, Consumer, Context, CredentialBundle, Entropy as _, Error, LiveSessionToken, OsEntropy, QueryPolicy,
+    Secret, Signer,
     local::{SystemContext, reading},
 };
 use zeroize::Zeroizing;
@@ -107,6 +108,15 @@ pub(crate) fn base64(token: &Secret) -> Zeroizing<String> {
 /// Calls `work` with the present moment and the machine's random bytes.
 pub(crate) fn with_context<T>(work: impl FnOnce(&mut Context<'_>) -> T) -> T {
     work(&mut SystemContext::new().context())
+}
+
+/// Random bytes in hexadecimal digits.
+pub(crate) fn random_hex<const BYTES: usize>() -> Result<String, Failure> {
+    let mut bytes = [0; BYTES];
+    OsEntropy
+        .fill(&mut bytes)
+        .map_err(|error| Failure::refused(error.to_string(), "look after the machine's source of random numbers"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 pub(crate) fn pause(duration: Duration) {

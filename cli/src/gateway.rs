@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, value_parser};
 use ibkr_oauth::{
-    Consumer, Entropy, OsEntropy, Secret, UnlockedToken,
+    Consumer, Secret, UnlockedToken,
     client::Client,
     driver::SessionHandle,
     local::{self, reading},
@@ -16,7 +16,7 @@ use ibkr_oauth::{
 };
 
 use crate::{
-    driving, exposure,
+    credentials, driving, exposure,
     failure::Failure,
     files, hidden, http_client,
     output::{self, Format},
@@ -158,7 +158,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let rules = Rules { callers, allow_orders: arguments.allow_orders, rejected: arguments.reject_path.clone() };
     let exchanges = Exchanges::new(client.with_transport(Upstream::new(connector.clone())));
     let sockets = Sockets::new(connector);
-    let gateway = Arc::new(Gateway::new(rules, exchanges, endpoints, sockets, random_hex::<16>()?, expires_at));
+    let gateway =
+        Arc::new(Gateway::new(rules, exchanges, endpoints, sockets, credentials::random_hex::<16>()?, expires_at));
     let log = Log { format, requests: arguments.log_requests };
 
     // Before anything is announced, so that nobody can ask too early.
@@ -167,7 +168,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let folder =
         arguments.certificate.as_deref().unwrap_or_else(|| files::folder_of(arguments.session.sign_in.bundle.path()));
     let Listening { door, announced, file: _file } = arguments.listen.open(folder, &names)?;
-    let service = Service { gateway: Arc::clone(&gateway), log, run: random_hex::<4>()?, count: AtomicU64::new(0) };
+    let service =
+        Service { gateway: Arc::clone(&gateway), log, run: credentials::random_hex::<4>()?, count: AtomicU64::new(0) };
     let report = Arc::new(move |why: &str| log.note(&format!("a connection: {why}")));
 
     let (state, keeper, snapshots) = (arguments.state.clone(), Arc::clone(&gateway), handle.clone());
@@ -264,13 +266,4 @@ fn read_token(path: &Path) -> Result<Secret, Failure> {
     }
     hidden::add(token);
     Ok(Secret::from(token))
-}
-
-fn random_hex<const N: usize>() -> Result<String, Failure> {
-    let mut bytes = [0; N];
-    OsEntropy
-        .fill(&mut bytes)
-        .map_err(|error| Failure::refused(error.to_string(), "look after the machine's source of random numbers"))?;
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    Ok(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect())
 }

@@ -11,6 +11,7 @@ use std::{env, ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+mod among_sources;
 mod arguments;
 mod authorize;
 mod backend;

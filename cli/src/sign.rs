@@ -1,7 +1,7 @@
 //! `ibkr-oauth sign`
 
 use clap::Args;
-use ibkr_oauth::{Entropy, OsEntropy, Secret, Signer, local};
+use ibkr_oauth::{Secret, Signer, local};
 use serde_json::json;
 
 use crate::{
@@ -71,15 +71,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
 pub(crate) fn attempt(nonce: Option<&str>, timestamp: Option<u64>) -> Result<(String, u64), Failure> {
     let nonce = match nonce {
         Some(nonce) => nonce.to_owned(),
-        None => random_nonce()?,
+        None => credentials::random_hex::<16>()?,
     };
     Ok((nonce, timestamp.unwrap_or_else(|| local::now().as_secs())))
-}
-
-fn random_nonce() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    OsEntropy.fill(&mut bytes).map_err(|error| {
-        Failure::refused(error.to_string(), "look after the machine's source of random numbers, or give `--nonce`")
-    })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -1,8 +1,6 @@
 //! The layers below the sign-in: name, connection, TLS, and the clocks.
 
 use std::{
-    error::Error,
-    io,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
     time::Duration,
 };
@@ -19,7 +17,8 @@ use ibkr_oauth::{
 use tokio_rustls::rustls;
 
 use crate::{
-    arguments, connection, default_port, failure::Failure, http_client::HttpClient, proxy::Route, report::Report,
+    among_sources, arguments, connection, default_port, failure::Failure, http_client::HttpClient, proxy::Route,
+    report::Report,
 };
 
 const PROXY: &str = "proxy";
@@ -136,7 +135,7 @@ fn compare_clocks(skew: Option<i64>, headers: &HeaderMap, report: &mut Report) -
 }
 
 fn explain(error: &SendFailure, route: &Route, is_secure: bool, report: &mut Report) -> Result<(), Failure> {
-    if let Some(error) = tls_error(error).filter(|_| is_secure) {
+    if let Some(error) = among_sources::find::<rustls::Error>(error).filter(|_| is_secure) {
         let text = error.to_string();
         let remedy = if text.contains("CaUsedAsEndEntity") {
             "the server shows the certificate of an authority as its own: have one made for it that this authority signed, \
@@ -162,19 +161,4 @@ fn explain(error: &SendFailure, route: &Route, is_secure: bool, report: &mut Rep
         &format!("there is no reply: {error}"),
         "check `base_url`, and whether a proxy or a firewall stands between; then try again",
     )
-}
-
-/// What TLS says, where that is what failed.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref() {
-            return Some(error);
-        }
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }

@@ -19,7 +19,7 @@ use ibkr_oauth::{
 };
 use tokio::time;
 
-use crate::{connector::Connector, http_client};
+use crate::{among_sources, connector::Connector, http_client};
 
 /// The longest body of a refusal: the words of a longer one are not looked at, so that it can pass while it still comes.
 const LONGEST_REFUSAL: usize = 64 << 10;
@@ -178,7 +178,9 @@ impl Gathered {
 }
 
 fn no_response(error: Error) -> Failure {
-    if error.is_connect() || was_canceled(&error) {
+    // Its connection had ended already.
+    let was_canceled = among_sources::find(&error).is_some_and(hyper::Error::is_canceled);
+    if error.is_connect() || was_canceled {
         return Failure::new(FailureKind::NotSent, error).with_remedy(CHECK_CONNECTION);
     }
     broke(error)
@@ -192,16 +194,4 @@ fn broke(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure 
 /// A response that did not come in time.
 fn late(timeout: Duration) -> Failure {
     Failure::new(FailureKind::TimedOut, format!("it took more than {} s", timeout.as_secs())).with_remedy(LOOK_FIRST)
-}
-
-/// Whether nothing of the request was sent, because its connection had ended already.
-fn was_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }

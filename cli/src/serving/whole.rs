@@ -1,7 +1,5 @@
 //! The body of a request.
 
-use std::{error::Error, iter};
-
 use axum::body::{self, Body, HttpBody as _};
 use http_body_util::LengthLimitError;
 use ibkr_oauth::{
@@ -11,6 +9,7 @@ use ibkr_oauth::{
 use tokio::time;
 
 use super::connection::Asked;
+use crate::among_sources;
 
 /// A request whose body cannot be had. The connection is of no more use.
 pub(crate) struct Unreadable {
@@ -44,7 +43,7 @@ pub(crate) async fn whole(head: &mut Parts, body: Body) -> Result<Bytes, Unreada
     let arriving = Box::pin(time::timeout(limits.body, body::to_bytes(body, longest)));
     let body = match arriving.await {
         Ok(Ok(body)) => body,
-        Ok(Err(error)) if is_about_length(&error) => return Err(too_long()),
+        Ok(Err(error)) if among_sources::find::<LengthLimitError>(&error).is_some() => return Err(too_long()),
         Ok(Err(error)) => {
             return Err(Unreadable::new(StatusCode::BAD_REQUEST, format!("the body did not arrive: {error}")));
         }
@@ -58,8 +57,4 @@ pub(crate) async fn whole(head: &mut Parts, body: Body) -> Result<Bytes, Unreada
     };
     place.answers();
     Ok(body)
-}
-
-fn is_about_length(error: &(dyn Error + 'static)) -> bool {
-    iter::successors(Some(error), |error| (*error).source()).any(<dyn Error>::is::<LengthLimitError>)
 }

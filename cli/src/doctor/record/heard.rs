@@ -31,24 +31,10 @@ pub(super) enum Outcome {
 pub(super) struct Reply {
     pub(super) response: Response<Bytes>,
     /// Why it is a refusal, if it is one.
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<Error>,
     pub(super) seconds: BTreeMap<String, i64>,
     /// Where it agreed to a WebSocket: what came by that.
     pub(super) listened: Option<Box<Listening>>,
-}
-
-/// A refusal, by what is behind it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    Known(Cause),
-    /// It is not in the catalogue.
-    Unknown,
-}
-
-impl Refusal {
-    pub(super) fn of(error: &Error) -> Self {
-        error.cause().map_or(Self::Unknown, Self::Known)
-    }
 }
 
 /// The name of a refusal that is not in the catalogue.
@@ -58,39 +44,46 @@ impl Reply {
     pub(super) fn new(response: Response<Bytes>) -> Self {
         let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let refusal = Error::from_response(&response).filter(|_| !is_upgrade);
-        Self { response, refusal: refusal.as_ref().map(Refusal::of), seconds: BTreeMap::new(), listened: None }
+        Self { response, refusal, seconds: BTreeMap::new(), listened: None }
     }
 
-    pub(super) fn cause(&self) -> Option<&'static str> {
-        self.refusal.map(|refusal| match refusal {
-            Refusal::Known(cause) => cause.name(),
-            Refusal::Unknown => UNKNOWN,
-        })
+    /// Why it is a refusal, by the catalogue.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.refusal.as_ref()?.cause()
+    }
+
+    /// The name of that.
+    pub(super) fn cause_name(&self) -> Option<&'static str> {
+        self.refusal.as_ref().map(|refusal| refusal.cause().map_or(UNKNOWN, Cause::name))
     }
 
     /// Whether it says no to who asks: its token, signature or header.
     pub(super) fn is_refused(&self) -> bool {
-        let about_signer = matches!(
-            self.refusal,
-            Some(Refusal::Known(Cause::NotAuthenticated | Cause::LiveSessionTokenExpired | Cause::SignatureRefused))
-        );
+        use Cause::{LiveSessionTokenExpired, NotAuthenticated, SignatureRefused};
+
+        let about_signer = matches!(self.cause(), Some(NotAuthenticated | LiveSessionTokenExpired | SignatureRefused));
         about_signer || self.response.status() == StatusCode::UNAUTHORIZED
+    }
+
+    /// Whether the token has ended. Under `/iserver`, a 401 may be about the brokerage session.
+    pub(super) fn ends_token(&self) -> bool {
+        let is_about_token = self.cause() != Some(Cause::NoBrokerageSession);
+        self.is_refused() && is_about_token || self.response.status() == StatusCode::GONE
     }
 
     /// Whether it decides nothing: the broker could not answer.
     pub(super) fn is_unclear(&self) -> bool {
+        use Cause::{BackendUnavailable, NotProcessed, Timeout};
+
         let status = self.response.status();
-        let is_known = self.refusal.is_some_and(|refusal| {
-            use Cause::{BackendUnavailable, NotProcessed, Timeout};
-            !matches!(refusal, Refusal::Unknown | Refusal::Known(BackendUnavailable | NotProcessed | Timeout))
-        });
+        let is_known = self.cause().is_some_and(|cause| !matches!(cause, BackendUnavailable | NotProcessed | Timeout));
         matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::GONE) || (status.is_server_error() && !is_known)
     }
 
     /// Its status and, where it is a refusal, the cause.
     pub(super) fn in_short(&self) -> String {
         let status = self.response.status().as_u16();
-        self.cause().map_or_else(|| status.to_string(), |cause| format!("{status} {cause}"))
+        self.cause_name().map_or_else(|| status.to_string(), |cause| format!("{status} {cause}"))
     }
 }
 
@@ -101,10 +94,6 @@ impl Outcome {
             Self::Silence(_) => true,
             Self::NotSent(_) => false,
         }
-    }
-
-    pub(super) fn is_gone(&self) -> bool {
-        matches!(self, Self::Response(reply) if reply.response.status() == StatusCode::GONE)
     }
 
     pub(super) fn is_refused(&self) -> bool {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use ibkr_oauth::{
     BrokerageStatus, Consumer, Context, LiveSessionToken, Tickle, Timestamp, UnlockedToken,
     bytes::Bytes,
-    diagnose::{Cause, clock_skew},
+    diagnose::clock_skew,
     http::{Request, Response, StatusCode},
 };
 use serde_json::Value;
 
 use super::{
-    heard::{Heard, Outcome, Refusal, Reply},
+    heard::{Heard, Outcome, Reply},
     probes::{
         ACCOUNTS, Ask, Challenge, Condition, GROUPS, Group, OPENING, PLAIN, Probe, SETTLING, STATUS, Signed, Step,
         TICKLE,
@@ -139,7 +139,7 @@ impl<L: Line> Interview<'_, L> {
             self.line.pause(if self.wishes.pace.is_zero() { Duration::ZERO } else { SECOND_TRY });
             outcome = self.attempt(probe);
         }
-        let has_ended = outcome.is_refused() && Self::is_about_token(&outcome) || outcome.is_gone();
+        let has_ended = matches!(&outcome, Outcome::Response(reply) if reply.ends_token());
         if self.stopped.is_none() && may_be_renewed && has_ended && self.renew() {
             before = Some(outcome.in_short());
             outcome = self.attempt(probe);
@@ -148,14 +148,6 @@ impl<L: Line> Interview<'_, L> {
             self.stopped = Some("there is no live session token".to_owned());
         }
         Ok(Heard { probe, before, outcome })
-    }
-
-    /// Under `/iserver`, a 401 may be about the brokerage session.
-    fn is_about_token(outcome: &Outcome) -> bool {
-        match outcome {
-            Outcome::Response(reply) => reply.refusal != Some(Refusal::Known(Cause::NoBrokerageSession)),
-            _ => false,
-        }
     }
 
     fn not_now(&self, probe: &Probe) -> Option<String> {
@@ -220,7 +212,7 @@ impl<L: Line> Interview<'_, L> {
                 credentials::hide(&token);
                 self.earlier = self.token.replace(token);
             }
-            Some(Err(error)) => reply.refusal = Some(Refusal::of(&error)),
+            Some(Err(error)) => reply.refusal = Some(error),
             None => {}
         }
         if let Some(life) = self.line.with_context(|cx| life_of(&reply, cx.now())) {

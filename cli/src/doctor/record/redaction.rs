@@ -96,7 +96,7 @@ fn seen(reply: &Reply) -> Seen {
         headers: names,
         media_type: media_type(headers),
         cookies: headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok()).map(cookie).collect(),
-        cause: reply.cause().map(str::to_owned),
+        cause: reply.cause_name().map(str::to_owned),
         seconds: reply.seconds.clone(),
         body: shape::of(reply.response.body()),
     }
