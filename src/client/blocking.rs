@@ -176,16 +176,20 @@ impl<T: Transport + Send + Sync + 'static> Client<T> {
     fn send(&self, mut request: Request<Bytes>) -> Result<Response, Error> {
         let Shared { transport, handle, pacing, .. } = &*self.shared;
         rewrite(&mut request, |uri| transport.rewritten(uri))?;
-        let mut turns = pacing.turns(request.uri());
-        let mut call = Call::new(request, self.policy, handle.now());
+        let uri = request.uri().clone();
+        let (mut turns, mut now) = (pacing.turns(&uri), handle.now());
+        let mut call = Call::new(request, self.policy, now);
         loop {
             let view = handle.view();
-            match random::with(handle.now(), |cx| call.poll_paced(cx, &view, |now| turns.ask(now))) {
-                Step::Wait(until) => handle.news_blocking(&view, until),
+            match random::with(now, |cx| call.poll_paced(cx, &view, |now| turns.ask(now))) {
+                Step::Wait(until) => {
+                    handle.news_blocking(&view, until);
+                    now = handle.now();
+                }
                 Step::Send { request, timeout } => {
                     let under_way = turns.sent();
                     let result = transport.send(request, Limits::default().within(timeout));
-                    let now = handle.now();
+                    now = handle.now();
                     under_way.into_iter().for_each(|under_way| under_way.ended(now, &result));
                     random::with(now, |cx| call.handle_result(cx, result));
                 }

@@ -23,7 +23,7 @@ pub(super) struct Pacing {
 /// The turns of one call: its first request waits for one, and what is sent again goes first.
 pub(super) struct Turns<'a> {
     pacing: &'a Pacing,
-    uri: Uri,
+    uri: &'a Uri,
     is_repeat: bool,
     reserved: Option<Timestamp>,
     /// Counted, and not sent yet.
@@ -33,7 +33,7 @@ pub(super) struct Turns<'a> {
 /// Counts a request as under way for as long as it lives.
 pub(super) struct UnderWay<'a> {
     pacing: &'a Pacing,
-    uri: Uri,
+    uri: &'a Uri,
 }
 
 impl Pacing {
@@ -46,8 +46,8 @@ impl Pacing {
         *self.lock() = Some(Pacer::new(config));
     }
 
-    pub(super) fn turns(&self, uri: &Uri) -> Turns<'_> {
-        Turns { pacing: self, uri: uri.clone(), is_repeat: false, reserved: None, counted: None }
+    pub(super) fn turns<'a>(&'a self, uri: &'a Uri) -> Turns<'a> {
+        Turns { pacing: self, uri, is_repeat: false, reserved: None, counted: None }
     }
 
     /// When a request may be sent that goes first.
@@ -77,18 +77,18 @@ impl Pacing {
 impl<'a> Turns<'a> {
     /// Whether the request may be sent now.
     pub(super) fn ask(&mut self, now: Timestamp) -> Admission {
-        let pacing = self.pacing;
+        let Self { pacing, uri, .. } = *self;
         let admission = if self.is_repeat {
             // A turn that was missed, because the session could not serve it, is counted for nothing.
             let kept = self.reserved.filter(|turn| now.saturating_duration_since(*turn) <= JITTER);
-            let turn = kept.unwrap_or_else(|| pacing.reserve(now, &self.uri));
+            let turn = kept.unwrap_or_else(|| pacing.reserve(now, uri));
             self.reserved = Some(turn);
             if turn <= now { Admission::Now } else { Admission::NotBefore(turn) }
         } else {
-            pacing.with(|pacer| pacer.admit(now, pacing.path(&self.uri))).unwrap_or(Admission::Now)
+            pacing.with(|pacer| pacer.admit(now, pacing.path(uri))).unwrap_or(Admission::Now)
         };
         if admission == Admission::Now {
-            self.counted = Some(UnderWay { pacing, uri: self.uri.clone() });
+            self.counted = Some(UnderWay { pacing, uri });
         }
         admission
     }
