@@ -1,19 +1,15 @@
 //! The bundle's file, to be written back with an access token in it.
 
 use std::{
+    collections::BTreeMap,
     env, fmt, io,
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{AccessToken, CredentialBundle, local::reading};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
-    ser::SerializeMap,
-};
-use serde_json::Value;
-use zeroize::{Zeroize, Zeroizing};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use crate::{
     failure::Failure,
@@ -108,7 +104,7 @@ fn merge(path: &Path, knows_of_links: bool, consumer_key: &str, values: &[(&str,
             let is_there = path.canonicalize().is_ok_and(|now| now == real);
             is_there && reading::regular_file(&real).is_ok_and(|now| now.bytes == old.bytes)
         };
-        if files::replace(&real, &new, is_unchanged).map_err(|error| error.to_string())? {
+        if files::replace(&real, new.as_bytes(), is_unchanged).map_err(|error| error.to_string())? {
             if files::has_other_names(&old.metadata) && !knows_of_links {
                 warn_of_links(path);
             }
@@ -119,30 +115,23 @@ fn merge(path: &Path, knows_of_links: bool, consumer_key: &str, values: &[(&str,
 }
 
 /// The bundle with these values.
-fn merged(old: &[u8], consumer_key: &str, values: &[(&str, &str)]) -> Result<Zeroizing<Vec<u8>>, String> {
+fn merged(old: &[u8], consumer_key: &str, values: &[(&str, &str)]) -> Result<Zeroizing<String>, String> {
     let text = str::from_utf8(old).map_err(|_| "it is not UTF-8".to_owned())?;
     let bundle = CredentialBundle::from_json(text).map_err(|error| error.to_string())?;
     if bundle.consumer_key() != consumer_key {
         return Err("its consumer key is another by now".to_owned());
     }
-    // The error's own text might show a value.
-    let fields = serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let mut fields: Fields = fields.map_err(|_| "it is not a JSON object".to_owned())?;
-    for (name, value) in values {
-        fields.set(name, value);
-    }
-    fields.write().map_err(|error| error.to_string())
+    with_fields(text, values).ok_or_else(|| "it is not a JSON object".to_owned())
 }
 
 /// Writes the values into a new file: in this folder, or else wherever there is room.
 fn keep_beside(folder: &Path, values: &[(&str, &str)]) -> io::Result<PathBuf> {
-    let fields = Fields(values.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect());
-    let content = fields.write()?;
-    let mut result = create_free(folder, &content);
+    let content = with_fields("{}", values).ok_or(io::ErrorKind::InvalidData)?;
+    let mut result = create_free(folder, content.as_bytes());
     for elsewhere in [env::current_dir().ok(), Some(env::temp_dir())].into_iter().flatten() {
         if result.is_err() {
             // The error that is reported is that of the last place.
-            result = create_free(&elsewhere, &content);
+            result = create_free(&elsewhere, content.as_bytes());
         }
     }
     result
@@ -161,77 +150,23 @@ fn create_free(folder: &Path, content: &[u8]) -> io::Result<PathBuf> {
     result
 }
 
-/// A JSON object that keeps its order.
-struct Fields(Vec<(String, Value)>);
-
-impl Fields {
-    fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => {
-                wipe(known);
-                *known = Value::from(value);
-            }
-            None => self.0.push((name.to_owned(), Value::from(value))),
-        }
-    }
-
-    /// As a file.
-    fn write(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        // One that grows leaves copies behind.
-        let mut content = Zeroizing::new(Vec::with_capacity(reading::LIMIT));
-        serde_json::to_writer_pretty(&mut *content, self)?;
-        content.push(b'\n');
-        Ok(content)
-    }
+/// The JSON object with these fields: each in place of one that is there, or after all others. All else stays as it is.
+fn with_fields(object: &str, values: &[(&str, &str)]) -> Option<Zeroizing<String>> {
+    let object = Zeroizing::new(object.to_owned());
+    values.iter().try_fold(object, |object, (name, value)| with_field(&object, name, value))
 }
 
-impl Drop for Fields {
-    fn drop(&mut self) {
-        for (_, value) in &mut self.0 {
-            wipe(value);
-        }
-    }
-}
-
-fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(values) => values.iter_mut().for_each(wipe),
-        Value::Object(fields) => fields.values_mut().for_each(wipe),
-        _ => {}
-    }
-}
-
-impl Serialize for Fields {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Fields(Vec::new());
-                while let Some(field) = map.next_entry()? {
-                    fields.0.push(field);
-                }
-                Ok(fields)
-            }
-        }
-
-        deserializer.deserialize_map(FieldsVisitor)
-    }
+fn with_field(object: &str, name: &str, value: &str) -> Option<Zeroizing<String>> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(object.trim_start_matches('\u{feff}')).ok()?;
+    let value = serde_json::to_string(value).map(Zeroizing::new).ok()?;
+    // Joined at its final size, for a text that grows leaves copies behind.
+    let joined = if let Some(known) = fields.get(name).map(|known| known.get()) {
+        let at = known.as_ptr().addr().checked_sub(object.as_ptr().addr())?;
+        [object.get(..at)?, &value, object.get(at..)?.strip_prefix(known)?].concat()
+    } else {
+        let before = object.trim_end().strip_suffix('}')?.trim_end();
+        let comma = if fields.is_empty() { "" } else { "," };
+        [before, comma, "\n  \"", name, "\": ", &value, "\n}\n"].concat()
+    };
+    Some(Zeroizing::new(joined))
 }
