@@ -260,10 +260,10 @@ impl Signer {
     }
 }
 
-/// Gives a request the URL that will be sent. What cannot be signed is refused before, for the client may mend it.
+/// Gives a request the URL that will be sent. Where the client changes it, what cannot be signed is refused before.
 pub(crate) fn rewrite<B>(request: &mut Request<B>, rewritten: impl FnOnce(&Uri) -> Option<Uri>) -> Result<(), Error> {
-    base_uri(request.uri()).map_err(|error| uri_error(Stage::Sign, error))?;
     if let Some(uri) = rewritten(request.uri()) {
+        base_uri(request.uri()).map_err(|error| uri_error(Stage::Sign, error))?;
         *request.uri_mut() = uri;
     }
     Ok(())
