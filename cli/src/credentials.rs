@@ -116,7 +116,7 @@ pub(crate) fn random_hex<const BYTES: usize>() -> Result<String, Failure> {
     OsEntropy
         .fill(&mut bytes)
         .map_err(|error| Failure::refused(error.to_string(), "look after the machine's source of random numbers"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}")))
 }
 
 pub(crate) fn pause(duration: Duration) {

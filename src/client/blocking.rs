@@ -190,7 +190,9 @@ impl<T: Transport + Send + Sync + 'static> Client<T> {
                     let under_way = turns.sent();
                     let result = transport.send(request, Limits::default().within(timeout));
                     now = handle.now();
-                    under_way.into_iter().for_each(|under_way| under_way.ended(now, &result));
+                    if let Some(under_way) = under_way {
+                        under_way.ended(now, &result);
+                    }
                     random::with(now, |cx| call.handle_result(cx, result));
                 }
                 // The call asks for the advice itself.

@@ -247,9 +247,9 @@ fn calls_may_go_another_way_than_the_session_and_are_counted_with_it() {
                     .map_err(|_| unreachable!()),
             )
         };
-        let refused = client.with_transport(from_fn(refuses, |_| pending()));
+        let boxed = client.with_transport(from_fn(refuses, |_| pending()));
         let until = network.now().saturating_add(Duration::from_secs(60));
-        assert_eq!(refused.get(STOCKS).await.unwrap().status(), 429);
+        assert_eq!(boxed.get(STOCKS).await.unwrap().status(), 429);
         assert_eq!((client.paced_until(), slow.paced_until()), (Some(until), Some(until)));
     });
 }
