@@ -31,8 +31,8 @@
 //! ([`daily_reset`](BrokerBuilder::daily_reset)) and takes its time to open ([`settling`](BrokerBuilder::settling)),
 //! [`maintenance`](BrokerBuilder::maintenance), a [`rate_limit`](BrokerBuilder::rate_limit) with its penalty box. And
 //! [`start_competing_session`](Broker::start_competing_session) is the other program of the same user that takes the
-//! brokerage session away; others of the broker's methods end what runs at once. A program in another language has the same by
-//! `POST /__simulator/faults` beside the base URL: see [`handle`](Broker::handle).
+//! brokerage session away; others of the broker's methods end what runs at once. [`control`](Broker::control) does all of that
+//! by name, as do programs in other languages by `POST /__simulator/faults` beside the base URL.
 //!
 //! What a property of a whole run needs, the broker has counted: [`accepted`](Broker::accepted),
 //! [`refused`](Broker::refused), [`live_session_tokens_issued`](Broker::live_session_tokens_issued),
@@ -110,7 +110,7 @@
 //! A request token is good for one access token. The access token stays the same for the consumer; its secret is new at
 //! each request. A live session token lives for 23 hours and 55 minutes; the newest and the one before it are valid
 //! until they expire. `POST /logout` ends the brokerage session, and the live session tokens only where the broker is
-//! strict or [configured so](BrokerBuilder::logout_ends_token). The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
+//! [strict](BrokerBuilder::strict). The brokerage session needs `POST /iserver/auth/ssodh/init` and ends
 //! six minutes after the last tickle; `/tickle` works without it.
 //!
 //! What clients call first is answered from a table, in the broker's shapes: accounts, orders, trades, positions, snapshots,

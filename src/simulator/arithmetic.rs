@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     context::{Context, EntropyError},
+    dh::DhGroup,
     secret::Secret,
 };
 
@@ -18,16 +19,10 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// `None` where no key agreement can work: an even modulus, one of fewer than 512 bits, or a generator that is,
-    /// reduced, not within `2..=p-2`.
-    pub(super) fn new(prime: &[u8], generator: &[u8]) -> Option<Self> {
-        let prime = BigUint::from_bytes_be(prime);
-        if !prime.bit(0) || prime.bits() < 512 {
-            return None;
-        }
-        let generator = BigUint::from_bytes_be(generator) % &prime;
-        let group = Self { prime, generator };
-        group.contains(&group.generator).then_some(group)
+    /// `None` where the modulus has fewer than 512 bits.
+    pub(super) fn new(group: &DhGroup) -> Option<Self> {
+        let (prime, generator) = (group.prime().clone(), group.generator().clone());
+        (prime.bits() >= 512).then_some(Self { prime, generator })
     }
 
     /// Whether `number` is within `2..=p-2`.

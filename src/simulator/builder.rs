@@ -32,12 +32,10 @@ pub struct BrokerBuilder {
     realm: Option<String>,
     signature_key: String,
     encryption_key: String,
-    prime: Vec<u8>,
-    generator: Vec<u8>,
+    group: DhGroup,
     base_url: String,
     query_policies: Option<Vec<QueryPolicy>>,
     is_strict: bool,
-    logout_ends_token: Option<bool>,
     paper: bool,
     is_active: bool,
     first_party_only: bool,
@@ -63,18 +61,15 @@ impl Broker {
 
 impl BrokerBuilder {
     fn new() -> Self {
-        let group = DhGroup::modp_2048();
         Self {
             consumer_key: test_keys::CONSUMER_KEY.to_owned(),
             realm: None,
             signature_key: test_keys::SIGNATURE_PUBLIC_KEY.to_owned(),
             encryption_key: test_keys::ENCRYPTION_PUBLIC_KEY.to_owned(),
-            prime: group.prime().to_bytes_be(),
-            generator: group.generator().to_bytes_be(),
+            group: DhGroup::modp_2048(),
             base_url: "https://api.ibkr.com/v1/api".to_owned(),
             query_policies: None,
             is_strict: false,
-            logout_ends_token: None,
             paper: true,
             is_active: true,
             first_party_only: false,
@@ -103,29 +98,23 @@ impl BrokerBuilder {
         self
     }
 
-    /// The public half of the key that signs, as PEM `PUBLIC KEY` text: [`test_keys::SIGNATURE_PUBLIC_KEY`] unless set.
+    /// The public half of the key that signs, as PEM `PUBLIC KEY` text: that of [`test_keys::SIGNATURE_KEY`] unless set.
     pub fn signature_public_key(mut self, pem: impl Into<String>) -> Self {
         self.signature_key = pem.into();
         self
     }
 
     /// The key that access token secrets are encrypted to, as PEM `PUBLIC KEY` text:
-    /// [`test_keys::ENCRYPTION_PUBLIC_KEY`] unless set.
+    /// that of [`test_keys::ENCRYPTION_KEY`] unless set.
     pub fn encryption_public_key(mut self, pem: impl Into<String>) -> Self {
         self.encryption_key = pem.into();
         self
     }
 
-    /// The Diffie-Hellman prime and generator, as big-endian bytes: RFC 3526 group 14 with generator 2 unless set.
-    pub fn dh_parameters(mut self, prime: impl Into<Vec<u8>>, generator: impl Into<Vec<u8>>) -> Self {
-        self.prime = prime.into();
-        self.generator = generator.into();
-        self
-    }
-
     /// The Diffie-Hellman parameters: RFC 3526 group 14 with generator 2 unless set.
-    pub fn dh_params(self, group: &DhGroup) -> Self {
-        self.dh_parameters(group.prime().to_bytes_be(), group.generator().to_bytes_be())
+    pub fn dh_params(mut self, group: &DhGroup) -> Self {
+        self.group = group.clone();
+        self
     }
 
     /// Where the broker listens: an `http` or `https` URL with a host, without query and without a slash at its end.
@@ -154,13 +143,6 @@ impl BrokerBuilder {
     /// did: [`AcceptedRequest::query_policies`](super::AcceptedRequest::query_policies).
     pub fn any_query_policy(mut self) -> Self {
         self.query_policies = Some(QueryPolicy::ALL.to_vec());
-        self
-    }
-
-    /// Whether `/logout` ends the live session token too, as the written contract has it, or only the brokerage session:
-    /// only that unless set, or unless the broker is [strict](Self::strict).
-    pub const fn logout_ends_token(mut self, ends: bool) -> Self {
-        self.logout_ends_token = Some(ends);
         self
     }
 
@@ -280,9 +262,8 @@ impl BrokerBuilder {
     /// Makes the broker.
     ///
     /// # Errors
-    /// When a key is not a PEM public key of at least 1024 bits, when no key agreement can work with the
-    /// Diffie-Hellman parameters (even prime, fewer than 512 bits, generator not within `2..=p-2`), or when the base URL
-    /// or the callback is not a URL as described.
+    /// When a key is not a PEM public key of at least 1024 bits, when the Diffie-Hellman modulus has fewer than 512 bits, or
+    /// when the base URL or the callback is not a URL as described.
     pub fn build(self) -> Result<Broker, BrokerError> {
         let read = |what: &str, pem: &str| {
             let key = RsaPublic::from_pem(pem);
@@ -290,8 +271,8 @@ impl BrokerBuilder {
         };
         let (signature_key, encryption_key) =
             (read("signature", &self.signature_key)?, read("encryption", &self.encryption_key)?);
-        let group = Group::new(&self.prime, &self.generator)
-            .ok_or_else(|| BrokerError("no key agreement can work with the Diffie-Hellman parameters".to_owned()))?;
+        let group = Group::new(&self.group)
+            .ok_or_else(|| BrokerError("the Diffie-Hellman modulus has fewer than 512 bits".to_owned()))?;
         let base = Base::parse(&self.base_url).ok_or_else(|| {
             BrokerError(format!("`{}` is not an http or https URL without a slash at its end", self.base_url))
         })?;
@@ -326,7 +307,6 @@ impl BrokerBuilder {
             base,
             query_policies,
             is_strict: self.is_strict,
-            logout_ends_token: self.logout_ends_token.unwrap_or(self.is_strict),
             paper: self.paper,
             is_active: self.is_active,
             first_party_only: self.first_party_only,

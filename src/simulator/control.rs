@@ -35,12 +35,12 @@ const ACTIONS: [(&str, Action); 15] = [
     ("start-competing-session", |broker, _, _| broker.start_competing_session()),
     ("end-competing-session", |broker, _, _| broker.end_competing_session()),
     ("end-brokerage-session", |broker, _, _| broker.end_brokerage_session()),
-    ("start-maintenance", |broker, _, _| broker.start_maintenance()),
-    ("end-maintenance", |broker, _, _| broker.end_maintenance()),
+    ("start-maintenance", |broker, _, _| broker.under_maintenance = true),
+    ("end-maintenance", |broker, _, _| broker.under_maintenance = false),
     ("penalty-box", |broker, now, orders| {
         broker.start_penalty_box(now, orders.seconds.map_or(PENALTY_BOX, Duration::from_secs));
     }),
-    ("clear-faults", |broker, _, _| broker.clear_faults()),
+    ("clear-faults", |broker, _, _| broker.script.clear()),
     ("close-sockets", |broker, _, orders| broker.close_sockets(Some(orders.code.unwrap_or(GOING_AWAY)))),
     ("cut-sockets", |broker, _, _| broker.close_sockets(None)),
     ("silence", |broker, _, orders| broker.silence(orders.topic.as_deref().unwrap_or("smd"))),
@@ -83,34 +83,16 @@ impl Broker {
         self.starts_open = false;
     }
 
-    /// From now on every request is answered with 503, as in a [maintenance](super::BrokerBuilder::maintenance) known
-    /// beforehand.
-    pub const fn start_maintenance(&mut self) {
-        self.under_maintenance = true;
-    }
-
-    /// Ends what [`start_maintenance`](Self::start_maintenance) began.
-    pub const fn end_maintenance(&mut self) {
-        self.under_maintenance = false;
-    }
-
     /// Every request from `now` on is answered with 429, for `duration`.
-    pub fn start_penalty_box(&mut self, now: Timestamp, duration: Duration) {
+    pub(super) fn start_penalty_box(&mut self, now: Timestamp, duration: Duration) {
         let duration = self.profile.availability.scaled(duration);
         self.pacing.confine(now, duration);
     }
 
-    /// Forgets every injected fault that still waits for its request.
-    pub fn clear_faults(&mut self) {
-        self.script.clear();
-    }
-
     /// Answers orders by HTTP; `None` where the request is none.
     ///
-    /// A `POST` takes a JSON object with any of `fault` and `faults`, as [`Fault`] reads them from text, `action` and
-    /// `actions`, by name, with `seconds` for a penalty box, `code` for `close-sockets` and `topic` for `silence`, and a list
-    /// `publish` of messages for WebSockets. Either all is done, or nothing and the answer is a 400. A `GET`
-    /// says what names there are.
+    /// A `POST` takes what [`control`](Self::control) does, and answers 400 where that is refused. A `GET` says what names there
+    /// are.
     pub(super) fn take_orders(&mut self, request: &Request<Bytes>, now: Timestamp) -> Option<Answer> {
         if !self.profile.base.is_at_origin(request.uri(), FAULTS) {
             return None;
@@ -121,7 +103,7 @@ impl Broker {
                 "actions": ACTIONS.map(|(name, _)| name),
                 "waiting": self.script.len(),
             })),
-            Method::POST => match self.obey(request.body(), now) {
+            Method::POST => match self.control(now, request.body()) {
                 Ok(()) => Answer::ok(json!({ "waiting": self.script.len() })),
                 Err(error) => Answer::error(StatusCode::BAD_REQUEST, &error.0),
             },
@@ -129,9 +111,25 @@ impl Broker {
         })
     }
 
-    fn obey(&mut self, body: &[u8], now: Timestamp) -> Result<(), BrokerError> {
+    /// Does what a JSON object says, as programs in other languages say it by `POST /__simulator/faults`.
+    ///
+    /// It has any of `fault` and `faults`, as [`Fault`] reads them from text; `action` and `actions`, by name, with `seconds`
+    /// for `penalty-box`, `code` for `close-sockets` and `topic` for `silence`; and a list `publish` of messages for
+    /// WebSockets. A `GET` there has the names. Either all is done, or nothing.
+    ///
+    /// ```
+    /// use ibkr_oauth::{Timestamp, simulator::Broker};
+    ///
+    /// let now = Timestamp::from_secs(1_700_000_000);
+    /// Broker::default().control(now, r#"{"action": "start-maintenance", "fault": "wrong-proof"}"#)?;
+    /// # Ok::<(), ibkr_oauth::simulator::BrokerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where it is no such object, or a name in it is not known.
+    pub fn control(&mut self, now: Timestamp, orders: impl AsRef<[u8]>) -> Result<(), BrokerError> {
         // A list would pass for an object without names.
-        let orders: Orders = serde_json::from_slice(body)
+        let orders: Orders = serde_json::from_slice(orders.as_ref())
             .and_then(|fields: Map<String, Value>| serde_json::from_value(Value::Object(fields)))
             .map_err(|error| BrokerError(format!("the body is not one JSON object of faults and actions: {error}")))?;
         let faults: Vec<Fault> =

@@ -21,8 +21,6 @@ pub(super) struct Profile {
     pub(super) query_policies: Vec<QueryPolicy>,
     /// Whether it refuses what deviates from the written contract.
     pub(super) is_strict: bool,
-    /// Whether `/logout` ends the live session tokens too.
-    pub(super) logout_ends_token: bool,
     pub(super) paper: bool,
     /// Whether the broker has activated the consumer.
     pub(super) is_active: bool,

@@ -219,7 +219,7 @@ impl Broker {
         if let Some(grant) = &mut self.registry.grant {
             grant.session_id = None;
             grant.log_out();
-            if self.profile.logout_ends_token {
+            if self.profile.is_strict {
                 grant.end_live_session_tokens();
             }
         }

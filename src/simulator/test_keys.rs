@@ -14,13 +14,13 @@ pub const CONSUMER_KEY: &str = "SIMULATOR";
 pub const SIGNATURE_KEY: &str = include_str!("test_keys/signing_private.pem");
 
 /// The public half of [`SIGNATURE_KEY`], which the broker verifies with: `PUBLIC KEY` PEM.
-pub const SIGNATURE_PUBLIC_KEY: &str = include_str!("test_keys/signing_public.pem");
+pub(super) const SIGNATURE_PUBLIC_KEY: &str = include_str!("test_keys/signing_public.pem");
 
 /// The key that the consumer opens access token secrets with: PKCS#8 PEM, 2048 bits.
 pub const ENCRYPTION_KEY: &str = include_str!("test_keys/encryption_private.pem");
 
 /// The public half of [`ENCRYPTION_KEY`], which the broker encrypts to: `PUBLIC KEY` PEM.
-pub const ENCRYPTION_PUBLIC_KEY: &str = include_str!("test_keys/encryption_public.pem");
+pub(super) const ENCRYPTION_PUBLIC_KEY: &str = include_str!("test_keys/encryption_public.pem");
 
 /// RFC 3526 group 14 with generator 2: `DH PARAMETERS` PEM.
 pub const DH_PARAMETERS: &str = include_str!("test_keys/dh_parameters.pem");

@@ -78,14 +78,14 @@ struct Pair {
     group: DhGroup,
 }
 
-fn pair(signing_key: &RsaKey, (group, prime): (DhGroup, Vec<u8>)) -> Pair {
+fn pair(signing_key: &RsaKey, group: DhGroup) -> Pair {
     let consumer = Consumer::builder(test_keys::CONSUMER_KEY)
         .signature_key(signing_key.clone())
         .encryption_key(RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap())
         .dh_params(group.clone())
         .build()
         .unwrap();
-    let broker = fixture::broker_builder().dh_parameters(prime, [2]).build().unwrap();
+    let broker = fixture::broker_builder().dh_params(&group).build().unwrap();
     Pair { consumer, broker, group }
 }
 
@@ -121,7 +121,7 @@ impl Pair {
 
 fn shake_hands(count: usize) -> Tally {
     let signing_key = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap();
-    let mut pairs: Vec<Pair> = groups().into_iter().map(|group| pair(&signing_key, group)).collect();
+    let mut pairs: Vec<Pair> = groups().into_iter().map(|(group, _)| pair(&signing_key, group)).collect();
     let mut tally = Tally::default();
     let groups = pairs.len();
     for (index, seed) in (0..count).zip(0u64..) {

@@ -15,7 +15,7 @@ use ibkr_oauth::{
     Callback, Consent, Consumer, Context, Entropy, Error, ErrorKind, Exchange, Secret, Stage, UnlockedToken,
     dh::DhGroup,
     exchange::Unsigned,
-    key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
+    key::{DecryptionKey, KeyError, RsaKey, SigningInput, SigningKey},
     simulator::{Broker, test_keys},
 };
 
@@ -282,7 +282,7 @@ fn a_key_store_that_answers_in_another_form_is_caught_before_anything_is_sent() 
 
 /// Without a private key, but with the public one.
 fn knowing() -> Consumer {
-    let public = RsaPublicKey::read(test_keys::SIGNATURE_PUBLIC_KEY).unwrap();
+    let public = RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap().public_key();
     Consumer::builder(test_keys::CONSUMER_KEY).signature_public_key(public).build().unwrap()
 }
 

@@ -243,7 +243,10 @@ fn ibind_signs_in_to_the_simulator() {
     for (_, prime, generator) in groups(&mut peer) {
         let mut broker = Broker::builder()
             .strict()
-            .dh_parameters(prime.clone(), BigUint::from(generator).to_bytes_be())
+            .dh_params(
+                &DhGroup::read(format!("prime: 0x{:x}\ngenerator: 0x{generator:x}", BigUint::from_bytes_be(&prime)))
+                    .unwrap(),
+            )
             .query_policy(QueryPolicy::DecodedOnce)
             .build()
             .unwrap();

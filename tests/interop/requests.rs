@@ -235,7 +235,7 @@ fn verify_exchange<T>(peer: &mut Peer, exchange: &Exchange<T>, public_key: &str,
     let url = request.uri().to_string();
     assert_eq!(ask(&url, public_key), true, "{}", authorization(request));
     assert_eq!(ask(&tampered(&url), public_key), false);
-    assert_eq!(ask(&url, test_keys::ENCRYPTION_PUBLIC_KEY), false);
+    assert_eq!(ask(&url, &RsaKey::from_pem(test_keys::ENCRYPTION_KEY).unwrap().public_key().to_pem()), false);
 }
 
 #[test]

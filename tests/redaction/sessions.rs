@@ -302,9 +302,8 @@ fn bundles_show_none() {
         let answer = Secret::from(answer.as_bytes());
         bundle.clone().resolve(|_: &KeyLocation| Ok::<_, std::io::Error>(answer.clone())).unwrap()
     };
-    for answer in
-        ["MARKER", test_keys::SIGNATURE_PUBLIC_KEY, &test_keys::ENCRYPTION_KEY[..900], "-----BEGIN MARKER-----"]
-    {
+    let public = ibkr_oauth::key::RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap().public_key().to_pem();
+    for answer in ["MARKER", &public, &test_keys::ENCRYPTION_KEY[..900], "-----BEGIN MARKER-----"] {
         let resolved = resolve(answer);
         markers.check("a resolved bundle", &resolved);
         let error = resolved.consumer().unwrap_err();

@@ -236,7 +236,7 @@ fn speed_divides_what_takes_time_and_leaves_the_clock() {
     assert_eq!(desk.call("GET", ACCOUNTS).0, 400, "six minutes are six seconds");
     let expires = desk.negotiate().1["live_session_token_expiration"].as_u64().unwrap();
     assert_eq!(expires, desk.now * 1000 + (23 * 3600 + 55 * 60) * 1000 / 60);
-    desk.broker.start_penalty_box(Timestamp::from_secs(desk.now), Duration::from_secs(600));
+    desk.broker.control(Timestamp::from_secs(desk.now), r#"{"action": "penalty-box"}"#).unwrap();
     desk.now += 9;
     assert_eq!(tickles(&mut desk, 1), [429]);
     desk.now += 1;

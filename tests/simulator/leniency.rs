@@ -9,7 +9,7 @@ use ibkr_oauth::{
 };
 
 use crate::{
-    deviations::good::{FORM, Good, JSON, NOW, consumer, leniently, set, signed_in},
+    deviations::good::{FORM, Good, JSON, NOW, consumer, leniently, set},
     scripted::Scripted,
 };
 
@@ -324,17 +324,4 @@ fn a_redirect_may_have_backslashes_as_json_writes_them() {
     assert!(callback.starts_with("http://localhost:5002/back?oauth_token=") && counted == 1, "{callback}");
     let (refusal, counted) = visit(Broker::builder().strict().build().unwrap());
     assert_eq!((refusal.unwrap_err().reason, counted), ("redirect_malformed", 0));
-}
-
-#[test]
-fn a_logout_ends_the_live_session_token_where_that_is_asked_for() {
-    for (ends, status) in [(true, 401), (false, 200)] {
-        let broker = signed_in().logout_ends_token(ends).build().unwrap();
-        let mut good = Good::signed_for(broker, QueryPolicy::Rfc5849, Method::POST, "/logout", None);
-        let request = good.request.clone();
-        good.takes(&request);
-        let mut good = Good::signed_for(good.broker, QueryPolicy::Rfc5849, Method::GET, "/portfolio/accounts", None);
-        let request = good.resigned(|pairs| set(pairs, "oauth_nonce", "another"));
-        assert_eq!(good.send(&request).status(), status);
-    }
 }

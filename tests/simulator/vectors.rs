@@ -245,13 +245,12 @@ fn the_published_key_agreement_of_2018_comes_out_with_the_roles_exchanged() {
     let vectors = vectors();
     let published = &vectors["published_known_answers"]["oauth_at_interactive_brokers_pdf_2018"];
     let secret = text(&published["base_string_prepend"]);
+    let (prime, generator) = (decimal(&published["dh_prime_decimal"]), decimal(&published["dh_generator_decimal"]));
+    let group = ibkr_oauth::dh::DhGroup::read(format!("prime: 0x{prime:x}\ngenerator: 0x{generator:x}")).unwrap();
     let mut broker = Broker::builder()
         .strict()
         .consumer_key("TESTCONS")
-        .dh_parameters(
-            decimal(&published["dh_prime_decimal"]).to_bytes_be(),
-            decimal(&published["dh_generator_decimal"]).to_bytes_be(),
-        )
+        .dh_params(&group)
         .access_token("6f531f8fd316915af53f", unhex(secret))
         .build()
         .unwrap();

@@ -32,7 +32,7 @@ fn script(simulation: &mut Simulation<Simulated>, second: u64) {
                 simulation.fill();
                 simulation.cut();
             }
-            _ => simulation.broker.silence_sockets(),
+            _ => simulation.control(r#"{"action": "silence-sockets"}"#),
         }
     }
     // One line says nothing for half an hour, however often it is asked for.
@@ -48,9 +48,9 @@ fn script(simulation: &mut Simulation<Simulated>, second: u64) {
             simulation.broker.inject(Fault::status(401).times(6));
             simulation.broker.inject(Fault::status(500).times(u32::MAX));
         }
-        44_100 => simulation.broker.clear_faults(),
+        44_100 => simulation.control(r#"{"action": "clear-faults"}"#),
         // Flags that mean nothing.
-        60_000 => simulation.broker.flicker_status(),
+        60_000 => simulation.control(r#"{"action": "flicker-status"}"#),
         _ => {}
     }
     simulation.carry();

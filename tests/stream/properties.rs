@@ -119,8 +119,8 @@ fn begin(simulation: &mut Simulation<Server>, trouble: &Trouble) -> Option<(u64,
             (seconds, Box::new(|simulation| simulation.broker.end_competing_session()))
         }
         Trouble::Maintenance(seconds) => {
-            simulation.broker.start_maintenance();
-            (seconds, Box::new(|simulation| simulation.broker.end_maintenance()))
+            simulation.control(r#"{"action": "start-maintenance"}"#);
+            (seconds, Box::new(|simulation| simulation.control(r#"{"action": "end-maintenance"}"#)))
         }
         Trouble::Offline(seconds) => {
             simulation.is_offline = true;
@@ -169,7 +169,7 @@ fn begin(simulation: &mut Simulation<Server>, trouble: &Trouble) -> Option<(u64,
             )
         }
         Trouble::PenaltyBox(seconds) => {
-            simulation.broker.start_penalty_box(simulation.now, Duration::from_secs(seconds));
+            simulation.control(&format!(r#"{{"action": "penalty-box", "seconds": {seconds}}}"#));
             return None;
         }
         Trouble::Nonsense(seconds) => {

@@ -62,7 +62,7 @@ fn top_level_sts() {
     simulation.get_ready(&[LINE]);
     assert_eq!((simulation.opens.len(), simulation.sent("smd")), (1, 1));
     simulation.clear();
-    simulation.broker.flicker_status();
+    simulation.control(r#"{"action": "flicker-status"}"#);
     simulation.run(10);
     assert_eq!((simulation.sent("smd"), simulation.opens.len()), (1, 0), "a loss is read there too");
 }
@@ -171,7 +171,7 @@ fn hb_stops_and_the_socket_stays_open() {
     let mut simulation = Simulation::ready(&[LINE, "sor"]);
     simulation.run(100);
     simulation.clear();
-    simulation.broker.silence_sockets();
+    simulation.control(r#"{"action": "silence-sockets"}"#);
     simulation.run(40);
     let (at, StreamEvent::Disconnected { since: Some(since), .. }) = &simulation.events[0] else {
         panic!("{:?}", simulation.events)
@@ -204,7 +204,7 @@ fn close_1000_at_once() {
     let tickles = simulation.broker.accepted().filter(|request| request.path == "/tickle").count();
     assert!(tickles >= opens, "{tickles} tickles, {opens} openings");
     assert!(tickles <= 60 + 20, "{tickles} tickles");
-    simulation.broker.clear_faults();
+    simulation.control(r#"{"action": "clear-faults"}"#);
     simulation.run(130);
     assert!(simulation.stream.is_ready());
 }
@@ -311,7 +311,7 @@ fn authenticated_false_then_true_within_1_s() {
     let mut simulation = Simulation::ready(&[LINE, "sor", "str"]);
     simulation.clear();
     let before = simulation.tickles_asked;
-    simulation.broker.flicker_status();
+    simulation.control(r#"{"action": "flicker-status"}"#);
     simulation.run(10);
     assert_eq!((simulation.opens.len(), simulation.count("disconnected")), (0, 0), "it costs no connection");
     assert_eq!(simulation.tickles_asked, before + 1);
@@ -421,7 +421,7 @@ fn midnight_sts_false_rest_401_and_500_for_minutes_then_recovery_incl_get_accoun
     simulation.broker.inject(Fault::status(500).times(10_000).after(1));
     for second in 0..1800 {
         if second == 400 {
-            simulation.broker.clear_faults();
+            simulation.control(r#"{"action": "clear-faults"}"#);
         }
         simulation.fill();
         simulation.happen("smd+265598");

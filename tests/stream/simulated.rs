@@ -27,7 +27,7 @@ impl Upstream for Simulated {
     fn connect(&mut self, broker: &mut Broker, cx: &mut Context<'_>, request: &Request<()>) -> Connecting {
         if self.renewals > 0 {
             self.renewals -= 1;
-            broker.renew_session_value();
+            broker.control(cx.now(), r#"{"action": "renew-session-value"}"#).unwrap();
         }
         match broker.open_socket(cx, request) {
             Ok(socket) => {

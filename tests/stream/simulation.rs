@@ -163,6 +163,11 @@ impl<U: Upstream> Simulation<U> {
         self.session.handle_input(&mut Context::new(self.now, &mut self.entropy), session::Input::Shutdown);
     }
 
+    /// Has the broker do something.
+    pub(crate) fn control(&mut self, orders: &str) {
+        self.broker.control(self.now, orders).unwrap();
+    }
+
     /// Lets seconds pass.
     pub(crate) fn run(&mut self, seconds: u64) {
         self.run_to(self.now.saturating_add(Duration::from_secs(seconds)));

@@ -376,7 +376,7 @@ fn a_machine_that_slept_starts_anew() {
     let mut simulation = Simulation::ready(&[LINE]);
     simulation.clear();
     // For two hours nobody looks, and the connection is gone by then.
-    simulation.broker.silence_sockets();
+    simulation.control(r#"{"action": "silence-sockets"}"#);
     simulation.now = simulation.now.saturating_add(seconds(7200));
     simulation.run(60);
     assert_eq!(simulation.count("disconnected"), 1);
@@ -386,7 +386,7 @@ fn a_machine_that_slept_starts_anew() {
 #[test]
 fn a_penalty_box_is_waited_out() {
     let mut simulation = Simulation::ready(&[LINE]);
-    simulation.broker.start_penalty_box(simulation.now, seconds(600));
+    simulation.control(r#"{"action": "penalty-box"}"#);
     simulation.run(70);
     simulation.clear();
     simulation.cut();

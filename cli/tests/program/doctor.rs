@@ -181,7 +181,7 @@ fn broken_keys() {
         ),
         bundle(
             "a public key for the private one",
-            json!({ "signature_key": test_keys::SIGNATURE_PUBLIC_KEY }),
+            json!({ "signature_key": ibkr_oauth::key::RsaKey::from_pem(test_keys::SIGNATURE_KEY).unwrap().public_key().to_pem() }),
             "signature_key",
             "private",
         ),

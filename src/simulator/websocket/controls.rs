@@ -22,12 +22,12 @@ impl Broker {
     }
 
     /// Nothing comes any more on the WebSockets that are open, heartbeats and answers included; they stay open.
-    pub fn silence_sockets(&mut self) {
+    pub(in crate::simulator) fn silence_sockets(&mut self) {
         self.journal.push(Happening::SilenceSockets);
     }
 
     /// Open WebSockets say that the session is not authenticated, and within a second that it is, with nothing lost.
-    pub fn flicker_status(&mut self) {
+    pub(in crate::simulator) fn flicker_status(&mut self) {
         self.journal.push(Happening::Flicker);
     }
 
@@ -43,7 +43,7 @@ impl Broker {
     }
 
     /// The next tickle has another `session`. Open WebSockets stay; one that is opened with the value before is not known.
-    pub fn renew_session_value(&mut self) {
+    pub(in crate::simulator) fn renew_session_value(&mut self) {
         if let Some(grant) = &mut self.registry.grant {
             grant.session_id = None;
         }

@@ -152,7 +152,7 @@ fn the_value_of_a_session_is_the_last_tickle_s() {
     assert_eq!(desk.tickle(), before);
     desk.connect();
     desk.hear(1);
-    desk.broker.renew_session_value();
+    desk.broker.control(desk.now, r#"{"action": "renew-session-value"}"#).unwrap();
     let after = desk.tickle();
     assert_ne!(after, before);
     assert_eq!(desk.hear(10).len(), 1, "an open socket lives on");
@@ -177,10 +177,10 @@ fn faults_and_bad_times_strike_the_opening_too() {
     let lost = desk.try_open(&request).unwrap_err();
     assert_eq!(lost.extensions().get(), Some(&Dropped::Response));
     assert_eq!(desk.broker.sockets_opened(), 1);
-    desk.broker.start_maintenance();
+    desk.broker.control(desk.now, r#"{"action": "start-maintenance"}"#).unwrap();
     assert_eq!(desk.try_open(&request).unwrap_err().status(), 503);
-    desk.broker.end_maintenance();
-    desk.broker.start_penalty_box(desk.now, std::time::Duration::from_secs(60));
+    let orders = r#"{"actions": ["end-maintenance", "penalty-box"], "seconds": 60}"#;
+    desk.broker.control(desk.now, orders).unwrap();
     assert_eq!(desk.try_open(&request).unwrap_err().status(), 429);
     desk.wait(60);
     desk.try_open(&request).unwrap();

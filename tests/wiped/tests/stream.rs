@@ -155,7 +155,7 @@ fn the_session_of_the_tickles_is_wiped_wherever_the_stream_has_it() {
     heap.held().assert_with(&first);
     // Another follows, with another session.
     heap.pause(|| {
-        life.broker.renew_session_value();
+        life.broker.control(START, r#"{"action": "renew-session-value"}"#).unwrap();
         life.broker.close_sockets(Some(1001));
     });
     life.run(&heap, START.saturating_add(minutes(20)));
