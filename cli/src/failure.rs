@@ -6,6 +6,7 @@ use ibkr_oauth::{Error, ErrorKind, diagnose::Cause};
 use serde_json::{Map, Value};
 
 /// Why the program ends without success.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Failure {
     what: String,
     remedy: String,

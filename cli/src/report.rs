@@ -42,6 +42,19 @@ impl Report {
         self.add_with(Finding { subject, severity: Severity::Error, message, remedy }, failure.cause())
     }
 
+    /// How a check went, and whether it went well.
+    pub(crate) fn concluded(
+        &mut self,
+        subject: &'static str,
+        outcome: &Result<String, Failure>,
+    ) -> Result<bool, Failure> {
+        match outcome {
+            Ok(message) => self.ok(subject, message)?,
+            Err(failure) => self.failed(subject, failure)?,
+        }
+        Ok(outcome.is_ok())
+    }
+
     pub(crate) fn add(&mut self, finding: Finding) -> Result<(), Failure> {
         self.add_with(finding, None)
     }

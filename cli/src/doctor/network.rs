@@ -1,7 +1,7 @@
 //! The layers below the sign-in: name, connection, TLS, and the clocks.
 
 use std::{
-    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    net::{TcpStream, ToSocketAddrs},
     time::Duration,
 };
 
@@ -9,7 +9,7 @@ use ibkr_oauth::{
     Endpoints,
     bytes::Bytes,
     diagnose::clock_skew,
-    http::{HeaderMap, HeaderValue, Request, Uri, header::USER_AGENT},
+    http::{HeaderMap, HeaderValue, Request, header::USER_AGENT},
     local,
     session::Failure as SendFailure,
     transport::{Limits, Transport},
@@ -44,7 +44,13 @@ pub(super) fn probe(
 ) -> Result<bool, Failure> {
     let url = arguments::absolute_url(endpoints.base_url())?;
     let route = connection::route(endpoints)?;
-    if !connect(&route, &url, report)? {
+    let own = (url.host().unwrap_or_default(), default_port::of_url(&url));
+    match &route {
+        Route::Through { shown, variable, .. } => report.ok(PROXY, &format!("{shown}, as {variable} says"))?,
+        Route::Excepted(variable) => report.ok(PROXY, &format!("none: {variable} names {}", own.0))?,
+        Route::Direct => {}
+    }
+    if !report.concluded(REACHABILITY, &connect(&route, own))? {
         return Ok(false);
     }
     let mut request = Request::new(Bytes::new());
@@ -69,52 +75,29 @@ pub(super) fn probe(
     }
 }
 
-/// Tries the first step of the way: to the proxy where there is one, and else to the host itself.
-fn connect(route: &Route, url: &Uri, report: &mut Report) -> Result<bool, Failure> {
-    let own = (url.host().unwrap_or_default(), default_port::of_url(url));
-    let ((host, port), role) = match route {
-        Route::Through { proxy, shown, variable } => {
-            report.ok(PROXY, &format!("{shown}, as {variable} says"))?;
-            ((proxy.host.as_str(), proxy.port), "the proxy ")
-        }
-        Route::Excepted(variable) => {
-            report.ok(PROXY, &format!("none: {variable} names {}", own.0))?;
-            (own, "")
-        }
-        Route::Direct => (own, ""),
+/// Tries the first step of the way: to the proxy where there is one, and else to the host itself, by name and port.
+fn connect(route: &Route, own: (&str, u16)) -> Result<String, Failure> {
+    let (proxy, (host, port)) = match route {
+        Route::Through { proxy, .. } => (true, (proxy.host.as_str(), proxy.port)),
+        Route::Excepted(_) | Route::Direct => (false, own),
     };
-    let place = format!("{role}{host}:{port}");
+    let place = format!("{}{host}:{port}", if proxy { "the proxy " } else { "" });
+    let failed = |what: String, remedy| Failure::refused(what, if proxy { CHECK_PROXY } else { remedy });
     // The address of a URL has brackets around it where it is one of IPv6.
     let name = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<SocketAddr> = match (name, port).to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(error) => {
-            let message = format!("the name of {place} leads nowhere: {error}");
-            let remedy = match route {
-                Route::Through { .. } => CHECK_PROXY,
-                _ => "check the host in `base_url`, the network and its name servers",
-            };
-            report.error(REACHABILITY, &message, remedy)?;
-            return Ok(false);
-        }
-    };
-    let mut trouble = None;
+    let addresses = (name, port).to_socket_addrs().map_err(|error| {
+        let remedy = "check the host in `base_url`, the network and its name servers";
+        failed(format!("the name of {place} leads nowhere: {error}"), remedy)
+    })?;
+    let mut why = "it has no address".to_owned();
     for address in addresses {
         match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(_) => {
-                report.ok(REACHABILITY, &format!("{place} takes connections"))?;
-                return Ok(true);
-            }
-            Err(error) => trouble = Some(error),
+            Ok(_) => return Ok(format!("{place} takes connections")),
+            Err(error) => why = error.to_string(),
         }
     }
-    let why = trouble.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
-    let remedy = match route {
-        Route::Through { .. } => CHECK_PROXY,
-        _ => "check `base_url`, the network, and whether a firewall lets this program out or a proxy is needed",
-    };
-    report.error(REACHABILITY, &format!("{place} cannot be reached: {why}"), remedy)?;
-    Ok(false)
+    let remedy = "check `base_url`, the network, and whether a firewall lets this program out or a proxy is needed";
+    Err(failed(format!("{place} cannot be reached: {why}"), remedy))
 }
 
 fn compare_clocks(skew: Option<i64>, headers: &HeaderMap, report: &mut Report) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ mod message;
 mod tests;
 pub(super) mod wire;
 
-use finding::{Circumstances, Finding};
+use finding::Circumstances;
 use listening::Listening;
 
 const WEBSOCKET: &str = "websocket";
@@ -28,15 +28,13 @@ pub(super) fn probe(
     has_brokerage_session: bool,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let tickled = with_context(|cx| signer.brokerage().tickle(cx)).and_then(|exchange| exchange.send(client));
-    let opening = tickled.and_then(|tickle| {
-        let upgrade = with_context(|cx| signer.brokerage().web_socket(cx, &tickle))?;
-        Ok((upgrade, tickle.session().cloned().unwrap_or_else(|| Secret::from(""))))
-    });
-    let (upgrade, session) = match opening {
-        Ok(opening) => opening,
-        Err(error) => return report.failed(WEBSOCKET, &error.into()),
-    };
+    report.concluded(WEBSOCKET, &listen(client, signer, has_brokerage_session)).map(drop)
+}
+
+fn listen(client: &HttpClient, signer: &Signer, has_brokerage_session: bool) -> Result<String, Failure> {
+    let tickle = with_context(|cx| signer.brokerage().tickle(cx))?.send(client)?;
+    let upgrade = with_context(|cx| signer.brokerage().web_socket(cx, &tickle))?;
+    let session = tickle.session().cloned().unwrap_or_else(|| Secret::from(""));
     hide(&session);
     let route = connection::route(signer.consumer().endpoints())?;
     let proxy = match &route {
@@ -45,19 +43,12 @@ pub(super) fn probe(
     };
     let circumstances = Circumstances { proxy, has_brokerage_session };
     let mut listening = Listening::for_a_sign_of_life(session);
-    let finding = match wire::listen(client, upgrade, &mut listening) {
+    match wire::listen(client, upgrade, &mut listening) {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             finding::of_connection(&listening.seen, circumstances)
         }
-        Ok(response) => finding::of_refusal(&response, circumstances),
-        Err(failure) => finding::of_failure(&failure, circumstances),
-    };
-    match finding {
-        Finding::Ok(message) => report.ok(WEBSOCKET, &message),
-        Finding::Error { message, remedy, cause } => {
-            let failure = Failure::refused(message, remedy);
-            report.failed(WEBSOCKET, &cause.into_iter().fold(failure, Failure::caused_by))
-        }
+        Ok(response) => Err(finding::of_refusal(&response, circumstances)),
+        Err(failure) => Err(finding::of_failure(&failure, circumstances)),
     }
 }
 

@@ -9,13 +9,7 @@ use ibkr_oauth::{
 };
 
 use super::listening::{Close, Seen};
-
-/// What is reported.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Finding {
-    Ok(String),
-    Error { message: String, remedy: String, cause: Option<Cause> },
-}
+use crate::failure::Failure;
 
 /// What is known beside what was seen.
 #[derive(Clone, Copy)]
@@ -51,12 +45,12 @@ impl Circumstances<'_> {
     }
 }
 
-fn error(message: impl Into<String>, remedy: impl Into<String>, cause: Option<Cause>) -> Finding {
-    Finding::Error { message: message.into(), remedy: remedy.into(), cause }
+fn error(message: impl Into<String>, remedy: impl Into<String>, cause: Option<Cause>) -> Failure {
+    cause.into_iter().fold(Failure::refused(message, remedy), Failure::caused_by)
 }
 
 /// There is no response to the upgrade, or none that can be used.
-pub(super) fn of_failure(failure: &SendFailure, circumstances: Circumstances<'_>) -> Finding {
+pub(super) fn of_failure(failure: &SendFailure, circumstances: Circumstances<'_>) -> Failure {
     let message = match failure.kind() {
         FailureKind::TimedOut => "the upgrade is not answered".to_owned(),
         // The words of the kind are about a key store.
@@ -67,7 +61,7 @@ pub(super) fn of_failure(failure: &SendFailure, circumstances: Circumstances<'_>
 }
 
 /// The upgrade is answered otherwise than by a WebSocket.
-pub(super) fn of_refusal(response: &Response<Bytes>, circumstances: Circumstances<'_>) -> Finding {
+pub(super) fn of_refusal(response: &Response<Bytes>, circumstances: Circumstances<'_>) -> Failure {
     let status = response.status();
     let Some(refusal) = Error::from_response(response).filter(|_| !status.is_success()) else {
         let message = format!("the upgrade is answered as an ordinary request ({status})");
@@ -95,7 +89,7 @@ pub(super) fn of_refusal(response: &Response<Bytes>, circumstances: Circumstance
 }
 
 /// It was open.
-pub(super) fn of_connection(seen: &Seen, circumstances: Circumstances<'_>) -> Finding {
+pub(super) fn of_connection(seen: &Seen, circumstances: Circumstances<'_>) -> Result<String, Failure> {
     const WITHOUT_BROKERAGE: &str =
         "opens; it says that the user is authenticated as soon as there is a brokerage session";
     let was_closed_by_broker = seen.close_sent.is_none();
@@ -104,74 +98,78 @@ pub(super) fn of_connection(seen: &Seen, circumstances: Circumstances<'_>) -> Fi
     }
     if let Some(words) = seen.error.as_ref().and_then(|message| Error::from_response(&Response::new(message.clone()))) {
         let said = words.detail().unwrap_or("an error");
-        return error(format!("opens, and says: {said}"), words.remedy(), words.cause());
+        return Err(error(format!("opens, and says: {said}"), words.remedy(), words.cause()));
     }
     // What the broker says of the session goes before how it ends.
     if let Some(flags) = seen.status.error().filter(|_| seen.status != BrokerageStatus::default()) {
         if !circumstances.has_brokerage_session {
-            return Finding::Ok(WITHOUT_BROKERAGE.to_owned());
+            return Ok(WITHOUT_BROKERAGE.to_owned());
         }
         let remedy = match flags.cause() {
             // There was one a moment ago.
             Some(Cause::BrokerageNotReady) => "wait a minute, then run this again",
             _ => flags.remedy(),
         };
-        return error(format!("opens, but the user is not served: {flags}"), remedy, flags.cause());
+        return Err(error(format!("opens, but the user is not served: {flags}"), remedy, flags.cause()));
     }
     if seen.is_waiting_for_session {
-        return error(
+        return Err(error(
             format!("opens, and waits for the session; that of the tickle is not taken: {}", end(seen)),
             "run this again, since each tickle may have another session; if it stays so, log out everywhere (TWS, the \
              phone, other programs), and ask IBKR whether this user may have the WebSocket",
             Some(Cause::NotAuthenticated),
-        );
+        ));
     }
     if was_closed_by_broker {
-        return error(
+        return Err(error(
             format!("opens, and before the user is said to be authenticated, {}", end(seen)),
             "run this again in a minute; if it stays so, log out everywhere (TWS, the phone, other programs), and ask IBKR \
              whether this user may have the WebSocket",
             None,
-        );
+        ));
     }
     let seconds = seen.close_sent.unwrap_or_default().as_secs();
     if seen.messages.is_empty() {
-        return error(format!("opens, and then nothing comes in {seconds} s"), circumstances.hold_nothing_back(), None);
+        return Err(error(
+            format!("opens, and then nothing comes in {seconds} s"),
+            circumstances.hold_nothing_back(),
+            None,
+        ));
     }
     // The status is the brokerage session's, and may not come without it.
     if !circumstances.has_brokerage_session {
-        return Finding::Ok(WITHOUT_BROKERAGE.to_owned());
+        return Ok(WITHOUT_BROKERAGE.to_owned());
     }
-    error(
+    Err(error(
         format!("opens, and does not say in {seconds} s that the user is authenticated"),
         "run this again in a minute; if it stays so, record what comes by `--record`, and send the file to the project",
         None,
-    )
+    ))
 }
 
 /// It said that the user is authenticated.
-fn of_ready(seen: &Seen, was_closed_by_broker: bool, circumstances: Circumstances<'_>) -> Finding {
+fn of_ready(seen: &Seen, was_closed_by_broker: bool, circumstances: Circumstances<'_>) -> Result<String, Failure> {
     let sign = match (seen.tic_answers > 0, seen.heartbeats > 0) {
         (true, _) => "answers `tic`",
         (false, true) => "beats",
         (false, false) if was_closed_by_broker => {
-            return error(
+            return Err(error(
                 format!("opens and says that the user is authenticated, and then {}", end(seen)),
                 circumstances.hold_nothing_back(),
                 None,
-            );
+            ));
         }
         (false, false) => {
-            return error(
+            return Err(error(
                 "opens and says that the user is authenticated, and then is silent: no heartbeat, and no answer to `tic`",
                 circumstances.hold_nothing_back(),
                 None,
-            );
+            ));
         }
     };
     let session =
         if seen.session_sent.is_some() { "; the cookie alone was not enough, it asked for the session" } else { "" };
-    Finding::Ok(format!("opens, says that the user is authenticated, and {sign}{session}"))
+    Ok(format!("opens, says that the user is authenticated, and {sign}{session}"))
 }
 
 /// How it ended.

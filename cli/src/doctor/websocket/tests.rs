@@ -14,10 +14,11 @@ use ibkr_oauth::{
 use proptest::prelude::*;
 
 use super::{
-    finding::{self, Circumstances, Finding},
+    finding::{self, Circumstances},
     in_process,
     listening::{Close, Listening, Next},
 };
+use crate::failure::Failure;
 
 const DIRECT: Circumstances<'static> = Circumstances { proxy: None, has_brokerage_session: true };
 /// The longest that it may take: the user is waited for, then a sign of life, then the broker's close.
@@ -61,24 +62,22 @@ impl Simulated {
             Some(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 finding::of_connection(&listening.seen, circumstances)
             }
-            Some(response) => finding::of_refusal(&response, circumstances),
-            None => finding::of_failure(&SendFailure::new(FailureKind::TimedOut, ""), circumstances),
+            Some(response) => Err(finding::of_refusal(&response, circumstances)),
+            None => Err(finding::of_failure(&SendFailure::new(FailureKind::TimedOut, ""), circumstances)),
         };
         (finding, self.now.saturating_duration_since(began))
     }
 }
 
-fn ok(message: &str) -> Finding {
-    Finding::Ok(message.to_owned())
-}
+type Finding = Result<String, Failure>;
 
 /// Whether the finding is an error with these parts.
 #[track_caller]
 fn assert_error(finding: &Finding, message: &str, advice: &str, cause: Option<Cause>) {
-    let Finding::Error { message: shown, remedy, cause: shown_cause } = finding else { panic!("{finding:?}") };
-    assert!(shown.contains(message), "{shown}");
-    assert!(remedy.contains(advice), "{remedy}");
-    assert_eq!(*shown_cause, cause, "{finding:?}");
+    let Err(failure) = finding else { panic!("{finding:?}") };
+    assert!(failure.what().contains(message), "{failure:?}");
+    assert!(failure.remedy().contains(advice), "{failure:?}");
+    assert_eq!(failure.cause(), cause, "{failure:?}");
 }
 
 const ALL_IS_WELL: &str = "opens, says that the user is authenticated, and answers `tic`";
@@ -87,7 +86,7 @@ const ALL_IS_WELL: &str = "opens, says that the user is authenticated, and answe
 fn it_opens_subscribes_to_nothing_and_takes_no_longer_than_a_greeting() {
     let mut simulated = Simulated::with_brokerage_session();
     let (finding, took) = simulated.probe(DIRECT);
-    assert_eq!(finding, ok(ALL_IS_WELL));
+    assert_eq!(finding, Ok(ALL_IS_WELL.to_owned()));
     assert!(took < Duration::from_secs(1), "{took:?}");
     assert!(simulated.broker.refusals().is_empty());
 }
@@ -106,13 +105,13 @@ fn each_fault_is_reported_as_what_it_is() {
             }
             "ws-stale-session" => {
                 let expected = format!("{ALL_IS_WELL}; the cookie alone was not enough, it asked for the session");
-                assert_eq!(finding, ok(&expected), "{name}");
+                assert_eq!(finding, Ok(expected.clone()), "{name}");
             }
             "ws-no-status" => assert_error(&finding, "not say in 10 s that the user is auth", "run this again", None),
-            _ => assert_eq!(finding, ok(ALL_IS_WELL), "{name}"),
+            _ => assert_eq!(finding, Ok(ALL_IS_WELL.to_owned()), "{name}"),
         }
         // The fault is over.
-        assert_eq!(simulated.probe(DIRECT).0, ok(ALL_IS_WELL), "{name}");
+        assert_eq!(simulated.probe(DIRECT).0, Ok(ALL_IS_WELL.to_owned()), "{name}");
     }
 }
 
@@ -121,9 +120,9 @@ fn without_a_brokerage_session_it_opens_and_that_is_not_its_fault() {
     let absent = Circumstances { has_brokerage_session: false, ..DIRECT };
     let message = "opens; it says that the user is authenticated as soon as there is a brokerage session";
     let mut simulated = Simulated::new();
-    assert_eq!(simulated.probe(absent).0, ok(message));
+    assert_eq!(simulated.probe(absent).0, Ok(message.to_owned()));
     simulated.broker.start_competing_session();
-    assert_eq!(simulated.probe(absent).0, ok(message));
+    assert_eq!(simulated.probe(absent).0, Ok(message.to_owned()));
 }
 
 #[test]
@@ -157,10 +156,10 @@ fn a_refused_upgrade_says_who_must_act() {
         for (circumstances, advice) in [(DIRECT, advice), (proxy, through_proxy)] {
             let mut response = Response::new(Bytes::new());
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
-            let finding = finding::of_refusal(&response, circumstances);
-            let Finding::Error { cause: known, .. } = &finding else { panic!("{finding:?}") };
+            let failure = finding::of_refusal(&response, circumstances);
+            let known = failure.cause();
             // Where an intermediary answers, its status means little.
-            assert_error(&finding, &status.to_string(), advice, cause.or(*known));
+            assert_error(&Err(failure), &status.to_string(), advice, cause.or(known));
         }
     }
     // By the simulator, whose words are shown.
@@ -214,14 +213,14 @@ fn what_the_broker_says_and_does_not_say_is_told_apart() {
         (finding::of_connection(&listening.seen, DIRECT), sent)
     };
     let (finding, sent) = of(&[(0, READY), (0, TIC)], None);
-    assert_eq!((finding, sent), (ok(ALL_IS_WELL), vec!["tic".to_owned(), "close".to_owned()]));
+    assert_eq!((finding, sent), (Ok(ALL_IS_WELL.to_owned()), vec!["tic".to_owned(), "close".to_owned()]));
     // A heartbeat is as good.
     let (finding, _) = of(&[(0, READY), (9, r#"{"topic":"system","hb":1}"#)], None);
-    assert_eq!(finding, ok("opens, says that the user is authenticated, and beats"));
+    assert_eq!(finding, Ok("opens, says that the user is authenticated, and beats".to_owned()));
     // At night it says so for a moment.
     let lost = r#"{"topic":"sts","args":{"authenticated":false}}"#;
     let (finding, _) = of(&[(0, lost), (2, READY), (2, TIC)], None);
-    assert_eq!(finding, ok(ALL_IS_WELL));
+    assert_eq!(finding, Ok(ALL_IS_WELL.to_owned()));
 
     let (finding, sent) = of(&[], None);
     assert_error(&finding, "nothing comes in 10 s", "a proxy or firewall in between", None);
@@ -244,7 +243,7 @@ fn what_the_broker_says_and_does_not_say_is_told_apart() {
     // What it says of an answer that it no longer waits for is nothing.
     let unknown = r#"{"error":"Topic unknown {session}","code":1}"#;
     let (finding, _) = of(&[(0, WAITING), (0, unknown), (1, READY), (1, TIC)], None);
-    assert!(matches!(finding, Finding::Ok(_)), "{finding:?}");
+    assert!(finding.is_ok(), "{finding:?}");
     let (finding, _) = of(&[], Some((0, Close::NoCode)));
     assert_error(&finding, "the broker closes it without a code", "ask IBKR", None);
     let (finding, _) = of(&[(0, r#"{"topic":"act","args":{}}"#)], None);
