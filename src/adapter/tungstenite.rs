@@ -48,6 +48,9 @@ use self::as_bytes::AsBytes;
 
 /// The largest message that is read. The broker names no limit; its largest known are far smaller.
 const LARGEST: usize = 16 << 20;
+
+/// What is read at once. Each reading fills as much with zeros first, and frames of the broker have some hundred bytes.
+const BUFFER: usize = 8 << 10;
 /// How long opening may take.
 const OPENING: Duration = Duration::from_secs(20);
 /// How long the broker may take to answer a close.
@@ -100,7 +103,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Socket<C> {
             let reason = "the broker's side did not prove that it speaks WebSocket (`Sec-WebSocket-Accept`)";
             return Err(failure(FailureKind::NotSent, "check whether a proxy answers in the broker's place", reason));
         }
-        let config = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(LARGEST))
+            .max_frame_size(Some(LARGEST))
+            .read_buffer_size(BUFFER);
         let stream = AsBytes::new(response.into_body());
         let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
         Ok(Self { stream, needs_flush: false })
