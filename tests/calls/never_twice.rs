@@ -1,7 +1,7 @@
 //! The whole space of what can happen to a call: outcomes × methods × paths × attempts × how the session is found
 //! afterwards. Nothing that the broker may have acted on is sent twice where twice is not once.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -62,13 +62,13 @@ fn last(script: &Script, sent: usize) -> Option<Outcome> {
     sent.checked_sub(1).map(|last| ROWS[script[last].0].outcome)
 }
 
-struct Search {
-    views: Vec<SessionView>,
+struct Search<'a> {
+    views: &'a [SessionView],
     calls: usize,
     repeats: usize,
 }
 
-impl Search {
+impl Search<'_> {
     fn run(&mut self, method: &Method, path: (&str, bool), policy: CallPolicy, script: &Script) -> Run {
         self.calls += 1;
         let mut rng = SeededEntropy::new(1);
@@ -148,27 +148,36 @@ fn nothing_that_may_have_been_acted_on_is_sent_twice() {
     let views = vec![views::live(), views::renewed(), views::displaced(), views::negotiating(), views::closed()];
     assert_eq!(views[0].state(), State::Live);
     assert_ne!(views[0].token_id(), views[1].token_id());
-    let mut search = Search { views, calls: 0, repeats: 0 };
-    for method in &METHODS {
+    let all = |method: &Method| {
+        let mut search = Search { views: &views, calls: 0, repeats: 0 };
         for path in PATHS {
             for policy in [policy(0, false), policy(2, false), policy(2, true)] {
                 search.explore(method, path, policy, &mut Script::new());
             }
         }
-    }
-    // A third attempt differs from a second in its number alone.
-    for (method, path) in [(Method::GET, PATHS[0]), (Method::POST, PATHS[3]), (Method::DELETE, PATHS[2])] {
-        search.explore(&method, path, policy(3, false), &mut Script::new());
-    }
-    assert!(search.calls > 50_000 && search.repeats > 50_000, "{} calls, {} repeats", search.calls, search.repeats);
+        // A third attempt differs from a second in its number alone.
+        let three_times = [(Method::GET, PATHS[0]), (Method::POST, PATHS[3]), (Method::DELETE, PATHS[2])];
+        for (_, path) in three_times.into_iter().filter(|(three_times, _)| three_times == method) {
+            search.explore(method, path, policy(3, false), &mut Script::new());
+        }
+        (search.calls, search.repeats)
+    };
+    let searched: Vec<(usize, usize)> = thread::scope(|scope| {
+        let searches = METHODS.each_ref().map(|method| scope.spawn(|| all(method)));
+        searches.map(|search| search.join().unwrap()).to_vec()
+    });
+    let (calls, repeats): (Vec<_>, Vec<_>) = searched.into_iter().unzip();
+    let (calls, repeats) = (calls.iter().sum::<usize>(), repeats.iter().sum::<usize>());
+    assert!(calls > 50_000 && repeats > 50_000, "{calls} calls, {repeats} repeats");
 }
 
 /// And it is sent again where that is safe and useful.
 #[test]
 fn what_helps_is_done() {
+    let views = [views::live()];
     let repeated = |method: Method, path: (&str, bool), outcome: Outcome| {
         let row = ROWS.iter().position(|row| row.outcome == outcome).unwrap();
-        let mut search = Search { views: vec![views::live()], calls: 0, repeats: 0 };
+        let mut search = Search { views: &views, calls: 0, repeats: 0 };
         search.run(&method, path, CallPolicy::default(), &vec![(row, 0)]).needs_more
     };
     let [portfolio, .., orders, _, _] = PATHS;
