@@ -9,7 +9,7 @@ mod replays;
 use std::time::Duration;
 
 use ibkr_oauth::{
-    Context, Timestamp, UnlockedToken,
+    Context, Secret, Timestamp, UnlockedToken,
     bytes::Bytes,
     http::{Request, Response},
     simulator::{Broker, BrokerBuilder, Dropped, SeededEntropy, test_keys},
@@ -37,14 +37,22 @@ struct Simulated {
     announced: usize,
 }
 
+/// The access token, which the broker has given out already.
+const TOKEN: &str = "218c1d970d85a8442825";
+
 const ALL: Wishes = Wishes { live: false, logout: true, pace: Duration::from_millis(1500) };
 
 impl Simulated {
     fn new(builder: BrokerBuilder) -> Self {
-        let (mut broker, now) = (builder.build().unwrap(), Timestamp::from_secs(1_800_000_000));
-        let mut entropy = SeededEntropy::new(7);
-        let token = test_keys::unlocked_token(&mut broker, &mut Context::new(now, &mut entropy)).unwrap();
-        Self { broker, token, now, entropy, sent: Vec::new(), announced: 0 }
+        let secret = Secret::from([7; 32].as_slice());
+        Self {
+            broker: builder.access_token(TOKEN, secret.expose()).build().unwrap(),
+            token: UnlockedToken::from_plaintext(TOKEN, secret),
+            now: Timestamp::from_secs(1_800_000_000),
+            entropy: SeededEntropy::new(7),
+            sent: Vec::new(),
+            announced: 0,
+        }
     }
 
     fn record(&mut self, wishes: Wishes) -> Recording {

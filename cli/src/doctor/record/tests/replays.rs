@@ -8,7 +8,7 @@ use std::{
 };
 
 use ibkr_oauth::{
-    Context, Error, LiveSessionToken, Timestamp,
+    Consumer, Context, Error, Secret, Signer, Timestamp,
     bytes::Bytes,
     diagnose::Cause,
     http::Response,
@@ -58,17 +58,15 @@ fn response_of(seen: &Seen) -> Response<Bytes> {
     response
 }
 
-fn signed_in() -> (Context<'static>, LiveSessionToken) {
-    let entropy = Box::leak(Box::new(SeededEntropy::new(1)));
-    let mut cx = Context::new(Timestamp::from_secs(1_800_000_000), entropy);
-    let token = test_keys::sign_in(&mut Broker::default(), &mut cx).unwrap();
-    (cx, token)
+fn signer() -> Signer {
+    let consumer = Consumer::builder(test_keys::CONSUMER_KEY).build().unwrap();
+    Signer::from_stored(&consumer, "218c1d970d85a8442825", &Secret::from([7; 20].as_slice())).unwrap()
 }
 
 /// What the parser of this probe's endpoint makes of it; `None` where it has none, or wants what is not recorded.
 fn parsed(probed: &Probed, seen: &Seen) -> Option<Result<(), Error>> {
-    let (mut cx, token) = signed_in();
-    let signer = token.signer();
+    let mut entropy = SeededEntropy::new(1);
+    let (signer, mut cx) = (signer(), Context::new(Timestamp::from_secs(1_800_000_000), &mut entropy));
     let (brokerage, response) = (signer.brokerage(), response_of(seen));
     Some(match probed.question.as_str() {
         "tickle_fields" | "tickle_by_get" => brokerage.tickle(&mut cx).unwrap().complete(response).map(drop),
