@@ -11,8 +11,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod pacing;
-
 #[cfg(all(feature = "simulator", feature = "getrandom"))]
 mod blocking;
 #[cfg(all(feature = "simulator", feature = "getrandom"))]

@@ -72,9 +72,8 @@ const SEARCHED: [&str; 49] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 41] = [
+const HARMLESS: [(&str, &str); 37] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
-    ("Admission", "a moment"),
     ("Advice", "a moment, flags and numbers"),
     ("BrokerError", "a text about the simulator's settings"),
     ("BrokerageStatus", "flags, and the broker's reason for one"),
@@ -93,13 +92,10 @@ const HARMLESS: [(&str, &str); 41] = [
     ("Fault", "what a test makes up"),
     ("HyperTransport", "shows nothing"),
     ("KeyLocation", "the name of a file or a variable, which a key is not taken for"),
-    ("Limit", "the broker's documentation"),
     ("Limits", "a duration and a number"),
     ("Logout", "flags"),
     ("OsEntropy", "holds nothing"),
-    ("Pacer", "limits and a moment; no paths"),
     ("PacingConfig", "a duration and a number"),
-    ("Rate", "a duration and a number"),
     ("Readme", "holds nothing"),
     ("SeededEntropy", "for tests only"),
     ("SessionConfig", "durations and flags"),
