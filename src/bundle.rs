@@ -16,7 +16,7 @@ use crate::{
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 use crate::{
     dh::DhGroup,
-    key::{Backend, DEFAULT_BACKEND, KeyError},
+    key::{Backend, DEFAULT_BACKEND},
 };
 
 mod json;
@@ -280,10 +280,10 @@ impl CredentialBundle {
 
     #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
     fn dh_group(&self) -> Result<DhGroup, Error> {
-        type Read = fn(&[u8]) -> Result<DhGroup, KeyError>;
+        type Read = fn(&[u8]) -> Result<DhGroup, Error>;
         let read = |field: &str, source: Option<&KeySource>, read: Read| {
             let group = source.map(|source| {
-                source.content().and_then(|content| read(content.expose()).map_err(|error| Error::key(STAGE, error)))
+                source.content().and_then(|content| read(content.expose()).map_err(|error| error.at(STAGE)))
             });
             group.transpose().map_err(|error| error.in_field(field))
         };

@@ -145,13 +145,13 @@ impl Consumer {
                 "give the builder a `signature_key`, or sign elsewhere: `prepare_…`, then `Unsigned::attach`",
             )
         })?;
-        key.sign(input, cx.entropy()).map_err(|error| Error::key(stage, error))
+        key.sign(input, cx.entropy()).map_err(|error| error.of_key(stage))
     }
 
     /// Checks a signature made elsewhere as far as what is known of the key allows.
     pub(crate) fn check_signature(&self, stage: Stage, input: &SigningInput, signature: &[u8]) -> Result<(), Error> {
         if let Some(key) = &self.0.verifying_key {
-            return key.verify(&input.digest(), signature).map_err(|error| Error::key(stage, error));
+            return key.verify(&input.digest(), signature).map_err(|error| error.at(stage));
         }
         // IBKR's keys have 2048 bits or more; nobody uses more than 16384. Of raw signatures one in 2^256 is all ASCII.
         let message = match signature.len() {
@@ -168,7 +168,7 @@ impl Consumer {
                 "give the builder a `encryption_key`, or open the secret elsewhere: `UnlockedToken::from_plaintext`",
             )
         })?;
-        key.decrypt(ciphertext, cx.entropy()).map_err(|error| Error::key(Stage::Unlock, error))
+        key.decrypt(ciphertext, cx.entropy()).map_err(|error| error.of_key(Stage::Unlock))
     }
 }
 

@@ -93,6 +93,30 @@ impl Error {
         Self::config(stage, "a header would have characters that no header may have")
     }
 
+    /// A key could not be read, or cannot do its work.
+    pub(crate) fn key(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Key, Stage::Key, message)
+    }
+
+    /// For implementers of [`SigningKey`](crate::key::SigningKey) and [`DecryptionKey`](crate::key::DecryptionKey): the key store
+    /// said no, and this is why. An [`EntropyError`] stays one.
+    #[must_use]
+    pub fn key_refused(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        match source.into().downcast() {
+            Ok(error) => Self::entropy(Stage::Key, *error),
+            Err(source) => Self::key(format!("the key store refused: {source}")).with_source(source),
+        }
+    }
+
+    /// The same as a trouble with a key at a stage that uses it: whatever an implementer of a key returns, nothing was sent.
+    pub(crate) fn of_key(self, stage: Stage) -> Self {
+        if matches!(self.kind(), ErrorKind::Key | ErrorKind::Entropy) {
+            return self.at(stage);
+        }
+        let remedy = self.remedy().to_owned();
+        Self::key_refused(self).with_remedy(remedy).at(stage)
+    }
+
     pub(crate) fn malformed(stage: Stage, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Malformed, stage, message)
     }
@@ -120,7 +144,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
+    /// The same with what to try, in one line: for implementers of keys, who know their key store.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
         self.0.remedy = Some(one_line(remedy.into()));
         self
     }

@@ -24,17 +24,13 @@ use std::{fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    context::{Entropy, EntropyError},
-    secret::Secret,
-};
+use crate::{context::Entropy, error::Error, secret::Secret};
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
 #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
 mod backend;
 pub(crate) mod encoding;
-mod error;
 mod location;
 mod public_key;
 mod reading;
@@ -86,7 +82,7 @@ impl SigningInput {
 /// asked outside: see [`Unsigned`](crate::exchange::Unsigned).
 ///
 /// ```
-/// use ibkr_oauth::{Consumer, Entropy, key::{KeyError, SigningInput, SigningKey}};
+/// use ibkr_oauth::{Consumer, Entropy, Error, key::{SigningInput, SigningKey}};
 /// # #[derive(Debug)]
 /// # struct Token;
 /// # impl Token {
@@ -102,9 +98,9 @@ impl SigningInput {
 /// }
 ///
 /// impl SigningKey for HsmKey {
-///     fn sign(&self, input: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+///     fn sign(&self, input: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
 ///         let signature = self.token.sign_sha256_pkcs1(self.slot, &input.digest());
-///         signature.map_err(|error| KeyError::refused(error).with_remedy("unlock the slot with its PIN"))
+///         signature.map_err(|error| Error::key_refused(error).with_remedy("unlock the slot with its PIN"))
 ///     }
 /// }
 ///
@@ -123,8 +119,8 @@ pub trait SigningKey: fmt::Debug + Send + Sync {
     /// key's modulus.
     ///
     /// # Errors
-    /// [`KeyError::refused`] where the key store says no.
-    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError>;
+    /// [`Error::key_refused`] where the key store says no.
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, Error>;
 }
 
 /// The consumer's encryption key, which decrypts; the broker encrypts to its public half.
@@ -135,87 +131,18 @@ pub trait DecryptionKey: fmt::Debug + Send + Sync {
     /// token's proof then fails.
     ///
     /// # Errors
-    /// [`KeyError::refused`] where the key store says no.
-    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError>;
+    /// [`Error::key_refused`] where the key store says no.
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, Error>;
 }
 
 impl<K: SigningKey + ?Sized> SigningKey for Arc<K> {
-    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
         (**self).sign(input, entropy)
     }
 }
 
 impl<K: DecryptionKey + ?Sized> DecryptionKey for Arc<K> {
-    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, Error> {
         (**self).decrypt(ciphertext, entropy)
-    }
-}
-
-/// A key could not be read, or refused its work.
-///
-/// `Display` says what was given and what was wanted, never the key.
-#[derive(Debug)]
-pub struct KeyError {
-    message: String,
-    remedy: Option<String>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl KeyError {
-    /// For implementers of [`SigningKey`] and [`DecryptionKey`]: the key store said no, and this is why.
-    #[must_use]
-    pub fn refused(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        let source = source.into();
-        Self { message: format!("the key store refused: {source}"), remedy: None, source: Some(source) }
-    }
-
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), remedy: None, source: None }
-    }
-
-    /// What to try, in one line: [`Error::remedy`](crate::Error::remedy) then says so. For implementers, who know their
-    /// key store.
-    #[must_use]
-    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
-        self
-    }
-
-    #[cfg(any(feature = "rsa", feature = "aws-lc-rs"))]
-    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// What to try, in one line, where that is known: often a command that turns the key into a form that is read.
-    #[must_use]
-    pub fn remedy(&self) -> Option<&str> {
-        self.remedy.as_deref()
-    }
-
-    /// The failure of the source of random bytes that is behind this, if one is.
-    pub(crate) fn into_entropy_error(self) -> Result<EntropyError, Self> {
-        let Self { message, remedy, source } = self;
-        match source.map(<dyn std::error::Error + Send + Sync>::downcast) {
-            Some(Ok(entropy)) => Ok(*entropy),
-            Some(Err(source)) => Err(Self { message, remedy, source: Some(source) }),
-            None => Err(Self { message, remedy, source: None }),
-        }
-    }
-
-    pub(crate) fn into_source(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
-        self.source
-    }
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for KeyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| -> &(dyn std::error::Error + 'static) { source })
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use ibkr_oauth::{Error, dh::DhGroup, key::RsaKey};
+use ibkr_oauth::{dh::DhGroup, key::RsaKey};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -123,7 +123,7 @@ fn make_pair() -> Result<Pair, Failure> {
         |error: &dyn std::fmt::Display| Failure::refused(format!("no key could be made: {error}"), "try again");
     let private = backend::private_key().map_err(|error| unusable(&error))?;
     // Read back as its users will, so that nothing is handed out that they could not.
-    let key = RsaKey::from_pem(&private).map_err(Error::from)?;
+    let key = RsaKey::from_pem(&private)?;
     Ok(Pair { public: key.public_key().to_pem(), fingerprint: key.public_key().fingerprint(), private })
 }
 

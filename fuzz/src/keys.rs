@@ -3,9 +3,9 @@
 use std::fmt::{Debug, Display};
 
 use ibkr_oauth::{
-    Entropy, EntropyError,
+    Entropy, EntropyError, Error,
     dh::{DhGroup, Exponent},
-    key::{KeyError, RsaKey, RsaPublicKey},
+    key::{RsaKey, RsaPublicKey},
 };
 use num_bigint::BigUint;
 
@@ -33,14 +33,14 @@ fn is_quickly_opened(der: &[u8]) -> bool {
     !head.windows(2).any(|window| window[0] == 2 && (3..=9).contains(&window[1]))
 }
 
-fn private(outcome: Result<RsaKey, KeyError>, data: &[u8]) {
+fn private(outcome: Result<RsaKey, Error>, data: &[u8]) {
     let Some(key) = kept(outcome, data) else { return };
     assert!((2048..=8192).contains(&key.public_key().modulus_bits()));
     let public = RsaPublicKey::read(&key.public_key().to_pem()).expect("what we write");
     assert!(public == key.public_key() && public.fingerprint() == key.public_key().fingerprint());
 }
 
-fn public(outcome: Result<RsaPublicKey, KeyError>, data: &[u8]) {
+fn public(outcome: Result<RsaPublicKey, Error>, data: &[u8]) {
     let Some(key) = kept(outcome, data) else { return };
     assert!((2048..=8192).contains(&key.modulus_bits()));
     assert!(RsaPublicKey::read(&key.to_pem()).expect("what we write") == key);
@@ -61,7 +61,7 @@ impl Entropy for Same {
     }
 }
 
-fn group(outcome: Result<DhGroup, KeyError>, data: &[u8]) {
+fn group(outcome: Result<DhGroup, Error>, data: &[u8]) {
     let Some(group) = kept(outcome, data) else { return };
     let bits = BigUint::parse_bytes(group.prime_hex().as_bytes(), 16).expect("hexadecimal").bits();
     assert!((128..=8192).contains(&bits));
@@ -78,12 +78,12 @@ fn group(outcome: Result<DhGroup, KeyError>, data: &[u8]) {
 }
 
 /// What was read; of an error, that it says something useful, and nothing of what was given.
-fn kept<T: Debug>(outcome: Result<T, KeyError>, data: &[u8]) -> Option<T> {
+fn kept<T: Debug>(outcome: Result<T, Error>, data: &[u8]) -> Option<T> {
     let shown = match &outcome {
         Ok(key) => format!("{key:?} {key:#?}"),
         Err(error) => {
             let mut shown = said(error);
-            shown += error.remedy().unwrap_or_default();
+            shown += error.remedy();
             let mut source = std::error::Error::source(error);
             while let Some(cause) = source {
                 shown += &said(&cause);

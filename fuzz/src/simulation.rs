@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 use crate::seeded_entropy::SeededEntropy;
 use hmac::{Hmac, KeyInit, Mac};
 use ibkr_oauth::{
-    Consumer, Entropy, EntropyError, Secret, Signer, Timestamp, UnlockedToken,
+    Consumer, Entropy, EntropyError, Error, Secret, Signer, Timestamp, UnlockedToken,
     dh::DhGroup,
-    key::{KeyError, SigningInput, SigningKey},
+    key::{SigningInput, SigningKey},
 };
 use num_bigint::{BigInt, BigUint};
 
@@ -58,7 +58,7 @@ struct FakeKey;
 pub const SIGNATURE: [u8; 256] = [0xaa; 256];
 
 impl SigningKey for FakeKey {
-    fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
         Ok(SIGNATURE.to_vec())
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     dh::DhGroup,
     error::{Error, Stage},
     key::{
-        Backend, KeyError, RsaKey,
+        Backend, RsaKey,
         encoding::{plain, text_of},
     },
 };
@@ -12,15 +12,15 @@ use crate::{
 /// Reads a key in every form that [`RsaKey`] reads, with the passphrase that opens it.
 pub(super) fn read_key(backend: Backend, content: &[u8], passphrase: Option<&[u8]>) -> Result<RsaKey, Error> {
     RsaKey::read_by(backend, content, passphrase).map_err(|error| {
-        let error = Error::key(Stage::Bundle, error);
+        let error = error.at(Stage::Bundle);
         let is_encrypted = || text_of(content).is_some_and(|text| plain(&text).contains("BEGIN ENCRYPTED PRIVATE KEY"));
         if passphrase.is_none() && is_encrypted() { error.with_remedy(PASSPHRASE_WANTED) } else { error }
     })
 }
 
 /// Reads a Diffie-Hellman prime in digits, which has the generator 2.
-pub(crate) fn read_dh_prime(content: &[u8]) -> Result<DhGroup, KeyError> {
-    let text = text_of(content).ok_or_else(|| KeyError::new("is no text").with_remedy(PRIME_WANTED))?;
+pub(crate) fn read_dh_prime(content: &[u8]) -> Result<DhGroup, Error> {
+    let text = text_of(content).ok_or_else(|| Error::key("is no text").with_remedy(PRIME_WANTED))?;
     let is_pem = plain(&text).contains("-----BEGIN");
     DhGroup::from_digits(&text).map_err(|error| if is_pem { error.with_remedy(PRIME_WANTED) } else { error })
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crypto_bigint::{BoxedUint, Odd, U2048, modular::BoxedMontyParams};
 use num_bigint::BigUint;
 
-use crate::{encoding::pem, key::KeyError};
+use crate::{encoding::pem, error::Error};
 
 mod digits;
 mod named;
@@ -33,7 +33,7 @@ const MAX_BITS: u64 = 8192;
 /// let group = DhGroup::modp_2048();
 /// assert_eq!(DhGroup::read(group.to_pem())?, group);
 /// assert!(DhGroup::read("0x17").is_err());
-/// # Ok::<(), ibkr_oauth::key::KeyError>(())
+/// # Ok::<(), ibkr_oauth::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct DhGroup(Arc<Inner>);
@@ -72,8 +72,8 @@ impl DhGroup {
         }))
     }
 
-    fn new(prime: BigUint, generator: &BigUint) -> Result<Self, KeyError> {
-        let unusable = |how: String| KeyError::new(how).with_remedy(MAKE_ANEW);
+    fn new(prime: BigUint, generator: &BigUint) -> Result<Self, Error> {
+        let unusable = |how: String| Error::key(how).with_remedy(MAKE_ANEW);
         let bits = prime.bits();
         if !(MIN_BITS..=MAX_BITS).contains(&bits) {
             return Err(unusable(format!(

@@ -9,11 +9,10 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    KeyError,
     backend::{CANNOT_OPEN, CANNOT_SIGN, PrivateKey, WHICH_KEY_OPENS},
     reading::{PrivateNumbers, private_key_info, unfit},
 };
-use crate::{context::Entropy, secret::Secret};
+use crate::{context::Entropy, error::Error, secret::Secret};
 
 /// A private key, once for each of its uses.
 struct Pair {
@@ -21,11 +20,11 @@ struct Pair {
     decryption: Pkcs1PrivateDecryptingKey,
 }
 
-pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<Box<dyn PrivateKey>, KeyError> {
+pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<Box<dyn PrivateKey>, Error> {
     let count = numbers.primes.len();
     if count > 2 {
         let message = format!("the RSA private key has {count} primes; 2 are accepted by the backend `aws-lc-rs`");
-        return Err(KeyError::new(message).with_remedy(TWO_PRIMES));
+        return Err(Error::key(message).with_remedy(TWO_PRIMES));
     }
     let info = private_key_info(numbers.der);
     let signing = KeyPair::from_pkcs8(&info).map_err(|error| unfit().with_source(error))?;
@@ -35,19 +34,19 @@ pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<Box<dyn Privat
 }
 
 impl PrivateKey for Pair {
-    fn sign(&self, modulus_bytes: usize, digest: &[u8; 32], _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, modulus_bytes: usize, digest: &[u8; 32], _: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
         let mut signature = vec![0; modulus_bytes];
         let signed =
             imported(digest).and_then(|digest| self.signing.sign_digest(&RSA_PKCS1_SHA256, &digest, &mut signature));
-        signed.map_err(|error| KeyError::new(CANNOT_SIGN).with_source(error))?;
+        signed.map_err(|error| Error::key(CANNOT_SIGN).with_source(error))?;
         Ok(signature)
     }
 
-    fn decrypt(&self, ciphertext: &[u8], _: &mut dyn Entropy) -> Result<Secret, KeyError> {
+    fn decrypt(&self, ciphertext: &[u8], _: &mut dyn Entropy) -> Result<Secret, Error> {
         let mut opened = Zeroizing::new(vec![0; ciphertext.len()]);
         match self.decryption.decrypt(ciphertext, &mut opened) {
             Ok(opened) => Ok(Secret::from(&*opened)),
-            Err(error) => Err(KeyError::new(CANNOT_OPEN).with_remedy(WHICH_KEY_OPENS).with_source(error)),
+            Err(error) => Err(Error::key(CANNOT_OPEN).with_remedy(WHICH_KEY_OPENS).with_source(error)),
         }
     }
 }

@@ -9,7 +9,7 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use crate::error::Error;
 
 mod content;
 mod plain;
@@ -40,11 +40,12 @@ const FILE_NAME_LIMIT: usize = 260;
 ///
 /// # Errors
 /// When there is no such block, more than one, or a cut or encrypted one. The errors name what was found instead.
-pub(crate) fn read(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+pub(crate) fn read(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Error> {
     let text = plain(text);
     let text = bare(&text);
     if text.is_empty() {
-        return Err(KeyError::new(format!("nothing was given where {wanted} is wanted: the text is empty")));
+        return Err(Error::key(format!("nothing was given where {wanted} is wanted: the text is empty"))
+            .with_remedy(Content::Unknown.remedy(wanted)));
     }
     if text.contains(BEGIN) {
         return read_pem(text, wanted);
@@ -86,7 +87,7 @@ pub(crate) fn bare(text: &str) -> &str {
     text.trim_matches(|char: char| char.is_whitespace() || matches!(char, '\u{feff}' | '"' | '\'' | '\0'))
 }
 
-fn read_pem(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+fn read_pem(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut found: Option<Zeroizing<Vec<u8>>> = None;
     let mut other: Option<Content> = None;
     let mut rest = text;
@@ -99,7 +100,7 @@ fn read_pem(text: &str, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> 
         }
         let der = block.decode(wanted)?;
         if found.as_ref().is_some_and(|earlier| *earlier != der) {
-            return Err(KeyError::new(format!("the text holds more than one key where one ({wanted}) is wanted"))
+            return Err(Error::key(format!("the text holds more than one key where one ({wanted}) is wanted"))
                 .with_remedy("give a text with this one key only"));
         }
         found = Some(der);
@@ -123,7 +124,7 @@ fn one_spaced(label: &str) -> String {
 }
 
 /// The next block and the text behind it.
-fn next_block(text: &str, wanted: Wanted) -> Result<Option<(Block<'_>, &str)>, KeyError> {
+fn next_block(text: &str, wanted: Wanted) -> Result<Option<(Block<'_>, &str)>, Error> {
     let Some((_, begun)) = text.split_once(BEGIN) else { return Ok(None) };
     let Some((label, content)) = begun.split_once(DASHES) else {
         return Err(truncated(wanted, "it stops within the BEGIN line"));
@@ -136,7 +137,7 @@ fn next_block(text: &str, wanted: Wanted) -> Result<Option<(Block<'_>, &str)>, K
     }
     let (end_label, after) = ended.split_once(DASHES).ok_or_else(cut)?;
     if one_spaced(end_label) != *label {
-        return Err(KeyError::new(format!(
+        return Err(Error::key(format!(
             "the PEM text begins as \"{}\" and ends as \"{}\" where {wanted} is wanted",
             printable(label),
             printable(end_label)
@@ -148,8 +149,8 @@ fn next_block(text: &str, wanted: Wanted) -> Result<Option<(Block<'_>, &str)>, K
 
 const COPY_AGAIN: &str = "copy the whole file again, from its BEGIN line to its END line";
 
-fn truncated(wanted: Wanted, how: &str) -> KeyError {
-    KeyError::new(format!("the PEM text is cut where {wanted} is wanted: {how}")).with_remedy(COPY_AGAIN)
+fn truncated(wanted: Wanted, how: &str) -> Error {
+    Error::key(format!("the PEM text is cut where {wanted} is wanted: {how}")).with_remedy(COPY_AGAIN)
 }
 
 /// A label that is fit to be shown: a text that is no PEM may have anything in its place, even a key.
@@ -161,9 +162,9 @@ fn printable(label: &str) -> &str {
 }
 
 impl Block<'_> {
-    fn decode(&self, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    fn decode(&self, wanted: Wanted) -> Result<Zeroizing<Vec<u8>>, Error> {
         if self.body.contains("Proc-Type:") && self.body.contains("ENCRYPTED") {
-            return Err(KeyError::new(
+            return Err(Error::key(
                 "the private key is encrypted in the old way of OpenSSL (\"Proc-Type: 4,ENCRYPTED\"), which is not read",
             )
             .with_remedy(
@@ -172,10 +173,10 @@ impl Block<'_> {
             ));
         }
         let der = decode_base64(self.body).map_err(|fault| match fault {
-            Base64Fault::Character => KeyError::new(format!(
-                "the PEM text is damaged where {wanted} is wanted: a character in it is not base64"
-            ))
-            .with_remedy(COPY_AGAIN),
+            Base64Fault::Character => {
+                Error::key(format!("the PEM text is damaged where {wanted} is wanted: a character in it is not base64"))
+                    .with_remedy(COPY_AGAIN)
+            }
             Base64Fault::Cut => truncated(wanted, "its base64 stops within a group of four characters"),
         })?;
         if der.is_empty() {
@@ -215,7 +216,7 @@ fn decode_base64(text: &str) -> Result<Zeroizing<Vec<u8>>, Base64Fault> {
     Ok(der)
 }
 
-fn no_pem(text: &str, wanted: Wanted) -> KeyError {
+fn no_pem(text: &str, wanted: Wanted) -> Error {
     let remedy = if text.len() <= FILE_NAME_LIMIT && !text.contains('\n') && has_key_extension(text) {
         "this looks like the name of a file: read the file, and give what is in it"
     } else if text.starts_with("ssh-") {
@@ -225,7 +226,7 @@ fn no_pem(text: &str, wanted: Wanted) -> KeyError {
     } else {
         "give the text from \"-----BEGIN\" to \"-----END …-----\""
     };
-    KeyError::new(format!("no PEM was found where {wanted} is wanted")).with_remedy(remedy)
+    Error::key(format!("no PEM was found where {wanted} is wanted")).with_remedy(remedy)
 }
 
 fn has_key_extension(text: &str) -> bool {

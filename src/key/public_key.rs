@@ -5,11 +5,11 @@ use std::sync::Arc;
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
 
-use super::{
-    KeyError,
-    reading::{self, PublicNumbers, damaged_public, significant_bits, subject_public_key_info},
+use super::reading::{self, PublicNumbers, damaged_public, significant_bits, subject_public_key_info};
+use crate::{
+    encoding::{hexadecimal, pem},
+    error::Error,
 };
-use crate::encoding::{hexadecimal, pem};
 
 /// An RSA public key of 2048 to 8192 bits, with an odd public exponent of 2 to 33 bits.
 ///
@@ -35,11 +35,11 @@ impl RsaPublicKey {
     ///
     /// # Errors
     /// When the text is damaged or holds something else, or when the key is not as described [above](RsaPublicKey).
-    pub fn read(content: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+    pub fn read(content: impl AsRef<[u8]>) -> Result<Self, Error> {
         reading::public_key(content.as_ref(), Self::new)
     }
 
-    pub(super) fn new(numbers: &PublicNumbers<'_>) -> Result<Self, KeyError> {
+    pub(super) fn new(numbers: &PublicNumbers<'_>) -> Result<Self, Error> {
         if numbers.modulus.last().is_none_or(|last| last % 2 == 0) {
             return Err(damaged_public());
         }
@@ -79,10 +79,10 @@ impl RsaPublicKey {
     /// # Errors
     /// When the signature was not made over this digest by the private half of this key, or is not as long as the
     /// modulus.
-    pub fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), KeyError> {
+    pub fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), Error> {
         let (given, needed) = (signature.len(), self.modulus_bytes());
         if given != needed {
-            return Err(KeyError::new(format!("the signature has {given} bytes, the key makes {needed}"))
+            return Err(Error::key(format!("the signature has {given} bytes, the key makes {needed}"))
                 .with_remedy("check that the public key belongs to the key that signed, and that both are RSA"));
         }
         let signature = BigUint::from_bytes_be(signature);
@@ -90,7 +90,7 @@ impl RsaPublicKey {
         if is_reduced && signature.modpow(&self.0.exponent, &self.0.modulus) == encoded_digest(digest, needed) {
             return Ok(());
         }
-        Err(KeyError::new("the signature was not made over this text by the private half of this public key")
+        Err(Error::key("the signature was not made over this text by the private half of this public key")
             .with_remedy("check that the public key belongs to the key that signed, with PKCS#1 v1.5 and SHA-256"))
     }
 }

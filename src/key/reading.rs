@@ -2,10 +2,8 @@
 //!
 //! What is read, and what is said of what is not, is the same whichever backend computes.
 
-use super::{
-    KeyError,
-    encoding::{self, Algorithm, Content, Wanted},
-};
+use super::encoding::{self, Algorithm, Content, Wanted};
+use crate::error::Error;
 
 #[cfg(all(feature = "encrypted-keys", any(feature = "rsa", feature = "aws-lc-rs")))]
 mod encrypted;
@@ -28,7 +26,7 @@ pub(super) use self::{
 };
 
 /// What becomes of the numbers of a key.
-type Made<K> = Result<K, KeyError>;
+type Made<K> = Result<K, Error>;
 
 /// Reads a public key as a file has it: in PEM or DER.
 pub(super) fn public_key<K>(content: &[u8], make: impl FnOnce(&PublicNumbers<'_>) -> Made<K>) -> Made<K> {
@@ -44,13 +42,13 @@ pub(super) fn public_key<K>(content: &[u8], make: impl FnOnce(&PublicNumbers<'_>
     make(&numbers)
 }
 
-fn check(numbers: &PublicNumbers<'_>, half: &str) -> Result<(), KeyError> {
+fn check(numbers: &PublicNumbers<'_>, half: &str) -> Result<(), Error> {
     check_bits(significant_bits(numbers.modulus), half)?;
     check_exponent(numbers.exponent, half)
 }
 
 /// A public key that cannot be read, or be one.
-pub(super) fn damaged_public() -> KeyError {
-    KeyError::new("the RSA public key is damaged: its DER cannot be read, or its numbers cannot be a key")
+pub(super) fn damaged_public() -> Error {
+    Error::key("the RSA public key is damaged: its DER cannot be read, or its numbers cannot be a key")
         .with_remedy("`openssl pkey -in private.pem -pubout -out public.pem` writes it anew")
 }

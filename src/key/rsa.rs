@@ -3,29 +3,29 @@
 use ::rsa::sha2::Sha256;
 
 use super::{
-    KeyError,
     backend::{CANNOT_OPEN, CANNOT_SIGN, PrivateKey, WHICH_KEY_OPENS},
     reading::PrivateNumbers,
 };
 use crate::{
     context::{Entropy, EntropyError, RandCore},
+    error::{Error, Stage},
     secret::Secret,
 };
 
 mod components;
 
-pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<Box<dyn PrivateKey>, KeyError> {
+pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<Box<dyn PrivateKey>, Error> {
     Ok(Box::new(components::private_key(numbers)?))
 }
 
 impl PrivateKey for ::rsa::PrivateKey {
-    fn sign(&self, modulus_bytes: usize, digest: &[u8; 32], entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, modulus_bytes: usize, digest: &[u8; 32], entropy: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
         let mut rng = CheckedRng::new(entropy, modulus_bytes);
         let outcome = self.pkcs1v15_sign_prehash_with_rng::<Sha256, _>(&mut RandCore(&mut rng), digest);
         outcome.map_err(|error| rng.explain(error, CANNOT_SIGN))
     }
 
-    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, Error> {
         let mut rng = CheckedRng::new(entropy, ciphertext.len());
         let outcome = self.pkcs1v15_decrypt_with_rng(&mut RandCore(&mut rng), ciphertext);
         outcome.map(Secret::from).map_err(|error| rng.explain(error, CANNOT_OPEN).with_remedy(WHICH_KEY_OPENS))
@@ -47,10 +47,10 @@ impl<'a> CheckedRng<'a> {
         Self { entropy, allowance, failure: None }
     }
 
-    fn explain(self, error: ::rsa::Error, message: &str) -> KeyError {
+    fn explain(self, error: ::rsa::Error, message: &'static str) -> Error {
         match self.failure {
-            Some(failure) => KeyError::new("no random bytes could be had to blind the key's work").with_source(failure),
-            None => KeyError::new(message).with_source(error),
+            Some(failure) => Error::entropy(Stage::Key, failure),
+            None => Error::key(message).with_source(error),
         }
     }
 }

@@ -7,11 +7,11 @@ use super::aws_lc;
 #[cfg(feature = "rsa")]
 use super::rsa;
 use super::{
-    DecryptionKey, KeyError, RsaPublicKey, SigningInput, SigningKey,
+    DecryptionKey, RsaPublicKey, SigningInput, SigningKey,
     backend::{Backend, PrivateKey},
     reading::{self, PrivateNumbers},
 };
-use crate::{context::Entropy, secret::Secret};
+use crate::{context::Entropy, error::Error, secret::Secret};
 
 /// Another feature beside `rsa` changes nothing.
 #[cfg(feature = "rsa")]
@@ -37,7 +37,7 @@ pub(crate) const AWS_LC: Backend = aws_lc::private_key;
 /// assert_eq!(key.public_key().modulus_bits(), 2048);
 /// assert!(key.public_key().to_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"), "what IBKR is given");
 /// # }
-/// # Ok::<(), ibkr_oauth::key::KeyError>(())
+/// # Ok::<(), ibkr_oauth::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct RsaKey(Arc<Inner>);
@@ -57,7 +57,7 @@ impl RsaKey {
     /// # Errors
     /// When the text is damaged, holds something else or more than one key, is encrypted, or when the key is not as
     /// described [above](RsaKey) or its numbers do not fit together. The error says what was found.
-    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+    pub fn from_pem(text: &str) -> Result<Self, Error> {
         Self::read(text, None)
     }
 
@@ -71,7 +71,7 @@ impl RsaKey {
     /// As [`from_pem`](Self::from_pem); also when the passphrase is missing or wrong, when the key is encrypted in an older
     /// way (PBES1, triple DES, or a hash with SHA-1), or when it asks for an unreasonable effort (more than ten million
     /// rounds, or 256 MiB).
-    pub fn read(content: impl AsRef<[u8]>, passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
+    pub fn read(content: impl AsRef<[u8]>, passphrase: Option<&[u8]>) -> Result<Self, Error> {
         Self::read_by(DEFAULT_BACKEND, content.as_ref(), passphrase)
     }
 
@@ -86,11 +86,11 @@ impl RsaKey {
     /// As [`read`](Self::read); also where the key has more than two primes, or a number is wrong that only speeds
     /// decryption up.
     #[cfg(feature = "aws-lc-rs")]
-    pub fn read_with_aws_lc(content: impl AsRef<[u8]>, passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
+    pub fn read_with_aws_lc(content: impl AsRef<[u8]>, passphrase: Option<&[u8]>) -> Result<Self, Error> {
         Self::read_by(AWS_LC, content.as_ref(), passphrase)
     }
 
-    pub(crate) fn read_by(backend: Backend, content: &[u8], passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
+    pub(crate) fn read_by(backend: Backend, content: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
         reading::private_key(content, passphrase, |numbers: &PrivateNumbers<'_>| {
             let private = backend(numbers)?;
             // Last, for an error of its would be about a public key.
@@ -113,13 +113,13 @@ impl fmt::Debug for RsaKey {
 }
 
 impl SigningKey for RsaKey {
-    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
         self.0.private.sign(self.0.public.modulus_bytes(), &input.digest(), entropy)
     }
 }
 
 impl DecryptionKey for RsaKey {
-    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, Error> {
         check_secret(ciphertext.len(), self.0.public.modulus_bytes())?;
         self.0.private.decrypt(ciphertext, entropy)
     }
@@ -129,16 +129,16 @@ impl DecryptionKey for RsaKey {
 const OPENED_SECRET: usize = 32;
 
 /// Checks the length of an encrypted secret, where the key's modulus has `needed` bytes.
-fn check_secret(given: usize, needed: usize) -> Result<(), KeyError> {
+fn check_secret(given: usize, needed: usize) -> Result<(), Error> {
     if given == OPENED_SECRET {
         let message = format!("the secret has {given} bytes, the key needs {needed}: was it opened already?");
-        return Err(KeyError::new(message).with_remedy(
+        return Err(Error::key(message).with_remedy(
             "give the encrypted secret, as the portal shows it; an opened one goes by itself: \
              `UnlockedToken::from_plaintext`",
         ));
     }
     if given != needed {
-        return Err(KeyError::new(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
+        return Err(Error::key(format!("the secret has {given} bytes, the key needs {needed}: was it cut?"))
             .with_remedy("copy the access token secret again, whole, and check that this is the encryption key"));
     }
     Ok(())

@@ -17,7 +17,6 @@ use crate::{
     context::{Context, Timestamp},
     error::{Error, Stage},
     exchange::Exchange,
-    key::KeyError,
     response::retry_after,
     signer::Signer,
 };
@@ -180,7 +179,7 @@ impl Session {
             Ok(exchange) => self.transmit(Task::Negotiate, exchange.map(Received::Negotiated)),
             // A signature of the wrong length is the key store's fault, and may be right the next time.
             Err(error) => {
-                let error = Error::key(Stage::LiveSessionToken, KeyError::refused(error));
+                let error = Error::key_refused(error).at(Stage::LiveSessionToken);
                 let (task, verdict) = (Task::Negotiate, Verdict::Failed(error));
                 let silence = self.clock.since(self.last_sent);
                 self.take(cx, Answer { task, round: 0, verdict, wait: None, is_unsent: false, silence });

@@ -13,7 +13,6 @@ use crate::{
     error::{Error, ErrorKind},
     exchange::{PendingResponse, Unsigned},
     flow::LiveSessionToken,
-    key::KeyError,
 };
 
 /// What is under way: sent and not answered, or given to be signed and not signed.
@@ -70,7 +69,7 @@ impl Outstanding {
     pub(super) fn error(&self, failure: Failure) -> Error {
         let (stage, kind, remedy) = (self.task.stage(), failure.kind(), failure.remedy());
         let error = match (&self.awaited, kind) {
-            (Awaited::Signature { .. }, FailureKind::Refused) => Error::key(stage, KeyError::refused(failure)),
+            (Awaited::Signature { .. }, FailureKind::Refused) => Error::key_refused(failure).at(stage),
             (_, FailureKind::TooLarge) => Error::malformed(stage, failure.to_string()),
             _ => Error::new(ErrorKind::Unavailable, stage, failure.to_string()).with_source(failure),
         };

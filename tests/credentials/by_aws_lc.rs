@@ -2,18 +2,18 @@
 
 #![allow(clippy::duplicate_mod, reason = "each backend runs the same tests")]
 
-use ibkr_oauth::key::KeyError;
+use ibkr_oauth::Error;
 pub(crate) use ibkr_oauth::key::{RsaKey as Key, RsaPublicKey};
 
 /// Reads keys for AWS-LC.
 pub(crate) struct RsaKey;
 
 impl RsaKey {
-    pub(crate) fn from_pem(text: &str) -> Result<Key, KeyError> {
+    pub(crate) fn from_pem(text: &str) -> Result<Key, Error> {
         Key::read_with_aws_lc(text, None)
     }
 
-    pub(crate) fn read(content: impl AsRef<[u8]>, passphrase: Option<&[u8]>) -> Result<Key, KeyError> {
+    pub(crate) fn read(content: impl AsRef<[u8]>, passphrase: Option<&[u8]>) -> Result<Key, Error> {
         Key::read_with_aws_lc(content, passphrase)
     }
 }

@@ -1,7 +1,7 @@
 //! Diffie-Hellman parameters in every form in which OpenSSL and the ways of a text leave them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ibkr_oauth::{dh::DhGroup, key::KeyError};
+use ibkr_oauth::{Error, dh::DhGroup};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -12,10 +12,10 @@ const TEXT: &str = include_str!("../data/keys/dh_text.txt");
 const X942: &str = include_str!("../data/keys/dh_x942.pem");
 
 #[track_caller]
-fn assert_refused(outcome: Result<DhGroup, KeyError>, message: &str, remedy: &str) {
+fn assert_refused(outcome: Result<DhGroup, Error>, message: &str, remedy: &str) {
     let error = outcome.unwrap_err();
     assert!(error.to_string().contains(message), "{:?} does not say {message:?}", error.to_string());
-    let advised = error.remedy().unwrap_or_default();
+    let advised = error.remedy();
     assert!(advised.contains(remedy), "{advised:?} does not advise {remedy:?}");
 }
 
@@ -25,7 +25,7 @@ fn digits() -> String {
 }
 
 /// The group of two big-endian numbers.
-fn from_numbers(prime: &[u8], generator: &[u8]) -> Result<DhGroup, KeyError> {
+fn from_numbers(prime: &[u8], generator: &[u8]) -> Result<DhGroup, Error> {
     let [prime, generator] = [prime, generator].map(BigUint::from_bytes_be);
     DhGroup::read(format!("prime: 0x{prime:x}\ngenerator: 0x{generator:x}"))
 }

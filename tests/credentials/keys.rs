@@ -1,7 +1,7 @@
 //! RSA keys in every form in which OpenSSL and the ways of a text leave them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ibkr_oauth::key::{DecryptionKey, KeyError};
+use ibkr_oauth::{Error, key::DecryptionKey};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -19,13 +19,13 @@ const ENCRYPTED_DER: &[u8] = include_bytes!("../data/keys/encrypted_pkcs8.der");
 /// `openssl pkey -in pkcs1.pem -pubout -outform der | sha256sum`
 const FINGERPRINT: &str = "577f3b58b2a3d12b58041f4ab3fb1919cbfe59e1aa15fffc05bbaf7d3324aa88";
 
-fn refusal<T>(outcome: Result<T, KeyError>) -> (String, String) {
+fn refusal<T>(outcome: Result<T, Error>) -> (String, String) {
     let error = outcome.err().unwrap();
-    (error.to_string(), error.remedy().unwrap_or_default().to_owned())
+    (error.to_string(), error.remedy().to_owned())
 }
 
 #[track_caller]
-fn assert_refused<T>(outcome: Result<T, KeyError>, message: &str, remedy: &str) {
+fn assert_refused<T>(outcome: Result<T, Error>, message: &str, remedy: &str) {
     let (said, advised) = refusal(outcome);
     assert!(said.contains(message), "{said:?} does not say {message:?}");
     assert!(advised.contains(remedy), "{advised:?} does not advise {remedy:?}");

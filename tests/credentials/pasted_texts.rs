@@ -1,7 +1,7 @@
 //! Keys and parameters that an editor, a browser or a word processor has made prettier on their way.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ibkr_oauth::{dh::DhGroup, key::KeyError};
+use ibkr_oauth::{Error, dh::DhGroup};
 use num_bigint::BigUint;
 
 use super::{RsaKey, RsaPublicKey};
@@ -50,7 +50,7 @@ fn mangled(pem: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_refused<T>(outcome: Result<T, KeyError>, message: &str) {
+fn assert_refused<T>(outcome: Result<T, Error>, message: &str) {
     let error = outcome.err().unwrap();
     assert!(error.to_string().contains(message), "{:?} does not say {message:?}", error.to_string());
 }

@@ -1,10 +1,7 @@
 //! RSA keys that are whole and yet unlike nearly all: what works is accepted, and what does not is told as what it is.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ibkr_oauth::{
-    Consumer, Context, Timestamp,
-    key::{DecryptionKey, KeyError},
-};
+use ibkr_oauth::{Consumer, Context, Error, Timestamp, key::DecryptionKey};
 
 use super::{IS_RSA, Key, RsaKey, RsaPublicKey};
 use crate::seeded_entropy::SeededEntropy;
@@ -37,10 +34,10 @@ fn assert_signs(key: &Key) {
 }
 
 #[track_caller]
-fn assert_refused<T>(outcome: Result<T, KeyError>, message: &str, remedy: &str) {
+fn assert_refused<T>(outcome: Result<T, Error>, message: &str, remedy: &str) {
     let error = outcome.err().unwrap();
     assert!(error.to_string().contains(message), "{:?} does not say {message:?}", error.to_string());
-    let advised = error.remedy().unwrap_or_default();
+    let advised = error.remedy();
     assert!(advised.contains(remedy), "{advised:?} does not advise {remedy:?}");
 }
 

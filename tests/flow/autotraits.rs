@@ -7,7 +7,7 @@ use ibkr_oauth::{
     dh::{DhGroup, Exponent},
     driver::{Driver, SessionHandle},
     exchange::{ParameterPlacement, PendingResponse, Unsigned},
-    key::{DecryptionKey, KeyError, RsaKey, RsaPublicKey, SigningInput, SigningKey},
+    key::{DecryptionKey, RsaKey, RsaPublicKey, SigningInput, SigningKey},
     local::SystemContext,
     oauth1::{RequestSignature, UriError},
     simulator::{Broker, BrokerBuilder, BrokerError, Dropped, Fault, Refusal},
@@ -109,7 +109,6 @@ fn values_may_be_cloned_and_shared() {
 fn errors_are_errors_and_one_word_wide() {
     an_error::<Error>();
     an_error::<EntropyError>();
-    an_error::<KeyError>();
     an_error::<UriError>();
     an_error::<BrokerError>();
     an_error::<Refusal>();

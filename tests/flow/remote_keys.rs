@@ -12,10 +12,11 @@ use std::{
 use crate::fixture::{self, NOW, SeededEntropy, complete};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ibkr_oauth::{
-    Callback, Consent, Consumer, Context, Entropy, Error, ErrorKind, Exchange, Secret, Stage, UnlockedToken,
+    Callback, Consent, Consumer, Context, Entropy, EntropyError, Error, ErrorKind, Exchange, Secret, Stage,
+    UnlockedToken,
     dh::DhGroup,
     exchange::Unsigned,
-    key::{DecryptionKey, KeyError, RsaKey, SigningInput, SigningKey},
+    key::{DecryptionKey, RsaKey, SigningInput, SigningKey},
     simulator::{Broker, test_keys},
 };
 
@@ -51,22 +52,22 @@ impl Hsm {
         }
     }
 
-    fn enter(&self) -> Result<(), KeyError> {
+    fn enter(&self) -> Result<(), Error> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let refused = || KeyError::refused(Locked { slot: 7 }).with_remedy("enter the slot's PIN");
+        let refused = || Error::key_refused(Locked { slot: 7 }).with_remedy("enter the slot's PIN");
         if self.locked { Err(refused()) } else { Ok(()) }
     }
 }
 
 impl SigningKey for Hsm {
-    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, input: &SigningInput, entropy: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
         self.enter()?;
         self.signing.sign(input, entropy)
     }
 }
 
 impl DecryptionKey for Hsm {
-    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, KeyError> {
+    fn decrypt(&self, ciphertext: &[u8], entropy: &mut dyn Entropy) -> Result<Secret, Error> {
         self.enter()?;
         self.decryption.decrypt(ciphertext, entropy)
     }
@@ -137,8 +138,8 @@ fn whatever_a_key_store_says_an_error_is_one_line() {
     #[derive(Debug)]
     struct Talkative;
     impl SigningKey for Talkative {
-        fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
-            Err(KeyError::refused("no slot\r\n\u{1b}[31mtry\u{202e} another").with_remedy("call\nthe vendor"))
+        fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
+            Err(Error::key_refused("no slot\r\n\u{1b}[31mtry\u{202e} another").with_remedy("call\nthe vendor"))
         }
     }
     let consumer = Consumer::builder("C").signature_key(Talkative).build().unwrap();
@@ -146,6 +147,38 @@ fn whatever_a_key_store_says_an_error_is_one_line() {
     assert_eq!(error.to_string(), "request token: the key store refused: no slot  \\u{1b}[31mtry\\u{202e} another");
     assert_eq!(error.remedy(), "call the vendor");
     assert_eq!(error.source().unwrap().to_string(), "no slot\r\n\u{1b}[31mtry\u{202e} another", "as it was said");
+}
+
+/// A key store that fails with this.
+#[derive(Debug)]
+struct Failing(fn() -> Error);
+
+impl SigningKey for Failing {
+    fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
+        Err(self.0())
+    }
+}
+
+#[test]
+fn whatever_error_a_key_store_returns_it_is_the_keys_and_nothing_was_sent() {
+    let failures: [(ErrorKind, fn() -> Error); 4] = [
+        (ErrorKind::Key, || Error::key_refused("no slot")),
+        (ErrorKind::Key, || RsaKey::from_pem("").unwrap_err()),
+        (ErrorKind::Entropy, || Error::key_refused(EntropyError::with_source("the device is gone"))),
+        // Its own request to somewhere else.
+        (ErrorKind::Key, || {
+            let busy = http::Response::builder().status(503).body("busy".into()).unwrap();
+            Error::from_response(&busy).unwrap()
+        }),
+    ];
+    for (kind, fail) in failures {
+        let consumer = Consumer::builder("C").signature_key(Failing(fail)).build().unwrap();
+        let mut rng = SeededEntropy(1);
+        let error = consumer.request_token(&mut Context::new(NOW, &mut rng), Callback::OutOfBand).unwrap_err();
+        assert_eq!((error.kind(), error.stage(), error.status()), (kind, Stage::RequestToken, None), "{error}");
+        assert!(!error.may_have_been_sent(), "{error}");
+        assert_eq!(error.remedy(), fail().remedy(), "{error}");
+    }
 }
 
 #[test]
@@ -265,7 +298,7 @@ fn attach_refuses_what_is_no_raw_signature() {
 struct Foreign(Vec<u8>);
 
 impl SigningKey for Foreign {
-    fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, _: &SigningInput, _: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
         Ok(self.0.clone())
     }
 }

@@ -19,7 +19,7 @@ use ibkr_oauth::{
 };
 
 /// Values of these types are searched for secrets, here or in the other files of this folder.
-const SEARCHED: [&str; 49] = [
+const SEARCHED: [&str; 48] = [
     "AccessToken",
     "Broker",
     "BrokerBuilder",
@@ -41,7 +41,6 @@ const SEARCHED: [&str; 49] = [
     "Finding",
     "InProcess",
     "Input",
-    "KeyError",
     "RsaKey",
     "LiveSessionToken",
     "Message",

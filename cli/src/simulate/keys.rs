@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ibkr_oauth::{
     Error,
     dh::DhGroup,
-    key::{KeyError, RsaKey},
+    key::RsaKey,
     local::reading::{self, Content},
     simulator::test_keys,
 };
@@ -34,8 +34,8 @@ impl Keys {
     /// Those for tests, which everybody has.
     pub(crate) fn for_tests() -> Result<Self, Failure> {
         Ok(Self {
-            signature: RsaKey::from_pem(test_keys::SIGNATURE_KEY).map_err(Error::from)?,
-            encryption: RsaKey::from_pem(test_keys::ENCRYPTION_KEY).map_err(Error::from)?,
+            signature: RsaKey::from_pem(test_keys::SIGNATURE_KEY)?,
+            encryption: RsaKey::from_pem(test_keys::ENCRYPTION_KEY)?,
             group: DhGroup::modp_2048(),
             fields: KeyFields::for_tests(),
             are_for_tests: true,
@@ -79,7 +79,7 @@ impl Keys {
     pub(crate) fn with_group(mut self, path: &Path) -> Result<Self, Failure> {
         let content = read(path)?;
         let content = content.bytes.expose();
-        let group = DhGroup::read(content).map_err(|error| unusable(path, error))?;
+        let group = DhGroup::read(content).map_err(|error| unusable(path, &error))?;
         self.fields.dh_params = group.to_pem().into();
         self.fields.dh_prime = group.prime_hex().into();
         self.group = group;
@@ -92,7 +92,7 @@ fn read_key(path: &Path) -> Result<(PathBuf, RsaKey), Failure> {
     let content = read(path)?;
     exposure::check(path, &content);
     hidden::add_content(&content.bytes);
-    let key = RsaKey::read(content.bytes.expose(), None).map_err(|error| unusable(path, error))?;
+    let key = RsaKey::read(content.bytes.expose(), None).map_err(|error| unusable(path, &error))?;
     let path = path.canonicalize().map_err(|error| {
         Failure::usage(
             format!("{} cannot be found again: {error}", path.display()),
@@ -107,8 +107,7 @@ fn read(path: &Path) -> Result<Content, Failure> {
         .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), reading::remedy(&error)))
 }
 
-fn unusable(path: &Path, error: KeyError) -> Failure {
-    let error = Error::from(error);
+fn unusable(path: &Path, error: &Error) -> Failure {
     Failure::usage(format!("{}: {error}", path.display()), error.remedy())
 }
 

@@ -3,9 +3,9 @@
 use num_bigint::BigUint;
 
 use super::DhGroup;
-use crate::key::{
-    KeyError,
-    encoding::{self, bare},
+use crate::{
+    error::Error,
+    key::encoding::{self, bare},
 };
 
 const PRINT_ANEW: &str = "give the hexadecimal digits of the prime, or what `openssl dhparam -in dhparam.pem -text -noout` \
@@ -22,7 +22,7 @@ const MOST_DECIMAL: usize = 4096;
 
 impl DhGroup {
     /// Reads digits, or OpenSSL's print of parameters.
-    pub(crate) fn from_digits(text: &str) -> Result<Self, KeyError> {
+    pub(crate) fn from_digits(text: &str) -> Result<Self, Error> {
         read(&encoding::plain(text))
     }
 
@@ -54,9 +54,9 @@ fn kind(text: &str) -> Option<&'static str> {
     Some(if printed.prime.are_decimal() { "decimal" } else { "hexadecimal" })
 }
 
-fn read(text: &str) -> Result<DhGroup, KeyError> {
+fn read(text: &str) -> Result<DhGroup, Error> {
     let text = bare(text);
-    let refuse = |how: &str| KeyError::new(how).with_remedy(PRINT_ANEW);
+    let refuse = |how: &str| Error::key(how.to_owned()).with_remedy(PRINT_ANEW);
     if text.is_empty() {
         return Err(refuse("nothing was given where Diffie-Hellman parameters are wanted: the text is empty"));
     }

@@ -6,9 +6,9 @@ use der::{
 };
 use num_bigint::BigUint;
 
-use crate::key::{
-    KeyError,
-    encoding::{Content, Wanted, elements, outer},
+use crate::{
+    error::Error,
+    key::encoding::{Content, Wanted, elements, outer},
 };
 
 /// The command that makes parameters as IBKR wants them.
@@ -17,7 +17,7 @@ pub(super) const MAKE_ANEW: &str =
 
 /// Modulus and generator, the first two members both of PKCS#3's `DHParameter` and of X9.42's `DomainParameters`; what
 /// follows them (the length of an exponent; the order of a subgroup and how it was found) says nothing that is needed.
-pub(super) fn read(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
+pub(super) fn read(der: &[u8]) -> Result<(BigUint, BigUint), Error> {
     match Content::from_der(der, Wanted::DhParameters)? {
         Content::DhParameters => {}
         other => return Err(other.refuse(Wanted::DhParameters)),
@@ -29,16 +29,16 @@ pub(super) fn read(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
     }
 }
 
-fn unsigned(member: &AnyRef<'_>, name: &str) -> Result<BigUint, KeyError> {
+fn unsigned(member: &AnyRef<'_>, name: &str) -> Result<BigUint, Error> {
     let bytes = member.value();
     match bytes.first() {
         Some(first) if member.tag() == Tag::Integer && *first < 0x80 => Ok(BigUint::from_bytes_be(bytes)),
-        Some(first) if member.tag() == Tag::Integer => Err(KeyError::new(format!(
+        Some(first) if member.tag() == Tag::Integer => Err(Error::key(format!(
             "the Diffie-Hellman {name} is encoded as a negative number (its first byte is {first:02x}, with no 00 before \
              it); IBKR would read it so, and every signature would fail"
         ))
         .with_remedy(MAKE_ANEW)),
-        _ => Err(KeyError::new(format!("the Diffie-Hellman {name} is empty")).with_remedy(MAKE_ANEW)),
+        _ => Err(Error::key(format!("the Diffie-Hellman {name} is empty")).with_remedy(MAKE_ANEW)),
     }
 }
 

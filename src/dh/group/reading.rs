@@ -1,9 +1,9 @@
 //! Diffie-Hellman parameters out of every form in which people hold them.
 
 use super::{DhGroup, digits, parameters};
-use crate::key::{
-    KeyError,
-    encoding::{self, Wanted},
+use crate::{
+    error::Error,
+    key::encoding::{self, Wanted},
 };
 
 impl DhGroup {
@@ -19,7 +19,7 @@ impl DhGroup {
     /// When the text is damaged or holds something else, when the number of bits that OpenSSL printed is not that of the
     /// modulus, and when the numbers cannot work (see [`DhGroup`]) or are encoded as negative ones, which IBKR would take
     /// them for.
-    pub fn read(content: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+    pub fn read(content: impl AsRef<[u8]>) -> Result<Self, Error> {
         let content = content.as_ref();
         let of_text = match encoding::text_of(content) {
             Some(text) if digits::are_likely(&encoding::plain(&text)) => return Self::from_digits(&text),

@@ -7,7 +7,7 @@ use crate::{
     dh::DhGroup,
     diagnose::finding::{Collector, Finding},
     error::Error,
-    key::{KeyError, encoding::text_of},
+    key::encoding::text_of,
     secret::Secret,
 };
 
@@ -31,7 +31,7 @@ pub(super) fn check(bundle: &CredentialBundle, list: &mut Vec<Finding>) {
         Err(error) => return findings.error(error.message(), error.remedy()),
     };
     match (read_dh_prime(prime.expose()), group) {
-        (Err(error), _) => findings.error(error.to_string(), error.remedy().unwrap_or(ANEW)),
+        (Err(error), _) => findings.error(error.message(), error.remedy()),
         (Ok(prime), Some(group)) if prime.prime_hex() == group.prime_hex() => {
             findings.ok("the prime of `dh_params`, in digits");
         }
@@ -44,7 +44,7 @@ pub(super) fn check(bundle: &CredentialBundle, list: &mut Vec<Finding>) {
 fn check_one(
     field: &'static str,
     content: Result<&Secret, Error>,
-    read: fn(&[u8]) -> Result<DhGroup, KeyError>,
+    read: fn(&[u8]) -> Result<DhGroup, Error>,
     list: &mut Vec<Finding>,
 ) -> Option<DhGroup> {
     let mut findings = Collector::about(field, list);
@@ -61,7 +61,7 @@ fn check_one(
             Some(group)
         }
         Err(error) => {
-            findings.error(error.to_string(), error.remedy().unwrap_or(ANEW));
+            findings.error(error.message(), error.remedy());
             None
         }
     }

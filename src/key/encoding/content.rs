@@ -4,7 +4,7 @@ use std::fmt;
 
 use der::{Decode, Header, Reader, SliceReader, Tag, Tagged, asn1::AnyRef};
 
-use crate::key::KeyError;
+use crate::error::Error;
 
 /// The tag with which every DER in question starts.
 pub(super) const SEQUENCE: u8 = 0x30;
@@ -123,7 +123,7 @@ impl Content {
     ///
     /// # Errors
     /// When `der` is no DER, is cut, or goes on behind its end.
-    pub(crate) fn from_der(der: &[u8], wanted: Wanted) -> Result<Self, KeyError> {
+    pub(crate) fn from_der(der: &[u8], wanted: Wanted) -> Result<Self, Error> {
         let parts = elements(outer(der, wanted)?).ok_or_else(|| damaged(wanted, "its inside cannot be read"))?;
         let tags: Vec<Tag> = parts.iter().map(Tagged::tag).collect();
         let value = |index: usize| parts.get(index).map_or(&[][..], |part| part.value());
@@ -152,11 +152,11 @@ impl Content {
     }
 
     /// The error for this content where `wanted` was asked for.
-    pub(crate) fn refuse(self, wanted: Wanted) -> KeyError {
-        KeyError::new(format!("{self} was given where {wanted} is wanted")).with_remedy(self.remedy(wanted))
+    pub(crate) fn refuse(self, wanted: Wanted) -> Error {
+        Error::key(format!("{self} was given where {wanted} is wanted")).with_remedy(self.remedy(wanted))
     }
 
-    fn remedy(self, wanted: Wanted) -> &'static str {
+    pub(super) fn remedy(self, wanted: Wanted) -> &'static str {
         if wanted == Wanted::DhParameters {
             return "give the file that `openssl dhparam -out dhparam.pem 2048` wrote and that IBKR was given";
         }
@@ -202,10 +202,10 @@ impl fmt::Display for Content {
 }
 
 /// The content of the one SEQUENCE that `der` must be, neither shorter nor longer.
-pub(crate) fn outer(der: &[u8], wanted: Wanted) -> Result<&[u8], KeyError> {
+pub(crate) fn outer(der: &[u8], wanted: Wanted) -> Result<&[u8], Error> {
     let damaged = |how: &str| damaged(wanted, how);
     if der.starts_with(b"-----BEGIN") {
-        return Err(KeyError::new(format!("the PEM text where {wanted} is wanted is neither in UTF-8 nor in UTF-16"))
+        return Err(Error::key(format!("the PEM text where {wanted} is wanted is neither in UTF-8 nor in UTF-16"))
             .with_remedy("save the file as UTF-8"));
     }
     let mut reader = SliceReader::new(der).map_err(|_| damaged("it is too long"))?;
@@ -228,8 +228,8 @@ pub(crate) fn outer(der: &[u8], wanted: Wanted) -> Result<&[u8], KeyError> {
     Ok(content)
 }
 
-fn damaged(wanted: Wanted, how: &str) -> KeyError {
-    KeyError::new(format!("the DER is damaged where {wanted} is wanted: {how}"))
+fn damaged(wanted: Wanted, how: &str) -> Error {
+    Error::key(format!("the DER is damaged where {wanted} is wanted: {how}"))
         .with_remedy("copy the whole file again, without any conversion of its text")
 }
 

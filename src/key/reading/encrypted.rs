@@ -4,9 +4,9 @@ use der::{Reader as _, SliceReader, asn1::OctetStringRef};
 use pkcs5::{EncryptionScheme, pbes2::Kdf};
 use zeroize::Zeroizing;
 
-use crate::key::{
-    KeyError,
-    encoding::{self, Wanted},
+use crate::{
+    error::Error,
+    key::encoding::{self, Wanted},
 };
 
 /// The most rounds of PBKDF2 that are done; OpenSSL writes 2048, and 600 000 are recommended today.
@@ -17,7 +17,7 @@ const MAX_MEMORY: u64 = 256 << 20;
 const MAX_PASSES: u16 = 16;
 
 /// Decrypts `der`, which is an `EncryptedPrivateKeyInfo`, into a `PrivateKeyInfo` in DER.
-pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let (scheme, encrypted) =
         parts(encoding::outer(der, Wanted::PrivateKey)?).map_err(|error| unsupported().with_source(error))?;
     check_effort(&scheme)?;
@@ -44,7 +44,7 @@ fn parts(content: &[u8]) -> der::Result<(EncryptionScheme, &[u8])> {
 }
 
 /// Refuses what would keep the machine busy for minutes, or take all its memory: the effort is the file's to name.
-fn check_effort(scheme: &EncryptionScheme) -> Result<(), KeyError> {
+fn check_effort(scheme: &EncryptionScheme) -> Result<(), Error> {
     let reasonable = match scheme.pbes2().map(|parameters| &parameters.kdf) {
         Some(Kdf::Pbkdf2(parameters)) => (1..=MAX_ROUNDS).contains(&parameters.iteration_count),
         Some(Kdf::Scrypt(parameters)) => {
@@ -59,21 +59,19 @@ fn check_effort(scheme: &EncryptionScheme) -> Result<(), KeyError> {
     if reasonable {
         return Ok(());
     }
-    Err(KeyError::new("the encrypted private key asks for an unreasonable effort to turn its passphrase into a key")
+    Err(Error::key("the encrypted private key asks for an unreasonable effort to turn its passphrase into a key")
         .with_remedy(ENCRYPT_ANEW))
 }
 
 const ENCRYPT_ANEW: &str =
     "`openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -in old.pem -out new.pem` encrypts it anew";
 
-fn wrong_passphrase() -> KeyError {
-    KeyError::new("the passphrase does not open the encrypted private key")
+fn wrong_passphrase() -> Error {
+    Error::key("the passphrase does not open the encrypted private key")
         .with_remedy("check the passphrase, also for a line break at its end")
 }
 
-fn unsupported() -> KeyError {
-    KeyError::new(
-        "the private key is encrypted in a way that is not read: PBES2 with AES and SHA-2 or scrypt is wanted",
-    )
-    .with_remedy(ENCRYPT_ANEW)
+fn unsupported() -> Error {
+    Error::key("the private key is encrypted in a way that is not read: PBES2 with AES and SHA-2 or scrypt is wanted")
+        .with_remedy(ENCRYPT_ANEW)
 }

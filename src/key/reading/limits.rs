@@ -1,6 +1,6 @@
 //! Which RSA keys are accepted.
 
-use crate::key::KeyError;
+use crate::error::Error;
 
 /// The shortest modulus that is accepted, in bits: what IBKR asks for.
 const MIN_BITS: usize = 2048;
@@ -14,11 +14,11 @@ pub(in crate::key) fn significant_bits(number: &[u8]) -> usize {
     number.len().saturating_sub(leading).saturating_mul(8).saturating_sub(zeros_in_first)
 }
 
-pub(super) fn check_bits(bits: usize, half: &str) -> Result<(), KeyError> {
+pub(super) fn check_bits(bits: usize, half: &str) -> Result<(), Error> {
     if (MIN_BITS..=MAX_BITS).contains(&bits) {
         return Ok(());
     }
-    Err(KeyError::new(format!("the RSA {half} key has {bits} bits; {MIN_BITS} to {MAX_BITS} are accepted"))
+    Err(Error::key(format!("the RSA {half} key has {bits} bits; {MIN_BITS} to {MAX_BITS} are accepted"))
         .with_remedy("`openssl genrsa -out private.pem 2048` makes a new key, whose public half IBKR must be given"))
 }
 
@@ -26,7 +26,7 @@ pub(super) fn check_bits(bits: usize, half: &str) -> Result<(), KeyError> {
 const MAX_EXPONENT_BITS: usize = 33;
 
 /// Checks a public exponent, a big-endian number.
-pub(super) fn check_exponent(exponent: &[u8], half: &str) -> Result<(), KeyError> {
+pub(super) fn check_exponent(exponent: &[u8], half: &str) -> Result<(), Error> {
     let bits = significant_bits(exponent);
     let how = if !(2..=MAX_EXPONENT_BITS).contains(&bits) {
         format!("has {bits} bits; 2 to {MAX_EXPONENT_BITS} are accepted, and nearly all keys have 65537, of 17 bits")
@@ -35,7 +35,7 @@ pub(super) fn check_exponent(exponent: &[u8], half: &str) -> Result<(), KeyError
     } else {
         return Ok(());
     };
-    Err(KeyError::new(format!("the RSA {half} key's public exponent {how}")).with_remedy(
+    Err(Error::key(format!("the RSA {half} key's public exponent {how}")).with_remedy(
         "if the key was made with another exponent, copy the whole file again; if with this one, \
          `openssl genrsa -out private.pem 2048` makes a key with 65537, whose public half IBKR must be given",
     ))

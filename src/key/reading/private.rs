@@ -1,9 +1,9 @@
 //! RSA private keys.
 
 use super::{Made, PrivateNumbers, check, wrapping};
-use crate::key::{
-    KeyError,
-    encoding::{self, Algorithm, Content, Wanted, text_of},
+use crate::{
+    error::Error,
+    key::encoding::{self, Algorithm, Content, Wanted, text_of},
 };
 
 /// Reads a private key as a file has it: in PEM or DER. The passphrase is for one that is encrypted.
@@ -37,25 +37,25 @@ fn plain_key<K>(der: &[u8], make: impl FnOnce(&PrivateNumbers<'_>) -> Made<K>) -
 use super::encrypted::decrypt as decrypted;
 
 #[cfg(not(feature = "encrypted-keys"))]
-fn decrypted(_: &[u8], _: &[u8]) -> Result<Vec<u8>, KeyError> {
-    Err(KeyError::new("the private key is encrypted, and this program was built without support for that")
+fn decrypted(_: &[u8], _: &[u8]) -> Result<Vec<u8>, Error> {
+    Err(Error::key("the private key is encrypted, and this program was built without support for that")
         .with_remedy("turn on the feature `encrypted-keys` of the crate `ibkr-oauth`"))
 }
 
-fn damaged_private() -> KeyError {
-    KeyError::new("the RSA private key is damaged: its DER cannot be read").with_remedy(LOOK_CLOSER)
+fn damaged_private() -> Error {
+    Error::key("the RSA private key is damaged: its DER cannot be read").with_remedy(LOOK_CLOSER)
 }
 
 /// A private key whose numbers do not fit together.
-pub(in crate::key) fn unfit() -> KeyError {
-    KeyError::new("the RSA private key is damaged: its numbers do not fit together").with_remedy(LOOK_CLOSER)
+pub(in crate::key) fn unfit() -> Error {
+    Error::key("the RSA private key is damaged: its numbers do not fit together").with_remedy(LOOK_CLOSER)
 }
 
 /// Remedy where a private key cannot be what it says.
 pub(in crate::key) const LOOK_CLOSER: &str = "`openssl rsa -in private.pem -check -noout` looks at it more closely";
 
-fn passphrase_missing() -> KeyError {
-    let error = KeyError::new("the private key is encrypted, and no passphrase was given");
+fn passphrase_missing() -> Error {
+    let error = Error::key("the private key is encrypted, and no passphrase was given");
     if cfg!(feature = "encrypted-keys") {
         error.with_remedy("give its passphrase to `RsaKey::read`")
     } else {

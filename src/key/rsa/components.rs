@@ -3,9 +3,9 @@
 use ::rsa::{Error as RsaError, PrivateKey};
 use crypto_bigint::BoxedUint;
 
-use crate::key::{
-    KeyError,
-    reading::{LOOK_CLOSER, PrivateNumbers, unfit},
+use crate::{
+    error::Error,
+    key::reading::{LOOK_CLOSER, PrivateNumbers, unfit},
 };
 
 /// The most primes that a key may have. OpenSSL makes keys of as many.
@@ -14,11 +14,11 @@ const MAX_PRIMES: usize = 5;
 /// The key with these numbers, if they fit together. Those from which decryption is only faster are computed anew.
 ///
 /// `rsa` reads no key of more than two primes by itself, and tells nothing of why it refuses one.
-pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<PrivateKey, KeyError> {
+pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<PrivateKey, Error> {
     let count = numbers.primes.len();
     if count > MAX_PRIMES {
         let message = format!("the RSA private key has {count} primes; 2 to {MAX_PRIMES} are accepted");
-        return Err(KeyError::new(message).with_remedy(MAKE_ANEW));
+        return Err(Error::key(message).with_remedy(MAKE_ANEW));
     }
     // All secret numbers are as wide as the modulus, so that their width tells nothing.
     let public = &numbers.public;
@@ -29,7 +29,7 @@ pub(super) fn private_key(numbers: &PrivateNumbers<'_>) -> Result<PrivateKey, Ke
     // Last, since it is not wiped where it is not handed over.
     let d = number(numbers.private_exponent)?;
     PrivateKey::from_components(n, e, d, primes).map_err(|error| match error {
-        RsaError::InvalidPrime => KeyError::new(
+        RsaError::InvalidPrime => Error::key(
             "the RSA private key cannot be used: its primes are not distinct ones, or, being two, have not half the \
              modulus's length each",
         )

@@ -69,7 +69,7 @@ fn bad_padding_cannot_be_told_from_other_padding() {
     assert!(lengths.len() > 1, "a length that is always the same tells it too: {lengths:?}");
 }
 
-const REFUSED: &str = "the secret cannot have been encrypted for this key";
+const REFUSED: &str = "key: the secret cannot have been encrypted for this key";
 
 /// Errors there are for what everybody sees: the length, and a number that is none of this key's.
 #[test]
