@@ -3,11 +3,7 @@
 //! The input is text: a line with the number of the policy and the method, one with the URL, one with the form (empty for
 //! none), and then one for each protocol parameter, its name and value parted by a tab.
 
-use ibkr_oauth::{
-    QueryPolicy,
-    http::Method,
-    oauth1,
-};
+use ibkr_oauth::{QueryPolicy, http::Method, oauth1};
 
 use crate::canonical;
 
