@@ -199,7 +199,6 @@ mod flow;
 pub mod key;
 pub mod local;
 pub mod oauth1;
-#[cfg_attr(not(feature = "getrandom"), allow(dead_code, reason = "only a `Client` paces"))]
 pub mod pacing;
 mod response;
 mod secret;

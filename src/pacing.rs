@@ -1,8 +1,34 @@
-//! The broker's limits on requests, kept before the broker has to: off unless you ask for it.
+//! The broker's limits on requests, kept before the broker has to: pure, and off unless you ask for it.
 //!
-//! [`Client::pace`](crate::client::Client::pace) turns it on, with the settings that are here. What is kept is the limit on
-//! all requests together ([`PacingConfig::per_second`]) and the documented ones on single paths, such as one request in five
-//! seconds to `/portfolio/accounts`, and one in a quarter of an hour to `/pa/summary`. A 429 teaches it more.
+//! A [`Pacer`] counts what one user sends, whichever of the user's programs sends it, and says of each request whether
+//! it may go [now, later, or not at all](Admission). It goes by the limit on all requests together
+//! ([`PacingConfig::per_second`]), and by those on single paths that the broker's Web API documentation has under "Pacing
+//! Limitations". A 429 teaches it more.
+//!
+//! | paths | requests |
+//! |---|---|
+//! | `/iserver/account/orders`, `/iserver/account/trades`, `/iserver/account/pnl/partitioned`, `/portfolio/accounts`, `/portfolio/subaccounts` | one in 5 s |
+//! | `/iserver/scanner/params`, `/pa/performance`, `/pa/summary`, `/pa/transactions` | one in 15 min |
+//! | `/iserver/marketdata/history` | five at a time |
+//! | `/iserver/marketdata/snapshot` | ten a second |
+//! | `/iserver/scanner/run`, `/tickle`, and all under `/fyi/` together | one a second |
+//! | `/sso/validate` | one a minute |
+//!
+//! Nothing here sends or waits. `Client` keeps to one if [asked to](crate::client::Client::pace), and `Session` has none.
+//!
+//! ```
+//! use ibkr_oauth::{Timestamp, pacing::{Admission, Pacer, PacingConfig}};
+//!
+//! let mut pacer = Pacer::new(PacingConfig::default());
+//! let now = Timestamp::from_secs(1_700_000_000);
+//! assert_eq!(pacer.admit(now, "/portfolio/accounts"), Admission::Now);
+//! // Once in five seconds.
+//! let Admission::NotBefore(later) = pacer.admit(now, "/portfolio/accounts") else { unreachable!() };
+//! assert_eq!(pacer.admit(later, "/portfolio/accounts"), Admission::Now);
+//! // Once in a quarter of an hour: nobody waits for that.
+//! assert_eq!(pacer.admit(later, "/pa/summary"), Admission::Now);
+//! assert!(matches!(pacer.admit(later, "/pa/summary"), Admission::Refused(_)));
+//! ```
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -25,7 +51,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A request of which no end was reported is taken to have ended after this.
 const LONGEST_REQUEST: Duration = Duration::from_secs(120);
 
-/// How requests are paced. Start from [`PacingConfig::default`] and change what must differ.
+/// The settings of a [`Pacer`]. Start from [`PacingConfig::default`] and change what must differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PacingConfig {
@@ -44,7 +70,8 @@ impl Default for PacingConfig {
 
 /// Whether a request may be sent. From [`Pacer::admit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Admission {
+#[non_exhaustive]
+pub enum Admission {
     /// Send it now; it is counted.
     Now,
     /// Ask again at this moment: it is not counted, and somebody else may be faster.
@@ -56,9 +83,9 @@ pub(crate) enum Admission {
 /// Counts the requests of one user.
 ///
 /// Paths are those behind the base URL, such as `/iserver/accounts`, without a query.
-pub(crate) struct Pacer {
+pub struct Pacer {
     config: PacingConfig,
-    /// All requests together, and then each of [`LIMITS`].
+    /// All requests together, and then each of `LIMITS`.
     sum: Window,
     classes: Vec<Count>,
     learned: Learned,
@@ -86,7 +113,8 @@ struct Window {
 
 impl Pacer {
     /// A pacer that has seen nothing yet.
-    pub(crate) fn new(config: PacingConfig) -> Self {
+    #[must_use]
+    pub fn new(config: PacingConfig) -> Self {
         let classes = LIMITS.iter().map(|limit| Count::new(limit.rate)).collect();
         let sum = Window::new(config.per_second, Duration::from_secs(1));
         Self { config, sum, classes, learned: Learned::default(), latest: Timestamp::default() }
@@ -94,7 +122,7 @@ impl Pacer {
 
     /// Whether a request of this path may be sent now. One that may is counted: send it at once, and report its end to
     /// [`finish`](Self::finish).
-    pub(crate) fn admit(&mut self, now: Timestamp, path: &str) -> Admission {
+    pub fn admit(&mut self, now: Timestamp, path: &str) -> Admission {
         self.follow_clock(now);
         let class = class_of(path);
         let by_class = class.and_then(|class| self.classes.get_mut(class)).map(|count| count.free_at(now));
@@ -112,7 +140,7 @@ impl Pacer {
     /// returns the moment to send it at: as soon as no more than the allowed number are sent within any span. A limit that
     /// would make it wait for longer than [`PacingConfig::longest_delay`] is not kept, nor is what 429s have taught.
     #[must_use = "the request is counted at this moment"]
-    pub(crate) fn reserve(&mut self, now: Timestamp, path: &str) -> Timestamp {
+    pub fn reserve(&mut self, now: Timestamp, path: &str) -> Timestamp {
         self.follow_clock(now);
         let class = class_of(path);
         let by_class = match class.and_then(|class| self.classes.get(class)) {
@@ -127,7 +155,7 @@ impl Pacer {
 
     /// A request that was counted has its answer, or will get none. It matters where the broker limits how many of a path
     /// may be under way at a time; without it one counts as ended after two minutes.
-    pub(crate) fn finish(&mut self, path: &str) {
+    pub fn finish(&mut self, path: &str) {
         if let Some(Count::UnderWay { began, .. }) = class_of(path).and_then(|class| self.classes.get_mut(class)) {
             if !began.is_empty() {
                 began.remove(0);
@@ -138,12 +166,13 @@ impl Pacer {
     /// The broker answered 429. With its `Retry-After`, nothing may be sent for that long, an hour at most; without one,
     /// nothing of this class of paths for a minute, and for twice as long each time that it happens again, up to a quarter
     /// of an hour.
-    pub(crate) fn too_many(&mut self, now: Timestamp, path: &str, retry_after: Option<Duration>) {
+    pub fn too_many(&mut self, now: Timestamp, path: &str, retry_after: Option<Duration>) {
         self.follow_clock(now);
         self.learned.too_many(now, key(class_of(path), path), retry_after);
     }
 
     /// Until when nothing may be sent, whatever its path, because the broker said so.
+    #[cfg_attr(not(feature = "getrandom"), allow(dead_code, reason = "only a `Client` asks"))]
     pub(crate) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.learned.closed_until().filter(|until| *until > now)
     }

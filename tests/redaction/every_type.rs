@@ -71,9 +71,10 @@ const SEARCHED: [&str; 48] = [
 ];
 
 /// What has nothing to hide, and why. Enums whose variants carry nothing are not listed.
-const HARMLESS: [(&str, &str); 37] = [
+const HARMLESS: [(&str, &str); 39] = [
     ("AcceptedRequest", "what a request said in the open, and its path"),
     ("Advice", "a moment, flags and numbers"),
+    ("Admission", "a moment"),
     ("BrokerError", "a text about the simulator's settings"),
     ("BrokerageStatus", "flags, and the broker's reason for one"),
     ("CallPolicy", "durations, numbers and flags"),
@@ -94,6 +95,7 @@ const HARMLESS: [(&str, &str); 37] = [
     ("Limits", "a duration and a number"),
     ("Logout", "flags"),
     ("OsEntropy", "holds nothing"),
+    ("Pacer", "limits and a moment; no paths"),
     ("PacingConfig", "a duration and a number"),
     ("Readme", "holds nothing"),
     ("SeededEntropy", "for tests only"),
