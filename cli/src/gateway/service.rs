@@ -20,7 +20,7 @@ use ibkr_oauth::{
         HeaderName, HeaderValue, Request, StatusCode,
         header::{
             CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, UPGRADE,
-            WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+            WWW_AUTHENTICATE,
         },
         request::Parts,
     },
@@ -187,7 +187,6 @@ fn with_type(status: StatusCode, media_type: HeaderValue, body: impl Into<Body>)
     headers::protect(headers);
     headers.insert(CONTENT_TYPE, media_type);
     headers.insert(CACHE_CONTROL, NOT_STORED);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
