@@ -36,8 +36,6 @@ use crate::context::Timestamp;
 
 mod learned;
 mod limits;
-#[cfg(test)]
-mod tests;
 
 use self::{
     learned::Learned,
@@ -252,3 +250,6 @@ fn class_of(path: &str) -> Option<usize> {
 fn key(class: Option<usize>, path: &str) -> &str {
     class.and_then(|class| LIMITS.get(class)).and_then(|limit| limit.paths.first()).map_or(path, |first| first)
 }
+
+#[cfg(test)]
+mod tests;
