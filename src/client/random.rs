@@ -9,37 +9,51 @@ use crate::context::{Context, Entropy, EntropyError, OsEntropy, Timestamp};
 const DRAWN: usize = 1024;
 
 thread_local! {
-    static RANDOM: RefCell<Random> = const { RefCell::new(Random { bytes: [0; DRAWN], used: DRAWN }) };
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random::NONE) };
 }
 
 /// Bytes of the system's. Each is given out once.
 struct Random {
     bytes: [u8; DRAWN],
     used: usize,
+    /// Whose they are: one that forks has the same as its child.
+    process: u32,
 }
 
 /// Works with this thread's, at this moment.
 pub(super) fn with<T>(now: Timestamp, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    RANDOM.with_borrow_mut(|random| work(&mut Context::new(now, random)))
+    RANDOM.with(|random| match random.try_borrow_mut() {
+        Ok(mut random) => work(&mut Context::new(now, &mut *random)),
+        // A subscriber of `tracing` that is told of the one sends another.
+        Err(_) => work(&mut Context::new(now, &mut OsEntropy)),
+    })
 }
 
-impl Entropy for Random {
-    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+impl Random {
+    const NONE: Self = Self { bytes: [0; DRAWN], used: DRAWN, process: 0 };
+
+    fn fill_in(&mut self, process: u32, destination: &mut [u8]) -> Result<(), EntropyError> {
         let wanted = destination.len();
         if wanted > DRAWN {
             return OsEntropy.fill(destination);
         }
-        if DRAWN.saturating_sub(self.used) < wanted {
+        if self.process != process || DRAWN.saturating_sub(self.used) < wanted {
             // None of what was there before is used if this fails.
             self.used = DRAWN;
             OsEntropy.fill(&mut self.bytes)?;
-            self.used = 0;
+            (self.used, self.process) = (0, process);
         }
         for (to, from) in destination.iter_mut().zip(self.bytes.iter_mut().skip(self.used)) {
             *to = std::mem::take(from);
         }
         self.used = self.used.saturating_add(wanted);
         Ok(())
+    }
+}
+
+impl Entropy for Random {
+    fn fill(&mut self, destination: &mut [u8]) -> Result<(), EntropyError> {
+        self.fill_in(std::process::id(), destination)
     }
 }
 
@@ -51,7 +65,7 @@ mod tests {
 
     #[test]
     fn no_bytes_are_given_out_twice() {
-        let mut random = Random { bytes: [0; DRAWN], used: DRAWN };
+        let mut random = Random::NONE;
         let mut seen = BTreeSet::new();
         for _ in 0..1000 {
             let mut bytes = [0; 24];
@@ -62,5 +76,28 @@ mod tests {
         let mut long = vec![0; 3 * DRAWN];
         random.fill(&mut long).unwrap();
         assert!(long.chunks(24).all(|bytes| bytes.iter().any(|byte| *byte != 0)));
+    }
+
+    #[test]
+    fn a_child_process_draws_its_own() {
+        let mut random = Random::NONE;
+        random.fill_in(1, &mut [0; 24]).unwrap();
+        let mut child = Random { ..random };
+        let (mut by_parent, mut by_child) = ([0; 24], [0; 24]);
+        random.fill_in(1, &mut by_parent).unwrap();
+        child.fill_in(2, &mut by_child).unwrap();
+        assert_ne!(by_parent, by_child);
+    }
+
+    #[test]
+    fn work_within_work_has_bytes_of_its_own() {
+        let draw = |cx: &mut Context<'_>| {
+            let mut bytes = [0; 24];
+            cx.entropy().fill(&mut bytes).unwrap();
+            bytes
+        };
+        let now = Timestamp::from_secs(0);
+        let (outer, inner) = with(now, |cx| (draw(cx), with(now, draw)));
+        assert_ne!(outer, inner);
     }
 }
