@@ -10,7 +10,6 @@ use base64::{
 };
 use bytes::Bytes;
 use http::{Request, header};
-#[cfg(feature = "aws-lc-rs")]
 use ibkr_oauth::{
     AccessToken, Callback, Compete, Consumer, Context, Entropy, EntropyError, Error, Secret, Signer, UnlockedToken,
     dh::{DhGroup, Exponent},
