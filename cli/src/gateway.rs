@@ -156,7 +156,7 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let handle = client.handle().clone();
     let names = callers.hosts.clone().unwrap_or_default();
     let rules = Rules { callers, allow_orders: arguments.allow_orders, rejected: arguments.reject_path.clone() };
-    let exchanges = Exchanges::new(client.with_transport(Upstream::new(connector.clone())));
+    let exchanges = Exchanges { client: client.with_transport(Upstream::new(connector.clone())) };
     let sockets = Sockets::new(connector);
     let gateway =
         Arc::new(Gateway::new(rules, exchanges, endpoints, sockets, credentials::random_hex::<16>()?, expires_at));

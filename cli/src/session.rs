@@ -33,11 +33,13 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     let (client, driver) = Client::with_session(http_client::transport(connector), session);
     let handle = client.handle().clone();
     stop::in_order("stopped without waiting for the logout", move || handle.shutdown())?;
-    let (not_written, failures) = mpsc::channel();
+    let (not_written, failures) = mpsc::sync_channel(1);
     let on_event = move |event: &_| {
         let (text, object) = driving::line(event);
-        // The first failure is the one that is reported.
-        let _ = format.print(&text, &object).map_err(|failure| not_written.send(failure));
+        if let Err(failure) = format.print(&text, &object) {
+            // The first is the one that is reported.
+            let _ = not_written.try_send(failure);
+        }
     };
     driving::runtime()?.block_on(driving::drive(driver, on_event))?;
     failures.try_recv().map_or(Ok(()), Err)

@@ -19,7 +19,6 @@ use super::upstream::{AnswerBody, Upstream};
 #[derive(Clone)]
 pub(super) struct Exchanges {
     pub(super) client: Client<Upstream>,
-    pub(super) handle: SessionHandle,
 }
 
 /// How long a program may have to wait.
@@ -39,8 +38,8 @@ pub(super) enum Trouble {
 }
 
 impl Exchanges {
-    pub(super) fn new(client: Client<Upstream>) -> Self {
-        Self { handle: client.handle().clone(), client }
+    pub(super) fn handle(&self) -> &SessionHandle {
+        self.client.handle()
     }
 
     /// Sends a request that is not signed yet, `path` being the part of its path that follows the base URL.
@@ -50,7 +49,7 @@ impl Exchanges {
         path: &str,
         patience: Patience,
     ) -> Result<Response<AnswerBody>, Trouble> {
-        let start = self.handle.now();
+        let start = self.handle().now();
         let now = self.served(path, start, start.saturating_add(patience.session)).await?;
         let mut policy = CallPolicy::default();
         policy.deadline = start.saturating_add(patience.whole).saturating_duration_since(now);
@@ -62,7 +61,7 @@ impl Exchanges {
     pub(super) async fn served(&self, path: &str, mut now: Timestamp, until: Timestamp) -> Result<Timestamp, Trouble> {
         let needs_brokerage = path.as_bytes().split(|byte| *byte == b'/').any(|segment| segment == b"iserver");
         loop {
-            let view = self.handle.view();
+            let view = self.handle().view();
             let is_served = if needs_brokerage { view.is_live() } else { view.signer().is_some() };
             let closed = view.wait_until().filter(|until| *until > now);
             if is_served && closed.is_none() {
@@ -74,13 +73,13 @@ impl Exchanges {
                 return Err(Trouble::Session);
             }
             self.news(&view, closed.unwrap_or(until)).await;
-            now = self.handle.now();
+            now = self.handle().now();
         }
     }
 
     /// Waits for news of the session, at most until a moment.
     async fn news(&self, seen: &SessionView, until: Timestamp) {
-        let left = until.saturating_duration_since(self.handle.now());
-        let _ = time::timeout(left, self.handle.news(seen)).await;
+        let left = until.saturating_duration_since(self.handle().now());
+        let _ = time::timeout(left, self.handle().news(seen)).await;
     }
 }

@@ -70,7 +70,7 @@ async fn live() -> (Exchanges, TcpListener) {
     client.pace(PacingConfig::default());
     client.handle().wait_for(State::Live, Duration::from_secs(60)).await.unwrap();
     let upstream = Upstream::new(connector::connector(&Route::Direct, None).ok().unwrap());
-    (Exchanges::new(client.with_transport(upstream)), listener)
+    (Exchanges { client: client.with_transport(upstream) }, listener)
 }
 
 fn head_and_body(stream: &mut TcpStream) -> Option<String> {

@@ -78,7 +78,8 @@ impl Gateway {
         local_session: String,
         expires_at: Option<Timestamp>,
     ) -> Self {
-        let facts = Facts { signed_in_at: expires_at.map(|_| exchanges.handle.now()), expires_at, ..Facts::default() };
+        let facts =
+            Facts { signed_in_at: expires_at.map(|_| exchanges.handle().now()), expires_at, ..Facts::default() };
         Self {
             rules,
             exchanges,
@@ -100,14 +101,14 @@ impl Gateway {
     pub(super) fn heard(&self, event: &SessionEvent) {
         if let SessionEvent::Negotiated { expires_at, .. } = event {
             let mut facts = self.facts();
-            facts.signed_in_at = Some(self.exchanges.handle.now());
+            facts.signed_in_at = Some(self.exchanges.handle().now());
             facts.expires_at = Some(*expires_at);
         }
     }
 
     /// How the session is now.
     pub(super) fn standing(&self) -> Standing {
-        let (view, now) = (self.exchanges.handle.view(), self.exchanges.handle.now());
+        let (view, now) = (self.exchanges.handle().view(), self.exchanges.handle().now());
         let facts = self.facts();
         let shown = |text: &str| output::one_line(text);
         Standing {
@@ -138,7 +139,7 @@ impl Gateway {
         };
         if let Some(until) = error.retry_at() {
             self.paced.fetch_add(1, Ordering::Relaxed);
-            let wait = until.saturating_duration_since(self.exchanges.handle.now()).as_secs().saturating_add(1);
+            let wait = until.saturating_duration_since(self.exchanges.handle().now()).as_secs().saturating_add(1);
             let words = "the broker takes no more requests of this kind for now: ask less often";
             return Refusal::new(StatusCode::TOO_MANY_REQUESTS, words).after(wait);
         }
@@ -172,7 +173,7 @@ impl Gateway {
                         return Ok(answer);
                     }
                     // The program has seen what the session has not: it looks for itself, and opens another.
-                    self.exchanges.handle.tickle();
+                    self.exchanges.handle().tickle();
                     self.until(NOTICING, |is_live| !is_live).await;
                     *self.status.lock().await = None;
                     self.ask_for_session();
@@ -196,9 +197,9 @@ impl Gateway {
 
     /// Has the session try now, if it waits; returns whether it is not there. It grants that a few times only.
     fn ask_for_session(&self) -> bool {
-        let is_missing = !self.exchanges.handle.view().is_live();
+        let is_missing = !self.exchanges.handle().view().is_live();
         if is_missing {
-            self.exchanges.handle.retry_now();
+            self.exchanges.handle().retry_now();
         }
         is_missing
     }
@@ -207,18 +208,18 @@ impl Gateway {
     async fn until(&self, patience: Duration, found: impl Fn(bool) -> bool) {
         let waiting = async {
             loop {
-                let view = self.exchanges.handle.view();
+                let view = self.exchanges.handle().view();
                 if found(view.is_live()) {
                     return;
                 }
-                self.exchanges.handle.news(&view).await;
+                self.exchanges.handle().news(&view).await;
             }
         };
         let _ = timeout(patience, waiting).await;
     }
 
     async fn session_status(&self) -> Result<(StatusCode, Bytes), Refusal> {
-        let broker = if self.exchanges.handle.view().is_live() {
+        let broker = if self.exchanges.handle().view().is_live() {
             self.asked(&self.status, "/iserver/auth/status").await.ok()
         } else {
             None
@@ -256,16 +257,16 @@ impl Gateway {
         }
         // A program has seen what the session has not: it looks for itself.
         let says = |flag: &str| tickle.pointer("/iserver/authStatus").and_then(|status| status.get(flag)?.as_bool());
-        if self.exchanges.handle.view().is_live()
+        if self.exchanges.handle().view().is_live()
             && (says("authenticated") == Some(false) || says("competing") == Some(true))
         {
-            self.exchanges.handle.tickle();
+            self.exchanges.handle().tickle();
         }
     }
 
     /// Whether the account is for paper trading, which programs decide by.
     async fn learn_account(&self) {
-        if self.facts().user.is_paper.is_some() || !self.exchanges.handle.view().is_live() {
+        if self.facts().user.is_paper.is_some() || !self.exchanges.handle().view().is_live() {
             return;
         }
         let Ok(answer) = self.ask(Method::GET, "/iserver/accounts").await else { return };

@@ -70,7 +70,7 @@ pub(super) async fn open(gateway: &Arc<Gateway>, head: &mut Parts) -> Result<Res
 
 /// What signs, and the broker's session, once the brokerage session is open.
 async fn session(gateway: &Gateway) -> Result<(Signer, String), Refusal> {
-    let handle = &gateway.exchanges.handle;
+    let handle = gateway.exchanges.handle();
     let now = handle.now();
     gateway
         .exchanges
@@ -100,11 +100,11 @@ async fn broker(gateway: &Gateway, signer: &Signer) -> Result<TokioIo<Upgraded>,
     let failed = |why: &dyn fmt::Display| {
         Refusal::new(StatusCode::BAD_GATEWAY, output::one_line(&format!("the broker's WebSocket does not open: {why}")))
     };
-    let view = gateway.exchanges.handle.view();
+    let view = gateway.exchanges.handle().view();
     let tickle = view.last_tickle().ok_or_else(|| gateway.refusal(Trouble::Session))?;
     let request = {
         let mut entropy = OsEntropy;
-        let mut cx = Context::new(gateway.exchanges.handle.now(), &mut entropy);
+        let mut cx = Context::new(gateway.exchanges.handle().now(), &mut entropy);
         signer.brokerage().web_socket(&mut cx, tickle).map_err(|error| failed(&error))?
     };
     let (request, proof) = handshake::begin(request).map_err(|failure| failed(&failure))?;
