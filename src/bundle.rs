@@ -214,7 +214,7 @@ impl CredentialBundle {
         Ok(self)
     }
 
-    /// The same bundle, with whose keys AWS-LC computes, whatever else is on: see
+    /// The same bundle, with its keys left to AWS-LC to compute with, even where the feature `rsa` is on: see
     /// [`RsaKey::read_with_aws_lc`](crate::key::RsaKey::read_with_aws_lc). All that takes the bundle then goes by it: its
     /// consumer, a client, a check. Needs the feature `aws-lc-rs`.
     #[cfg(feature = "aws-lc-rs")]

@@ -140,7 +140,7 @@ fn read_response(text: &str, group: &DhGroup) -> Result<BigUint, Error> {
 /// The 20 bytes of the live session token: the HMAC-SHA1 of the access token's opened secret, keyed with the
 /// [shared secret](Exponent::shared_secret).
 ///
-/// Not yet proved to be the broker's too: hold what it sent against [`verify_proof`].
+/// Not yet proved to be the broker's too: check the proof that it sent with [`verify_proof`].
 #[must_use]
 pub fn live_session_token(shared_secret: &Secret, access_token_secret: &Secret) -> Secret {
     let token = Zeroizing::new(hmac_sha1(shared_secret.expose(), access_token_secret.expose()));

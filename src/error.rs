@@ -108,7 +108,7 @@ impl Error {
         }
     }
 
-    /// The same as a trouble with a key at a stage that uses it: whatever an implementer of a key returns, nothing was sent.
+    /// The error of a key at the stage that uses it. Whatever an implementer of a key returns, nothing was sent.
     pub(crate) fn of_key(self, stage: Stage) -> Self {
         if matches!(self.kind(), ErrorKind::Key | ErrorKind::Entropy) {
             return self.at(stage);

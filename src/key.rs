@@ -5,8 +5,8 @@
 //! [`SigningKey`] or [`DecryptionKey`] for it, or, where the answer comes later, use
 //! [`Unsigned`](crate::exchange::Unsigned) and [`UnlockedToken::from_plaintext`](crate::UnlockedToken::from_plaintext).
 //!
-//! With an [`RsaKey`] in this process computes one of two backends, each behind a feature. They read the same keys, say the
-//! same of those that they do not read, and make the same signatures.
+//! One of two backends, each behind a feature, computes with an [`RsaKey`]. Both read the same keys, report the same errors
+//! for those that they do not read, and make the same signatures.
 //!
 //! | | feature `rsa` (on by default) | feature `aws-lc-rs` |
 //! |---|---|---|

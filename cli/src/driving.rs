@@ -1,4 +1,4 @@
-//! Driving a session: what on, what is said of it, and how it ends.
+//! Driving a session: its runtime, its events as lines, and its end.
 
 use std::sync::{Arc, OnceLock};
 

@@ -42,7 +42,7 @@ impl Report {
         self.add_with(Finding { subject, severity: Severity::Error, message, remedy }, failure.cause())
     }
 
-    /// How a check went, and whether it went well.
+    /// Adds how a check ended, and returns whether it found no fault.
     pub(crate) fn concluded(
         &mut self,
         subject: &'static str,

@@ -16,15 +16,15 @@ thread_local! {
 struct Random {
     bytes: [u8; DRAWN],
     used: usize,
-    /// Whose they are: one that forks has the same as its child.
+    /// The process that drew them: a child that it forks has a copy.
     process: u32,
 }
 
-/// Works with this thread's, at this moment.
+/// Does the work with this thread's random bytes, at this time.
 pub(super) fn with<T>(now: Timestamp, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
     RANDOM.with(|random| match random.try_borrow_mut() {
         Ok(mut random) => work(&mut Context::new(now, &mut *random)),
-        // A subscriber of `tracing` that is told of the one sends another.
+        // A subscriber of `tracing` may send a request while it handles the events of another.
         Err(_) => work(&mut Context::new(now, &mut OsEntropy)),
     })
 }

@@ -75,7 +75,7 @@ impl RsaKey {
         Self::read_by(DEFAULT_BACKEND, content.as_ref(), passphrase)
     }
 
-    /// As [`read`](Self::read), for AWS-LC to compute with, whatever else is on. Needs the feature `aws-lc-rs`.
+    /// As [`read`](Self::read), for AWS-LC to compute with, even where the feature `rsa` is on. Needs the feature `aws-lc-rs`.
     ///
     /// For those whose audit refuses the crate `rsa` for RUSTSEC-2023-0071: with `default-features = false` and this feature
     /// it is not in the tree, and every key is computed with by AWS-LC. It needs a C compiler (neither `CMake` nor
@@ -93,7 +93,7 @@ impl RsaKey {
     pub(crate) fn read_by(backend: Backend, content: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
         reading::private_key(content, passphrase, |numbers: &PrivateNumbers<'_>| {
             let private = backend(numbers)?;
-            // Last, for an error of its would be about a public key.
+            // Last, since its errors are about a public key.
             let public = RsaPublicKey::new(&numbers.public)?;
             Ok(Self(Arc::new(Inner { private, public })))
         })

@@ -22,7 +22,7 @@ use crate::secret::Secret;
 /// The most bytes that a file may have: 1 MiB.
 pub const LIMIT: usize = 1 << 20;
 
-/// What nearly every file has room in.
+/// As much as nearly every file has, in bytes.
 const USUAL: usize = 8 << 10;
 
 /// How long all of it may take to arrive.
@@ -52,6 +52,7 @@ impl Content {
 /// What to try, in one line, where one of these functions failed with this error.
 #[must_use]
 pub fn remedy(error: &io::Error) -> &'static str {
+    // An error of the system's has no other in it; those that are made here do.
     match (error.kind(), error.get_ref().is_some()) {
         (ErrorKind::PermissionDenied, false) => "see to it that this program may read it",
         (ErrorKind::InvalidInput, true) => "check the path: a regular file or a pipe can be read",

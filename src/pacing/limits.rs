@@ -5,9 +5,9 @@ use std::time::Duration;
 /// How many requests there may be.
 #[derive(Clone, Copy)]
 pub(super) enum Rate {
-    /// So many within any span of this length.
+    /// At most this number within any span of this length.
     Within(u32, Duration),
-    /// So many whose answers are awaited at a time.
+    /// At most this number whose answers are awaited at a time.
     AtATime(u32),
 }
 

@@ -31,7 +31,7 @@ enum Step {
     Pass(u64),
     SetBack(u64),
     Ask(usize),
-    /// Waits as long as it is told to.
+    /// Waits until the date that it gets.
     AskPatiently(usize),
     /// Goes first, at the moment that it gets.
     Reserve(usize),
@@ -105,7 +105,7 @@ proptest! {
                         sent.push((now.as_millis(), PATHS[path]));
                         if PATHS[path].ends_with("/history") {
                             under_way += 1;
-                            // Who says nothing of an end for two minutes is taken to have come to it.
+                            // A request of whose end nothing was reported for two minutes counts as ended.
                             let unfinished: Vec<u64> = sent.iter().filter(|(_, path)| path.ends_with("/history"))
                                 .map(|(at, _)| *at).rev().take(under_way).collect();
                             under_way = unfinished.iter().filter(|at| now.as_millis() - **at < 120_000).count();
@@ -255,7 +255,7 @@ fn many_paths_that_were_answered_429_take_little_memory() {
 }
 
 #[test]
-fn each_limit_has_a_source_and_no_path_is_in_two() {
+fn each_limit_has_paths_and_no_path_is_in_two() {
     let paths: Vec<&str> = LIMITS.iter().flat_map(|limit| limit.paths).copied().collect();
     for path in &paths {
         assert_eq!(LIMITS.iter().filter(|limit| limit.covers(path)).count(), 1, "{path}");

@@ -10,7 +10,7 @@ import threading
 @contextlib.contextmanager
 def running(command: list[str], *, seconds: float, **options):
     """Yields the process, and a list that has the lines of its standard error when the block has ended. What it said there is
-    shown where the block fails, and it never lives longer than so many seconds."""
+    shown where the block fails, and it is killed after this number of seconds."""
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, **options)
         # One that never gets ready must not keep the check waiting for ever.

@@ -2,7 +2,7 @@
 
 use proptest::test_runner::Config;
 
-/// As many cases as `PROPTEST_CASES` says, or so many. What fails is in the test's output, and in no file.
+/// As many cases as `PROPTEST_CASES` says, or this number. What fails is in the test's output, and in no file.
 #[expect(clippy::disallowed_methods, reason = "a person says how many")]
 pub(crate) fn cases(by_default: u32) -> Config {
     let config = Config::default();

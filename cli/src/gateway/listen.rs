@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str) -> Result<Listen, String> {
 }
 
 impl Listen {
-    /// With a certificate for these names in the folder, where it is a port.
+    /// Opens it. A port gets a certificate for these names, which is kept in the folder.
     pub(super) fn open(&self, folder: &Path, names: &[String]) -> Result<Listening, Failure> {
         match self {
             Self::Tcp(address) => {
