@@ -132,7 +132,7 @@ fn load() -> Comparison {
     let contenders = vec![
         Contender::new("OpenSSL", || PKey::private_key_from_pem(pem.as_bytes()).unwrap()),
         Contender::new(OURS, || RsaKey::from_pem(pem).unwrap()),
-        Contender::new(OURS_BY_AWS_LC, || RsaKey::read_with_aws_lc(pem, None).unwrap()),
+        Contender::new(OURS_BY_AWS_LC, move || RsaKey::read_with_aws_lc(pem, None).unwrap()),
         Contender::new("ring, from DER", move || ring::rsa::KeyPair::from_pkcs8(&for_ring).unwrap()),
         Contender::new("aws-lc-rs, from DER", move || aws_lc_rs::rsa::KeyPair::from_pkcs8(&pkcs8).unwrap()),
     ];
