@@ -102,8 +102,9 @@ pub struct Call {
     /// The token that signed last, and how often it has signed this request.
     signed_by: Option<(TokenId, u32)>,
     phase: Phase,
-    /// What came of the last attempt.
+    /// What came of the last attempt, or of the last that may have had an effect.
     last: Option<Result<Response<Bytes>, Error>>,
+    may_have_acted: bool,
 }
 
 // Without the path, which may name an account.
@@ -126,7 +127,16 @@ impl Call {
     #[must_use]
     pub fn new(request: Request<Bytes>, policy: CallPolicy, now: Timestamp) -> Self {
         let deadline = now.saturating_add(policy.deadline);
-        Self { request, policy, deadline, attempt: 0, signed_by: None, phase: Phase::Waiting(now), last: None }
+        Self {
+            request,
+            policy,
+            deadline,
+            attempt: 0,
+            signed_by: None,
+            phase: Phase::Waiting(now),
+            last: None,
+            may_have_acted: false,
+        }
     }
 
     /// What to do next, as `view` shows the session at this moment.
@@ -167,24 +177,31 @@ impl Call {
     /// What came of a [`Step::Send`]: the whole response, whatever its status, or why there is none.
     pub fn handle_result(&mut self, cx: &mut Context<'_>, result: Result<Response<Bytes>, Failure>) {
         let (Phase::Sent(signed_at), Some((token_id, attempt))) = (&self.phase, self.signed_by) else { return };
-        let failure = match result {
+        match result {
             Ok(response) => {
                 let (method, uri) = (self.request.method(), self.request.uri());
                 let report = Report::new(token_id, *signed_at, method, uri, &response).attempt(attempt);
-                self.last = Some(Ok(response));
+                let may_have_acted = report.error().is_none_or(Error::may_have_been_sent);
                 self.phase = Phase::Answered(report);
-                return;
+                self.keep(Ok(response), may_have_acted);
             }
-            Err(failure) => failure,
-        };
-        let may_help = failure.kind() != FailureKind::TooLarge;
-        let error = no_response(failure, self.request.uri().host());
-        self.phase = if may_help { self.again(&error, self.after_pause(cx)) } else { Phase::Done };
-        // What certainly came to nothing says nothing about an attempt before it.
-        let is_known = matches!(&self.last, Some(Err(earlier)) if earlier.may_have_been_sent());
-        if error.may_have_been_sent() || !is_known {
-            self.last = Some(Err(error));
+            Err(failure) => {
+                let may_help = failure.kind() != FailureKind::TooLarge;
+                let error = no_response(failure, self.request.uri().host());
+                self.phase = if may_help { self.again(&error, self.after_pause(cx)) } else { Phase::Done };
+                let may_have_acted = error.may_have_been_sent();
+                self.keep(Err(error), may_have_acted);
+            }
         }
+    }
+
+    /// Keeps what came of an attempt as the result of the call, for as long as none comes that says more.
+    fn keep(&mut self, result: Result<Response<Bytes>, Error>, may_have_acted: bool) {
+        // What certainly came to nothing says nothing about an attempt before it.
+        if may_have_acted || !self.may_have_acted {
+            self.last = Some(result);
+        }
+        self.may_have_acted |= may_have_acted;
     }
 
     fn wait_or_send(

@@ -4,11 +4,11 @@
 use std::{thread, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use ibkr_oauth::{
-    Context, Timestamp,
+    Context, Error, Timestamp,
     call::{Call, CallPolicy, Step},
-    session::{FailureKind, SessionView, State},
+    session::{Failure, FailureKind, SessionView, State},
     simulator::SeededEntropy,
 };
 
@@ -57,9 +57,12 @@ struct Run {
     is_done: bool,
 }
 
-/// What came of the last attempt.
-fn last(script: &Script, sent: usize) -> Option<Outcome> {
-    sent.checked_sub(1).map(|last| ROWS[script[last].0].outcome)
+/// Whether the broker may have acted on the request of which this came, as its error would say.
+fn may_have_acted(result: &Result<Response<Bytes>, Failure>) -> bool {
+    match result {
+        Ok(response) => Error::from_response(response).is_none_or(|error| error.may_have_been_sent()),
+        Err(failure) => failure.kind() != FailureKind::NotSent,
+    }
 }
 
 struct Search<'a> {
@@ -97,7 +100,17 @@ impl Search<'_> {
                 }
                 Step::Report(_) => {}
                 Step::Done(result) => {
-                    assert_eq!(result.is_ok(), matches!(last(script, sent), Some(Outcome::Response { .. })));
+                    let results = script[..sent].iter().map(|(outcome, _)| ROWS[*outcome].outcome.result());
+                    let results: Vec<_> = results.collect();
+                    let expected = results.iter().rev().find(|result| may_have_acted(result)).or(results.last());
+                    let expected = expected.map(|result| result.as_ref().map_err(Failure::kind).map(Response::status));
+                    let same = match (&result, expected) {
+                        (Ok(response), Some(Ok(status))) => response.status() == status,
+                        (Err(error), Some(Err(kind))) => error.may_have_been_sent() == (kind != FailureKind::NotSent),
+                        (Err(error), None) => !error.may_have_been_sent(),
+                        _ => false,
+                    };
+                    assert!(same, "{method} {path:?} {script:?}: {result:?}");
                     return Run { sent, needs_more: false, is_done: true };
                 }
                 step => panic!("{step:?}"),
