@@ -46,6 +46,8 @@ use self::{
 pub(crate) const JITTER: Duration = Duration::from_millis(50);
 /// When to look again where requests of a path that are under way have to end first: that has no date.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Threads that read the clock come here in another order. A moment that is earlier by no more than this is one of those.
+const OUT_OF_ORDER: Duration = Duration::from_secs(1);
 /// A request of which no end was reported is taken to have ended after this.
 const LONGEST_REQUEST: Duration = Duration::from_secs(120);
 
@@ -121,7 +123,7 @@ impl Pacer {
     /// Whether a request of this path may be sent now. One that may is counted: send it at once, and report its end to
     /// [`finish`](Self::finish).
     pub fn admit(&mut self, now: Timestamp, path: &str) -> Admission {
-        self.follow_clock(now);
+        let now = self.follow_clock(now);
         let class = class_of(path);
         let by_class = class.and_then(|class| self.classes.get_mut(class)).map(|count| count.free_at(now));
         let free_at = [Some(self.sum.free_at()), by_class, self.learned.free_at(key(class, path))];
@@ -139,7 +141,7 @@ impl Pacer {
     /// would make it wait for longer than [`PacingConfig::longest_delay`] is not kept, nor is what 429s have taught.
     #[must_use = "the request is counted at this moment"]
     pub fn reserve(&mut self, now: Timestamp, path: &str) -> Timestamp {
-        self.follow_clock(now);
+        let now = self.follow_clock(now);
         let class = class_of(path);
         let by_class = match class.and_then(|class| self.classes.get(class)) {
             Some(Count::Window(window)) => window.free_at(),
@@ -165,7 +167,7 @@ impl Pacer {
     /// nothing of this class of paths for a minute, and for twice as long each time that it happens again, up to a quarter
     /// of an hour.
     pub fn too_many(&mut self, now: Timestamp, path: &str, retry_after: Option<Duration>) {
-        self.follow_clock(now);
+        let now = self.follow_clock(now);
         self.learned.too_many(now, key(class_of(path), path), retry_after);
     }
 
@@ -184,20 +186,24 @@ impl Pacer {
         }
     }
 
-    /// A clock that was set back makes nobody wait for what it has taken back: what was sent counts as sent now.
-    fn follow_clock(&mut self, now: Timestamp) {
-        if now < self.latest {
-            let by = self.latest.saturating_duration_since(now);
-            let windows = self.classes.iter_mut().filter_map(|count| match count {
-                Count::Window(window) => Some(&mut window.sent),
-                Count::UnderWay { .. } => None,
-            });
-            for sent in windows.chain([&mut self.sum.sent]).flatten() {
-                *sent = now.min(*sent);
-            }
-            self.learned.step_back(by);
+    /// The moment to go by. A clock that was set back makes nobody wait for what it has taken back: what was sent counts as
+    /// sent now.
+    fn follow_clock(&mut self, now: Timestamp) -> Timestamp {
+        let by = self.latest.saturating_duration_since(now);
+        if by <= OUT_OF_ORDER {
+            self.latest = self.latest.max(now);
+            return self.latest;
         }
+        let windows = self.classes.iter_mut().filter_map(|count| match count {
+            Count::Window(window) => Some(&mut window.sent),
+            Count::UnderWay { .. } => None,
+        });
+        for sent in windows.chain([&mut self.sum.sent]).flatten() {
+            *sent = now.min(*sent);
+        }
+        self.learned.step_back(by);
         self.latest = now;
+        now
     }
 }
 

@@ -229,6 +229,20 @@ fn what_goes_first_is_within_the_limits_and_others_wait_behind_it() {
     assert_eq!(pacer.reserve(after(30), "/pa/summary"), after(30));
 }
 
+/// Threads read the clock, and then come here in another order.
+#[test]
+fn a_moment_that_comes_late_pulls_no_reserved_turn_forward() {
+    let mut pacer = Pacer::new(config(1));
+    let turns: Vec<Timestamp> = (0..4).map(|_| pacer.reserve(START, "/trsrv/secdef")).collect();
+    pacer.too_many(START, "/iserver/scanner/run", Some(Duration::from_secs(8)));
+    for late in [1, 5, 900] {
+        drop(pacer.admit(START.saturating_sub(Duration::from_millis(late)), "/trsrv/secdef"));
+    }
+    assert_eq!(pacer.closed_until(START), Some(after(8)));
+    let next = pacer.reserve(START, "/trsrv/secdef");
+    assert!(next > turns[3] && turns.windows(2).all(|two| two[0] < two[1]), "{turns:?} {next}");
+}
+
 #[test]
 fn at_most_five_histories_are_under_way() {
     let mut pacer = Pacer::new(config(50));
