@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ibkr_oauth::http::{
-    HeaderMap, Method,
+    HeaderMap, HeaderName, Method,
     header::{CONNECTION, UPGRADE},
     request::Parts,
 };
@@ -11,7 +11,7 @@ use ibkr_oauth::http::{
 use super::{
     caller::Callers,
     headers,
-    permission::{Effect, PathPattern, effect},
+    permission::{Effect, PathPattern, effect, matches},
     refusal::Refusal,
     resource::{self, Place},
 };
@@ -53,7 +53,7 @@ pub(crate) enum Local {
     Logout,
 }
 
-/// What is answered itself of the API, in whatever case the path is.
+/// What is answered itself of the API, in whatever case the path is, with a slash at its end or without.
 const ABOUT_SESSION: [(&str, Local); 6] = [
     ("/sso/validate", Local::Validate),
     ("/iserver/reauthenticate", Local::Reauthenticate),
@@ -117,7 +117,7 @@ fn decided(rules: &Rules, head: &Parts) -> Result<Decision, Refusal> {
     if resource::is_below(&path, "/oauth") || resource::is_below(&path, "/oauth2") {
         return Err(Refusal::forbidden("the gateway alone signs in: no program behind it needs its tokens"));
     }
-    if path.eq_ignore_ascii_case("/ws") {
+    if matches("/ws", &path) {
         return if upgrades && *method == Method::GET { Ok(Decision::Socket) } else { Err(Refusal::upgrade()) };
     }
     if let Some(local) = local {
@@ -148,7 +148,7 @@ fn local(method: &Method, place: &Place) -> Option<Local> {
             _ => None,
         },
         Place::Api(path) if posts => {
-            ABOUT_SESSION.iter().find(|(known, _)| known.eq_ignore_ascii_case(path)).map(|(_, local)| *local)
+            ABOUT_SESSION.iter().find(|(known, _)| matches(known, path)).map(|(_, local)| *local)
         }
         Place::Api(_) => None,
     }
@@ -163,8 +163,14 @@ fn no_such_path(method: &Method) -> Refusal {
     }
 }
 
-/// Whether the request asks for another protocol.
+/// Whether the request asks to become a WebSocket. A server may ignore any other protocol that it is offered (RFC 9110,
+/// section 7.8): Java's own client offers HTTP/2 with each request to `http`.
 fn is_upgrade(headers: &HeaderMap) -> bool {
-    let asks = |value: &str| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
-    headers.contains_key(UPGRADE) || headers.get_all(CONNECTION).iter().any(|value| value.to_str().is_ok_and(asks))
+    lists(headers, &CONNECTION, "upgrade") && lists(headers, &UPGRADE, "websocket")
+}
+
+/// Whether one of the header's values, which commas part, is this word.
+fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
 }

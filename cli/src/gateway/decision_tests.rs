@@ -56,7 +56,9 @@ fn what_it_answers_itself_is_found_under_every_alias() {
             ("/tickle", Local::Tickle),
             ("/Tickle", Local::Tickle),
             ("/t%69ckle", Local::Tickle),
+            ("/tickle/", Local::Tickle),
             ("/logout", Local::Logout),
+            ("/Logout//", Local::Logout),
         ] {
             for method in ["GET", "POST"] {
                 let decision = decided(&rules(), method, &format!("{base}{path}"), &[]);
@@ -74,6 +76,22 @@ fn what_it_answers_itself_is_found_under_every_alias() {
     ] {
         let decision = decided(&rules(), "GET", path, &[]);
         assert!(matches!(&decision, Decision::Local(found) if *found == local), "{path}: {decision:?}");
+    }
+}
+
+/// Java's own client asks for HTTP/2 so, and Apache's for TLS, on every request to `http`.
+#[test]
+fn an_offer_of_another_protocol_than_a_websocket_changes_nothing() {
+    for (connection, upgrade) in [("Upgrade, HTTP2-Settings", "h2c"), ("Upgrade", "TLS/1.2"), ("upgrade", "")] {
+        let headers = [("connection", connection), ("upgrade", upgrade), ("http2-settings", "AAEAAEAA")];
+        let decision = decided(&rules(), "POST", "/v1/api/iserver/account/U1/orders", &headers);
+        assert_eq!(forwarded(decision), "/iserver/account/U1/orders", "{upgrade}");
+        assert_eq!(refused(&decided(&rules(), "GET", "/v1/api/ws", &headers)), Some(426), "{upgrade}");
+    }
+    for upgrade in ["websocket", "WebSocket", "h2c, websocket"] {
+        let headers = [("connection", "Upgrade"), ("upgrade", upgrade)];
+        assert!(matches!(decided(&rules(), "GET", "/v1/api/ws/", &headers), Decision::Socket), "{upgrade}");
+        assert_eq!(refused(&decided(&rules(), "GET", "/v1/api/iserver/accounts", &headers)), Some(400), "{upgrade}");
     }
 }
 

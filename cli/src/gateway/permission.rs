@@ -84,7 +84,7 @@ impl PathPattern {
 }
 
 /// Whether a path is that of the pattern, in whatever case and with or without a slash at its end.
-fn matches(pattern: &str, path: &str) -> bool {
+pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     // Most paths differ soon.
     let mut literal = pattern.bytes().zip(path.bytes()).take_while(|(expected, _)| *expected != b'{');
     if literal.any(|(expected, found)| !expected.eq_ignore_ascii_case(&found)) {
