@@ -102,7 +102,12 @@ pub(crate) fn print_json(value: &Value) -> Result<(), Failure> {
 
 /// Writes a JSON object with data of others to standard output, in one line. Their texts stay what they were.
 pub(crate) fn print_data(value: &Value) -> Result<(), Failure> {
-    to_stdout(json_line(&with_texts(value, &|text| hidden::hide(text).into_owned())).as_bytes())
+    print_more(value).map(drop)
+}
+
+/// As [`print_data`], where more follows for as long as somebody reads it: whether somebody still does.
+pub(crate) fn print_more(value: &Value) -> Result<bool, Failure> {
+    offer(json_line(&with_texts(value, &|text| hidden::hide(text).into_owned())).as_bytes())
 }
 
 /// Writes bytes of others to standard output: as they are, and on a terminal as text in which nothing controls it.
@@ -150,18 +155,24 @@ pub(crate) fn note_json(value: &Value) {
 
 /// That nobody reads on is no failure.
 fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    offer(bytes).map(drop)
+}
+
+/// Writes to standard output, and says whether somebody reads it.
+fn offer(bytes: &[u8]) -> Result<bool, Failure> {
     #[cfg(test)]
     {
         captured(0, bytes);
-        return Ok(());
+        return Ok(true);
     }
     #[cfg_attr(test, expect(unreachable_code, reason = "a test looks at what would be written"))]
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
             Err(Failure::refused(format!("standard output cannot be written: {error}"), "check where it leads"))
         }
-        _ => Ok(()),
     }
 }
 

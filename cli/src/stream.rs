@@ -27,7 +27,8 @@ use crate::{
 Each message is one JSON object in a line on standard output: {\"at\":…,\"topic\":…,\"message\":…}, the message being the
 broker's. What happens to session and stream is said on standard error: gaps, with the time since which messages may be
 missing, refusals, and lines of market data that are quiet. Lines are asked for again before the broker ends them, and
-after each gap everything is. Ctrl-C, SIGTERM and SIGHUP log out, and then the program ends with status 0.
+after each gap everything is. Ctrl-C, SIGTERM and SIGHUP log out, and then the program ends with status 0; so does the end
+of who reads its output.
 
 A topic is written as in the broker's documentation; a number alone is a contract's last price, bid and ask.
 
@@ -80,7 +81,8 @@ pub(crate) fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> 
     })
 }
 
-/// Prints what comes, until the stream ends or enough has come.
+/// Prints what comes, until the stream ends, enough has come or nobody reads it: a session that nobody listens to would keep
+/// the user's others out.
 async fn listen(
     mut messages: Subscription,
     mut events: Events,
@@ -98,7 +100,9 @@ async fn listen(
             }
             message = messages.next() => {
                 let Some(message) = message else { break };
-                print(&message)?;
+                if !print(&message)? {
+                    break;
+                }
                 left = left.map(|left| left - 1);
             }
         }
@@ -106,8 +110,9 @@ async fn listen(
     Ok(())
 }
 
-fn print(message: &Message) -> Result<(), Failure> {
+/// Whether somebody still reads.
+fn print(message: &Message) -> Result<bool, Failure> {
     let content: Value = serde_json::from_slice(&message.bytes)
         .unwrap_or_else(|_| String::from_utf8_lossy(&message.bytes).into_owned().into());
-    output::print_data(&json!({ "at": local::now().to_string(), "topic": &*message.topic, "message": content }))
+    output::print_more(&json!({ "at": local::now().to_string(), "topic": &*message.topic, "message": content }))
 }

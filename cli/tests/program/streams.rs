@@ -54,6 +54,18 @@ fn a_connection_that_is_closed_is_a_gap_that_is_said_and_filled() {
     simulator.stop();
 }
 
+/// As `| head` does.
+#[test]
+fn a_stream_that_nobody_reads_any_more_logs_out_and_ends() {
+    let simulator = Simulator::start(&[]);
+    let mut running = Running::start(&simulator.folder.0, &["stream", "--bundle", simulator.bundle(), LINE]);
+    assert!(running.line().contains("smd+265598"));
+    let outcome = running.leave();
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("closed, and logged out"), "{}", outcome.stderr);
+    simulator.stop();
+}
+
 #[test]
 fn what_is_no_topic_is_refused_before_anything_is_sent() {
     let simulator = Simulator::start(&[]);

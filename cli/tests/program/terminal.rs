@@ -125,7 +125,8 @@ pub(crate) fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
 /// A program that goes on running, and is killed if the test forgets it.
 pub(crate) struct Running {
     child: Child,
-    pub(crate) out: BufReader<ChildStdout>,
+    /// Until nobody reads it any more.
+    out: Option<BufReader<ChildStdout>>,
 }
 
 impl Running {
@@ -139,13 +140,13 @@ impl Running {
         command.envs(variables.iter().copied());
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
+        let out = child.stdout.take().map(BufReader::new);
         Self { child, out }
     }
 
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
+        self.out.as_mut().unwrap().read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
@@ -172,11 +173,19 @@ impl Running {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
+    /// Reads nothing more of the output, and waits for the end.
+    pub(crate) fn leave(mut self) -> Outcome {
+        self.out = None;
+        self.end()
+    }
+
     /// Waits for the end; the output is what was not read before.
     pub(crate) fn end(mut self) -> Outcome {
         drop(self.child.stdin.take());
         let mut stdout = Vec::new();
-        self.out.read_to_end(&mut stdout).unwrap();
+        if let Some(mut out) = self.out.take() {
+            out.read_to_end(&mut stdout).unwrap();
+        }
         let mut stderr = Vec::new();
         self.child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
         outcome(Output { status: self.child.wait().unwrap(), stdout, stderr })
