@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     exchange::{Exchanges, Patience},
-    service::{ACTING, READING},
+    service::{ACTING, LIMITS, READING},
     upstream::Upstream,
 };
 use crate::{connector, proxy::Route};
@@ -99,6 +99,8 @@ async fn asked(
     after: Duration,
 ) -> (String, Vec<String>) {
     let patience: Patience = if method == Method::GET { READING } else { ACTING };
+    // A gateway that ends waits for it too.
+    assert!(after < patience.whole && patience.whole < LIMITS.last_answers);
     let (arrived, arrival) = oneshot::channel();
     let (go_on, gone_on) = mpsc::channel::<()>();
     let base = format!("http://{}/v1/api", listener.local_addr().unwrap());

@@ -46,7 +46,8 @@ pub(super) const LIMITS: Limits = Limits {
     longest_head: 64 << 10,
     longest_body: 4 << 20,
     half_close: false,
-    last_answers: Duration::from_secs(40),
+    // An order that was sent is waited for, also at the end.
+    last_answers: ACTING.whole.saturating_add(Duration::from_secs(5)),
 };
 
 /// For what only reads: most programs give up after half a minute.
