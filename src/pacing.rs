@@ -46,7 +46,7 @@ use self::{
 pub(crate) const JITTER: Duration = Duration::from_millis(50);
 /// When to look again where requests of a path that are under way have to end first: that has no date.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Threads that read the clock come here in another order. A moment that is earlier by no more than this is one of those.
+/// Threads arrive in another order than they read the clock. A moment that is earlier by no more than this is due to that.
 const OUT_OF_ORDER: Duration = Duration::from_secs(1);
 /// A request of which no end was reported is taken to have ended after this.
 const LONGEST_REQUEST: Duration = Duration::from_secs(120);

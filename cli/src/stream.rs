@@ -27,8 +27,8 @@ use crate::{
 Each message is one JSON object in a line on standard output: {\"at\":…,\"topic\":…,\"message\":…}, the message being the
 broker's. What happens to session and stream is said on standard error: gaps, with the time since which messages may be
 missing, refusals, and lines of market data that are quiet. Lines are asked for again before the broker ends them, and
-after each gap everything is. Ctrl-C, SIGTERM and SIGHUP log out, and then the program ends with status 0; so does the end
-of who reads its output.
+after each gap everything is. On Ctrl-C, SIGTERM and SIGHUP, and when nobody reads its output any more, the program logs
+out and ends with status 0.
 
 A topic is written as in the broker's documentation; a number alone is a contract's last price, bid and ask.
 

@@ -79,7 +79,7 @@ fn what_it_answers_itself_is_found_under_every_alias() {
     }
 }
 
-/// Java's own client asks for HTTP/2 so, and Apache's for TLS, on every request to `http`.
+/// Java's own client offers HTTP/2 this way, and Apache's TLS, with every request to `http`.
 #[test]
 fn an_offer_of_another_protocol_than_a_websocket_changes_nothing() {
     for (connection, upgrade) in [("Upgrade, HTTP2-Settings", "h2c"), ("Upgrade", "TLS/1.2"), ("upgrade", "")] {
