@@ -89,7 +89,8 @@ pub enum Step {
     /// Hand this to the session, by [`Input::Reported`](crate::session::Input::Reported) or
     /// [`SessionHandle::report`](crate::driver::SessionHandle::report).
     Report(Report),
-    /// The call is over: the broker's response, whatever its status, or why there is none. Poll no more.
+    /// The call is over: the broker's response, whatever its status, or why there is none. Of several attempts it is the
+    /// result of the last one that may have had an effect, and of the last where none may. Poll no more.
     Done(Result<Response<Bytes>, Error>),
 }
 
@@ -102,7 +103,7 @@ pub struct Call {
     /// The token that signed last, and how often it has signed this request.
     signed_by: Option<(TokenId, u32)>,
     phase: Phase,
-    /// What came of the last attempt, or of the last that may have had an effect.
+    /// What came of the last attempt that may have had an effect, or of the last where none may.
     last: Option<Result<Response<Bytes>, Error>>,
     may_have_acted: bool,
 }
@@ -195,7 +196,7 @@ impl Call {
         }
     }
 
-    /// Keeps what came of an attempt as the result of the call, for as long as none comes that says more.
+    /// Takes the result of an attempt for that of the call, unless an earlier one says more.
     fn keep(&mut self, result: Result<Response<Bytes>, Error>, may_have_acted: bool) {
         // What certainly came to nothing says nothing about an attempt before it.
         if may_have_acted || !self.may_have_acted {

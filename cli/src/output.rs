@@ -105,7 +105,7 @@ pub(crate) fn print_data(value: &Value) -> Result<(), Failure> {
     print_more(value).map(drop)
 }
 
-/// As [`print_data`], where more follows for as long as somebody reads it: whether somebody still does.
+/// As [`print_data`], and says whether anybody still reads, for a command whose output does not end by itself.
 pub(crate) fn print_more(value: &Value) -> Result<bool, Failure> {
     offer(json_line(&with_texts(value, &|text| hidden::hide(text).into_owned())).as_bytes())
 }
@@ -158,7 +158,7 @@ fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
     offer(bytes).map(drop)
 }
 
-/// Writes to standard output, and says whether somebody reads it.
+/// Writes to standard output, and says whether anybody still reads it.
 fn offer(bytes: &[u8]) -> Result<bool, Failure> {
     #[cfg(test)]
     {

@@ -110,7 +110,7 @@ async fn listen(
     Ok(())
 }
 
-/// Whether somebody still reads.
+/// Prints the message, and says whether anybody still reads.
 fn print(message: &Message) -> Result<bool, Failure> {
     let content: Value = serde_json::from_slice(&message.bytes)
         .unwrap_or_else(|_| String::from_utf8_lossy(&message.bytes).into_owned().into());

@@ -229,7 +229,7 @@ fn what_goes_first_is_within_the_limits_and_others_wait_behind_it() {
     assert_eq!(pacer.reserve(after(30), "/pa/summary"), after(30));
 }
 
-/// Threads read the clock, and then come here in another order.
+/// Threads arrive in another order than they read the clock.
 #[test]
 fn a_moment_that_comes_late_pulls_no_reserved_turn_forward() {
     let mut pacer = Pacer::new(config(1));

@@ -57,7 +57,7 @@ struct Run {
     is_done: bool,
 }
 
-/// Whether the broker may have acted on the request of which this came, as its error would say.
+/// Whether the broker may have acted on an attempt that ended like this, as the library reports it.
 fn may_have_acted(result: &Result<Response<Bytes>, Failure>) -> bool {
     match result {
         Ok(response) => Error::from_response(response).is_none_or(|error| error.may_have_been_sent()),

@@ -125,7 +125,7 @@ pub(crate) fn outcome(Output { status, stdout, stderr }: Output) -> Outcome {
 /// A program that goes on running, and is killed if the test forgets it.
 pub(crate) struct Running {
     child: Child,
-    /// Until nobody reads it any more.
+    /// `None` once the test has stopped reading.
     out: Option<BufReader<ChildStdout>>,
 }
 
@@ -173,7 +173,7 @@ impl Running {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
-    /// Reads nothing more of the output, and waits for the end.
+    /// Stops reading the output, and waits for the end.
     pub(crate) fn leave(mut self) -> Outcome {
         self.out = None;
         self.end()
